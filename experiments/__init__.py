@@ -1,0 +1,1 @@
+"""Experiments: one question each, run with `python -m experiments.NAME`."""

@@ -1,0 +1,26 @@
+"""Recurrent networks for research, in JAX.
+
+A recurrence is three pure functions, and only the middle one is sequential:
+
+    u = project(w, x)      needs no state
+    h' = step(w, h, u)     the recurrence
+    y = readout(w, h, u)   needs one state
+
+A cell is a record of such functions; `unroll` runs any cell over a sequence, by any
+engine, with masks, resets and both end states. Notation: T time, B batch, D input,
+N state, K drive, H output; sequences are [T, B, D], time first.
+"""
+
+from rnn_research.cells.base import Associative, Cell, Structure, affine, cell
+from rnn_research.unroll import Unrolled, trajectory, unroll
+
+__all__ = [
+    "Associative",
+    "Cell",
+    "Structure",
+    "Unrolled",
+    "affine",
+    "cell",
+    "trajectory",
+    "unroll",
+]

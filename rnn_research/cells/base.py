@@ -1,0 +1,215 @@
+"""The cell contract: a recurrence is three pure functions.
+
+    u = project(w, x)      needs no state: a whole sequence, a chunk or one step
+    h' = step(w, h, u)     the recurrence; what does not depend on h stays out of it
+    y = readout(w, h, u)   needs one state: likewise
+
+Notation: T time, B batch, D input, N state, K drive, H output; `*` is any leading
+axes ([T, B], [B] or none). Weights multiply from the right, y = x @ W, so W_hh
+[N, N] maps h to h @ W_hh.
+
+Laws, tested for every cell:
+  1. Broadcast: every function but `init` is pointwise in the leading axes, the same
+     at every time step, and draws no random numbers.
+  2. Closure: `step` returns the structure, shapes and dtypes of `h`.
+  3. Agreement: all engines that a cell qualifies for agree in values and gradients.
+  4. The declared structure holds.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import values
+
+Tree = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Associative:
+    """The exact parallel form of a recurrence: step(w, h, u) = apply(element(w, u), h).
+
+    Attributes:
+      element: (w, u) -> e, pointwise in `*`; every leaf of e carries the axes `*`.
+      combine: (later, earlier) -> e, associative:
+        apply(combine(later, earlier), h) = apply(later, apply(earlier, h)).
+      apply: (e, h) -> h.
+    """
+
+    element: Callable[[Tree, Tree], Tree]
+    combine: Callable[[Tree, Tree], Tree]
+    apply: Callable[[Tree, Tree], Tree]
+
+
+def affine(coefficients: Callable[[Tree, Tree], tuple]) -> Associative:
+    """The diagonal recurrence h' = a * h + b with (a, b) = coefficients(w, u)."""
+
+    def element(w, u):
+        a, b = coefficients(w, u)
+        shape = jnp.broadcast_shapes(jnp.shape(a), jnp.shape(b))
+        return jnp.broadcast_to(a, shape), jnp.broadcast_to(b, shape)
+
+    def combine(later, earlier):
+        (a2, b2), (a1, b1) = later, earlier
+        return a2 * a1, a2 * b1 + b2
+
+    def apply(e, h):
+        a, b = e
+        return a * h + b
+
+    return Associative(element, combine, apply)
+
+
+@dataclasses.dataclass(frozen=True)
+class Structure:
+    """What engines and diagnostics may assume of dh'/dh.
+
+    Attributes:
+      jacobian: 'dense', 'diagonal', or ('block', k) for blocks of k by k.
+      properties: any of 'orthogonal', 'antisymmetric', 'volume-preserving'.
+      linear_map: the map from inputs to outputs is linear, so the cell alone cannot
+        multiply; models run it in a block with a gate and a skip connection.
+    """
+
+    jacobian: str | tuple[str, int] = "dense"
+    properties: tuple[str, ...] = ()
+    linear_map: bool = False
+
+
+def _identity_weights(params):
+    return params
+
+
+def _identity_project(w, x):
+    del w
+    return x
+
+
+def _state_readout(w, h, u):
+    del w, u
+    if not isinstance(h, jax.Array):
+        raise values.UsageError(
+            "the state has several parts; give the cell a readout(w, h, u) -> y"
+        )
+    return h
+
+
+def all_free(params: Tree) -> Tree:
+    """Every leaf labelled 'free'."""
+    return jax.tree.map(lambda leaf: "free", params)
+
+
+def keep(params: Tree) -> Tree:
+    """The retraction of unconstrained parameters: the identity."""
+    return params
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Cell(values.Value):
+    """A recurrence as a record of pure functions; most cells give four or five.
+
+    Attributes:
+      init: (key, input_size) -> params, a tree of real arrays.
+      initial_state: (params, batch_shape) -> h.
+      weights: (params) -> w, once per sequence: orthogonalise, discretise, exp.
+      project: (w, x [*, D]) -> u; u carries all that step and readout need from x.
+      step: (w, h, u) -> h, the loop; left out, it is derived from `associative`.
+      readout: (w, h, u) -> y [*, H]; left out, the state itself.
+      associative: the exact parallel form, where there is one.
+      structure: what is known of dh'/dh.
+      gates: (w, h, u) -> NamedTuple of gate activations, called by `step` itself.
+      groups: (params) -> labels: 'recurrent' (weights of the state: learning-rate
+        factor, no weight decay), 'free', or 'fixed' (never updated).
+      retract: (params) -> params after each update: manifold steps, caps.
+      inverse: (w, h', u) -> h, where the step can be undone.
+      perturb: (key, params) -> params, in training once a sequence (weight drop).
+      noise: (key, leading_shape) -> n, in training for every step; a cell with
+        noise gets (x, n) in place of x, with n None outside training.
+    """
+
+    init: Callable[[jax.Array, int], Tree]
+    initial_state: Callable[[Tree, tuple[int, ...]], Tree]
+    weights: Callable[[Tree], Tree] = _identity_weights
+    project: Callable[[Tree, Tree], Tree] = _identity_project
+    step: Callable[[Tree, Tree, Tree], Tree] | None = None
+    readout: Callable[[Tree, Tree, Tree], jax.Array] = _state_readout
+    associative: Associative | None = None
+    structure: Structure = Structure()
+    gates: Callable[[Tree, Tree, Tree], Tree] | None = None
+    groups: Callable[[Tree], Tree] = all_free
+    retract: Callable[[Tree], Tree] = keep
+    inverse: Callable[[Tree, Tree, Tree], Tree] | None = None
+    perturb: Callable[[jax.Array, Tree], Tree] | None = None
+    noise: Callable[[jax.Array, tuple[int, ...]], Tree] | None = None
+
+    def __post_init__(self):
+        if self.step is None:
+            if self.associative is None:
+                raise values.UsageError("a cell needs a step or an associative form")
+            object.__setattr__(self, "step", _derive_step(self.associative))
+
+
+def _derive_step(associative: Associative):
+    def step(w, h, u):
+        return associative.apply(associative.element(w, u), h)
+
+    return step
+
+
+cell = values.factory
+
+
+# -------------------------------------------------------------- building blocks
+
+
+def zeros_state(*sizes: int):
+    """`initial_state` of zeros: one array of the size, or as given by the sizes."""
+
+    def initial_state(params, batch_shape):
+        dtype = jax.tree.leaves(params)[0].dtype
+        states = tuple(jnp.zeros((*batch_shape, size), dtype) for size in sizes)
+        return states[0] if len(states) == 1 else states
+
+    return initial_state
+
+
+def orthogonal(key, size: int, blocks: int = 1) -> jax.Array:
+    """`blocks` random orthogonal matrices side by side, [size, blocks * size]."""
+    make = jax.nn.initializers.orthogonal()
+    keys = jax.random.split(key, blocks)
+    return jnp.concatenate([make(k, (size, size)) for k in keys], axis=1)
+
+
+def lecun_normal(key, input_size: int, output_size: int) -> jax.Array:
+    """Normal of variance 1 / input_size, [input_size, output_size]."""
+    scale = input_size**-0.5
+    return scale * jax.random.normal(key, (input_size, output_size))
+
+
+def check_size(**sizes):
+    """Raise unless each named size is a whole number of at least 1."""
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise values.UsageError(
+                f"{name} must be a whole number of at least 1, not {size!r}"
+            )
+
+
+def check_option(name: str, value, choices):
+    """Raise unless `value` is one of `choices`."""
+    if value not in choices:
+        raise values.UsageError(
+            f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}"
+            f"{values.nearest(str(value), choices)}"
+        )
+
+
+def check_between(name: str, value, low: float, high: float):
+    """Raise unless low <= value <= high."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise values.UsageError(f"{name} must be a number, not {value!r}")
+    if not low <= value <= high:
+        raise values.UsageError(f"{name} must be in [{low}, {high}], not {value!r}")

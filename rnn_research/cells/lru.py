@@ -1,0 +1,113 @@
+"""The linear recurrent unit: a complex diagonal linear recurrence."""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import values
+from rnn_research.cells import base
+
+
+class LRUParams(NamedTuple):
+    nu_log: jax.Array  # [N], |lambda| = exp(-exp(nu_log))
+    theta_log: jax.Array  # [N], arg lambda = exp(theta_log)
+    gamma_log: jax.Array  # [N], input normalisation exp(gamma_log)
+    B: jax.Array  # [2, D, N], real and imaginary part
+    C: jax.Array  # [2, N, H]
+    D: jax.Array  # [H] where D = H, else [D, H]
+
+
+class LRUWeights(NamedTuple):
+    decay: jax.Array  # [N] complex, lambda
+    B: jax.Array  # [D, N] complex, exp(gamma_log) included
+    C: jax.Array  # [2, N, H]
+    D: jax.Array  # [H] or [D, H]
+
+
+class LRUDrive(NamedTuple):
+    v: jax.Array  # [*, N] complex, what enters the state
+    skip: jax.Array  # [*, H], D x
+
+
+@base.cell
+def lru(hidden_size, *, r_min=0.0, r_max=1.0, max_phase=2 * math.pi):
+    """Linear recurrent unit (Orvieto et al. 2023, arXiv 2303.06349).
+
+        lambda = exp(-exp(nu) + i exp(theta))
+        h_t = lambda * h_{t-1} + exp(gamma) * (B x_t)             h complex [*, N]
+        y_t = Re(C h_t) + D x_t                                   N = H
+
+    At the start |lambda|^2 ~ U(r_min^2, r_max^2) (uniform in area on a ring), the
+    phase ~ U(0, max_phase), gamma = log sqrt(1 - |lambda|^2), the two parts of B have
+    standard deviation 1/sqrt(2D), those of C 1/sqrt(N), and D ~ N(0, 1). D is diagonal
+    as in the authors' code where input and output sizes agree, else a full matrix of
+    standard deviation 1/sqrt(D). nu, theta, gamma and B are labelled 'recurrent'.
+    """
+    base.check_size(hidden_size=hidden_size)
+    base.check_between("r_min", r_min, 0.0, 1.0)
+    base.check_between("r_max", r_max, 0.0, 1.0)
+    if not r_min < r_max:
+        raise values.UsageError(f"r_min ({r_min}) must be less than r_max ({r_max})")
+    if not max_phase > 0:
+        raise values.UsageError(f"max_phase must be positive, not {max_phase!r}")
+    size = hidden_size
+
+    def init(key, input_size):
+        key_r, key_phase, key_b, key_c, key_d = jax.random.split(key, 5)
+        tiny = jnp.finfo(jnp.zeros(()).dtype).tiny
+        area = jax.random.uniform(key_r, (size,), minval=tiny)
+        squared = area * (r_max**2 - r_min**2) + r_min**2
+        nu_log = jnp.log(-0.5 * jnp.log(squared))
+        phase = max_phase * jax.random.uniform(key_phase, (size,), minval=tiny)
+        scale_b, scale_c = (2 * input_size) ** -0.5, size**-0.5
+        diagonal = input_size == size
+        shape_d, scale_d = ((size,), 1.0) if diagonal else ((input_size, size), None)
+        return LRUParams(
+            nu_log=nu_log,
+            theta_log=jnp.log(phase),
+            gamma_log=0.5 * jnp.log1p(-squared),
+            B=scale_b * jax.random.normal(key_b, (2, input_size, size)),
+            C=scale_c * jax.random.normal(key_c, (2, size, size)),
+            D=(scale_d or input_size**-0.5) * jax.random.normal(key_d, shape_d),
+        )
+
+    def weights(params):
+        decay = jnp.exp(
+            jax.lax.complex(-jnp.exp(params.nu_log), jnp.exp(params.theta_log))
+        )
+        B = jax.lax.complex(*params.B) * jnp.exp(params.gamma_log)
+        return LRUWeights(decay, B, params.C, params.D)
+
+    def initial_state(params, batch_shape):
+        return jnp.zeros((*batch_shape, size), jnp.result_type(params.B, jnp.complex64))
+
+    def project(w, x):
+        skip = x * w.D if w.D.ndim == 1 else x @ w.D
+        return LRUDrive(jax.lax.complex(x @ w.B.real, x @ w.B.imag), skip)
+
+    def readout(w, h, u):
+        return h.real @ w.C[0] - h.imag @ w.C[1] + u.skip
+
+    def groups(params):
+        del params
+        return LRUParams(
+            nu_log="recurrent",
+            theta_log="recurrent",
+            gamma_log="recurrent",
+            B="recurrent",
+            C="free",
+            D="free",
+        )
+
+    return base.Cell(
+        init=init,
+        initial_state=initial_state,
+        weights=weights,
+        project=project,
+        readout=readout,
+        associative=base.affine(lambda w, u: (w.decay, u.v)),
+        structure=base.Structure(jacobian="diagonal", linear_map=True),
+        groups=groups,
+    )

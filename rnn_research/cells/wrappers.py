@@ -1,0 +1,160 @@
+"""Wrappers: cells made of a cell, usable wherever a cell is."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import values
+from rnn_research.cells import base
+
+__all__ = ["learned_state", "weight_drop", "zoneout"]
+
+
+class _Zoned(NamedTuple):
+    u: jax.Array  # the drive of the wrapped cell
+    keep: jax.Array | None  # [*, ...] like the state, True where the old value stays
+
+
+@base.cell
+def zoneout(cell, *, rate=0.1):
+    """Zoneout (Krueger et al. 2016, arXiv 1606.01305).
+
+        training:    h_t = m_t * h_{t-1} + (1 - m_t) * step(h_{t-1}, u_t)
+        evaluation:  h_t = rate * h_{t-1} + (1 - rate) * step(h_{t-1}, u_t)
+
+    with m_t ~ Bernoulli(rate) drawn for every state entry, sequence and step.
+    """
+    base.check_between("rate", rate, 0.0, 1.0)
+    _refuse_noisy(cell)
+
+    def noise(key, leading):
+        return jax.random.bernoulli(key, rate, leading)
+
+    def draw(key, leading):
+        like = jax.eval_shape(
+            lambda k: cell.initial_state(cell.init(k, 1), ()), jax.random.key(0)
+        )
+        leaves, tree = jax.tree.flatten(like)
+        keys = jax.random.split(key, len(leaves))
+        masks = [
+            noise(k, (*leading, *s.shape)) for k, s in zip(keys, leaves, strict=True)
+        ]
+        return tree.unflatten(masks)
+
+    def project(w, x_and_noise):
+        x, keep = x_and_noise
+        return _Zoned(cell.project(w, x), keep)
+
+    def step(w, h, zoned):
+        new = cell.step(w, h, zoned.u)
+        if zoned.keep is None:
+            return jax.tree.map(lambda old, n: rate * old + (1 - rate) * n, h, new)
+        return jax.tree.map(jnp.where, zoned.keep, h, new)
+
+    def readout(w, h, zoned):
+        return cell.readout(w, h, zoned.u)
+
+    gates = cell.gates and (lambda w, h, zoned: cell.gates(w, h, zoned.u))
+    return cell.replace(
+        project=project,
+        step=step,
+        readout=readout,
+        gates=gates,
+        noise=draw,
+        associative=None,
+        inverse=None,
+        structure=base.Structure(
+            jacobian=cell.structure.jacobian, linear_map=cell.structure.linear_map
+        ),
+    )
+
+
+@base.cell
+def weight_drop(cell, *, rate=0.5):
+    """DropConnect on the recurrent matrices (Merity et al. 2017, arXiv 1708.02182).
+
+    In training each entry of every matrix labelled 'recurrent' is zero with
+    probability `rate` for the whole of a sequence batch, and 1/(1 - rate) times itself
+    otherwise; evaluation uses the full weights.
+    """
+    base.check_between("rate", rate, 0.0, 1.0)
+    if rate == 1.0:
+        raise values.UsageError("rate must be less than 1")
+    params = jax.eval_shape(lambda k: cell.init(k, 1), jax.random.key(0))
+    labels = cell.groups(params)
+
+    def is_recurrent_matrix(leaf, label):
+        return label == "recurrent" and leaf.ndim >= 2
+
+    if not any(jax.tree.leaves(jax.tree.map(is_recurrent_matrix, params, labels))):
+        raise values.UsageError(
+            f"{cell.name} has no recurrent matrix to drop weights of; label one "
+            "'recurrent' in its groups"
+        )
+
+    def perturb(key, params):
+        if cell.perturb is not None:
+            key, inner = jax.random.split(key)
+            params = cell.perturb(inner, params)
+        leaves, tree = jax.tree.flatten(params)
+        keys = tree.unflatten(list(jax.random.split(key, len(leaves))))
+
+        def drop(key, leaf, label):
+            if not is_recurrent_matrix(leaf, label):
+                return leaf
+            kept = jax.random.bernoulli(key, 1 - rate, leaf.shape)
+            return jnp.where(kept, leaf / (1 - rate), 0)
+
+        return jax.tree.map(drop, keys, params, cell.groups(params))
+
+    return cell.replace(perturb=perturb)
+
+
+class LearnedStateParams(NamedTuple):
+    cell: tuple  # the parameters of the wrapped cell
+    state: tuple  # its initial state, one [N] or, if complex, [2, N] array a leaf
+
+
+@base.cell
+def learned_state(cell):
+    """The cell with an initial state that is trained, starting at the cell's own."""
+
+    def to_real(leaf):
+        is_complex = jnp.iscomplexobj(leaf)
+        return jnp.stack([leaf.real, leaf.imag]) if is_complex else leaf
+
+    def init(key, input_size):
+        params = cell.init(key, input_size)
+        state = cell.initial_state(params, ())
+        return LearnedStateParams(params, jax.tree.map(to_real, state))
+
+    def initial_state(params, batch_shape):
+        like = jax.eval_shape(lambda p: cell.initial_state(p, ()), params.cell)
+
+        def spread(leaf, like):
+            is_complex = jnp.issubdtype(like.dtype, jnp.complexfloating)
+            leaf = jax.lax.complex(leaf[0], leaf[1]) if is_complex else leaf
+            return jnp.broadcast_to(leaf, (*batch_shape, *like.shape))
+
+        return jax.tree.map(spread, params.state, like)
+
+    def groups(params):
+        return LearnedStateParams(cell.groups(params.cell), base.all_free(params.state))
+
+    perturb = cell.perturb and (
+        lambda key, params: params._replace(cell=cell.perturb(key, params.cell))
+    )
+    return cell.replace(
+        init=init,
+        initial_state=initial_state,
+        weights=lambda params: cell.weights(params.cell),
+        groups=groups,
+        retract=lambda params: params._replace(cell=cell.retract(params.cell)),
+        perturb=perturb,
+    )
+
+
+def _refuse_noisy(cell):
+    if cell.noise is not None:
+        raise values.UsageError(f"{cell.name} draws noise already; wrap it only once")

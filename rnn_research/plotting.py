@@ -1,0 +1,223 @@
+"""Figures: each one function of a tidy table (a list of dicts), in one style."""
+
+import functools
+import math
+import pathlib
+import statistics
+from collections.abc import Callable
+
+# Okabe & Ito's colours, which colour-blind readers can tell apart.
+COLORS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+    "#999999",
+)
+STYLE = {
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.linewidth": 0.7,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.6,
+    "legend.frameon": False,
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+}
+
+
+def _styled(draw: Callable) -> Callable:
+    @functools.wraps(draw)
+    def styled(*args, **kwargs):
+        import matplotlib  # half a second, and only figures need it
+
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+def _figure(columns: int, width: float, height: float):
+    """A figure and its axes, drawn without a screen."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(1, columns, squeeze=False)[0]
+
+
+def _save(figure, path: pathlib.Path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+
+
+@_styled
+def learning_curve(
+    rows: list[dict],
+    path: pathlib.Path,
+    *,
+    baseline: float,
+    solved_at: float,
+    title: str,
+):
+    """Training and test loss against updates, with the memoryless baseline.
+
+    Args:
+      rows: the rows of metrics.jsonl.
+      path: the PNG to write.
+      solved_at: drawn as a line where it is positive.
+    """
+    figure, (axes,) = _figure(1, 5.2, 3.3)
+    steps = [row["step"] for row in rows]
+    marker = "o" if len(rows) < 30 else None
+    axes.plot(
+        steps, [row["train_loss"] for row in rows], color="#999999", label="training"
+    )
+    axes.plot(
+        steps,
+        [row["loss"] for row in rows],
+        color=COLORS[0],
+        marker=marker,
+        markersize=3,
+        label="test",
+    )
+    axes.set_yscale("log")
+    levels = [(baseline, "memoryless baseline", 1.0, "right")]
+    if solved_at > 0:
+        levels.append((solved_at, "solved", 0.0, "left"))
+    for level, name, x, side in levels:
+        axes.axhline(level, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
+        axes.annotate(
+            f"{name} {level:.3g}",
+            (x, level),
+            xycoords=("axes fraction", "data"),
+            xytext=(4 if side == "left" else -4, 3),
+            textcoords="offset points",
+            ha=side,
+            fontsize=7.5,
+            color="#444444",
+        )
+    axes.set_xlim(left=0)
+    axes.set_xlabel("updates")
+    axes.set_ylabel("loss")
+    axes.set_title(title)
+    axes.legend(loc="best")
+    _save(figure, path)
+
+
+class Curve:
+    """One line with a band: x -> the values over seeds."""
+
+    def __init__(self):
+        self.values: dict[float, list[float]] = {}
+
+    def add(self, x: float, value: float):
+        self.values.setdefault(x, []).append(value)
+
+    def line(self):
+        """x, and the median, least and greatest over seeds."""
+        x = sorted(self.values)
+        middle = [statistics.median(self.values[at]) for at in x]
+        return (
+            x,
+            middle,
+            [min(self.values[at]) for at in x],
+            [max(self.values[at]) for at in x],
+        )
+
+
+FLOOR_DECADES = 24  # a figure shows so many decades below its top at most
+
+
+@_styled
+def gradient_decay(rows: list[dict], path: pathlib.Path):
+    """How the gradient decays: by lag, and at the first step against length.
+
+    Left: ||dL/dh_{T-k}|| / ||dL/dh_T|| against the lag k, at the greatest length.
+    Right: ||dL/dh_1|| / ||dL/dh_T|| against the length T. One line for each `label`,
+    the median over seeds with a band from least to greatest; within a seed the median
+    over sequences. Norms are on logarithmic axes, cut `FLOOR_DECADES` decades below the
+    top.
+
+    Args:
+      rows: with quantity 'dL/dh', label, seed, length, lag, relative_log10.
+      path: the PNG to write.
+    """
+    rows = [row for row in rows if row["quantity"] == "dL/dh"]
+    labels = list(dict.fromkeys(row["label"] for row in rows))
+    lengths = sorted({row["length"] for row in rows})
+    longest = lengths[-1]
+    by_lag = {label: Curve() for label in labels}
+    by_length = {label: Curve() for label in labels}
+    for row in rows:
+        if row["length"] == longest and row["lag"] < longest:
+            by_lag[row["label"]].add(row["lag"], row["relative_log10"])
+        if row["lag"] == row["length"] - 1:
+            by_length[row["label"]].add(row["length"], row["relative_log10"])
+
+    panels = 2 if len(lengths) > 1 else 1
+    figure, axes = _figure(panels, 3.4 * panels + 0.2, 3.0)
+    relative = r"$\|\partial L/\partial h_{%s}\|\;/\;\|\partial L/\partial h_T\|$"
+    _norm_panel(axes[0], by_lag)
+    axes[0].set_xlim(0, longest)
+    axes[0].set_xlabel("lag $k$ (steps before the end)")
+    axes[0].set_ylabel(relative % "T-k")
+    axes[0].set_title(f"Gradient by lag, T = {longest}")
+    if panels == 2:
+        _norm_panel(axes[1], by_length, marker="o")
+        axes[1].set_xscale("log")
+        axes[1].set_xlabel("sequence length $T$")
+        axes[1].set_ylabel(relative % "1")
+        axes[1].set_title("Gradient at the first step")
+    figure.legend(
+        *axes[0].get_legend_handles_labels(),
+        loc="outside upper left",
+        ncols=min(len(labels), 3 * panels),
+        columnspacing=1.4,
+        handlelength=1.6,
+    )
+    _save(figure, path)
+
+
+def _norm_panel(axes, curves: dict[str, Curve], marker: str | None = None):
+    """Lines of log10 norms with their bands, cut some decades below the top."""
+    lines = {label: curve.line() for label, curve in curves.items()}
+    shown = [v for _, *three in lines.values() for one in three for v in one]
+    shown = [value for value in shown if math.isfinite(value)]
+    top = max(shown, default=0.0)
+    bottom = max(min(shown, default=-1.0), top - FLOOR_DECADES)
+    margin = max(0.06 * (top - bottom), 0.2)
+    zero = bottom - 100 * margin  # where a norm of exactly zero is drawn: out of sight
+
+    for index, (label, (x, *three)) in enumerate(lines.items()):
+        color = COLORS[index % len(COLORS)]
+        dashes = "-" if index < len(COLORS) else (0, (4, 2))
+        middle, low, high = (
+            [v if math.isfinite(v) else zero for v in one] for one in three
+        )
+        axes.plot(
+            x,
+            middle,
+            color=color,
+            linestyle=dashes,
+            marker=marker,
+            markersize=3,
+            label=label,
+        )
+        axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+    axes.set_ylim(bottom - margin, top + margin)
+    axes.yaxis.set_major_formatter(lambda value, _: f"$10^{{{value:g}}}$")
+    axes.yaxis.get_major_locator().set_params(integer=True)

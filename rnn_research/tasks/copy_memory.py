@@ -1,0 +1,121 @@
+"""The copy memory problem, in the layouts that official codes really generate."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import values
+from rnn_research.cells.base import check_option, check_size
+from rnn_research.tasks import base
+
+
+class Layout(NamedTuple):
+    extra_blanks: int  # blanks between symbols and cue: length + extra_blanks
+    cues: Callable[[int], int]  # M -> steps that show the cue
+    after: Callable[[int], int]  # M -> blanks after the cues
+    recall_only: bool = False  # the loss counts the recall steps only
+    one_hot: bool = True  # inputs one-hot; else one number, the class index
+
+
+LAYOUTS = {
+    # Arjovsky, Shah & Bengio 2015, arXiv 1511.06464: the first target is due one
+    # step after the cue.
+    "urnn": Layout(-1, cues=lambda m: 1, after=lambda m: m),
+    # Lezcano-Casado & Martinez-Rubio 2019, arXiv 1901.08428: due at the cue.
+    "exprnn": Layout(0, cues=lambda m: 1, after=lambda m: m - 1),
+    # Bai et al. 2018, arXiv 1803.01271: the cue stays on; the input is a number.
+    "tcn": Layout(-1, cues=lambda m: m + 1, after=lambda m: 0, one_hot=False),
+    # van der Westhuizen & Lasenby 2018, arXiv 1804.04849: one step longer.
+    "janet": Layout(0, cues=lambda m: 1, after=lambda m: m),
+    # Gu et al. 2021, arXiv 2111.00396: a marker for each symbol, loss on these only.
+    "s4": Layout(0, cues=lambda m: m, after=lambda m: 0, recall_only=True),
+}
+
+
+@base.task
+def copy_memory(length, *, layout="urnn", symbols=10, alphabet=8, one_hot=None):
+    """Recall a string of symbols after `length` steps.
+
+    Input classes: 0 the blank, 1 ... alphabet the symbols, alphabet + 1 the cue.
+    Target classes: 0 the blank, 1 ... alphabet the symbols, due in the last `symbols`
+    steps. With T = length, M = symbols, and two examples with T = 3, M = 2 (`c` cue):
+
+        layout   inputs                       steps       inputs    targets
+        urnn     M, T-1 blanks, c, M blanks   T + 2M      57__c__   _____57
+                                                          82__c__   _____82
+        exprnn   M, T blanks, c, M-1 blanks   T + 2M      57___c_   _____57
+        tcn      M, T-1 blanks, c (M+1 times) T + 2M      57__ccc   _____57
+        janet    M, T blanks, c, M blanks     T + 2M + 1  57___c__  ______57
+        s4       M, T blanks, c (M times)     T + 2M      57___cc   _____57
+
+    Args:
+      length: T, the delay.
+      layout: which official code's layout (see `LAYOUTS` for the papers).
+      symbols: M, how many symbols to remember.
+      alphabet: A, how many different symbols there are.
+      one_hot: inputs one-hot [.., A + 2], or one number, the class index, as 'tcn'
+        and some codes have it; None is the layout's own.
+
+    Loss: mean cross-entropy in nats, over all steps ('s4': over the last M only).
+    Memoryless baseline: the blank is certain until the last M steps, a symbol is
+    guessed: M ln A / steps ('s4': ln A). Metrics: recall_accuracy over the last M
+    steps, with chance 1/A, and recall_loss, with baseline ln A. Accuracy over all
+    steps is not reported: it is above 0.9 without any memory.
+    """
+    check_size(length=length, symbols=symbols, alphabet=alphabet)
+    check_option("layout", layout, tuple(LAYOUTS))
+    if alphabet < 2:
+        raise values.UsageError(f"alphabet must be at least 2, not {alphabet}")
+    if one_hot not in (None, True, False):
+        raise values.UsageError(f"one_hot must be True or False, not {one_hot!r}")
+    form = LAYOUTS[layout]
+    one_hot = form.one_hot if one_hot is None else one_hot
+    blanks = length + form.extra_blanks
+    cues, after = form.cues(symbols), form.after(symbols)
+    steps = symbols + blanks + cues + after
+    cue = alphabet + 1
+
+    def example(key):
+        string = jax.random.randint(key, (symbols,), 1, alphabet + 1)
+        return lay_out(string)
+
+    def lay_out(string):
+        none = jnp.zeros(steps, string.dtype)
+        classes = none.at[:symbols].set(string)
+        classes = classes.at[symbols + blanks : symbols + blanks + cues].set(cue)
+        targets = none.at[steps - symbols :].set(string)
+        if one_hot:
+            return base.Example(jax.nn.one_hot(classes, alphabet + 2), targets)
+        return base.Example(classes[:, None].astype(jnp.zeros(()).dtype), targets)
+
+    def score(outputs, batch):
+        log_p = jax.nn.log_softmax(outputs)
+        chosen = jnp.take_along_axis(log_p, batch.targets[..., None], axis=-1)
+        loss, recall = -jnp.mean(chosen), -jnp.mean(chosen[-symbols:])
+        guesses = jnp.argmax(outputs[-symbols:], axis=-1)
+        return {
+            "loss": recall if form.recall_only else loss,
+            "recall_accuracy": jnp.mean(guesses == batch.targets[-symbols:]),
+            "recall_loss": recall,
+        }
+
+    guess = math.log(alphabet)
+    baseline = guess if form.recall_only else symbols * guess / steps
+    return base.Task(
+        example=example,
+        score=score,
+        head="step",
+        length=steps,
+        input_size=alphabet + 2 if one_hot else 1,
+        output_size=alphabet + 1,
+        baselines={
+            "loss": baseline,
+            "recall_accuracy": 1 / alphabet,
+            "recall_loss": guess,
+        },
+        solved_at=baseline / 10,
+        thresholds=tuple(baseline * share for share in (0.5, 0.1, 0.01)),
+    )

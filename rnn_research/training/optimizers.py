@@ -1,0 +1,152 @@
+"""Optimizers and schedules, as values of optax; the cell's parameter groups.
+
+Named by `--optimizer` and `--schedule`: `adam`, `rmsprop(decay=0.99)`, `cosine`.
+"""
+
+import dataclasses
+import sys
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from rnn_research import values
+from rnn_research.cells.base import check_between
+
+OPTIMIZERS = ["adam", "rmsprop", "sgd"]
+SCHEDULES = ["constant", "cosine", "exponential", "linear"]
+__all__ = OPTIMIZERS + SCHEDULES
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Optimizer(values.Value):
+    """How gradients become updates of unit learning rate."""
+
+    transform: optax.GradientTransformation
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Schedule(values.Value):
+    """How the learning rate changes.
+
+    Attributes:
+      make: (learning_rate, num_steps) -> (step) -> learning rate.
+      uses_num_steps: the rate at a step depends on num_steps.
+    """
+
+    make: Any
+    uses_num_steps: bool
+
+
+@values.factory
+def adam(*, b1=0.9, b2=0.999, eps=1e-8):
+    """Adam (Kingma & Ba 2014, arXiv 1412.6980)."""
+    check_between("b1", b1, 0.0, 1.0)
+    check_between("b2", b2, 0.0, 1.0)
+    return Optimizer(optax.scale_by_adam(b1=b1, b2=b2, eps=eps))
+
+
+@values.factory
+def rmsprop(*, decay=0.9, eps=1e-8, momentum=0.0):
+    """RMSprop (Tieleman & Hinton 2012), gradients over a running root mean square."""
+    check_between("decay", decay, 0.0, 1.0)
+    check_between("momentum", momentum, 0.0, 1.0)
+    scale = optax.scale_by_rms(decay=decay, eps=eps)
+    return Optimizer(optax.chain(scale, optax.trace(decay=momentum)))
+
+
+@values.factory
+def sgd(*, momentum=0.0, nesterov=False):
+    """Stochastic gradient descent, with momentum if wanted."""
+    check_between("momentum", momentum, 0.0, 1.0)
+    return Optimizer(optax.trace(decay=momentum, nesterov=nesterov))
+
+
+@values.factory
+def constant():
+    """The learning rate stays."""
+    return Schedule(lambda rate, num_steps: optax.constant_schedule(rate), False)
+
+
+@values.factory
+def cosine(*, final=0.0):
+    """Half a cosine from the learning rate to `final` times it at --num_steps."""
+    return Schedule(
+        lambda rate, num_steps: optax.cosine_decay_schedule(rate, num_steps, final),
+        True,
+    )
+
+
+@values.factory
+def linear(*, final=0.0):
+    """A line from the learning rate to `final` times it at --num_steps."""
+    return Schedule(
+        lambda rate, num_steps: optax.linear_schedule(rate, final * rate, num_steps),
+        True,
+    )
+
+
+@values.factory
+def exponential(*, every=20000, factor=0.1):
+    """The learning rate times `factor`, smoothly, `every` so many updates."""
+    return Schedule(
+        lambda rate, num_steps: optax.exponential_decay(rate, every, factor), False
+    )
+
+
+def resolve(text: str, kind: str, names: list[str]):
+    """The optimizer or schedule that a flag names."""
+    value = values.resolve(text, kind, (sys.modules[__name__],))
+    if value.origin.factory.__name__ not in names and ":" not in text:
+        raise values.UsageError(
+            f"unknown {kind} {text!r} (known: {', '.join(names)}; "
+            "your own: my_file:name)"
+        )
+    return value
+
+
+def build(
+    optimizer: Optimizer,
+    schedule: Schedule,
+    *,
+    learning_rate: float,
+    num_steps: int,
+    warmup_steps: int,
+    grad_clip: float,
+    weight_decay: float,
+    recurrent_learning_rate: float,
+    labels: Any,
+) -> optax.GradientTransformation:
+    """One transformation: clip, optimizer, decay, rate, groups.
+
+    Gradients of leaves labelled 'fixed' are dropped first, so that the norm that is
+    clipped is that of the trained leaves. 'recurrent' leaves have `learning_rate`
+    times `recurrent_learning_rate` and no weight decay.
+    """
+    rate = schedule.make(learning_rate, num_steps)
+    if warmup_steps:
+        after = rate
+
+        def rate(step):
+            return after(step) * jnp.minimum(1.0, (step + 1) / warmup_steps)
+
+    def scale(factors):
+        def update(updates, params=None):
+            del params
+            return jax.tree.map(lambda u, label: u * factors[label], updates, labels)
+
+        return optax.stateless(update)
+
+    parts = [scale({"free": 1.0, "recurrent": 1.0, "fixed": 0.0})]
+    if grad_clip:
+        parts.append(optax.clip_by_global_norm(grad_clip))
+    parts.append(optimizer.transform)
+    if weight_decay:
+        decayed = jax.tree.map(lambda label: label == "free", labels)
+        parts.append(optax.add_decayed_weights(weight_decay, mask=decayed))
+    parts.append(optax.scale_by_learning_rate(rate))
+    parts.append(
+        scale({"free": 1.0, "recurrent": recurrent_learning_rate, "fixed": 0.0})
+    )
+    return optax.chain(*parts)

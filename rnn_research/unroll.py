@@ -1,0 +1,318 @@
+"""`unroll`: a cell run over a sequence, the one place where this is written.
+
+weights -> project -> engine -> readout, with masks, resets and both end states.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import engines, values
+from rnn_research.cells import base
+from rnn_research.engines.base import Engine, Record
+
+Tree = Any
+
+
+class Unrolled(NamedTuple):
+    outputs: Tree  # y [T, B, H], zero where masked
+    final_state: Tree  # h_T [B, ...]; differentiable, and the next call's `state`
+    record: Record  # the engine that ran and what it reports
+
+
+@dataclasses.dataclass(frozen=True)
+class Recurrence:
+    """A cell with its weights, masks and resets in place: all that an engine sees.
+
+    An input is a tree whose leaves have a leading time axis; a drive is what `project`
+    makes of it. All four functions are pointwise in time.
+
+    Attributes:
+      project: (input) -> drive.
+      step: (h, drive) -> h.
+      readout: (h, drive) -> y.
+      associative: the parallel form with `element` of the drive, or None.
+    """
+
+    project: Callable[[Tree], Tree]
+    step: Callable[[Tree, Tree], Tree]
+    readout: Callable[[Tree, Tree], Tree]
+    associative: base.Associative | None
+
+
+class Input(NamedTuple):
+    x: Tree  # [*, D], or (x, noise) for a cell with noise
+    mask: jax.Array | None  # [*] bool
+    reset: jax.Array | None  # [*] bool
+
+
+class Drive(NamedTuple):
+    u: Tree  # the cell's own drive
+    mask: jax.Array | None
+    reset: jax.Array | None
+
+
+class Setup(NamedTuple):
+    recurrence: Recurrence
+    state: Tree  # h_0
+    inputs: Input  # leaves [T, B, ...]
+
+
+def unroll(
+    cell: base.Cell,
+    params: Tree,
+    x: jax.Array,
+    *,
+    state: Tree = None,
+    mask: jax.Array | None = None,
+    reset: jax.Array | None = None,
+    key: jax.Array | None = None,
+    engine: Engine = engines.auto(),
+) -> Unrolled:
+    """Run `cell` over the sequence `x`.
+
+    Args:
+      params: as made by `cell.init(key, D)`.
+      x: [T, B, D], floating point, time first.
+      state: h_0 with leaves [B, ...]; None is the cell's own initial state.
+      mask: [T, B] bool; where False the state stays and the output is zero.
+      reset: [T, B] bool; where True the state is the cell's initial state before
+        that step (also when that step is masked).
+      key: given in training: draws what the cell's `noise` and `perturb` need.
+      engine: how the recurrence is evaluated; all agree in values and gradients.
+
+    Returns:
+      Unrolled(outputs [T, B, H], final_state, record), whatever the arguments.
+
+    Raises:
+      values.UsageError: wrong shapes or types, or an engine the cell does not
+        qualify for; raised while tracing, before anything is compiled.
+    """
+    complaint = engine.complaint(cell)
+    if complaint:
+        raise values.UsageError(f"engine {engine.name}: {complaint}")
+    recurrence, state, inputs = set_up(
+        cell, params, x, state=state, mask=mask, reset=reset, key=key
+    )
+    return Unrolled(*engine.run(recurrence, state, inputs))
+
+
+def trajectory(cell: base.Cell, params: Tree, x: jax.Array, **options) -> Unrolled:
+    """`unroll` whose outputs are all states h_1 ... h_T, every leaf [T, B, ...]."""
+    return unroll(cell.replace(readout=_whole_state), params, x, **options)
+
+
+def _whole_state(w, h, u):
+    del w, u
+    return h
+
+
+def set_up(cell, params, x, *, state=None, mask=None, reset=None, key=None) -> Setup:
+    """Check the arguments of `unroll` and close the cell over its weights."""
+    _check_sequence(x, mask, reset)
+    batch_shape = x.shape[1:2]
+    inputs = x
+    if key is not None and cell.perturb is not None:
+        key, inner = jax.random.split(key)
+        params = cell.perturb(inner, params)
+    if cell.noise is not None:
+        inputs = (x, None if key is None else cell.noise(key, x.shape[:2]))
+    w = cell.weights(params)
+    start = cell.initial_state(params, batch_shape)
+    if state is None:
+        state = start
+    recurrence = _close(cell, w, start)
+    setup = Setup(recurrence, state, Input(inputs, mask, reset))
+    _check_state(cell, start, setup)
+    return setup
+
+
+def _close(cell: base.Cell, w: Tree, start: Tree) -> Recurrence:
+    def project(inputs):
+        return Drive(cell.project(w, inputs.x), inputs.mask, inputs.reset)
+
+    def step(h, drive):
+        if drive.reset is not None:
+            h = where(drive.reset, start, h)
+        new = cell.step(w, h, drive.u)
+        return new if drive.mask is None else where(drive.mask, new, h)
+
+    def readout(h, drive):
+        y = cell.readout(w, h, drive.u)
+        if drive.mask is None:
+            return y
+        return where(drive.mask, y, jax.tree.map(jnp.zeros_like, y))
+
+    associative = cell.associative and _with_masks(cell.associative, w, start)
+    return Recurrence(project, step, readout, associative)
+
+
+class _Element(NamedTuple):
+    e: Tree  # the cell's own element
+    empty: jax.Array | None  # [*] True: the identity, e does not count
+    reset: jax.Array | None  # [*] True: starts from the initial state
+
+
+def _with_masks(own: base.Associative, w: Tree, start: Tree) -> base.Associative:
+    """The associative form with an identity (masks) and a left zero (resets) added."""
+
+    def element(drive):
+        empty = None if drive.mask is None else ~drive.mask
+        return _Element(own.element(w, drive.u), empty, drive.reset)
+
+    def combine(later, earlier):
+        e, empty, reset = own.combine(later.e, earlier.e), None, None
+        if later.empty is not None:
+            e = where(earlier.empty, later.e, where(later.empty, earlier.e, e))
+            empty = later.empty & earlier.empty
+        if later.reset is not None:
+            e = where(later.reset, later.e, e)
+            reset = later.reset | earlier.reset
+            if empty is not None:
+                empty = jnp.where(later.reset, later.empty, empty)
+        return _Element(e, empty, reset)
+
+    def apply(element, h):
+        if element.reset is not None:
+            h = where(element.reset, start, h)
+        new = own.apply(element.e, h)
+        return new if element.empty is None else where(element.empty, h, new)
+
+    return base.Associative(element, combine, apply)
+
+
+def where(condition: jax.Array, yes: Tree, no: Tree) -> Tree:
+    """`jnp.where` over trees; `condition` [*] broadcasts over trailing axes."""
+
+    def choose(a, b):
+        trailing = max(jnp.ndim(a), jnp.ndim(b)) - condition.ndim
+        shape = condition.shape + (1,) * trailing
+        return jnp.where(condition.reshape(shape), a, b)
+
+    return jax.tree.map(choose, yes, no)
+
+
+# ------------------------------------------------------------------------ checks
+
+
+def _check_sequence(x, mask, reset):
+    if jnp.ndim(x) != 3 or 0 in jnp.shape(x):
+        raise values.UsageError(
+            f"x must be [T, B, D], time first and not empty; got {list(jnp.shape(x))}"
+        )
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise values.UsageError(
+            f"x must be floating point, not {x.dtype}; for tokens use jax.nn.one_hot"
+        )
+    for name, flag in (("mask", mask), ("reset", reset)):
+        if flag is None:
+            continue
+        if jnp.shape(flag) != x.shape[:2] or flag.dtype != bool:
+            raise values.UsageError(
+                f"{name} must be bool [T, B] = {list(x.shape[:2])}; "
+                f"got {flag.dtype} {list(jnp.shape(flag))}"
+            )
+
+
+def _check_state(cell, start, setup):
+    wanted = jax.eval_shape(lambda: start)
+    given = jax.eval_shape(lambda: setup.state)
+    if not _same(wanted, given):
+        raise values.UsageError(
+            f"state does not fit {cell.name}: expected {describe(wanted)}, "
+            f"got {describe(given)}"
+        )
+    first = jax.tree.map(lambda leaf: leaf[0], setup.inputs)
+    recurrence = setup.recurrence
+    new = jax.eval_shape(
+        lambda: recurrence.step(setup.state, recurrence.project(first))
+    )
+    if not _same(wanted, new):
+        raise values.UsageError(
+            f"cell {cell.name}: step returns {describe(new)} for the state "
+            f"{describe(wanted)} and x of {first_dtype(setup.inputs.x)}; structure, "
+            "shapes and dtypes must stay"
+        )
+
+
+def first_dtype(tree: Tree):
+    return jax.tree.leaves(tree)[0].dtype
+
+
+def _same(a: Tree, b: Tree) -> bool:
+    if jax.tree.structure(a) != jax.tree.structure(b):
+        return False
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return all(x.shape == y.shape and x.dtype == y.dtype for x, y in pairs)
+
+
+def describe(tree: Tree) -> str:
+    """`float32[50,128]`, or `LSTMState(c=float32[50,128], ...)`, for messages."""
+
+    def text(leaf):
+        return f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"
+
+    return str(jax.tree.map(lambda leaf: _Text(text(leaf)), tree))
+
+
+class _Text(str):
+    def __repr__(self):
+        return str(self)
+
+
+def check_fit(cell: base.Cell, input_size: int):
+    """Raise one line unless the cell's functions fit together (by `jax.eval_shape`)."""
+    batch = 7
+
+    def stage(name, function, *arguments):
+        try:
+            return jax.eval_shape(function, *arguments)
+        except values.UsageError:
+            raise
+        except Exception as error:
+            given = ", ".join(describe(argument) for argument in arguments)
+            raise values.UsageError(
+                f"cell {cell.name}: {name} fails on {given}: {values.one_line(error)}"
+            ) from error
+
+    params = stage("init", lambda key: cell.init(key, input_size), jax.random.key(0))
+    for leaf in jax.tree.leaves(params):
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            raise values.UsageError(
+                f"cell {cell.name}: parameters must be real floating point, not "
+                f"{leaf.dtype}; form complex weights in `weights` from pairs of reals"
+            )
+    state = stage("initial_state", lambda p: cell.initial_state(p, (batch,)), params)
+    for leaf in jax.tree.leaves(state):
+        if leaf.shape[:1] != (batch,):
+            raise values.UsageError(
+                f"cell {cell.name}: initial_state(params, batch_shape) returns "
+                f"{describe(state)} for batch_shape ({batch},); its shapes must start "
+                "with batch_shape"
+            )
+    w = stage("weights", cell.weights, params)
+    x = jax.ShapeDtypeStruct((batch, input_size), jnp.zeros(()).dtype)
+    x = x if cell.noise is None else (x, None)
+    u = stage("project", cell.project, w, x)
+    new = stage("step", cell.step, w, state, u)
+    if not _same(state, new):
+        raise values.UsageError(
+            f"cell {cell.name}: step returns {describe(new)} for the state "
+            f"{describe(state)}; structure, shapes and dtypes must stay"
+        )
+    y = stage("readout", cell.readout, w, state, u)
+    shape = getattr(y, "shape", None)
+    if shape is None or len(shape) != 2 or not jnp.issubdtype(y.dtype, jnp.floating):
+        raise values.UsageError(
+            f"cell {cell.name}: readout returns {describe(y)}; it must be one real "
+            f"array [{batch}, H]"
+        )
+    labels = cell.groups(params)
+    if jax.tree.structure(labels) != jax.tree.structure(params):
+        raise values.UsageError(
+            f"cell {cell.name}: groups must label every parameter leaf; it returns "
+            f"{labels}"
+        )

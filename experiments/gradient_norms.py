@@ -21,7 +21,7 @@ import numpy as np
 from rnn_research import config, diagnostics, models, plotting, runtime
 from rnn_research.cells.base import Cell
 from rnn_research.diagnostics import table
-from rnn_research.training import run
+from rnn_research.training import run, run_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +67,7 @@ DEFAULT_LENGTHS = (10, 30, 100, 300, 1000)
 def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=settings.hidden_size)
     folder = pathlib.Path(settings.workdir)
+    run_folder.make(folder)
     cells = settings.cells or (() if settings.runs else DEFAULT_CELLS)
     checked = [models.resolve_cell(text, settings.hidden_size) for text in cells]
     loaded = [(text, run.load(text)) for text in settings.runs or ()]

@@ -282,6 +282,10 @@ def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
     except values.RunError as error:
         print(f"stopped: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt as error:
-        print(f"stopped: {error or 'interrupted'}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(
+            "stopped: interrupted; a training run resumes from its last checkpoint "
+            "with the same command",
+            file=sys.stderr,
+        )
         sys.exit(130)

@@ -158,14 +158,15 @@ def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
     """
     linear_map = isinstance(cell, Cell) and cell.structure.linear_map
     glu = options.block == "glu" or (options.block == "auto" and linear_map)
-    parts = [layers.linear(options.hidden_size)] if glu else []
+    width = layers.output_size(layers.as_layer(cell), task.input_size)
+    parts = [layers.linear(width)] if glu else []
     for index in range(options.num_layers):
         part = layers.as_layer(cell)
         if options.bidirectional:
             part = layers.bidirectional(part, part)
         if glu:
             if options.bidirectional:
-                part = layers.stack(part, layers.linear(options.hidden_size))
+                part = layers.stack(part, layers.linear(width))
             part = layers.block(part, dropout_rate=options.dropout)
         elif index > 0:
             before = [layers.layer_norm()] if options.layer_norm else []

@@ -59,6 +59,12 @@ def start(run: RunConfig, *, batch_size: int, hidden_size: int):
         raise values.UsageError(
             f"--platform={run.platform} is not there: {values.one_line(error)}"
         ) from error
+    names = {"gpu": ("gpu", "cuda", "rocm")}.get(run.platform, (run.platform,))
+    if run.platform != "auto" and jax.default_backend() not in names:
+        raise values.UsageError(
+            f"--platform={run.platform} is not there: JAX runs on "
+            f"{jax.default_backend()} already"
+        )
     if run.num_devices > count:
         raise values.UsageError(
             f"--num_devices={run.num_devices}: there are only {count} devices"

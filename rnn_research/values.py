@@ -103,7 +103,10 @@ def factory(make: Callable[..., Value]) -> Callable[..., Value]:
                 f"the arguments of {make.__name__} must be hashable: numbers, strings "
                 f"or tuples, not lists or arrays; got {_arguments_text(origin)}"
             ) from None
-        return dataclasses.replace(make(*args, **kwargs), origin=origin)
+        value = make(*args, **kwargs)
+        if not isinstance(value, Value):
+            return value  # for whoever asked to complain of
+        return dataclasses.replace(value, origin=origin)
 
     return made
 

@@ -59,9 +59,9 @@ def gru(hidden_size, *, reset="after"):
         return GRUGates(r, z, jnp.tanh(u_n + r * (a_n + w.b_hn)))
 
     def gates_before(w, h, u):
-        u_r, u_z, u_n = jnp.split(u, 3, axis=-1)
-        a_r, a_z = jnp.split(h @ w.W_h[:, : 2 * size], 2, axis=-1)
-        r, z = jax.nn.sigmoid(u_r + a_r), jax.nn.sigmoid(u_z + a_z)
+        u_n = u[..., 2 * size :]
+        both = jax.nn.sigmoid(h @ w.W_h[:, : 2 * size] + u[..., : 2 * size])
+        r, z = jnp.split(both, 2, axis=-1)
         return GRUGates(r, z, jnp.tanh(u_n + (r * h) @ w.W_h[:, 2 * size :]))
 
     gates = {"after": gates_after, "before": gates_before}[reset]

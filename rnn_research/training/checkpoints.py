@@ -54,5 +54,8 @@ class Checkpoints:
                 f"{values.one_line(error)}"
             ) from error
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
         self._orbax.close()

@@ -6,6 +6,7 @@ at a loss or gradient that is not finite. Nothing depends on how the updates are
 into calls, so a resumed run equals an uninterrupted one.
 """
 
+import contextlib
 import dataclasses
 import pathlib
 import time
@@ -123,55 +124,51 @@ def train(
             free = free - {"num_steps"}
         run_folder.claim(folder, described, free)
 
-    # Start, or resume from the last checkpoint.
-    saved, step = saved_tree(programs), 0
-    initial_params = jax.tree.map(jnp.copy, saved["state"].params)
-    if folder:
-        checkpoints = Checkpoints(folder / "checkpoints")
-        step = checkpoints.latest() or 0
+    with contextlib.ExitStack() as closing:
+        # Start, or resume from the last checkpoint.
+        saved, step = saved_tree(programs), 0
+        initial_params = jax.tree.map(jnp.copy, saved["state"].params)
+        checkpoints = None
+        if folder:
+            checkpoints = closing.enter_context(Checkpoints(folder / "checkpoints"))
+            step = checkpoints.latest() or 0
+            saved = checkpoints.restore(step, saved) if step else saved
+        state, compile_seconds, run_seconds = (
+            saved["state"],
+            *map(float, saved["seconds"]),
+        )
+        record = closing.enter_context(metrics.Record(folder, resume_at=step))
+        progress = closing.enter_context(
+            metrics.Progress(config.num_steps, step, task.baseline, quiet=quiet)
+        )
+        progress.say(programs.announcement)
         if step:
-            saved = checkpoints.restore(step, saved)
-        log = metrics.MetricsFile(folder / "metrics.jsonl", resume_at=step)
-        events = metrics.event_writer(folder, resume_at=step)
-        rows = log.rows
-    else:
-        rows = []
-    first_step, state = step, saved["state"]
-    seconds = dict(zip(("compile", "run"), map(float, saved["seconds"]), strict=True))
+            progress.say(f"resumed at update {step} from {folder / 'checkpoints'}")
 
-    progress = metrics.Progress(
-        total=config.num_steps, start=step, baseline=task.baseline, quiet=quiet
-    )
-    progress.say(programs.announcement)
-    if first_step:
-        progress.say(f"resumed at update {first_step} from {folder / 'checkpoints'}")
+        solved = bool(record.rows) and record.rows[-1]["loss"] < stop_at
+        if solved or step >= config.num_steps:
+            progress.say("nothing left to do: raise --num_steps or lower --stop_at")
+        else:
+            begun = time.perf_counter()
+            update, evaluate = programs.compile(state)
+            compile_seconds += time.perf_counter() - begun
 
-    solved = bool(rows) and rows[-1]["loss"] < stop_at
-    if solved or step >= config.num_steps:
-        progress.say("nothing left to do: raise --num_steps or lower --stop_at")
-    else:
-        begun = time.perf_counter()
-        update, evaluate = programs.compile(state)
-        seconds["compile"] += time.perf_counter() - begun
-
-    try:
         last_saved, per_call = step, 1
         while step < config.num_steps and not solved:
             # Update up to the next evaluation, in calls of about half a second.
+            begun_at, loss_sum = step, jnp.zeros(())
             next_evaluation = step - step % config.eval_every + config.eval_every
             target = min(next_evaluation, config.num_steps)
-            window = target - step
-            loss_sum = jnp.zeros(())
             while step < target:
                 begun = time.perf_counter()
                 done = update(state, step, min(step + per_call, target), loss_sum)
                 state, loss_sum = done.state, done.loss_sum
                 made, step = int(done.step) - step, int(done.step)
                 spent = time.perf_counter() - begun
-                seconds["run"] += spent
+                run_seconds += spent
                 if not done.finite:
                     _stop_diverged(done, folder, last_saved)
-                per_call = max(1, int(SECONDS_PER_CALL * made / max(spent, 1e-9)))
+                per_call = max(1, int(SECONDS_PER_CALL * made / spent))
                 progress.update(step, float(done.loss))
 
             # Evaluate on fresh data, record, save.
@@ -179,36 +176,21 @@ def train(
             scores = {
                 name: float(v) for name, v in evaluate(state.params, step).items()
             }
-            seconds["run"] += time.perf_counter() - begun
+            run_seconds += time.perf_counter() - begun
             row = {
                 "step": step,
-                "train_loss": float(loss_sum) / window,
+                "train_loss": float(loss_sum) / (step - begun_at),
                 "grad_norm": float(done.grad_norm),
                 **scores,
             }
-            rows.append(row) if folder is None else log.write(row)
-            solved = scores["loss"] < stop_at
+            record.write(row)
             progress.report(step, row, scores)
-            if folder:
-                for name, value in row.items():
-                    events.add_scalar(name, value, step)
-                if (
-                    solved
-                    or step == config.num_steps
-                    or step - last_saved >= config.checkpoint_every
-                ):
-                    spent = np.array([*seconds.values()], np.float32)
-                    checkpoints.save(step, {"state": state, "seconds": spent})
-                    last_saved = step
-    except KeyboardInterrupt:
-        where = f"; the same command resumes at update {last_saved}" if folder else ""
-        raise KeyboardInterrupt(f"interrupted at update {step}{where}") from None
-    finally:
-        progress.close()
-        if folder:
-            log.close()
-            events.close()
-            checkpoints.close()
+            solved = scores["loss"] < stop_at
+            due = step - last_saved >= config.checkpoint_every
+            if checkpoints and (due or solved or step == config.num_steps):
+                seconds = np.array([compile_seconds, run_seconds], np.float32)
+                checkpoints.save(step, {"state": state, "seconds": seconds})
+                last_saved = step
 
     summary = {
         "task": repr(task),
@@ -220,15 +202,18 @@ def train(
         "solved": solved,
         "solved_below": stop_at,
         "baselines": task.baselines,
-        "final": scores_of(rows[-1]),
-        "steps_to_threshold": steps_to_thresholds(rows, task.thresholds),
-        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "final": scores_of(record.rows[-1]),
+        "steps_to_threshold": steps_to_thresholds(record.rows, task.thresholds),
+        "seconds": {
+            "compile": round(compile_seconds, 3),
+            "run": round(run_seconds, 3),
+        },
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(initial_params)),
         **runtime.describe(),
     }
     if folder:
         run_folder.write_json(folder / "summary.json", summary)
-    return Result(initial_params, state.params, rows, summary)
+    return Result(initial_params, state.params, record.rows, summary)
 
 
 def saved_tree(programs: updates.Programs) -> Tree:

@@ -9,24 +9,44 @@ from rnn_research import values
 from rnn_research.training import run_folder
 
 
-class MetricsFile:
-    """`metrics.jsonl`: one JSON object a line, each with its 'step'."""
+class Record:
+    """The rows of a run, kept in `metrics.jsonl` and as TensorBoard events.
 
-    def __init__(self, path: pathlib.Path, *, resume_at: int):
-        """Open to append; lines after step `resume_at` are cut off first."""
+    Attributes:
+      rows: one dict an evaluation, each with its 'step'.
+    """
+
+    def __init__(self, folder: pathlib.Path | None, *, resume_at: int):
+        """Open to append, without the rows after `resume_at`; None keeps rows only."""
+        self.rows, self._file, self._events = [], None, None
+        if folder is None:
+            return
+        from tensorboardX import SummaryWriter
+
+        path = folder / "metrics.jsonl"
         self.rows = [row for row in read(path) if row["step"] <= resume_at]
-        run_folder.write_atomically(
-            path, "".join(json.dumps(row) + "\n" for row in self.rows)
-        )
+        lines = "".join(json.dumps(row) + "\n" for row in self.rows)
+        run_folder.write_atomically(path, lines)
         self._file = path.open("a")
+        # Events after the step of the checkpoint are hidden from TensorBoard.
+        purge = resume_at + 1 if resume_at else None
+        self._events = SummaryWriter(str(folder), purge_step=purge)
 
     def write(self, row: dict):
         self.rows.append(row)
-        self._file.write(json.dumps(row) + "\n")
-        self._file.flush()
+        if self._file:
+            self._file.write(json.dumps(row) + "\n")
+            self._file.flush()
+            for name, value in row.items():
+                self._events.add_scalar(name, value, row["step"])
 
-    def close(self):
-        self._file.close()
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self._file:
+            self._file.close()
+            self._events.close()
 
 
 def read(path: pathlib.Path) -> list[dict]:
@@ -43,17 +63,10 @@ def read(path: pathlib.Path) -> list[dict]:
     return rows
 
 
-def event_writer(folder: pathlib.Path, *, resume_at: int):
-    """A TensorBoard writer; events after step `resume_at` are hidden."""
-    from tensorboardX import SummaryWriter
-
-    return SummaryWriter(str(folder), purge_step=resume_at + 1 if resume_at else None)
-
-
 class Progress:
     """What a person sees: a bar on a terminal, plain lines elsewhere, or nothing."""
 
-    def __init__(self, *, total: int, start: int, baseline: float, quiet: bool = False):
+    def __init__(self, total: int, start: int, baseline: float, *, quiet: bool = False):
         self.total, self.baseline, self.quiet = total, baseline, quiet
         self._begin, self._start = time.perf_counter(), start
         self._bar = None
@@ -102,7 +115,10 @@ class Progress:
         else:
             print(line, flush=True)
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
         if self._bar:
             self._bar.stop()
 

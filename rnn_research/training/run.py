@@ -175,13 +175,12 @@ def load(folder: str | pathlib.Path) -> Loaded:
     task = resolve_task(settings["task"], settings["length"])
     cell = models.resolve_cell(model_config.cell, model_config.hidden_size)
     model = models.build(cell, task, model_config)
-    saved = checkpoints.Checkpoints(folder / "checkpoints")
-    step = saved.latest()
-    if step is None:
-        raise values.UsageError(f"{folder} has no checkpoint yet")
     engine = models.resolve_engine(model_config.engine)
     programs = updates.build(model, task, train_config, engine, num_devices=1)
     like = loop.saved_tree(programs)
-    params = saved.restore(step, like)["state"].params
-    saved.close()
+    with checkpoints.Checkpoints(folder / "checkpoints") as saved:
+        step = saved.latest()
+        if step is None:
+            raise values.UsageError(f"{folder} has no checkpoint yet")
+        params = saved.restore(step, like)["state"].params
     return Loaded(settings, model, task, like["state"].params, params, step)

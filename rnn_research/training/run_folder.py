@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import tempfile
 
 from rnn_research import runtime, values
 
@@ -20,19 +21,30 @@ def claim(folder: pathlib.Path, settings: dict, free: frozenset[str]):
     Raises:
       values.UsageError: the folder cannot be written, or its settings differ.
     """
+    make(folder)
     path = folder / "config.json"
     settings = json.loads(json.dumps({**settings, "machine": runtime.describe()}))
+    saved = read_json(path) or settings
+    for name in sorted((saved.keys() | settings.keys()) - free - NOT_COMPARED):
+        if saved.get(name) != settings.get(name):
+            raise values.UsageError(
+                f"{folder} holds a run with {name}={saved.get(name)!r}, not "
+                f"{settings.get(name)!r}; give another --workdir, or the saved "
+                "settings to resume"
+            )
+    write_json(path, settings)
+
+
+def make(folder: pathlib.Path):
+    """Make the folder and see that it can be written to.
+
+    Raises:
+      values.UsageError: it cannot.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        saved = read_json(path) or settings
-        for name in sorted((saved.keys() | settings.keys()) - free - NOT_COMPARED):
-            if saved.get(name) != settings.get(name):
-                raise values.UsageError(
-                    f"{folder} holds a run with {name}={saved.get(name)!r}, not "
-                    f"{settings.get(name)!r}; give another --workdir, or the saved "
-                    "settings to resume"
-                )
-        write_json(path, settings)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise values.UsageError(f"--workdir={folder}: {error.strerror}") from error
 

@@ -96,7 +96,7 @@ def build(model, task, config, engine, num_devices) -> Programs:
             functools.partial(gradient, params),
             jax.random.fold_in(train_key, done.step),
         )
-        grad_norm = optax.global_norm(grads)
+        grad_norm = optax.tree.norm(grads)
         updates, opt_state = optimizer.update(grads, opt_state, params)
         params = model.retract(optax.apply_updates(params, updates))
         finite = jnp.isfinite(scores["loss"]) & jnp.isfinite(grad_norm)

@@ -1,0 +1,20 @@
+"""A GRU of 128 units adds two numbers 200 steps apart.
+
+    python -m experiments.adding_problem --config=configs/adding_t200_gru.py
+
+Expected: test MSE below 0.01 (baseline 1/6) after 400 to 700 updates, seeds 0 to 2.
+Time: under a minute on 2 cores of an AMD EPYC.
+"""
+
+
+def get_config():
+    return {
+        "cell": "gru",
+        "hidden_size": 128,
+        "task": "adding",
+        "length": 200,
+        "batch_size": 50,
+        "learning_rate": 1e-3,
+        "grad_clip": 1.0,
+        "num_steps": 5000,
+    }

@@ -1,0 +1,240 @@
+"""Gradients by lag against closed forms and brute force."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from conftest import BATCH, INPUTS, LENGTH
+from test_cells_laws import example, flags
+
+from rnn_research import Cell, cells, diagnostics, layers, models, tasks
+from rnn_research.diagnostics import table
+from rnn_research.unroll import trajectory, unroll
+
+
+def total_norm(tree):
+    """[B], the norm over all leaves [B, ...]."""
+    squares = [
+        jnp.sum(jnp.abs(leaf.reshape(leaf.shape[0], -1)) ** 2, axis=1)
+        for leaf in jax.tree.leaves(tree)
+    ]
+    return np.sqrt(sum(squares))
+
+
+def linear(matrix):
+    """h' = h W + x."""
+    size = matrix.shape[0]
+    return Cell(
+        init=lambda key, input_size: {"W": jnp.asarray(matrix)},
+        initial_state=lambda params, shape: jnp.zeros((*shape, size)),
+        step=lambda w, h, u: h @ w["W"] + u,
+    )
+
+
+@pytest.mark.parametrize("with_flags", [False, True], ids=["plain", "mask+reset"])
+def test_adjoints_are_those_of_autodiff_step_by_step(any_cell, with_flags):
+    """Cut the sequence at t, and differentiate the rest with respect to h_t."""
+    params, x, state = example(any_cell)
+    mask, reset = flags() if with_flags else (None, None)
+    options = {"mask": mask, "reset": reset}
+    logs = diagnostics.state_loss_log_norms(any_cell, params, x, state=state, **options)
+    assert logs.shape == (LENGTH + 1, BATCH)
+    states = trajectory(any_cell, params, x, state=state, **options).outputs
+
+    def half_square(h):
+        return 0.5 * sum(jnp.sum(jnp.abs(leaf) ** 2) for leaf in jax.tree.leaves(h))
+
+    for t in (0, 3, LENGTH):
+        h = (
+            state
+            if t == 0
+            else jax.tree.map(
+                lambda leaf, t=t: leaf[t - 1],
+                _unmask(any_cell, params, x, state, options) if with_flags else states,
+            )
+        )
+
+        def loss(h, t=t):
+            if t == LENGTH:
+                return half_square(h)
+            rest = {k: v if v is None else v[t:] for k, v in options.items()}
+            return half_square(
+                unroll(any_cell, params, x[t:], state=h, **rest).final_state
+            )
+
+        expected = total_norm(jax.grad(loss)(h))
+        np.testing.assert_allclose(np.exp(logs[t]), expected, rtol=1e-9, atol=1e-14)
+
+
+def _unmask(cell, params, x, state, options):
+    """All states with masked steps held (a trajectory has zeros there)."""
+    states = []
+    for t in range(x.shape[0]):
+        part = {k: v[t : t + 1] for k, v in options.items()}
+        state = unroll(cell, params, x[t : t + 1], state=state, **part).final_state
+        states.append(state)
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+
+
+def test_output_gradients_enter_at_every_step():
+    """dL/dh_t with L = sum_t y_t . g_t is one more grad through the rest."""
+    from rnn_research.unroll import set_up
+
+    cell = cells.lru(5)
+    params, x, state = example(cell)
+    weights = jax.random.normal(jax.random.key(5), (LENGTH, BATCH, 5))
+    logs = diagnostics.adjoint_log_norms(
+        set_up(cell, params, x, state=state), outputs=weights
+    )
+
+    def loss(state):
+        return jnp.sum(unroll(cell, params, x, state=state).outputs * weights)
+
+    np.testing.assert_allclose(np.exp(logs[0]), total_norm(jax.grad(loss)(state)))
+
+
+@pytest.mark.parametrize("rho", [0.5, 0.9, 1.0, 1.1])
+def test_scaled_orthogonal_network_has_rho_to_the_t(rho):
+    size, length = 6, 10_000 if rho == 0.5 else 500
+    Q = np.linalg.qr(np.random.default_rng(0).standard_normal((size, size)))[0]
+    cell = linear(rho * Q)
+    x = jax.random.normal(jax.random.key(0), (length, 2, size))
+    lags = jnp.array([0, 1, 17, length])
+    norms = diagnostics.jacobian_log_norms(cell, cell.init(None, size), x, lags)
+    expected = np.asarray(lags)[:, None] * math.log(rho)
+    np.testing.assert_allclose(norms.spectral, expected + np.zeros((4, 2)), atol=1e-8)
+    np.testing.assert_allclose(
+        norms.frobenius, expected + 0.5 * math.log(size) + np.zeros((4, 2)), atol=1e-8
+    )
+    logs = diagnostics.state_loss_log_norms(cell, cell.init(None, size), x)
+    slope = np.asarray(logs[-1] - logs[0]) / length
+    np.testing.assert_allclose(slope, -math.log(rho), atol=1e-10)
+
+
+@pytest.mark.parametrize("bias", [0.0, 1.0])
+def test_zero_weight_lstm_forgets_like_its_gate(bias):
+    """dc_T/dc_0 = sigmoid(b)^T, in float32 too, where it underflows after T = 126."""
+    size, length = 4, 500
+    cell = cells.lstm(size)
+    params = jax.tree.map(jnp.zeros_like, cell.init(jax.random.key(0), 2))
+    params = params._replace(b=params.b.at[size : 2 * size].set(bias))
+    params = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), params)
+    x = jnp.ones((length, 1, 2), jnp.float32)
+    forget = math.log(1 / (1 + math.exp(-bias)))
+    lags = jnp.array([1, length])
+    norms = diagnostics.jacobian_log_norms(cell, params, x, lags).spectral[:, 0]
+    # From lag 1 on, every further step multiplies by the forget gate alone.
+    decay = float(norms[1] - norms[0]) / math.log(10)
+    assert abs(decay - (length - 1) * forget / math.log(10)) < 1e-3
+    # The same decay in the adjoint, with a candidate bias that keeps h_T from 0.
+    params = params._replace(b=params.b.at[2 * size : 3 * size].set(1.0))
+    logs = diagnostics.state_loss_log_norms(cell, params, x)
+    per_step = float(logs[400, 0] - logs[0, 0]) / 400
+    assert abs(per_step + forget) < 1e-5
+
+
+def test_jacobian_products_are_the_dense_product(any_cell):
+    if any_cell.noise is not None:
+        return
+    params, x, state = example(any_cell)
+    norms = diagnostics.jacobian_log_norms(
+        any_cell, params, x, jnp.array([0, 3, LENGTH]), state=state
+    )
+
+    def real(h):
+        leaves = []
+        for leaf in jax.tree.leaves(h):
+            leaves += [leaf.real, leaf.imag] if jnp.iscomplexobj(leaf) else [leaf]
+        return jnp.concatenate(leaves, axis=-1)
+
+    like = jax.tree.map(lambda leaf: leaf[:1], state)
+
+    def rebuild(vector):
+        leaves, start = [], 0
+        for leaf in jax.tree.leaves(like):
+            n = leaf.shape[-1]
+            part = vector[None, start : start + n]
+            start += n
+            if jnp.iscomplexobj(leaf):
+                part = part + 1j * vector[None, start : start + n]
+                start += n
+            leaves.append(part)
+        return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+    for b in range(2):
+
+        def final(vector, b=b):
+            out = unroll(any_cell, params, x[:, b : b + 1], state=rebuild(vector))
+            return real(out.final_state)[0]
+
+        own = jax.tree.map(lambda leaf, b=b: leaf[b : b + 1], state)
+        dense = np.asarray(jax.jacobian(final)(real(own)[0]))
+        expected = math.log(np.linalg.norm(dense, 2))
+        assert abs(float(norms.spectral[2, b]) - expected) < 1e-9
+        expected = math.log(np.linalg.norm(dense))
+        assert abs(float(norms.frobenius[2, b]) - expected) < 1e-9
+
+
+def test_a_dead_gradient_is_exactly_zero():
+    cell = cells.elman(4, activation="relu")
+    params = cell.init(jax.random.key(0), INPUTS)._replace(b_h=jnp.full(4, -100.0))
+    x = jax.random.normal(jax.random.key(1), (5, 2, INPUTS))
+    assert np.isneginf(diagnostics.state_loss_log_norms(cell, params, x)).all()
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+@pytest.mark.parametrize("name", ["adding", "copy"])
+def test_task_loss_gradients_are_those_of_the_model(layer, name):
+    """Against grad with respect to the initial state of that layer."""
+    task = tasks.adding(12) if name == "adding" else tasks.copy_memory(3, symbols=2)
+    model = models.build(cells.lstm(4), task, models.ModelConfig(num_layers=2))
+    params = model.init(jax.random.key(0))
+    key, count = jax.random.key(1), 3
+    logs = diagnostics.model_log_norms(model, params, task, key, count, layer=layer)
+    assert logs.shape == (task.length + 1, count)
+    batch = task.sample(key, count)
+    context = model.initial_context(params, (count,))
+
+    def loss(own):
+        whole = tuple(own if i == layer else c for i, c in enumerate(context))
+        outputs = model.apply(params, batch.inputs, whole, layers.Call()).outputs
+        return task.score(outputs, batch)["loss"] * count
+
+    expected = total_norm(jax.grad(loss)(context[layer]))
+    np.testing.assert_allclose(np.exp(logs[0]), expected, rtol=1e-9)
+
+
+def test_state_loss_inside_a_model_is_that_of_the_cell():
+    task = tasks.adding(10)
+    cell = cells.gru(4)
+    model = models.build(cell, task)
+    params = model.init(jax.random.key(0))
+    x = task.sample(jax.random.key(1), 3).inputs
+    np.testing.assert_allclose(
+        diagnostics.model_log_norms(
+            model, params, task, jax.random.key(1), 3, loss="state"
+        ),
+        diagnostics.state_loss_log_norms(cell, params.body, x),
+    )
+
+
+def test_table_rows(tmp_path):
+    logs = np.log(10.0) * np.array([[-4000.0, -2.0], [-1.0, -3.0], [0.0, 0.0]])
+    rows = table.gradient_rows(
+        logs, label="a", cell="a()", weights="initial", loss="state", seed=0, length=2
+    )
+    assert [row["lag"] for row in rows] == [0, 1, 2]
+    assert rows[2]["mean_log10"] == pytest.approx(-2001)
+    assert rows[2]["log10_mean"] == pytest.approx(-2 + math.log10(0.5))
+    assert rows[1]["relative_log10"] == pytest.approx(-1)
+    dead = table.norm_rows(np.array([[-np.inf, -np.inf]]), [3], label="b")
+    assert dead[0]["log10_mean"] == -math.inf and dead[0]["mean_log10"] == -math.inf
+    path = tmp_path / "deep" / "rows.csv"
+    table.write_csv(rows, path)
+    again = table.read_csv(path)
+    assert [row["median_log10"] for row in again] == pytest.approx(
+        [row["median_log10"] for row in rows]
+    )
+    assert [p.name for p in path.parent.iterdir()] == ["rows.csv"]

@@ -1,0 +1,172 @@
+"""Every experiment and every config, for two steps, as a user runs them."""
+
+import json
+import pathlib
+import runpy
+
+import pytest
+
+from experiments import adding_problem, copy_memory, gradient_norms
+from rnn_research import cells, config, models, plotting, runtime, training
+from rnn_research.diagnostics import table
+from rnn_research.training import run
+
+ROOT = pathlib.Path(__file__).parent.parent
+PROGRAMS = {"adding_problem": adding_problem, "copy_memory": copy_memory}
+PNG = b"\x89PNG"
+
+
+@pytest.fixture
+def run_in(tmp_path, monkeypatch):
+    """Runs a program's main in an empty folder; float64, since the process is."""
+
+    def call(program, settings, *argv):
+        monkeypatch.chdir(tmp_path)
+        argv = ["--precision=float64", *argv]
+        config.run(program.main, *settings, argv=argv)
+        return tmp_path
+
+    return call
+
+
+def training_settings(task="adding"):
+    return (
+        models.ModelConfig(hidden_size=8),
+        run.TaskConfig(task=task, length=12),
+        training.TrainConfig(
+            num_steps=2, batch_size=4, eval_size=4, eval_every=1, checkpoint_every=1
+        ),
+        run.FolderConfig(),
+        runtime.RunConfig(),
+    )
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_training_programs(name, run_in, capsys):
+    task = {"adding_problem": "adding"}.get(name, name)
+    folder = run_in(PROGRAMS[name], training_settings(task))
+    (made,) = (folder / "runs" / name).iterdir()
+    assert {path.name for path in made.iterdir()} >= {
+        "config.json",
+        "metrics.jsonl",
+        "summary.json",
+        "checkpoints",
+        "plots",
+    }
+    for figure in ("learning_curve.png", "gradients.png"):
+        assert (made / "plots" / figure).read_bytes().startswith(PNG)
+    out = capsys.readouterr().out
+    assert "memoryless baseline" in out and "not solved: test loss" in out
+    # The same command finds its folder again; another seed gets its own.
+    run_in(PROGRAMS[name], training_settings(task))
+    assert "resumed at update 2" in capsys.readouterr().out
+    run_in(PROGRAMS[name], training_settings(task), "--seed=1")
+    assert len(list((folder / "runs" / name).iterdir())) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", cells.__all__)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_cell_on_every_task(name, cell, run_in):
+    task = {"adding_problem": "adding"}.get(name, name)
+    run_in(PROGRAMS[name], training_settings(task), f"--cell={cell}")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=str)
+def test_configs(path, run_in):
+    text = path.read_text()
+    module = text.split("-m experiments.")[1].split()[0]
+    assert "Expected:" in text and "Time:" in text
+    get_config = runpy.run_path(str(path))["get_config"]
+    assert get_config()
+    short = ("--num_steps=2", "--eval_every=2", "--eval_size=1", "--length=24")
+    settings = training_settings()
+    run_in(PROGRAMS[module], settings, f"--config={path}", "--hidden_size=8", *short)
+
+
+def small_sweep(**changes):
+    defaults = {
+        "cells": ("elman", "lru"),
+        "lengths": (6, 12),
+        "hidden_size": 8,
+        "input_size": 3,
+        "batch_size": 4,
+        "num_seeds": 2,
+        "jacobian_lags": 3,
+        "workdir": "out",
+    }
+    return (
+        gradient_norms.GradientNormsConfig(**{**defaults, **changes}),
+        runtime.RunConfig(),
+    )
+
+
+def test_gradient_norms_at_initialisation(run_in, capsys):
+    folder = run_in(gradient_norms, small_sweep()) / "out"
+    rows = table.read_csv(folder / "gradient_norms.csv")
+    assert (folder / "gradient_norms.png").read_bytes().startswith(PNG)
+    for label in ("elman", "lru"):
+        for seed in (0, 1):
+            for length in (6, 12):
+                own = [
+                    row
+                    for row in rows
+                    if (row["label"], row["seed"], row["length"])
+                    == (label, seed, length)
+                ]
+                lags = [row["lag"] for row in own if row["quantity"] == "dL/dh"]
+                assert lags == list(range(length + 1))
+                kinds = {row["quantity"] for row in own}
+                assert kinds == {
+                    "dL/dh",
+                    "dh_T/dh_(T-k) spectral",
+                    "dh_T/dh_(T-k) frobenius",
+                }
+    assert all(
+        row["relative_log10"] == 0
+        for row in rows
+        if row["lag"] == 0 and row["quantity"] == "dL/dh"
+    )
+    assert "elman: over T = 12 the gradient changes by 10^" in capsys.readouterr().out
+
+
+def test_gradient_norms_of_the_task_loss(run_in):
+    folder = run_in(gradient_norms, small_sweep(), "--loss=task", "--seeds=4") / "out"
+    rows = table.read_csv(folder / "gradient_norms.csv")
+    assert {row["seed"] for row in rows} == {4}
+    assert {row["loss"] for row in rows} == {"task"}
+
+
+def test_gradient_norms_from_a_checkpoint(run_in, capsys):
+    folder = run_in(adding_problem, training_settings(), "--workdir=trained")
+    run_in(gradient_norms, small_sweep(cells=None, lengths=None), "--runs=trained")
+    rows = table.read_csv(folder / "out" / "gradient_norms.csv")
+    assert {row["weights"] for row in rows} == {"initial", "trained"}
+    assert {row["length"] for row in rows} == {12}
+    by_weights = {
+        weights: [r["mean_log10"] for r in rows if r["weights"] == weights]
+        for weights in ("initial", "trained")
+    }
+    assert by_weights["initial"] != by_weights["trained"]
+    loaded = run.load(folder / "trained")
+    assert loaded.step == 2
+    summary = json.loads((folder / "trained" / "summary.json").read_text())
+    assert summary["steps"] == 2
+
+
+def test_figures_bear_what_is_hard_to_draw(tmp_path):
+    """Zeros, one seed, one length, many cells, norms far apart."""
+    rows = [
+        {
+            "quantity": "dL/dh",
+            "label": f"cell {index}",
+            "seed": 0,
+            "length": 5,
+            "lag": lag,
+            "relative_log10": float("-inf") if index == 1 else -400.0 * index * lag,
+        }
+        for index in range(10)
+        for lag in range(6)
+    ]
+    plotting.gradient_decay(rows, tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(PNG)

@@ -1,0 +1,173 @@
+"""Layers and models: causality, carried context, masks, dropout, heads."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen
+from test_cells_laws import largest_error
+
+from rnn_research import cells, layers, models, tasks, values
+from rnn_research.layers import Call
+
+T, B, D = 8, 3, 4
+
+LAYERS = {
+    "recurrent": lambda: layers.recurrent(cells.lstm(5)),
+    "stack": lambda: layers.stack(cells.gru(5), layers.layer_norm(), cells.lru(5)),
+    "residual": lambda: layers.residual(cells.elman(D)),
+    "bidirectional": lambda: layers.bidirectional(cells.gru(3), cells.lstm(2)),
+    "block": lambda: layers.stack(layers.linear(6), layers.block(cells.lru(6))),
+    "dropout": lambda: layers.stack(layers.dropout(0.5), cells.gru(5)),
+    "pointwise": lambda: layers.stack(
+        layers.linear(6), layers.activation("gelu"), layers.gated_linear()
+    ),
+}
+
+
+@pytest.fixture(params=list(LAYERS))
+def layer(request):
+    return LAYERS[request.param]()
+
+
+def setup(layer):
+    params = layer.init(jax.random.key(0), D)
+    x = jax.random.normal(jax.random.key(1), (T, B, D))
+    return params, x, layer.initial_context(params, (B,))
+
+
+def test_causality(layer):
+    params, x, context = setup(layer)
+
+    def late_output(x):
+        return jnp.sum(layer.apply(params, x, context, Call()).outputs[:4])
+
+    future = np.asarray(jax.grad(late_output)(x)[4:])
+    assert layer.causal == (not future.any())
+
+
+def test_two_halves_with_carried_context_equal_the_whole(layer):
+    if not layer.causal:
+        return
+    params, x, context = setup(layer)
+    whole = layer.apply(params, x, context, Call())
+    first = layer.apply(params, x[:3], context, Call())
+    second = layer.apply(params, x[3:], first.context, Call())
+    joined = jnp.concatenate([first.outputs, second.outputs])
+    assert largest_error((joined, second.context), whole[:2]) < 1e-12
+
+
+def test_a_reset_divides_the_sequence(layer):
+    params, x, context = setup(layer)
+    reset = jnp.zeros((T, B), bool).at[3].set(True)
+    whole = layer.apply(params, x, context, Call(reset=reset)).outputs
+    parts = [layer.apply(params, part, context, Call()) for part in (x[:3], x[3:])]
+    assert largest_error(whole, jnp.concatenate([p.outputs for p in parts])) < 1e-12
+
+
+def test_padding_does_not_matter(layer):
+    params, x, context = setup(layer)
+    mask = jnp.ones((T, B), bool).at[5:, 1].set(False)
+    padded = layer.apply(params, x, context, Call(mask=mask))
+    other = layer.apply(params, x.at[5:, 1].set(99.0), context, Call(mask=mask))
+    alone = layer.apply(params, x[:5], context, Call())
+    assert largest_error(padded.outputs[:5, 1], alone.outputs[:, 1]) < 1e-12
+    assert largest_error(padded.outputs[:5], other.outputs[:5]) == 0
+    assert largest_error(padded.context, other.context) == 0
+
+
+def test_groups_and_retract_have_the_shape_of_params(layer):
+    params, _, _ = setup(layer)
+    assert jax.tree.structure(layer.groups(params)) == jax.tree.structure(params)
+    assert jax.tree.structure(layer.retract(params)) == jax.tree.structure(params)
+
+
+def test_layer_norm_is_that_of_flax():
+    layer = layers.layer_norm()
+    params = layers.LayerNormParams(jnp.arange(1.0, D + 1), jnp.arange(D) * 0.1)
+    x = jax.random.normal(jax.random.key(1), (T, B, D)) * 3 + 1
+    theirs = linen.LayerNorm(param_dtype=jnp.float64).apply(
+        {"params": {"scale": params.gain, "bias": params.bias}}, x
+    )
+    assert largest_error(layer.apply(params, x, None, Call()).outputs, theirs) < 1e-10
+
+
+@pytest.mark.parametrize("same_over_time", [False, True])
+def test_dropout(same_over_time):
+    layer = layers.dropout(0.3, same_over_time=same_over_time)
+    x = jnp.ones((50, 20, 30))
+    assert (layer.apply((), x, None, Call()).outputs == x).all()
+    y = np.asarray(layer.apply((), x, None, Call(key=jax.random.key(0))).outputs)
+    assert set(np.unique(y).round(9)) == {0.0, round(1 / 0.7, 9)}
+    assert (y[0] == y[-1]).all() == same_over_time
+    independent = 600 if same_over_time else y.size
+    assert abs((y == 0).mean() - 0.3) < 5 * (0.21 / independent) ** 0.5
+
+
+def test_misfits_are_named():
+    with pytest.raises(values.UsageError, match="put a linear layer before"):
+        layers.residual(cells.gru(5)).init(jax.random.key(0), 4)
+    with pytest.raises(values.UsageError, match="expected a cell or a layer"):
+        layers.stack("gru")
+    with pytest.raises(values.UsageError, match="less than 1"):
+        layers.dropout(1.0)
+
+
+# ---------------------------------------------------------------------------- models
+
+
+def test_the_last_step_head_reads_the_last_step_there():
+    outputs = jnp.arange(4.0 * 3).reshape(4, 3, 1)
+    mask = jnp.array([[1, 1, 1], [1, 1, 0], [1, 0, 0], [1, 0, 0]], bool)
+    assert models.last_there(outputs, mask)[:, 0].tolist() == [9, 4, 2]
+    assert models.last_there(outputs, None)[:, 0].tolist() == [9, 10, 11]
+
+
+def test_the_plain_network_is_the_textbook_one():
+    """h_t = tanh(W_hh h + W_xh x + b_h), y_t = W_hy h_t + b_y."""
+    model = models.model(cells.elman(5), input_size=2, output_size=3, head="step")
+    params = model.init(jax.random.key(0))
+    x = np.random.default_rng(0).standard_normal((6, 1, 2))
+    h, p, ys = np.zeros((1, 5)), params.body, []
+    for x_t in x:
+        h = np.tanh(h @ p.W_hh + x_t @ p.W_xh + p.b_h)
+        ys.append(h @ params.head.W + params.head.b)
+    np.testing.assert_allclose(model.outputs(params, x), ys, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("cell", "parameters"), [(cells.elman, 16_897), (cells.lstm, 67_201)]
+)
+def test_parameter_counts(cell, parameters):
+    """Li et al. 2018 (arXiv 1803.01271): adding, 128 units."""
+    model = models.build(cell(128), tasks.adding(100))
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == parameters
+
+
+def test_options_shape_the_model():
+    task = tasks.copy_memory(5)
+    options = models.ModelConfig(
+        hidden_size=6,
+        num_layers=3,
+        dropout=0.2,
+        layer_norm=True,
+        residual=True,
+        bidirectional=True,
+    )
+    for cell in (cells.gru(6), cells.lru(6)):
+        model = models.build(cell, task, options)
+        params = model.init(jax.random.key(0))
+        batch = task.sample(jax.random.key(1), 2)
+        outputs = model.outputs(params, batch.inputs)
+        assert outputs.shape == (task.length, 2, task.output_size)
+        again = model.outputs(params, batch.inputs, Call(key=jax.random.key(2)))
+        assert float(jnp.abs(outputs - again).max()) > 1e-6
+
+
+def test_a_linear_map_is_run_in_a_block_unless_told_otherwise():
+    task = tasks.adding(10)
+    assert "gated_linear" in repr(models.build(cells.lru(6), task))
+    plain = models.build(cells.lru(6), task, models.ModelConfig(block="none"))
+    assert "gated_linear" not in repr(plain)
+    assert "gated_linear" not in repr(models.build(cells.gru(6), task))

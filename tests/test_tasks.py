@@ -1,0 +1,204 @@
+"""Tasks against hand-computed examples; baselines to sampling error."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnn_research import tasks, values
+from rnn_research.tasks.adding import mark, mark_1997
+
+ALL_TASKS = {
+    "adding": lambda: tasks.adding(30),
+    "adding 1997": lambda: tasks.adding(30, form="hochreiter"),
+    **{
+        f"copy {layout}": lambda layout=layout: tasks.copy_memory(
+            9, layout=layout, symbols=4, alphabet=5
+        )
+        for layout in ("urnn", "exprnn", "tcn", "janet", "s4")
+    },
+}
+
+
+@pytest.fixture(params=list(ALL_TASKS))
+def task(request):
+    return ALL_TASKS[request.param]()
+
+
+def test_every_task_is_covered():
+    assert {make().name for make in ALL_TASKS.values()} == set(tasks.__all__)
+
+
+def test_sampler_is_pure_jittable_and_as_declared(task):
+    sample = jax.jit(task.sample, static_argnums=1)
+    batch = sample(jax.random.key(0), 6)
+    again = task.sample(jax.random.key(0), 6)
+    for a, b in zip(jax.tree.leaves(batch), jax.tree.leaves(again), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-15)
+    assert batch.inputs.shape == (task.length, 6, task.input_size)
+    assert jnp.issubdtype(batch.inputs.dtype, jnp.floating)
+    assert batch.targets.shape == ((task.length, 6) if task.head == "step" else (6, 1))
+    other = task.sample(jax.random.key(1), 6)
+    assert not (other.inputs == batch.inputs).all()
+
+
+def test_sequences_do_not_depend_on_how_the_batch_is_divided(task):
+    keys = jax.random.split(jax.random.key(0), 6)
+    whole, part = task.batch(keys), task.batch(keys[2:4])
+    assert (whole.inputs[:, 2:4] == part.inputs).all()
+
+
+def test_score_has_a_baseline_for_what_it_reports(task):
+    batch = task.sample(jax.random.key(0), 4)
+    shape = (4, task.output_size)
+    shape = (task.length, *shape) if task.head == "step" else shape
+    scores = task.score(jnp.zeros(shape), batch)
+    assert set(task.baselines) <= set(scores) and "loss" in task.baselines
+    assert list(task.thresholds) == sorted(task.thresholds, reverse=True)
+    assert task.thresholds[0] < task.baseline and 0 < task.solved_at < task.baseline
+
+
+# ---------------------------------------------------------------------------- adding
+
+
+def test_adding_worked_examples():
+    for numbers, first, second, total in (
+        ([0.3, 0.9, 0.1, 0.5], 1, 3, 1.4),
+        ([0.6, 0.2, 0.8, 0.4], 0, 2, 1.4),
+    ):
+        example = mark(jnp.array(numbers), first, second)
+        assert example.inputs[:, 0].tolist() == numbers
+        assert np.flatnonzero(example.inputs[:, 1]).tolist() == [first, second]
+        np.testing.assert_allclose(example.targets, [total])
+
+
+@pytest.mark.parametrize("length", [2, 7, 30])
+def test_adding_has_one_marker_in_each_half(length):
+    batch = tasks.adding(length).sample(jax.random.key(0), 500)
+    markers = np.asarray(batch.inputs[..., 1])
+    assert (markers[: length // 2].sum(0) == 1).all()
+    assert (markers[length // 2 :].sum(0) == 1).all()
+    assert (markers.max(1) > 0).all(), "every position is used"
+    sums = (markers * np.asarray(batch.inputs[..., 0])).sum(0)
+    np.testing.assert_allclose(sums, batch.targets[:, 0])
+
+
+@pytest.mark.parametrize("form", ["arjovsky", "hochreiter"])
+def test_adding_baseline_is_the_variance_of_the_target(form):
+    task = tasks.adding(24, form=form)
+    count = 200_000
+    targets = np.asarray(task.sample(jax.random.key(1), count).targets)
+    best = 1.0 if form == "arjovsky" else 0.5
+    squared = (targets - best) ** 2
+    assert abs(squared.mean() - task.baseline) < 4 * squared.std() / count**0.5
+
+
+def test_adding_1997_worked_examples():
+    numbers = jnp.array([0.5, -0.2, 0.4, -1.0, 0.8])
+    usual = mark_1997(numbers, 1, 2, 4)
+    assert usual.inputs[:, 1].tolist() == [-1, 1, 1, -1, 0]
+    assert usual.mask.tolist() == [True, True, True, True, False]
+    assert not usual.inputs[4].any()
+    np.testing.assert_allclose(usual.targets, [0.5 + (-0.2 + 0.4) / 4])
+    rare = mark_1997(numbers, 0, 2, 5)
+    assert rare.inputs[:, 1].tolist() == [1, 0, 1, 0, -1]
+    assert rare.inputs[0, 0] == 0
+    np.testing.assert_allclose(rare.targets, [0.5 + 0.4 / 4])
+
+
+def test_adding_1997_positions_and_lengths():
+    length = 40
+    batch = tasks.adding(length, form="hochreiter").sample(jax.random.key(0), 4000)
+    markers, mask = np.asarray(batch.inputs[..., 1]), np.asarray(batch.mask)
+    assert set(mask.sum(0)) == set(range(length, length + length // 10 + 1))
+    assert ((markers == 1).sum(0) == 2).all()
+    positions = np.sort(np.argsort(markers != 1, axis=0, kind="stable")[:2], axis=0)
+    assert positions[0].max() <= 9 and positions[1].max() == length // 2 - 2
+    ends = mask.sum(0) - 1
+    assert (markers[ends, np.arange(4000)] == -1).all()
+
+
+# ------------------------------------------------------------------------------ copy
+
+EXAMPLES = [  # layout, symbols, inputs (c cue, _ blank), targets
+    ("urnn", "57", "57__c__", "_____57"),
+    ("urnn", "82", "82__c__", "_____82"),
+    ("exprnn", "57", "57___c_", "_____57"),
+    ("tcn", "57", "57__ccc", "_____57"),
+    ("janet", "57", "57___c__", "______57"),
+    ("s4", "57", "57___cc", "_____57"),
+]
+
+
+@pytest.mark.parametrize(("layout", "string", "inputs", "targets"), EXAMPLES)
+def test_copy_worked_examples(layout, string, inputs, targets):
+    task = tasks.copy_memory(3, layout=layout, symbols=2, one_hot=False)
+    batch = task.sample(jax.random.key(0), 300)
+    shown = np.asarray(batch.inputs[..., 0]).astype(int)
+    match = (shown[0] == int(string[0])) & (shown[1] == int(string[1]))
+    column = np.flatnonzero(match)[0]
+
+    def text(classes):
+        return "".join("_12345678c"[c] for c in classes)
+
+    assert text(shown[:, column]) == inputs
+    assert text(batch.targets[:, column]) == targets
+
+
+def test_copy_published_lengths_and_baselines():
+    """10 ln 8 / (T + 20), tabulated for the uRNN layout."""
+    for length, baseline in ((100, 0.17329), (500, 0.03999), (1000, 0.02039)):
+        task = tasks.copy_memory(length)
+        assert task.length == length + 20 and task.input_size == 10
+        assert task.output_size == 9
+        assert abs(task.baseline - baseline) < 5e-6
+    assert tasks.copy_memory(100, layout="janet").length == 121
+    assert tasks.copy_memory(100, layout="s4").baseline == math.log(8)
+    cue = tasks.copy_memory(100, one_hot=False).sample(jax.random.key(0), 1).inputs
+    assert np.flatnonzero(np.asarray(cue)[:, 0, 0] == 9).tolist() == [109]
+
+
+@pytest.mark.parametrize("layout", ["urnn", "s4"])
+@pytest.mark.parametrize(("symbols", "alphabet"), [(10, 8), (3, 2), (5, 20)])
+def test_copy_baseline_is_reached_by_the_memoryless_predictor(
+    layout, symbols, alphabet
+):
+    task = tasks.copy_memory(20, layout=layout, symbols=symbols, alphabet=alphabet)
+    batch = task.sample(jax.random.key(0), 400)
+    logits = jnp.full((task.length, 400, alphabet + 1), -1e9)
+    logits = logits.at[:-symbols, :, 0].set(0.0).at[-symbols:, :, 1:].set(0.0)
+    noise = 1e-6 * jax.random.normal(jax.random.key(1), logits.shape)  # breaks ties
+    scores = task.score(logits + noise, batch)
+    assert abs(float(scores["loss"]) - task.baseline) < 1e-5
+    assert abs(float(scores["recall_loss"]) - math.log(alphabet)) < 1e-5
+    chance, count = 1 / alphabet, 400 * symbols
+    gap = abs(float(scores["recall_accuracy"]) - chance)
+    assert gap < 4 * (chance * (1 - chance) / count) ** 0.5
+    assert task.baselines["recall_accuracy"] == chance
+
+
+def test_copy_is_solved_by_the_answer():
+    task = tasks.copy_memory(20)
+    batch = task.sample(jax.random.key(0), 5)
+    scores = task.score(100.0 * jax.nn.one_hot(batch.targets, 9), batch)
+    assert float(scores["loss"]) < task.solved_at
+    assert float(scores["recall_accuracy"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: tasks.adding(1), "at least 2"),
+        (lambda: tasks.adding(10, form="hochreiter"), "at least 22"),
+        (lambda: tasks.adding(10, form="pascanu"), "form must be one of"),
+        (lambda: tasks.adding(2.5), "whole number"),
+        (lambda: tasks.copy_memory(0), "at least 1"),
+        (lambda: tasks.copy_memory(5, alphabet=1), "at least 2"),
+        (lambda: tasks.copy_memory(5, layout="jannet"), "did you mean janet"),
+    ],
+)
+def test_impossible_options_are_named(make, message):
+    with pytest.raises(values.UsageError, match=message):
+        make()

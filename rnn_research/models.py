@@ -139,7 +139,7 @@ def resolve_cell(text: str, hidden_size: int):
     if not isinstance(value, (Cell, Layer)):
         raise values.UsageError(f"cell {text}: returns {value!r}, not a cell or layer")
     if isinstance(value, Cell):
-        check_fit(value, hidden_size)
+        check_fit(value, input_size=hidden_size + 1)  # no two sizes alike
     return value
 
 

@@ -178,7 +178,7 @@ CELL_MISTAKES = [
     ("gru(hidden_size=64)", "hidden_size is set by --hidden_size"),
     ("gru(rest=1)", "no option 'rest'; did you mean reset?"),
     ("gru(reset=befor)", "did you mean before?"),
-    ("gru(reset=[1])", "must be one of"),
+    ("gru(reset=[1])", "must be hashable"),
     ("lru(r_min=2)", "must be in [0.0, 1.0]"),
     ("__import__('os').system('true')", "cannot read"),
     ("nowhere:leaky", "there is no nowhere.py"),

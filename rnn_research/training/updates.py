@@ -160,7 +160,7 @@ def build(model, task, config, engine, num_devices) -> Programs:
         leaf.size for leaf in jax.tree.leaves(jax.eval_shape(model.init, init_key))
     )
     announcement = (
-        f"{task} | {parameters:,} parameters | {', '.join(dict.fromkeys(used))} | "
+        f"{parameters:,} parameters | {', '.join(dict.fromkeys(used))} | "
         f"{shards} {jax.local_devices()[0].device_kind} device{'s' * (shards > 1)} | "
         f"memoryless baseline {task.baseline:.5f}"
     )

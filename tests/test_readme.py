@@ -1,0 +1,137 @@
+"""The README says what the code is: tables, tree, code and commands."""
+
+import pathlib
+import re
+
+import pytest
+
+from experiments import adding_problem, gradient_norms
+from rnn_research import cells, config, engines, models, runtime, tasks, training
+from rnn_research.cells import wrappers
+from rnn_research.training import run
+
+ROOT = pathlib.Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def section(title):
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def table_names(title):
+    return re.findall(r"^\| `(\w+)` \|", section(title), flags=re.MULTILINE)
+
+
+def code(language, title):
+    return re.findall(rf"```{language}\n(.*?)```", section(title), flags=re.DOTALL)
+
+
+def test_tables_list_what_there_is():
+    assert table_names("Cells") == cells.__all__
+    assert table_names("Engines") == engines.__all__
+    assert table_names("Tasks") == tasks.__all__
+    for name in wrappers.__all__:
+        assert f"`{name}`" in section("Cells")
+
+
+def test_the_options_and_papers_of_cells_are_named():
+    for line in section("Cells").splitlines():
+        if not line.startswith("| `"):
+            continue
+        name = line.split("`")[1]
+        cell = getattr(cells, name)(4)
+        for option, _ in cell.origin.arguments[1:]:
+            assert f"`{option}`" in line, (name, option)
+        assert ("yes" in line.split("|")[-2]) == (cell.associative is not None)
+        for paper in re.findall(r"arXiv ([\d.]+\d)", line):
+            assert paper in getattr(cells, name).__doc__
+
+
+def test_the_tree_is_the_tree():
+    listed, path = set(), []
+    for line in code("text", "The tree")[0].splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        path = [*path[:depth], line.split()[0].rstrip("/")]
+        listed.add("/".join(path))
+    folders = {"rnn_research", "experiments"}
+    there = {
+        str(file.relative_to(ROOT))
+        for folder in folders
+        for file in (ROOT / folder).rglob("*.py")
+        if file.name != "__init__.py"
+    }
+    assert {path for path in listed if path.endswith(".py")} == there
+    for name in listed:
+        assert (ROOT / name).exists(), name
+
+
+def test_links_and_pictures_are_there():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
+    for path in re.findall(r"configs/\w+\.py", README):
+        assert (ROOT / path).exists()
+
+
+@pytest.fixture
+def users_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    (tmp_path / "my_cells.py").write_text(code("python", "Your own cell")[0])
+    return tmp_path
+
+
+def commands(title):
+    for block in code("bash", title):
+        for line in block.splitlines():
+            yield line
+
+
+def arguments(line):
+    import shlex
+
+    return shlex.split(line.split("-m experiments.")[1])
+
+
+def test_the_cell_has_twelve_lines_and_its_commands_run(users_folder):
+    text = code("python", "Your own cell")[0]
+    body = text[text.index("def leaky") :].strip().splitlines()
+    assert len(body) <= 12
+    gradients, adding = map(arguments, commands("Your own cell"))
+    small = gradient_norms.GradientNormsConfig(
+        lengths=(5, 8), hidden_size=6, num_seeds=2, workdir="norms"
+    )
+    config.run(
+        gradient_norms.main,
+        small,
+        runtime.RunConfig(precision="float64"),
+        argv=gradients[1:],
+    )
+    rows = (users_folder / "norms" / "gradient_norms.csv").read_text()
+    assert "my_cells:leaky(alpha=0.1)" in rows and "gru" in rows
+    config.run(
+        adding_problem.main,
+        models.ModelConfig(hidden_size=6),
+        run.TaskConfig(),
+        training.TrainConfig(num_steps=2, eval_size=10),
+        run.FolderConfig(),
+        runtime.RunConfig(precision="float64"),
+        argv=adding[1:],
+    )
+
+
+def test_the_python_code_runs(users_folder, capsys):
+    text = code("python", "Your own cell")[1]
+    small = text.replace("128", "6").replace("(200, 50, 2)", "(9, 5, 2)")
+    small = small.replace("2000", "2").replace("adding(200)", "adding(9)")
+    small = small.replace("num_steps=2,", "num_steps=2, eval_size=10,")
+    names = {}
+    exec(small, names)
+    assert names["outputs"].shape == (9, 5, 6)
+    assert names["result"].summary["steps"] == 2
+
+
+def test_the_first_commands_are_one_line_each():
+    first, second = commands("Two commands")
+    assert arguments(first) == ["adding_problem", "--cell=gru"]
+    assert "pytest" in second and first.count("pip install") == 1
+    assert second.split("&& ")[-1] in (ROOT / ".ci" / "run").read_text()

@@ -8,6 +8,7 @@ import os
 import platform as host
 
 import jax
+import jax.numpy as jnp
 
 from rnn_research import config, values
 
@@ -48,7 +49,7 @@ def start(run: RunConfig, *, batch_size: int, hidden_size: int):
             "jax_platforms", {"gpu": "cuda"}.get(run.platform, run.platform)
         )
     jax.config.update("jax_enable_x64", run.precision == "float64")
-    wanted = run.num_devices or _useful_cores(batch_size, hidden_size)
+    wanted = run.num_devices or useful_cores(batch_size, hidden_size)
     try:
         jax.config.update("jax_num_cpu_devices", wanted)
     except RuntimeError:  # JAX has started: a notebook, or a test
@@ -75,7 +76,8 @@ def start(run: RunConfig, *, batch_size: int, hidden_size: int):
         )
 
 
-def _useful_cores(batch_size: int, hidden_size: int) -> int:
+def useful_cores(batch_size: int, hidden_size: int) -> int:
+    """How many CPU devices pay for this batch and state."""
     if hidden_size >= WIDE_STATE:
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
@@ -96,6 +98,19 @@ def batch_mesh(batch_size: int, num_devices: int = 0) -> jax.sharding.Mesh:
         devices=jax.local_devices()[:count],
         axis_types=(jax.sharding.AxisType.Auto,),
     )
+
+
+def mean_over_shards(function, mesh: jax.sharding.Mesh, *arguments):
+    """The mean over shards of function(*arguments of the shard), a shard a device.
+
+    Args:
+      function: returns a tree of arrays; what it closes over is on all devices.
+      arguments: trees whose leaves are [shards, ...].
+    """
+    split = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("batch"))
+    arguments = jax.lax.with_sharding_constraint(arguments, split)
+    each = jax.vmap(function, spmd_axis_name="batch")(*arguments)
+    return jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), each)
 
 
 def describe() -> dict:

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from experiments import adding_problem, copy_memory, gradient_norms
+from experiments import adding_problem, copy_memory, engine_speed, gradient_norms
 from rnn_research import cells, config, models, runtime, training, values
 from rnn_research.cells import wrappers
 from rnn_research.training import run
@@ -257,6 +257,20 @@ def test_mistakes_in_gradient_norms(argv, message, users_folder, capsys):
     check_mistake(gradient_norms.main, settings, argv, message, capsys)
 
 
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--cells=lru"], "flax has only elman, gru, lstm"),
+        (["--cells=gruu"], "did you mean gru?"),
+        (["--shapes=200x50"], "write T x B x H"),
+        (["--shapes=200x0x5"], "at least 1"),
+    ],
+)
+def test_mistakes_in_engine_speed(argv, message, users_folder, capsys):
+    settings = [engine_speed.EngineSpeedConfig(), runtime.RunConfig()]
+    check_mistake(engine_speed.main, settings, argv, message, capsys)
+
+
 def test_run_errors_exit_with_1(capsys):
     def main(given):
         raise values.RunError("the loss is NaN")
@@ -269,6 +283,6 @@ def test_run_errors_exit_with_1(capsys):
 
 def test_every_setting_is_defined_once():
     """Flag names do not collide within a program."""
-    for program in (adding_problem, copy_memory, gradient_norms):
+    for program in (adding_problem, copy_memory, engine_speed, gradient_norms):
         assert pathlib.Path(program.__file__).exists() and program.__doc__
     config.parse([], *training_settings())

@@ -4,10 +4,12 @@ import json
 import pathlib
 import runpy
 
+import jax
+import jax.numpy as jnp
 import pytest
 
-from experiments import adding_problem, copy_memory, gradient_norms
-from rnn_research import cells, config, models, plotting, runtime, training
+from experiments import adding_problem, copy_memory, engine_speed, gradient_norms
+from rnn_research import cells, config, engines, models, plotting, runtime, training
 from rnn_research.diagnostics import table
 from rnn_research.training import run
 
@@ -152,6 +154,32 @@ def test_gradient_norms_from_a_checkpoint(run_in, capsys):
     assert loaded.step == 2
     summary = json.loads((folder / "trained" / "summary.json").read_text())
     assert summary["steps"] == 2
+
+
+def test_engine_speed(run_in, capsys):
+    settings = (engine_speed.EngineSpeedConfig(rounds=2, workdir="speed"),)
+    folder = run_in(
+        engine_speed, (*settings, runtime.RunConfig()), "--shapes=9x32x4", "--cells=gru"
+    )
+    header, row = (folder / "speed" / "engine_speed.csv").read_text().splitlines()
+    assert header.startswith("cell,T,B,H,ours_ms,flax_ms,flax_over_ours")
+    assert row.startswith("gru,9,32,4,") and ",2,sequential" in row
+    assert "geometric mean of flax / ours" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["elman", "gru", "lstm"])
+def test_engine_speed_compares_like_with_like(name):
+    """Both sides have parameters of the same sizes, up to flax's unused biases."""
+    x = jnp.ones((5, 4, engine_speed.INPUT_SIZE))
+    cell = getattr(cells, name)(3)
+    mesh = runtime.batch_mesh(4, 2)
+    loss, gradient = engine_speed.ours(cell, x, engines.auto(), mesh)()
+    flax_loss, flax_gradient = engine_speed.flax_rnn(name, 3, x)()
+    sizes = [
+        sum(leaf.size for leaf in jax.tree.leaves(tree))
+        for tree in (gradient, flax_gradient)
+    ]
+    assert sizes[0] == sizes[1] and loss.shape == flax_loss.shape == ()
 
 
 def test_figures_bear_what_is_hard_to_draw(tmp_path):

@@ -194,6 +194,7 @@ def train(
 
     summary = {
         "task": repr(task),
+        "cell": (settings or {}).get("cell", repr(model)),
         "model": repr(model),
         "engines": programs.engines,
         "length": task.length,

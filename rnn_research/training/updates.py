@@ -84,10 +84,7 @@ def build(model, task, config, engine, num_devices) -> Programs:
         """The mean over shards of function(keys of the shard, noise key)."""
         keys = jax.random.split(key, config.batch_size).reshape(shards, -1)
         noise = jax.random.split(jax.random.fold_in(key, config.batch_size), shards)
-        split = NamedSharding(mesh, PartitionSpec("batch"))
-        keys = jax.lax.with_sharding_constraint(keys, split)
-        each = jax.vmap(function, spmd_axis_name="batch")(keys, noise)
-        return jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), each)
+        return runtime.mean_over_shards(function, mesh, keys, noise)
 
     def one_update(done: Progressed) -> Progressed:
         params, opt_state = done.state

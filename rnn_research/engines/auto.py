@@ -10,7 +10,7 @@ from rnn_research.engines.sequential import sequential
 # Measured on 2 cores of an AMD EPYC at the five shapes of `engine_speed`: once what
 # the backward pass keeps outgrows the cache, recomputing it by chunks is faster, as
 # long as the matrix products do not dominate.
-CACHE_BYTES = 24 * 2**20
+CACHE_BYTES = 12 * 2**20
 WIDE_STATE = 384
 
 

@@ -4,7 +4,7 @@
     python -m experiments.engine_speed --cells=gru --shapes=200x50x128
 
 Both sides compute, in one process and in alternation, the gradient of mean(y_T^2) with
-respect to all parameters, float32, input width 2. Ours runs as training does by
+respect to all parameters, input width 2. Ours runs as training does by
 default: the engine that `auto` picks, the batch divided over CPU devices where that
 pays; flax runs as it does by default. Medians over the rounds, and the median of the
 ratios within a round (above 1: ours is faster). Writes engine_speed.csv.
@@ -150,7 +150,7 @@ def flax_cells() -> dict:
 def flax_rnn(name: str, hidden: int, x):
     from flax import linen
 
-    layer = linen.RNN(flax_cells()[name](hidden), time_major=True)
+    layer = linen.RNN(flax_cells()[name](hidden, param_dtype=x.dtype), time_major=True)
     params = layer.init(jax.random.key(0), x)
 
     @jax.jit

@@ -49,11 +49,12 @@ def start(run: RunConfig, *, batch_size: int, hidden_size: int):
             "jax_platforms", {"gpu": "cuda"}.get(run.platform, run.platform)
         )
     jax.config.update("jax_enable_x64", run.precision == "float64")
-    wanted = run.num_devices or useful_cores(batch_size, hidden_size)
-    try:
-        jax.config.update("jax_num_cpu_devices", wanted)
-    except RuntimeError:  # JAX has started: a notebook, or a test
-        pass
+    if run.num_devices or jax.config.jax_num_cpu_devices < 0:  # not set by the user
+        wanted = run.num_devices or useful_cores(batch_size, hidden_size)
+        try:
+            jax.config.update("jax_num_cpu_devices", wanted)
+        except RuntimeError:  # JAX has started: a notebook, or a test
+            pass
     try:
         count = jax.local_device_count()
     except RuntimeError as error:

@@ -21,6 +21,8 @@ jax.config.update(
 )
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
+assert jax.device_count() == 2  # JAX has started: no test can change this
+
 from rnn_research import cells  # noqa: E402
 from rnn_research.cells import wrappers  # noqa: E402
 

@@ -3,6 +3,8 @@
 import json
 import pathlib
 import runpy
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -86,6 +88,20 @@ def test_configs(path, run_in):
     run_in(PROGRAMS[module], settings, f"--config={path}", "--hidden_size=8", *short)
 
 
+@pytest.mark.parametrize("name", [*PROGRAMS, "gradient_norms", "engine_speed"])
+def test_help_waits_for_nothing_heavy(name):
+    """What only a run needs is not imported for --help."""
+    code = (
+        f"import sys, experiments.{name}\n"
+        "heavy = {'matplotlib', 'orbax', 'flax', 'tensorboardX', 'rich'}\n"
+        "sys.exit(', '.join(heavy & sys.modules.keys()) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def small_sweep(**changes):
     defaults = {
         "cells": ("elman", "lru"),
@@ -159,11 +175,11 @@ def test_gradient_norms_from_a_checkpoint(run_in, capsys):
 def test_engine_speed(run_in, capsys):
     settings = (engine_speed.EngineSpeedConfig(rounds=2, workdir="speed"),)
     folder = run_in(
-        engine_speed, (*settings, runtime.RunConfig()), "--shapes=9x32x4", "--cells=gru"
+        engine_speed, (*settings, runtime.RunConfig()), "--shapes=9x48x4", "--cells=gru"
     )
     header, row = (folder / "speed" / "engine_speed.csv").read_text().splitlines()
     assert header.startswith("cell,T,B,H,ours_ms,flax_ms,flax_over_ours")
-    assert row.startswith("gru,9,32,4,") and ",2,sequential" in row
+    assert row.startswith("gru,9,48,4,") and ",2,sequential" in row
     assert "geometric mean of flax / ours" in capsys.readouterr().out
 
 

@@ -131,11 +131,16 @@ def _draw_gradients(model, task, result: loop.Result, seed: int, path: pathlib.P
 def _say_ending(result: loop.Result, task: Task, folder: pathlib.Path):
     summary = result.summary
     loss, seconds = summary["final"]["loss"], summary["seconds"]
-    outcome = "solved" if summary["solved"] else "not solved"
-    sign = "<" if summary["solved"] else ">="
+    goal = summary["solved_below"]
+    if goal == 0:
+        outcome = f"done: test loss {loss:.5f}"
+    elif summary["solved"]:
+        outcome = f"solved: test loss {loss:.5f} < {goal:.5f}"
+    else:
+        outcome = f"not solved: test loss {loss:.5f} >= {goal:.5f}"
     print(
-        f"{outcome}: test loss {loss:.5f} {sign} {summary['solved_below']:.5f} after "
-        f"{summary['steps']} updates (memoryless baseline {task.baseline:.5f}); "
+        f"{outcome} after {summary['steps']} updates (memoryless baseline "
+        f"{task.baseline:.5f}); "
         f"{seconds['run']:.1f} s of compute after {seconds['compile']:.1f} s of "
         f"compilation\nfigures: {folder / 'plots'}"
     )

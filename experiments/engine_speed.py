@@ -61,7 +61,7 @@ def main(settings: EngineSpeedConfig, run_config: runtime.RunConfig):
             )
     for name in settings.cells:
         for shape in shapes:
-            rows.append(measure(name, shape, engine, settings.rounds, run_config))
+            rows.append(measure(name, shape, engine, settings.rounds))
             print("  ".join(f"{key} {value}" for key, value in rows[-1].items()))
     ratios = [row["flax_over_ours"] for row in rows]
     print(f"geometric mean of flax / ours: {statistics.geometric_mean(ratios):.2f}")
@@ -83,12 +83,12 @@ def parse_shape(text: str) -> tuple[int, int, int]:
     return length, batch, hidden
 
 
-def measure(name: str, shape, engine, rounds: int, run_config) -> dict:
+def measure(name: str, shape, engine, rounds: int) -> dict:
     """One row: both sides, in random order within each round."""
     length, batch, hidden = shape
     x = jax.random.normal(jax.random.key(1), (length, batch, INPUT_SIZE))
     cell = getattr(cells, name)(hidden)
-    count = run_config.num_devices or runtime.useful_cores(batch, hidden)
+    count = runtime.useful_cores(batch, hidden)
     sides = {
         "ours": ours(cell, x, engine, runtime.batch_mesh(batch, count)),
         "flax": flax_rnn(name, hidden, x),

@@ -30,16 +30,13 @@ class RunConfig(config.Settings):
     precision: str = config.setting(
         "float32", "floating point type", choices=("float32", "float64")
     )
-    num_devices: int = config.setting(
-        0,
-        "devices the batch is divided over; 0 is all that divide it, on CPU one a core "
-        "where it pays",
-        low=0,
-    )
 
 
-def start(run: RunConfig, *, batch_size: int, hidden_size: int):
-    """Apply the settings to JAX.
+def start(run: RunConfig, *, batch_size: int, hidden_size: int, num_devices: int = 0):
+    """Apply the settings to JAX; on CPU, make the devices the batch is divided over.
+
+    Args:
+      num_devices: 0 is one a core where it pays for this batch and state.
 
     Raises:
       values.UsageError: the platform is not there, or JAX runs already with others.
@@ -49,8 +46,8 @@ def start(run: RunConfig, *, batch_size: int, hidden_size: int):
             "jax_platforms", {"gpu": "cuda"}.get(run.platform, run.platform)
         )
     jax.config.update("jax_enable_x64", run.precision == "float64")
-    if run.num_devices or jax.config.jax_num_cpu_devices < 0:  # not set by the user
-        wanted = run.num_devices or useful_cores(batch_size, hidden_size)
+    if num_devices or jax.config.jax_num_cpu_devices < 0:  # not set by the user
+        wanted = num_devices or useful_cores(batch_size, hidden_size)
         try:
             jax.config.update("jax_num_cpu_devices", wanted)
         except RuntimeError:  # JAX has started: a notebook, or a test
@@ -67,13 +64,13 @@ def start(run: RunConfig, *, batch_size: int, hidden_size: int):
             f"--platform={run.platform} is not there: JAX runs on "
             f"{jax.default_backend()} already"
         )
-    if run.num_devices > count:
+    if num_devices > count:
         raise values.UsageError(
-            f"--num_devices={run.num_devices}: there are only {count} devices"
+            f"--num_devices={num_devices}: there are only {count} devices"
         )
-    if run.num_devices and batch_size % run.num_devices:
+    if num_devices and batch_size % num_devices:
         raise values.UsageError(
-            f"--num_devices={run.num_devices} does not divide --batch_size={batch_size}"
+            f"--num_devices={num_devices} does not divide --batch_size={batch_size}"
         )
 
 

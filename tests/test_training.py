@@ -82,8 +82,8 @@ def test_no_data_is_seen_twice():
 
 @pytest.mark.parametrize("cell", [cells.gru(6), cells.lru(6)], ids=str)
 def test_devices_change_nothing_but_rounding(tmp_path, cell):
-    one = small_train(None, cell=cell, num_devices=1)
-    two = small_train(None, cell=cell, num_devices=2)
+    one = small_train(None, replace(num_devices=1), cell=cell)
+    two = small_train(None, replace(num_devices=2), cell=cell)
     for a, b in zip(
         jax.tree.leaves(one.params), jax.tree.leaves(two.params), strict=True
     ):
@@ -91,9 +91,9 @@ def test_devices_change_nothing_but_rounding(tmp_path, cell):
 
 
 def test_resume_on_another_number_of_devices(tmp_path):
-    whole = small_train(None, cell=cells.gru(6), num_devices=1)
-    small_train(tmp_path, replace(num_steps=4), cell=cells.gru(6), num_devices=2)
-    parts = small_train(tmp_path, cell=cells.gru(6), num_devices=1)
+    whole = small_train(None, replace(num_devices=1), cell=cells.gru(6))
+    small_train(tmp_path, replace(num_steps=4, num_devices=2), cell=cells.gru(6))
+    parts = small_train(tmp_path, replace(num_devices=1), cell=cells.gru(6))
     for a, b in zip(
         jax.tree.leaves(whole.params), jax.tree.leaves(parts.params), strict=True
     ):

@@ -60,6 +60,12 @@ class TrainConfig(config.Settings):
     recurrent_learning_rate: float = config.setting(
         1.0, "factor on the learning rate of recurrent weights", low=0.0
     )
+    num_devices: int = config.setting(
+        0,
+        "devices the batch is divided over; 0 is all that divide it, on CPU one a core "
+        "where it pays",
+        low=0,
+    )
     seed: int = config.setting(0, "of weights and data", low=0)
     eval_every: int = config.setting(100, "updates between evaluations", low=1)
     eval_size: int = config.setting(
@@ -88,7 +94,6 @@ def train(
     *,
     engine: Engine = engines.auto(),
     workdir: str | pathlib.Path | None = None,
-    num_devices: int = 0,
     settings: dict | None = None,
     quiet: bool = False,
 ) -> Result:
@@ -99,7 +104,6 @@ def train(
       engine: how recurrences are evaluated.
       workdir: folder of the run: config.json, metrics.jsonl, summary.json, TensorBoard
         events, checkpoints. A run that is there already is resumed. None keeps nothing.
-      num_devices: devices to divide the batch over; 0 is all that divide it.
       settings: further settings for config.json.
       quiet: print nothing.
 
@@ -108,7 +112,7 @@ def train(
       values.RunError: the loss or its gradient is no longer finite.
     """
     model = models.as_model(model, task)
-    programs = updates.build(model, task, config, engine, num_devices)
+    programs = updates.build(model, task, config, engine)
     stop_at = task.solved_at if config.stop_at is None else config.stop_at
     folder = None if workdir is None else pathlib.Path(workdir)
     if folder:

@@ -63,6 +63,7 @@ def run(
         run_config,
         batch_size=train_config.batch_size,
         hidden_size=model_config.hidden_size,
+        num_devices=train_config.num_devices,
     )
     cell = models.resolve_cell(model_config.cell, model_config.hidden_size)
     engine = models.resolve_engine(model_config.engine)
@@ -80,7 +81,6 @@ def run(
         train_config,
         engine=engine,
         workdir=folder,
-        num_devices=run_config.num_devices,
         settings=settings,
     )
     plots = folder / "plots"
@@ -181,7 +181,8 @@ def load(folder: str | pathlib.Path) -> Loaded:
     cell = models.resolve_cell(model_config.cell, model_config.hidden_size)
     model = models.build(cell, task, model_config)
     engine = models.resolve_engine(model_config.engine)
-    programs = updates.build(model, task, train_config, engine, num_devices=1)
+    train_config = dataclasses.replace(train_config, num_devices=1)
+    programs = updates.build(model, task, train_config, engine)
     like = loop.saved_tree(programs)
     with checkpoints.Checkpoints(folder / "checkpoints") as saved:
         step = saved.latest()

@@ -46,8 +46,8 @@ class Programs(NamedTuple):
     announcement: str
 
 
-def build(model, task, config, engine, num_devices) -> Programs:
-    mesh = runtime.batch_mesh(config.batch_size, num_devices)
+def build(model, task, config, engine) -> Programs:
+    mesh = runtime.batch_mesh(config.batch_size, config.num_devices)
     shards = mesh.devices.size
     everywhere = NamedSharding(mesh, PartitionSpec())
     root = jax.random.key(config.seed)

@@ -10,7 +10,6 @@ pays; flax runs as it does by default. Medians over the rounds, and the median o
 ratios within a round (above 1: ours is faster). Writes engine_speed.csv.
 """
 
-import csv
 import dataclasses
 import pathlib
 import random
@@ -22,6 +21,7 @@ import jax.numpy as jnp
 
 from rnn_research import cells, config, models, runtime, values
 from rnn_research.cells import base
+from rnn_research.diagnostics import table
 from rnn_research.training import run_folder
 from rnn_research.unroll import unroll
 
@@ -65,10 +65,7 @@ def main(settings: EngineSpeedConfig, run_config: runtime.RunConfig):
             print("  ".join(f"{key} {value}" for key, value in rows[-1].items()))
     ratios = [row["flax_over_ours"] for row in rows]
     print(f"geometric mean of flax / ours: {statistics.geometric_mean(ratios):.2f}")
-    with (folder / "engine_speed.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    table.write_csv(rows, folder / "engine_speed.csv", columns=tuple(rows[0]))
     print(f"table: {folder / 'engine_speed.csv'}")
 
 
@@ -88,7 +85,8 @@ def measure(name: str, shape, engine, rounds: int) -> dict:
     length, batch, hidden = shape
     x = jax.random.normal(jax.random.key(1), (length, batch, INPUT_SIZE))
     cell = getattr(cells, name)(hidden)
-    count = runtime.useful_cores(batch, hidden)
+    devices = min(runtime.useful_cores(batch, hidden), jax.local_device_count())
+    count = runtime.largest_divisor(batch, devices)
     sides = {
         "ours": ours(cell, x, engine, runtime.batch_mesh(batch, count)),
         "flax": flax_rnn(name, hidden, x),

@@ -26,19 +26,18 @@ def zoneout(cell, *, rate=0.1):
     with m_t ~ Bernoulli(rate) drawn for every state entry, sequence and step.
     """
     base.check_between("rate", rate, 0.0, 1.0)
-    _refuse_noisy(cell)
+    if cell.noise is not None:
+        raise values.UsageError(f"{cell.name} draws noise already; wrap it only once")
 
     def noise(key, leading):
-        return jax.random.bernoulli(key, rate, leading)
-
-    def draw(key, leading):
         like = jax.eval_shape(
             lambda k: cell.initial_state(cell.init(k, 1), ()), jax.random.key(0)
         )
         leaves, tree = jax.tree.flatten(like)
         keys = jax.random.split(key, len(leaves))
         masks = [
-            noise(k, (*leading, *s.shape)) for k, s in zip(keys, leaves, strict=True)
+            jax.random.bernoulli(k, rate, (*leading, *leaf.shape))
+            for k, leaf in zip(keys, leaves, strict=True)
         ]
         return tree.unflatten(masks)
 
@@ -61,7 +60,7 @@ def zoneout(cell, *, rate=0.1):
         step=step,
         readout=readout,
         gates=gates,
-        noise=draw,
+        noise=noise,
         associative=None,
         inverse=None,
         structure=base.Structure(
@@ -153,8 +152,3 @@ def learned_state(cell):
         retract=lambda params: params._replace(cell=cell.retract(params.cell)),
         perturb=perturb,
     )
-
-
-def _refuse_noisy(cell):
-    if cell.noise is not None:
-        raise values.UsageError(f"{cell.name} draws noise already; wrap it only once")

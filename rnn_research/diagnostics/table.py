@@ -72,12 +72,12 @@ def gradient_rows(log_norms, **labels) -> list[dict]:
     )
 
 
-def write_csv(rows: list[dict], path: pathlib.Path):
+def write_csv(rows: list[dict], path: pathlib.Path, columns=COLUMNS):
     """Write the table, numbers to six significant digits, all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
         for row in rows:
             writer.writerow(

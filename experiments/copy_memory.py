@@ -24,4 +24,5 @@ if __name__ == "__main__":
         training.TrainConfig(),
         run.FolderConfig(),
         runtime.RunConfig(),
+        runtime.ProcessConfig(),
     )

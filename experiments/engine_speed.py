@@ -88,7 +88,7 @@ def measure(name: str, shape, engine, rounds: int) -> dict:
     devices = min(runtime.useful_cores(batch, hidden), jax.local_device_count())
     count = runtime.largest_divisor(batch, devices)
     sides = {
-        "ours": ours(cell, x, engine, runtime.batch_mesh(batch, count)),
+        "ours": ours(cell, x, engine, runtime.make_mesh(batch, num_devices=count)),
         "flax": flax_rnn(name, hidden, x),
     }
     times = {side: [] for side in sides}

@@ -25,7 +25,7 @@ from rnn_research.training import run, run_folder
 
 
 @dataclasses.dataclass(frozen=True)
-class GradientNormsConfig(config.Settings):
+class GradientNormsConfig(config.Seeds):
     """Gradient norms:"""
 
     cells: tuple[str, ...] | None = config.setting(
@@ -40,10 +40,6 @@ class GradientNormsConfig(config.Settings):
     hidden_size: int = config.setting(128, "units of each cell", low=1)
     input_size: int = config.setting(16, "channels of the white noise", low=1)
     batch_size: int = config.setting(16, "sequences to average over", low=1)
-    num_seeds: int = config.setting(5, "seeds 0, 1, ... of weights and inputs", low=1)
-    seeds: tuple[int, ...] | None = config.setting(
-        None, "these seeds in place of --num_seeds", low=0
-    )
     loss: str | None = config.setting(
         None,
         "'state', half the squared norm of h_T, or 'task'; default: state for --cells, "
@@ -70,7 +66,7 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
     run_folder.make(folder)
     cells = settings.cells or (() if settings.runs else DEFAULT_CELLS)
     checked = [models.resolve_cell(text, settings.hidden_size) for text in cells]
-    loaded = [(text, run.load(text)) for text in settings.runs or ()]
+    loaded = [each for text in settings.runs or () for each in named_runs(text)]
     lengths = settings.lengths or DEFAULT_LENGTHS
     rows = []
     with jax.default_matmul_precision("highest"):
@@ -78,9 +74,9 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
             for length in lengths:
                 rows += measure_cell(text, cell, length, settings)
             report(rows, text)
-        for text, trained in loaded:
-            rows += measure_run(text, trained, settings)
-            report(rows, f"{text} after training")
+        for name, trained in loaded:
+            rows += measure_run(name, trained, settings)
+            report(rows, f"{name} after training")
     table.write_csv(rows, folder / "gradient_norms.csv")
     plotting.gradient_decay(rows, folder / "gradient_norms.png")
     print(f"table:  {folder / 'gradient_norms.csv'} ({len(rows)} rows)")
@@ -121,7 +117,7 @@ def measure_cell(text: str, cell, length: int, settings) -> list[dict]:
 
     labels = {"label": text, "cell": repr(cell), "weights": "initial", "length": length}
     rows = []
-    for seed in settings.seeds or range(settings.num_seeds):
+    for seed in settings.all_seeds():
         own = {**labels, "seed": seed}
         rows += table.gradient_rows(gradient(seed), loss=loss, **own)
         if settings.jacobian_lags and white_noise:
@@ -132,7 +128,19 @@ def measure_cell(text: str, cell, length: int, settings) -> list[dict]:
     return rows
 
 
-def measure_run(text: str, trained: run.Loaded, settings) -> list[dict]:
+def named_runs(folder: str) -> list[tuple[str, run.Loaded]]:
+    """The trained runs in a folder, each with a name for the figure."""
+    loaded = run.load_all(folder)
+    name = pathlib.Path(folder).name
+    if len(loaded) == 1:
+        return [(name, loaded[0])]
+    return [
+        (f"{name} seed {each.seed} rate {each.learning_rate:g}", each)
+        for each in loaded
+    ]
+
+
+def measure_run(name: str, trained: run.Loaded, settings) -> list[dict]:
     """Rows of one trained run, before and after, at its own or the given lengths."""
     loss = settings.loss or "task"
     rows = []
@@ -149,10 +157,10 @@ def measure_run(text: str, trained: run.Loaded, settings) -> list[dict]:
         )
         for weights in ("initial", "trained"):
             params = trained.params if weights == "trained" else trained.initial_params
-            for seed in settings.seeds or range(settings.num_seeds):
+            for seed in settings.all_seeds():
                 rows += table.gradient_rows(
                     measure(params, key=jax.random.key(seed)),
-                    label=f"{pathlib.Path(text).name} ({weights})",
+                    label=f"{name} ({weights})",
                     cell=trained.settings["cell"],
                     weights=weights,
                     loss=loss,
@@ -188,4 +196,4 @@ def report(rows: list[dict], name: str):
 
 
 if __name__ == "__main__":
-    config.run(main, GradientNormsConfig(), runtime.RunConfig())
+    config.run(main, GradientNormsConfig(num_seeds=5), runtime.RunConfig())

@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
-from rnn_research import values
+from rnn_research import processes, values
 
 
 def setting(
@@ -267,8 +267,9 @@ def _help_lines(name: str, default, text: str, width: int) -> list[str]:
 def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
     """Call `main` with the settings that the command line gives.
 
-    Exit codes: 0 done, 2 a mistake in the call, 1 a run that could not go on,
-    130 stopped by Ctrl-C. Each is one line on stderr.
+    Exit codes: 0 done, or stopped and saved so that the same command goes on; 2 a
+    mistake in the call; 1 a run that could not go on; 130 stopped by Ctrl-C where
+    nothing was to be saved. Each but the first is one line on stderr.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     if any(argument in ("--help", "-h", "-help") for argument in argv):
@@ -277,15 +278,53 @@ def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
     try:
         main(*parse(argv, *settings))
     except values.UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _end(2, f"error: {error}")
     except values.RunError as error:
-        print(f"stopped: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print(
-            "stopped: interrupted; a training run resumes from its last checkpoint "
-            "with the same command",
-            file=sys.stderr,
+        _end(1, f"stopped: {error}")
+    except OSError as error:  # a disk that is full, a folder that is gone
+        _end(
+            1, f"stopped: {error.filename or values.one_line(error)}: {error.strerror}"
         )
-        sys.exit(130)
+    except values.Interrupted as error:
+        _end(0, f"stopped: {error}")
+    except KeyboardInterrupt:
+        _end(130, "stopped: interrupted")
+    except Exception:
+        processes.wait_for_last_word()
+        raise
+
+
+def _end(code: int, line: str):
+    print(line, file=sys.stderr)
+    processes.end(code)
+
+
+@dataclasses.dataclass(frozen=True)
+class Seeds(Settings):
+    """Seeds:"""
+
+    seed: int = setting(
+        0, "of weights and data; of several, the first", low=0, high=2**32 - 1
+    )
+    num_seeds: int = setting(1, "how many: seed, seed + 1, ...", low=1)
+    seeds: tuple[int, ...] | None = setting(
+        None, "these, in place of --seed and --num_seeds", low=0, high=2**32 - 1
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_distinct("seeds", self.seeds)
+        if self.seed + self.num_seeds > 2**32:
+            raise values.UsageError(
+                f"--seed={self.seed}: the last seed is over 2^32 - 1"
+            )
+
+    def all_seeds(self) -> tuple[int, ...]:
+        return self.seeds or tuple(range(self.seed, self.seed + self.num_seeds))
+
+
+def check_distinct(name: str, items: tuple | None):
+    """Raise values.UsageError if an item of a setting is given twice."""
+    twice = [item for item in items or () if items.count(item) > 1]
+    if twice:
+        raise values.UsageError(f"--{name}: {twice[0]} is given twice")

@@ -25,7 +25,7 @@ class Call(NamedTuple):
 
     mask: jax.Array | None = None  # [T, B] bool, False: not there
     reset: jax.Array | None = None  # [T, B] bool, True: forget the past first
-    key: jax.Array | None = None  # in training: draws dropout and noise
+    key: jax.Array | base.Keys | None = None  # in training: draws dropout and noise
     engine: Engine = engines.auto()
 
 
@@ -230,9 +230,16 @@ def residual(inner):
 
 
 def _split_call(call: Call, count: int) -> list[Call]:
+    """The call for each of `count` parts, with randomness of its own."""
     if call.key is None:
         return [call] * count
-    return [call._replace(key=key) for key in jax.random.split(call.key, count)]
+    if not isinstance(call.key, base.Keys):
+        return [call._replace(key=key) for key in jax.random.split(call.key, count)]
+    shared = jax.random.split(call.key.shared, count)
+    each = jax.vmap(lambda key: jax.random.split(key, count), out_axes=1)(call.key.each)
+    return [
+        call._replace(key=base.Keys(*keys)) for keys in zip(shared, each, strict=True)
+    ]
 
 
 # ------------------------------------------------------------------ pointwise ones
@@ -330,8 +337,12 @@ def dropout(rate, *, same_over_time=False):
     def apply(params, x, call):
         if call.key is None or rate == 0.0:
             return x
-        shape = (1, *x.shape[1:]) if same_over_time else x.shape
-        kept = jax.random.bernoulli(call.key, 1 - rate, shape)
+        length, batch_size, size = x.shape
+        shape = (1 if same_over_time else length, size)
+        keys = base.as_keys(call.key, batch_size)
+        kept = jax.vmap(
+            lambda key: jax.random.bernoulli(key, 1 - rate, shape), out_axes=1
+        )(keys.each)
         return jnp.where(kept, x / (1 - rate), 0)
 
     return _pointwise(lambda key, input_size: (), apply)

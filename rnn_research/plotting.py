@@ -70,34 +70,37 @@ def learning_curve(
     path: pathlib.Path,
     *,
     baseline: float,
-    solved_at: float,
+    goal: float,
     title: str,
 ):
-    """Training and test loss against updates, with the memoryless baseline.
+    """Loss against updates, with the memoryless baseline and the goal.
+
+    One run: its training and validation loss. Several: the validation loss of each,
+    thin, and their median at each learning rate.
 
     Args:
       rows: the rows of metrics.jsonl.
       path: the PNG to write.
-      solved_at: drawn as a line where it is positive.
+      goal: the loss that counts as solved.
     """
     figure, (axes,) = _figure(1, 5.2, 3.3)
-    steps = [row["step"] for row in rows]
-    marker = "o" if len(rows) < 30 else None
-    axes.plot(
-        steps, [row["train_loss"] for row in rows], color="#999999", label="training"
-    )
-    axes.plot(
-        steps,
-        [row["loss"] for row in rows],
-        color=COLORS[0],
-        marker=marker,
-        markersize=3,
-        label="test",
-    )
+    runs: dict[float, dict[int, list[dict]]] = {}
+    for row in rows:
+        by_seed = runs.setdefault(row["learning_rate"], {})
+        by_seed.setdefault(row["seed"], []).append(row)
+    if len(runs) == 1 and len(by_seed) == 1:
+        _draw(axes, rows, "train_loss", color="#999999", label="training")
+        marker = "o" if len(rows) < 30 else None
+        look = {"color": COLORS[0], "marker": marker, "markersize": 3}
+        _draw(axes, rows, "loss", label="validation", **look)
+    else:
+        for index, (rate, by_seed) in enumerate(runs.items()):
+            _draw_seeds(axes, by_seed, rate, COLORS[index % len(COLORS)])
     axes.set_yscale("log")
-    levels = [(baseline, "memoryless baseline", 1.0, "right")]
-    if solved_at > 0:
-        levels.append((solved_at, "solved", 0.0, "left"))
+    levels = (
+        (baseline, "memoryless baseline", 1.0, "right"),
+        (goal, "solved", 0.0, "left"),
+    )
     for level, name, x, side in levels:
         axes.axhline(level, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
         axes.annotate(
@@ -116,6 +119,26 @@ def learning_curve(
     axes.set_title(title)
     axes.legend(loc="best")
     _save(figure, path)
+
+
+def _draw(axes, rows: list[dict], name: str, **look):
+    steps = [row["step"] for row in rows]
+    losses = [math.nan if row[name] is None else row[name] for row in rows]
+    axes.plot(steps, losses, **look)
+
+
+def _draw_seeds(axes, by_seed: dict[int, list[dict]], rate: float, color: str):
+    steps = sorted({row["step"] for rows in by_seed.values() for row in rows})
+    median = Curve()
+    for rows in by_seed.values():
+        _draw(axes, rows, "loss", color=color, linewidth=0.6, alpha=0.5)
+        for step in steps:  # a run that has stopped stays at its last loss
+            so_far = [row["loss"] for row in rows if row["step"] <= step]
+            if so_far:
+                median.add(step, so_far[-1])
+    seeds = f"{len(by_seed)} seed{'s' * (len(by_seed) > 1)}"
+    label = f"learning rate {rate:g}, median of {seeds}"
+    axes.plot(*median.line()[:2], color=color, label=label)
 
 
 class Curve:

@@ -10,7 +10,7 @@ import platform as host
 import jax
 import jax.numpy as jnp
 
-from rnn_research import config, values
+from rnn_research import config, processes, values
 
 # On CPUs a batch split over one device a core is faster for small states; wide matrix
 # products use all cores already (measured at the five shapes of `engine_speed`).
@@ -32,24 +32,63 @@ class RunConfig(config.Settings):
     )
 
 
-def start(run: RunConfig, *, batch_size: int, hidden_size: int, num_devices: int = 0):
-    """Apply the settings to JAX; on CPU, make the devices the batch is divided over.
+@dataclasses.dataclass(frozen=True)
+class ProcessConfig(config.Settings):
+    """Several processes, started with the same command but for --process_id:"""
+
+    num_processes: int = config.setting(
+        0, "how many train together; 0 is what SLURM's srun started, else 1", low=0
+    )
+    coordinator: str | None = config.setting(
+        None, "host:port on which process 0 answers; srun knows it"
+    )
+    process_id: int | None = config.setting(
+        None, "0 to num_processes - 1; srun knows it", low=0
+    )
+
+
+ALONE = ProcessConfig(num_processes=1)
+
+
+def start(
+    run: RunConfig,
+    *,
+    batch_size: int,
+    hidden_size: int,
+    num_runs: int = 1,
+    num_devices: int = 0,
+    together: ProcessConfig = ALONE,
+):
+    """Apply the settings to JAX; on CPU, make the devices to divide the work over.
 
     Args:
-      num_devices: 0 is one a core where it pays for this batch and state.
+      num_runs: runs that are trained side by side.
+      num_devices: in this process; 0 is one a core where it pays.
+      together: the processes to be one of.
 
     Raises:
-      values.UsageError: the platform is not there, or JAX runs already with others.
+      values.UsageError: the platform is not there, JAX runs already with others, or the
+        batch cannot be divided so.
     """
     if run.platform != "auto":
         jax.config.update(
             "jax_platforms", {"gpu": "cuda"}.get(run.platform, run.platform)
         )
     jax.config.update("jax_enable_x64", run.precision == "float64")
+    processes.join(together.coordinator, together.num_processes, together.process_id)
+    share, rest = divmod(batch_size, processes.count())
+    if rest:
+        raise values.UsageError(
+            f"--batch_size={batch_size}: must be a multiple of the number of "
+            f"processes, {processes.count()}"
+        )
     if num_devices or jax.config.jax_num_cpu_devices < 0:  # not set by the user
-        wanted = num_devices or useful_cores(batch_size, hidden_size)
+        each_a_run = num_runs > 1 and processes.count() == 1
+        useful = (
+            min(cores(), num_runs) if each_a_run else useful_cores(share, hidden_size)
+        )
         try:
-            jax.config.update("jax_num_cpu_devices", wanted)
+            jax.config.update("jax_num_cpu_devices", num_devices or useful)
         except RuntimeError:  # JAX has started: a notebook, or a test
             pass
     try:
@@ -58,6 +97,7 @@ def start(run: RunConfig, *, batch_size: int, hidden_size: int, num_devices: int
         raise values.UsageError(
             f"--platform={run.platform} is not there: {values.one_line(error)}"
         ) from error
+    processes.tie()
     names = {"gpu": ("gpu", "cuda", "rocm")}.get(run.platform, (run.platform,))
     if run.platform != "auto" and jax.default_backend() not in names:
         raise values.UsageError(
@@ -68,18 +108,19 @@ def start(run: RunConfig, *, batch_size: int, hidden_size: int, num_devices: int
         raise values.UsageError(
             f"--num_devices={num_devices}: there are only {count} devices"
         )
-    if num_devices and batch_size % num_devices:
-        raise values.UsageError(
-            f"--num_devices={num_devices} does not divide --batch_size={batch_size}"
-        )
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 def useful_cores(batch_size: int, hidden_size: int) -> int:
     """How many CPU devices pay for this batch and state."""
     if hidden_size >= WIDE_STATE:
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    return largest_divisor(batch_size, min(cores, max(1, batch_size // SMALLEST_SHARD)))
+    worthwhile = max(1, batch_size // SMALLEST_SHARD)
+    return largest_divisor(batch_size, min(cores(), worthwhile))
 
 
 def largest_divisor(number: int, limit: int) -> int:
@@ -87,15 +128,77 @@ def largest_divisor(number: int, limit: int) -> int:
     return max(n for n in range(1, limit + 1) if number % n == 0)
 
 
-def batch_mesh(batch_size: int, num_devices: int = 0) -> jax.sharding.Mesh:
-    """A mesh, axis 'batch', over the most local devices that divide the batch."""
-    count = num_devices or largest_divisor(batch_size, jax.local_device_count())
+# ---------------------------------------------------------- work over the devices
+
+
+def make_mesh(
+    batch_size: int, num_runs: int = 1, num_devices: int = 0
+) -> jax.sharding.Mesh:
+    """The devices of a training, axes 'runs' and 'batch', of which one has size 1.
+
+    Several runs in one process on CPU get a device each, since cores share nothing;
+    otherwise the batch is divided, over the most devices that divide it evenly.
+
+    Args:
+      num_devices: of each process; 0 is all that can be used.
+
+    Raises:
+      values.UsageError: `num_devices` does not divide the batch.
+    """
+    local = jax.local_device_count()
+    if num_runs > 1 and jax.default_backend() == "cpu" and jax.process_count() == 1:
+        shape = (min(num_runs, num_devices or local), 1)
+        devices = jax.devices()[: shape[0]]
+    else:
+        share = batch_size // jax.process_count()
+        count = num_devices or largest_divisor(share, local)
+        if share % count:
+            raise values.UsageError(
+                f"--num_devices={count} does not divide --batch_size={batch_size}"
+                + f" over {jax.process_count()} processes" * (jax.process_count() > 1)
+            )
+        mine = {index: [] for index in range(jax.process_count())}
+        for device in jax.devices():
+            mine[device.process_index].append(device)
+        devices = [device for each in mine.values() for device in each[:count]]
+        shape = (1, len(devices))
+    auto = jax.sharding.AxisType.Auto
     return jax.make_mesh(
-        (count,),
-        ("batch",),
-        devices=jax.local_devices()[:count],
-        axis_types=(jax.sharding.AxisType.Auto,),
+        shape, ("runs", "batch"), devices=devices, axis_types=(auto, auto)
     )
+
+
+def each_run(function, mesh: jax.sharding.Mesh, *arguments):
+    """function(*arguments of a run) for every run, side by side.
+
+    Args:
+      function: of one run; returns a tree of arrays.
+      arguments: trees whose leaves are [R, ...].
+
+    Returns:
+      The tree with leaves [R, ...].
+    """
+
+    def in_turn(arguments):
+        return jax.lax.map(lambda own: function(*own), arguments)
+
+    count = jax.tree.leaves(arguments)[0].shape[0]
+    if count == 1:
+        one = function(*jax.tree.map(lambda leaf: leaf[0], arguments))
+        return jax.tree.map(lambda leaf: leaf[None], one)
+    if mesh.shape["runs"] > 1:
+        # Filled up to equal shares with runs from the start, whose results are dropped.
+        share = -(-count // mesh.shape["runs"])
+        filled = jnp.arange(share * mesh.shape["runs"]) % count
+        arguments = jax.tree.map(lambda leaf: leaf[filled], arguments)
+        split = jax.sharding.PartitionSpec("runs")
+        spread = jax.shard_map(
+            in_turn, mesh=mesh, in_specs=split, out_specs=split, check_vma=False
+        )
+        return jax.tree.map(lambda leaf: leaf[:count], spread(arguments))
+    if mesh.devices.flat[0].platform == "cpu":
+        return in_turn(arguments)
+    return jax.vmap(function)(*arguments)
 
 
 def mean_over_shards(function, mesh: jax.sharding.Mesh, *arguments):
@@ -105,7 +208,7 @@ def mean_over_shards(function, mesh: jax.sharding.Mesh, *arguments):
       function: returns a tree of arrays; what it closes over is on all devices.
       arguments: trees whose leaves are [shards, ...].
     """
-    if mesh.devices.size == 1:  # a vmap of one is up to 20 % slower on CPU
+    if mesh.shape["batch"] == 1:  # a vmap of one is up to 20 % slower on CPU
         return function(*jax.tree.map(lambda leaf: leaf[0], arguments))
     split = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("batch"))
     arguments = jax.lax.with_sharding_constraint(arguments, split)
@@ -121,7 +224,7 @@ def describe() -> dict:
 
     device = jax.local_devices()[0]
     return {
-        "device": f"{jax.local_device_count()} x {device.device_kind}",
+        "device": f"{jax.device_count()} x {device.device_kind}",
         "platform": device.platform,
         "cpu_cores": os.cpu_count(),
         "versions": {

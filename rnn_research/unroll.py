@@ -69,7 +69,7 @@ def unroll(
     state: Tree = None,
     mask: jax.Array | None = None,
     reset: jax.Array | None = None,
-    key: jax.Array | None = None,
+    key: jax.Array | base.Keys | None = None,
     engine: Engine = engines.auto(),
 ) -> Unrolled:
     """Run `cell` over the sequence `x`.
@@ -115,11 +115,11 @@ def set_up(cell, params, x, *, state=None, mask=None, reset=None, key=None) -> S
     _check_sequence(x, mask, reset)
     batch_shape = x.shape[1:2]
     inputs = x
-    if key is not None and cell.perturb is not None:
-        key, inner = jax.random.split(key)
-        params = cell.perturb(inner, params)
+    keys = None if key is None else base.as_keys(key, x.shape[1])
+    if keys and cell.perturb is not None:
+        params = cell.perturb(keys.shared, params)
     if cell.noise is not None:
-        inputs = (x, None if key is None else cell.noise(key, x.shape[:2]))
+        inputs = (x, keys and _noise(cell, keys, x.shape[0]))
     w = cell.weights(params)
     start = cell.initial_state(params, batch_shape)
     if state is None:
@@ -128,6 +128,11 @@ def set_up(cell, params, x, *, state=None, mask=None, reset=None, key=None) -> S
     setup = Setup(recurrence, state, Input(inputs, mask, reset))
     _check_state(cell, start, setup)
     return setup
+
+
+def _noise(cell: base.Cell, keys: base.Keys, length: int) -> Tree:
+    """Leaves [T, B, ...], each sequence's drawn from its own key."""
+    return jax.vmap(lambda key: cell.noise(key, (length,)), out_axes=1)(keys.each)
 
 
 def _close(cell: base.Cell, w: Tree, start: Tree) -> Recurrence:

@@ -29,6 +29,10 @@ class RunError(RuntimeError):
     """A run that was set up rightly could not go on; the message says why."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """A run was asked to stop, and has saved what it needs to go on."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Origin:
     """The call that made a value: its factory and its arguments, in order."""
@@ -235,6 +239,11 @@ def _find(name: str, kind: str, known: dict) -> Callable:
         return getattr(known[name], name)
     path, attribute = name.split(":")
     path = path.removesuffix(".py").replace("/", ".").strip(".")
+    if path.split(".")[0] in sys.stdlib_module_names:
+        raise UsageError(
+            f"{kind} {name}: {path} is a module of Python's own; give a file of yours "
+            "another name"
+        )
     if "" not in sys.path:
         sys.path.insert(0, "")
     importlib.invalidate_caches()

@@ -203,6 +203,13 @@ def test_mistakes_in_cells(cell, message, users_folder, capsys):
     assert not (users_folder / "runs").exists()
 
 
+@pytest.mark.parametrize("path", ["os:abort", "shutil:rmtree", "subprocess:run"])
+def test_no_value_calls_the_standard_library(path):
+    """A config.json that was tampered with cannot make `--runs` run a program."""
+    with pytest.raises(values.UsageError, match="a module of Python's own"):
+        values.resolve(f"{path}('x')", "cell", (), hidden_size=1)
+
+
 def training_settings():
     return [
         models.ModelConfig(hidden_size=8),

@@ -126,7 +126,7 @@ def test_the_python_code_runs(users_folder, capsys):
     names = {}
     exec(small, names)
     assert names["outputs"].shape == (9, 5, 6)
-    assert names["result"].summary["steps"] == 2
+    assert names["result"].summary["runs"][0]["steps"] == 2
 
 
 def test_the_first_commands_are_one_line_each():

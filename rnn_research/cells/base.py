@@ -18,7 +18,7 @@ Laws, tested for every cell:
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -125,9 +125,9 @@ class Cell(values.Value):
         factor, no weight decay), 'free', or 'fixed' (never updated).
       retract: (params) -> params after each update: manifold steps, caps.
       inverse: (w, h', u) -> h, where the step can be undone.
-      perturb: (key, params) -> params, in training once a sequence (weight drop).
-      noise: (key, leading_shape) -> n, in training for every step; a cell with
-        noise gets (x, n) in place of x, with n None outside training.
+      perturb: (key, params) -> params, in training once a call (weight drop).
+      noise: (key, (T,)) -> n with leaves [T, ...], in training for each sequence; a
+        cell with noise gets (x, n) in place of x, with n None outside training.
     """
 
     init: Callable[[jax.Array, int], Tree]
@@ -160,6 +160,25 @@ def _derive_step(associative: Associative):
 
 
 cell = values.factory
+
+
+class Keys(NamedTuple):
+    """The randomness of a call in training.
+
+    Each sequence has a key of its own, so that what is drawn does not depend on how a
+    batch is divided over devices.
+    """
+
+    shared: jax.Array  # a key: what all sequences have in common, such as weight drop
+    each: jax.Array  # [B] keys, one a sequence
+
+
+def as_keys(key: jax.Array | Keys, batch_size: int) -> Keys:
+    """The keys of a batch, from one key where that is what is given."""
+    if isinstance(key, Keys):
+        return key
+    keys = jax.random.split(key, batch_size + 1)
+    return Keys(keys[0], keys[1:])
 
 
 # -------------------------------------------------------------- building blocks

@@ -1,44 +1,52 @@
 """The training loop, read from top to bottom.
 
-The batch of an update is a function of (seed, step), made on the device inside the
-compiled call, each device its own share. A call runs many updates and stops by itself
-at a loss or gradient that is not finite. Nothing depends on how the updates are cut
-into calls, so a resumed run equals an uninterrupted one.
+One loop trains all runs, a run being a seed and a learning rate. A call makes many
+updates; nothing depends on how the updates are cut into calls, or the runs set beside
+each other, so a resumed run equals an uninterrupted one.
 """
 
 import contextlib
 import dataclasses
 import pathlib
 import time
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import config, engines, models, runtime, values
+from rnn_research import config, engines, models, processes, runtime, values
 from rnn_research.engines.base import Engine
 from rnn_research.tasks.base import Task
-from rnn_research.training import metrics, optimizers, run_folder, updates
+from rnn_research.training import (
+    metrics,
+    optimizers,
+    results,
+    run_folder,
+    updates,
+)
 from rnn_research.training.checkpoints import Checkpoints
+from rnn_research.training.interrupts import Interrupts
+from rnn_research.training.standing import DIVERGED, GOES_ON, Standing, numbers
 
-Tree = Any
 SECONDS_PER_CALL = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig(config.Settings):
+class TrainConfig(config.Seeds):
     """Training:"""
 
     num_steps: int = config.setting(10_000, "updates at most", low=1)
     stop_at: float | None = config.setting(
         None,
-        "stop when the test loss is below this; default: the task's own value for "
-        "solved; 0 never stops early",
+        "stop a run when its validation loss is below this; default: the task's own "
+        "value for solved; 0 never stops early",
         low=0.0,
     )
     batch_size: int = config.setting(50, "sequences in an update", low=1)
     learning_rate: float = config.setting(1e-3, "step size", above=0.0)
+    learning_rates: tuple[float, ...] | None = config.setting(
+        None, "several, each with every seed, in place of --learning_rate", above=0.0
+    )
     optimizer: str = config.setting(
         "adam",
         f"{', '.join(optimizers.OPTIMIZERS)}; with options, 'rmsprop(decay=0.99)'",
@@ -54,6 +62,12 @@ class TrainConfig(config.Settings):
     grad_clip: float = config.setting(
         1.0, "longest gradient, by its global norm; 0 does not clip", low=0.0
     )
+    on_nan: str = config.setting(
+        "stop",
+        "at a loss or gradient that is not finite: stop the run, or skip the update, "
+        "count it and go on",
+        choices=("stop", "skip"),
+    )
     weight_decay: float = config.setting(
         0.0, "decoupled decay of all but recurrent weights", low=0.0
     )
@@ -62,11 +76,10 @@ class TrainConfig(config.Settings):
     )
     num_devices: int = config.setting(
         0,
-        "devices the batch is divided over; 0 is all that divide it, on CPU one a core "
-        "where it pays",
+        "devices of a process that the work is divided over; 0 is all that divide it, "
+        "on CPU one a core where it pays",
         low=0,
     )
-    seed: int = config.setting(0, "of weights and data", low=0)
     eval_every: int = config.setting(100, "updates between evaluations", low=1)
     eval_size: int = config.setting(
         1000, "fresh sequences in an evaluation, rounded up to whole batches", low=1
@@ -75,16 +88,38 @@ class TrainConfig(config.Settings):
         500, "updates between checkpoints, taken at the next evaluation", low=1
     )
 
+    def __post_init__(self):
+        super().__post_init__()
+        config.check_distinct("learning_rates", self.learning_rates)
+
+    def all_learning_rates(self) -> tuple[float, ...]:
+        return self.learning_rates or (self.learning_rate,)
+
+    def all_runs(self) -> tuple[tuple[int, float], ...]:
+        """(seed, learning rate) of every run."""
+        return tuple(
+            (seed, rate)
+            for rate in self.all_learning_rates()
+            for seed in self.all_seeds()
+        )
+
+    @property
+    def skips_nan(self) -> bool:
+        return self.on_nan == "skip"
+
+    def resolved(self) -> dict:
+        """The settings, with seeds and learning rates as lists however given."""
+        said = dataclasses.asdict(self)
+        for name in ("seed", "num_seeds", "learning_rate"):
+            del said[name]
+        return said | {
+            "seeds": list(self.all_seeds()),
+            "learning_rates": list(self.all_learning_rates()),
+        }
+
 
 # What may differ when a run is resumed, since it cannot change the updates made.
 CANNOT_CHANGE_THE_PAST = frozenset({"num_steps", "stop_at", "checkpoint_every"})
-
-
-class Result(NamedTuple):
-    initial_params: Tree
-    params: Tree
-    metrics: list[dict]  # one row an evaluation
-    summary: dict
 
 
 def train(
@@ -96,166 +131,187 @@ def train(
     workdir: str | pathlib.Path | None = None,
     settings: dict | None = None,
     quiet: bool = False,
-) -> Result:
-    """Train `model` (a cell, a layer or a model) on `task`.
+) -> results.Result:
+    """Train `model` (a cell, a layer or a model) on `task`, once for each run.
 
     Args:
       config: the training settings.
       engine: how recurrences are evaluated.
-      workdir: folder of the run: config.json, metrics.jsonl, summary.json, TensorBoard
-        events, checkpoints. A run that is there already is resumed. None keeps nothing.
+      workdir: folder of the training: config.json, metrics.jsonl, summary.json,
+        TensorBoard events, checkpoints. A training that is there already is resumed.
+        None keeps nothing.
       settings: further settings for config.json.
       quiet: print nothing.
 
     Raises:
-      values.UsageError: settings that do not fit, or not those of the run in `workdir`.
-      values.RunError: the loss or its gradient is no longer finite.
+      values.UsageError: settings that do not fit, or not those of the folder.
+      values.RunError: no run has a finite loss and gradient any more, or the folder
+        cannot be written to.
+      values.Interrupted: Ctrl-C or SIGTERM; saved, if in a folder.
     """
     model = models.as_model(model, task)
     programs = updates.build(model, task, config, engine)
-    stop_at = task.solved_at if config.stop_at is None else config.stop_at
+    pairs = config.all_runs()
+    standing = Standing(config, task)
     folder = None if workdir is None else pathlib.Path(workdir)
-    if folder:
-        described = {
-            "task": repr(task),
-            "model": repr(model),
-            "engine": repr(engine),
-            **(settings or {}),
-            **dataclasses.asdict(config),
-        }
-        free = CANNOT_CHANGE_THE_PAST
-        if programs.schedule.uses_num_steps:
-            free = free - {"num_steps"}
-        run_folder.claim(folder, described, free)
+    described = {
+        "task": repr(task),
+        "model": repr(model),
+        "engine": repr(engine),
+        **(settings or {}),
+        **config.resolved(),
+    }
+    processes.check_same(described)
+    seconds = {"compile": 0.0, "run": 0.0}
 
     with contextlib.ExitStack() as closing:
-        # Start, or resume from the last checkpoint.
-        saved, step = saved_tree(programs), 0
-        initial_params = jax.tree.map(jnp.copy, saved["state"].params)
-        checkpoints = None
-        if folder:
-            checkpoints = closing.enter_context(Checkpoints(folder / "checkpoints"))
-            step = checkpoints.latest() or 0
-            saved = checkpoints.restore(step, saved) if step else saved
-        state, compile_seconds, run_seconds = (
-            saved["state"],
-            *map(float, saved["seconds"]),
-        )
-        record = closing.enter_context(metrics.Record(folder, resume_at=step))
+        interrupts = closing.enter_context(Interrupts())
+        hold = closing.enter_context(run_folder.Hold(folder))
+        changes = hold.claim(described, lambda saved: _may_differ(programs, saved))
         progress = closing.enter_context(
-            metrics.Progress(config.num_steps, step, task.baseline, quiet=quiet)
+            metrics.Progress(config.num_steps, task.baseline, quiet=quiet)
         )
         progress.say(programs.announcement)
-        if step:
-            progress.say(f"resumed at update {step} from {folder / 'checkpoints'}")
 
-        solved = bool(record.rows) and record.rows[-1]["loss"] < stop_at
-        if solved or step >= config.num_steps:
-            progress.say("nothing left to do: raise --num_steps or lower --stop_at")
-        else:
-            begun = time.perf_counter()
-            update, evaluate = programs.compile(state)
-            compile_seconds += time.perf_counter() - begun
-
-        last_saved, per_call = step, 1
-        while step < config.num_steps and not solved:
-            # Update up to the next evaluation, in calls of about half a second.
-            begun_at, loss_sum = step, jnp.zeros(())
-            next_evaluation = step - step % config.eval_every + config.eval_every
-            target = min(next_evaluation, config.num_steps)
-            while step < target:
-                begun = time.perf_counter()
-                done = update(state, step, min(step + per_call, target), loss_sum)
-                state, loss_sum = done.state, done.loss_sum
-                made, step = int(done.step) - step, int(done.step)
-                spent = time.perf_counter() - begun
-                run_seconds += spent
-                if not done.finite:
-                    _stop_diverged(done, folder, last_saved)
-                per_call = max(1, int(SECONDS_PER_CALL * made / spent))
-                progress.update(step, float(done.loss))
-
-            # Evaluate on fresh data, record, save.
-            begun = time.perf_counter()
-            scores = {
-                name: float(v) for name, v in evaluate(state.params, step).items()
-            }
-            run_seconds += time.perf_counter() - begun
-            row = {
-                "step": step,
-                "train_loss": float(loss_sum) / (step - begun_at),
-                "grad_norm": float(done.grad_norm),
-                **scores,
-            }
-            record.write(row)
-            progress.report(step, row, scores)
-            solved = scores["loss"] < stop_at
-            due = step - last_saved >= config.checkpoint_every
-            if checkpoints and (due or solved or step == config.num_steps):
-                seconds = np.array([compile_seconds, run_seconds], np.float32)
-                checkpoints.save(step, {"state": state, "seconds": seconds})
-                last_saved = step
-
-    summary = {
-        "task": repr(task),
-        "cell": (settings or {}).get("cell", repr(model)),
-        "model": repr(model),
-        "engines": programs.engines,
-        "length": task.length,
-        "seed": config.seed,
-        "steps": step,
-        "solved": solved,
-        "solved_below": stop_at,
-        "baselines": task.baselines,
-        "final": scores_of(record.rows[-1]),
-        "steps_to_threshold": steps_to_thresholds(record.rows, task.thresholds),
-        "seconds": {
-            "compile": round(compile_seconds, 3),
-            "run": round(run_seconds, 3),
-        },
-        "parameters": sum(leaf.size for leaf in jax.tree.leaves(initial_params)),
-        **runtime.describe(),
-    }
-    if folder:
-        run_folder.write_json(folder / "summary.json", summary)
-    return Result(initial_params, state.params, record.rows, summary)
-
-
-def saved_tree(programs: updates.Programs) -> Tree:
-    """What a checkpoint holds, as it is at the start."""
-    saved = {"state": programs.init(), "seconds": np.zeros(2, np.float32)}
-    return jax.tree.map(programs.place, saved)
-
-
-def scores_of(row: dict) -> dict:
-    """The task's metrics of a row."""
-    return {
-        name: value
-        for name, value in row.items()
-        if name not in ("step", "train_loss", "grad_norm")
-    }
-
-
-def steps_to_thresholds(rows: list[dict], thresholds) -> dict[str, int | None]:
-    """The first evaluated step whose test loss is below each threshold."""
-    return {
-        f"{threshold:.4g}": next(
-            (row["step"] for row in rows if row["loss"] < threshold), None
+        # Start anew, or from the last checkpoint.
+        state = programs.init()
+        initial_params = to_host(state.params)
+        checkpoints = Checkpoints(folder and folder / "checkpoints")
+        restored = checkpoints.resume(
+            state,
+            accept=lambda notes: metrics.check(folder, notes["metrics"]),
+            say=progress.say,
         )
-        for threshold in thresholds
-    }
-
-
-def _stop_diverged(done: updates.Progressed, folder, last_saved: int):
-    good = "no checkpoint is kept"
-    if folder:
-        good = (
-            f"the last good checkpoint is {folder / 'checkpoints' / str(last_saved)}"
-            if last_saved
-            else "there is no checkpoint yet"
+        if restored:
+            state, seconds = restored.tree, restored.notes["seconds"]
+            progress.say(f"resumed from {checkpoints.path(restored.step)}")
+            if changes:
+                progress.say(f"equal to rounding only: {'; '.join(changes)}")
+        record = closing.enter_context(
+            metrics.Record(folder, pairs, mark=restored and restored.notes["metrics"])
         )
-    raise values.RunError(
-        f"update {int(done.step) + 1} has loss {float(done.loss):.4g} and gradient "
-        f"norm {float(done.grad_norm):.4g}; {good}; try a smaller --learning_rate or "
-        "--grad_clip"
-    )
+
+        def save():
+            hold.check()
+            notes = {"seconds": seconds, "metrics": record.mark()}
+            checkpoints.save(int(now.step.sum()), state, notes)
+
+        with _timed(seconds, "compile"):
+            evaluate = programs.compile_evaluate(state)
+        update = None  # compiled when there is an update to make
+        now = numbers(state)
+        saved_at, per_call = now.step, 1
+        progress.start_at(int(now.step.max()))
+        while True:
+            # Evaluate the runs that have come so far, on fresh data.
+            due = standing.due(now, record.last)
+            if due.any():
+                with _timed(seconds, "run"):
+                    scores = evaluate(state.params, now.step, due, updates.VALIDATION)
+                    scores = jax.device_get(scores)
+                rows = standing.rows(now, due, scores)
+                hold.check()
+                record.write(rows)
+                progress.report(rows)
+            outcomes = standing.outcomes(now, record.last)
+            active = np.array([outcome == GOES_ON for outcome in outcomes])
+            if set(outcomes) == {DIVERGED}:
+                raise values.RunError(
+                    f"{standing.all_diverged(now)}; {checkpoints.last_good()}"
+                )
+
+            # Save where it is time to, and stop where there is reason to.
+            stopping = active.any() and processes.highest(int(interrupts.asked))[0]
+            long_ago = (now.step - saved_at).max() >= config.checkpoint_every
+            enough = stopping or not active.any() or (due.any() and long_ago)
+            if folder and enough and (now.step > saved_at).any():
+                save()
+                saved_at = now.step
+            if stopping:
+                raise values.Interrupted(
+                    f"interrupted at update {int(now.step.max())}; "
+                    f"{checkpoints.last_good()}; the same command goes on from there"
+                )
+            if not active.any():
+                break
+
+            # Update, in calls of about half a second.
+            if update is None:
+                with _timed(seconds, "compile"):
+                    update = programs.compile_update(state)
+            before, spent = now, seconds["run"]
+            with _timed(seconds, "run"):
+                state = update(state, standing.limits(now, active, per_call))
+                now = numbers(state)
+            spent = seconds["run"] - spent
+            made = int((now.step - before.step).max())
+            per_call = max(1, int(SECONDS_PER_CALL * made / spent))
+            (per_call,) = processes.highest(per_call)
+            for line in standing.newly_diverged(before, now):
+                progress.say(line)
+            progress.update(int(now.step.max()), float(np.median(now.loss[active])))
+
+        # Sum up, with scores on data that nothing was chosen by.
+        tests = jax.device_get(
+            evaluate(state.params, now.step, np.ones(len(pairs), bool), updates.TEST)
+        )
+        params = to_host(state.params)
+        runs = []
+        for index, (seed, rate) in enumerate(pairs):
+            first, final = of_run(initial_params, index), of_run(params, index)
+            rows = record.of((seed, rate))
+            summary = {
+                "seed": seed,
+                "learning_rate": rate,
+                "outcome": outcomes[index],
+                "steps": int(now.step[index]),
+                "dropped": int(now.dropped[index]),
+                "validation": metrics.scores_of(rows[-1]) if rows else None,
+                "test": {name: float(each[index]) for name, each in tests.items()},
+                "steps_to_threshold": results.steps_to_thresholds(
+                    rows, task.thresholds
+                ),
+            }
+            runs.append(results.Run(seed, rate, first, final, rows, summary))
+        summary = {
+            "task": repr(task),
+            "cell": described.get("cell", repr(model)),
+            "model": repr(model),
+            "engines": programs.engines,
+            "length": task.length,
+            "parameters": sum(leaf.size for leaf in jax.tree.leaves(runs[0].params)),
+            "baselines": task.baselines,
+            "goal": standing.goal,
+            **results.summarise([run.summary for run in runs]),
+            "seconds": {name: round(value, 3) for name, value in seconds.items()},
+            **runtime.describe(),
+        }
+        hold.write("summary.json", summary)
+    return results.Result(tuple(runs), summary)
+
+
+def to_host(tree):
+    """The tree on the default device of this process."""
+    return jax.tree.map(jnp.asarray, jax.device_get(tree))
+
+
+def of_run(tree, index: int):
+    """One run's share of a tree with leaves [R, ...]."""
+    return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], name: str):
+    begun = time.perf_counter()
+    yield
+    seconds[name] += time.perf_counter() - begun
+
+
+def _may_differ(programs: updates.Programs, saved: dict) -> frozenset[str]:
+    """The settings that may differ from those `saved` with the training."""
+    free = CANNOT_CHANGE_THE_PAST
+    if programs.schedule.uses_num_steps:
+        free = free - {"num_steps"}
+    if saved["on_nan"] == "stop":  # then no update has been dropped
+        free = free | {"on_nan"}
+    return free

@@ -1,74 +1,138 @@
 """The record of a run: `metrics.jsonl`, TensorBoard events, log lines, progress bar."""
 
+import hashlib
 import json
+import os
 import pathlib
+import statistics
 import sys
 import time
 
-from rnn_research import values
-from rnn_research.training import run_folder
+from rnn_research import processes, values
+from rnn_research.training import checkpoints
+
+FILE = "metrics.jsonl"
 
 
 class Record:
-    """The rows of a run, kept in `metrics.jsonl` and as TensorBoard events.
+    """The rows of the runs, kept in `metrics.jsonl` and as TensorBoard events.
 
     Attributes:
-      rows: one dict an evaluation, each with its 'step'.
+      rows: one dict an evaluation of a run, each with its 'seed', 'learning_rate' and
+        'step'.
+      last: the newest row of each run, None where there is none.
     """
 
-    def __init__(self, folder: pathlib.Path | None, *, resume_at: int):
-        """Open to append, without the rows after `resume_at`; None keeps rows only."""
-        self.rows, self._file, self._events = [], None, None
-        if folder is None:
+    def __init__(
+        self,
+        folder: pathlib.Path | None,
+        pairs: tuple[tuple[int, float], ...],
+        *,
+        mark: dict | None,
+    ):
+        """Open to append after `mark`, without the rows that follow it.
+
+        Args:
+          folder: None keeps rows only, as do all processes but the one that writes.
+          pairs: (seed, learning rate) of each run.
+          mark: where the checkpoint stood that training goes on from.
+        """
+        kept = _marked(folder / FILE, mark) if mark else b""
+        self.rows = [json.loads(line) for line in kept.splitlines()]
+        self.last = [(self.of(pair) or [None])[-1] for pair in pairs]
+        self._pairs, self._file, self._events = pairs, None, {}
+        self._digest, self._bytes = hashlib.sha256(kept), len(kept)
+        if folder is None or processes.index() > 0:
             return
         from tensorboardX import SummaryWriter
 
-        path = folder / "metrics.jsonl"
-        self.rows = [row for row in read(path) if row["step"] <= resume_at]
-        lines = "".join(json.dumps(row) + "\n" for row in self.rows)
-        run_folder.write_atomically(path, lines)
-        self._file = path.open("a")
-        # Events after the step of the checkpoint are hidden from TensorBoard.
-        purge = resume_at + 1 if resume_at else None
-        self._events = SummaryWriter(str(folder), purge_step=purge)
+        self._path = folder / FILE
+        self._file = self._path.open("ab")
+        self._file.truncate(len(kept))
+        for pair, row in zip(pairs, self.last, strict=True):
+            # Events after the checkpoint are hidden from TensorBoard.
+            purge = row["step"] + 1 if row else 0
+            name = f"seed{pair[0]}-rate{pair[1]:g}" if len(pairs) > 1 else ""
+            self._events[pair] = SummaryWriter(str(folder / name), purge_step=purge)
 
-    def write(self, row: dict):
-        self.rows.append(row)
-        if self._file:
-            self._file.write(json.dumps(row) + "\n")
+    def of(self, pair: tuple[int, float]) -> list[dict]:
+        """The rows of a run."""
+        return [row for row in self.rows if key(row) == pair]
+
+    def write(self, rows: list[dict]):
+        lines = b"".join((json.dumps(row) + "\n").encode() for row in rows)
+        self._digest.update(lines)
+        self._bytes += len(lines)
+        self.rows += rows
+        for row in rows:
+            self.last[self._pairs.index(key(row))] = row
+        if self._file is None:
+            return
+        try:
+            self._file.write(lines)
             self._file.flush()
+        except OSError as error:
+            raise values.RunError(
+                f"{self._path} cannot be written: {error.strerror}; make room and "
+                "give the same command to go on from the last checkpoint"
+            ) from error
+        for row in rows:
             for name, value in row.items():
-                self._events.add_scalar(name, value, row["step"])
+                if name not in ("seed", "learning_rate") and value is not None:
+                    self._events[key(row)].add_scalar(name, value, row["step"])
+
+    def mark(self) -> dict:
+        """Where the file stands; all of it is on disk when this returns."""
+        if self._file:
+            os.fsync(self._file.fileno())
+        return {"bytes": self._bytes, "sha256": self._digest.hexdigest()}
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
-        if self._file:
-            self._file.close()
-            self._events.close()
-
-
-def read(path: pathlib.Path) -> list[dict]:
-    """The rows of a metrics file; [] where there is none; a torn last line is left."""
-    rows = []
-    if path.exists():
-        lines = path.read_text().splitlines()
-        for number, line in enumerate(lines, 1):
+        for opened in (self._file, *self._events.values()):
             try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
-                if number < len(lines):
-                    raise values.RunError(f"{path}, line {number}: not JSON") from None
-    return rows
+                if opened:
+                    opened.close()
+            except OSError:  # of a full disk; it was said when it was met
+                pass
+
+
+def key(row: dict) -> tuple[int, float]:
+    """The run that a row is of."""
+    return row["seed"], row["learning_rate"]
+
+
+def check(folder: pathlib.Path, mark: dict):
+    """Raise Damaged unless metrics.jsonl still starts with what it held at `mark`."""
+    _marked(folder / FILE, mark)
+
+
+def _marked(path: pathlib.Path, mark: dict) -> bytes:
+    kept = path.read_bytes()[: mark["bytes"]] if path.exists() else b""
+    if hashlib.sha256(kept).hexdigest() != mark["sha256"]:
+        raise checkpoints.Damaged(
+            f"{path} no longer holds the {mark['bytes']} bytes written until then"
+        )
+    return kept
+
+
+# What a row holds besides the task's own metrics.
+COLUMNS = ("seed", "learning_rate", "step", "train_loss", "grad_norm", "dropped")
+
+
+def scores_of(row: dict) -> dict:
+    """The task's metrics of a row."""
+    return {name: value for name, value in row.items() if name not in COLUMNS}
 
 
 class Progress:
     """What a person sees: a bar on a terminal, plain lines elsewhere, or nothing."""
 
-    def __init__(self, total: int, start: int, baseline: float, *, quiet: bool = False):
+    def __init__(self, total: int, baseline: float, *, quiet: bool = False):
         self.total, self.baseline, self.quiet = total, baseline, quiet
-        self._begin, self._start = time.perf_counter(), start
+        self._begin, self._start = time.perf_counter(), 0
         self._bar = None
         if sys.stderr.isatty() and not quiet:
             from rich import progress
@@ -80,8 +144,12 @@ class Progress:
                 progress.TimeRemainingColumn(),
                 transient=True,
             )
-            self._task = self._bar.add_task("", total=total, completed=start, text="…")
+            self._task = self._bar.add_task("", total=total, text="…")
             self._bar.start()
+
+    def start_at(self, step: int):
+        """Rates and remaining time count from here."""
+        self._begin, self._start = time.perf_counter(), step
 
     def update(self, step: int, loss: float):
         """Between evaluations: move the bar."""
@@ -90,21 +158,33 @@ class Progress:
             text += f" ({loss / self.baseline:.2f} x baseline)"
             self._bar.update(self._task, completed=step, text=text)
 
-    def report(self, step: int, row: dict, metrics: dict):
-        """At an evaluation: one line that stays."""
+    def report(self, rows: list[dict]):
+        """At an evaluation: one line that stays, over several runs their medians."""
         if self.quiet:
             return
-        share = metrics["loss"] / self.baseline
+        step = max(row["step"] for row in rows)
+        loss = statistics.median(row["loss"] for row in rows)
         left = (self.total - step) / max(self._rate(step), 1e-9)
-        others = "".join(
-            f"  {name} {value:.3f}" for name, value in metrics.items() if name != "loss"
-        )
-        line = (
-            f"update {step:>6}  train loss {row['train_loss']:.5f}  "
-            f"test loss {metrics['loss']:.5f} ({share:.3f} x baseline){others}  "
-            f"{self._rate(step):.1f} updates/s  {_clock(left)} left"
-        )
-        self.say(line)
+        parts = [f"update {step:>6}"]
+        if len(rows) > 1:
+            low, high = min(r["loss"] for r in rows), max(r["loss"] for r in rows)
+            parts.append(f"{len(rows)} runs")
+            spread = f"({low:.5f} to {high:.5f}, {loss / self.baseline:.3f} x baseline)"
+        else:
+            spread = f"({loss / self.baseline:.3f} x baseline)"
+        train = [r["train_loss"] for r in rows if r["train_loss"] is not None]
+        if train:
+            parts.append(f"train loss {statistics.median(train):.5f}")
+        parts.append(f"validation loss {loss:.5f} {spread}")
+        parts += [
+            f"{name} {statistics.median(row[name] for row in rows):.3f}"
+            for name in rows[0]
+            if name not in (*COLUMNS, "loss")
+        ]
+        if dropped := sum(row["dropped"] for row in rows):
+            parts.append(f"{dropped} updates dropped")
+        parts.append(f"{self._rate(step):.1f} updates/s")
+        self.say("  ".join((*parts, f"{_clock(left)} left")))
 
     def say(self, line: str):
         """A line of its own."""

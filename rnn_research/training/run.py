@@ -8,10 +8,19 @@ from typing import Any, NamedTuple
 
 import jax
 
-from rnn_research import config, diagnostics, models, plotting, runtime, tasks, values
+from rnn_research import (
+    config,
+    diagnostics,
+    models,
+    plotting,
+    processes,
+    runtime,
+    tasks,
+    values,
+)
 from rnn_research.diagnostics import table
 from rnn_research.tasks.base import Task
-from rnn_research.training import checkpoints, loop, run_folder, updates
+from rnn_research.training import checkpoints, loop, results, run_folder, updates
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +61,8 @@ def run(
     train_config: loop.TrainConfig,
     folder_config: FolderConfig,
     run_config: runtime.RunConfig,
-) -> loop.Result:
+    together: runtime.ProcessConfig = runtime.ALONE,
+) -> results.Result:
     """Train as the settings say, draw the figures, say how it ended.
 
     The folder of the run holds config.json, metrics.jsonl, summary.json, TensorBoard
@@ -63,7 +73,9 @@ def run(
         run_config,
         batch_size=train_config.batch_size,
         hidden_size=model_config.hidden_size,
+        num_runs=len(train_config.all_runs()),
         num_devices=train_config.num_devices,
+        together=together,
     )
     cell = models.resolve_cell(model_config.cell, model_config.hidden_size)
     engine = models.resolve_engine(model_config.engine)
@@ -72,7 +84,7 @@ def run(
     settings = _as_dict(model_config, task_config, run_config)
     folder = pathlib.Path(
         folder_config.workdir
-        or _default_folder(experiment, settings | _as_dict(train_config))
+        or _default_folder(experiment, settings | train_config.resolved())
     )
     print(f"{cell} on {task}\nrun folder: {folder}", flush=True)
     result = loop.train(
@@ -83,16 +95,18 @@ def run(
         workdir=folder,
         settings=settings,
     )
+    if processes.index() > 0:
+        return result
     plots = folder / "plots"
     plotting.learning_curve(
-        result.metrics,
+        [row for run in result.runs for row in run.metrics],
         plots / "learning_curve.png",
         baseline=task.baseline,
-        solved_at=result.summary["solved_below"],
+        goal=result.summary["goal"],
         title=f"{task.name}, T = {task.length}, {cell}",
     )
-    _draw_gradients(model, task, result, train_config.seed, plots / "gradients.png")
-    _say_ending(result, task, folder)
+    _draw_gradients(model, task, result, plots / "gradients.png")
+    print(*results.ending(result.summary), f"figures: {plots}", sep="\n")
     return result
 
 
@@ -108,42 +122,40 @@ def _default_folder(experiment: str, settings: dict) -> pathlib.Path:
     cell = "".join(c if c.isalnum() or c in "._=" else "-" for c in settings["cell"])
     name = (
         f"{cell.strip('-')}-h{settings['hidden_size']}-T{settings['length']}"
-        f"-seed{settings['seed']}-{digest[:6]}"
+        f"-seed{_seeds_text(settings['seeds'])}-{digest[:6]}"
     )
     return pathlib.Path("runs") / experiment / name
 
 
-def _draw_gradients(model, task, result: loop.Result, seed: int, path: pathlib.Path):
+def _seeds_text(seeds: list[int]) -> str:
+    """`0`, `s0-4` for a range, `s1+2+5`, for a folder's name."""
+    first, last = seeds[0], seeds[-1]
+    if len(seeds) == 1:
+        return str(first)
+    if seeds == list(range(first, last + 1)):
+        return f"s{first}-{last}"
+    return "s" + ("+".join(map(str, seeds)) if len(seeds) < 9 else f"{len(seeds)}")
+
+
+def _draw_gradients(model, task, result: results.Result, path: pathlib.Path):
     measure = jax.jit(
-        lambda params: diagnostics.model_log_norms(
+        lambda params, seed: diagnostics.model_log_norms(
             model, params, task, jax.random.key(seed), batch_size=16
         )
     )
-    pair = {"before training": result.initial_params, "after training": result.params}
+    several_rates = len({run.learning_rate for run in result.runs}) > 1
     rows = []
-    for label, params in pair.items():
-        rows += table.gradient_rows(
-            measure(params), label=label, seed=seed, length=task.length
-        )
+    for run in result.runs:
+        rate = f", rate {run.learning_rate:g}" if several_rates else ""
+        pair = {"before training": run.initial_params, "after training": run.params}
+        for label, params in pair.items():
+            rows += table.gradient_rows(
+                measure(params, run.seed),
+                label=label + rate,
+                seed=run.seed,
+                length=task.length,
+            )
     plotting.gradient_decay(rows, path)
-
-
-def _say_ending(result: loop.Result, task: Task, folder: pathlib.Path):
-    summary = result.summary
-    loss, seconds = summary["final"]["loss"], summary["seconds"]
-    goal = summary["solved_below"]
-    if goal == 0:
-        outcome = f"done: test loss {loss:.5f}"
-    elif summary["solved"]:
-        outcome = f"solved: test loss {loss:.5f} < {goal:.5f}"
-    else:
-        outcome = f"not solved: test loss {loss:.5f} >= {goal:.5f}"
-    print(
-        f"{outcome} after {summary['steps']} updates (memoryless baseline "
-        f"{task.baseline:.5f}); "
-        f"{seconds['run']:.1f} s of compute after {seconds['compile']:.1f} s of "
-        f"compilation\nfigures: {folder / 'plots'}"
-    )
 
 
 class Loaded(NamedTuple):
@@ -152,13 +164,43 @@ class Loaded(NamedTuple):
     settings: dict
     model: models.Model
     task: Task
+    seed: int
+    learning_rate: float
     initial_params: Any
     params: Any
     step: int
 
 
-def load(folder: str | pathlib.Path) -> Loaded:
+def load(
+    folder: str | pathlib.Path,
+    *,
+    seed: int | None = None,
+    learning_rate: float | None = None,
+) -> Loaded:
     """The model, the task and the newest weights of a training run.
+
+    Args:
+      seed, learning_rate: which run, where the folder holds several.
+
+    Raises:
+      values.UsageError: the folder holds no such run, several, or no checkpoint.
+    """
+    runs = load_all(folder)
+    fitting = [
+        run
+        for run in runs
+        if seed in (None, run.seed) and learning_rate in (None, run.learning_rate)
+    ]
+    if len(fitting) != 1:
+        held = ", ".join(f"({run.seed}, {run.learning_rate:g})" for run in runs)
+        raise values.UsageError(
+            f"{folder}: give the seed and learning_rate of one of its runs: {held}"
+        )
+    return fitting[0]
+
+
+def load_all(folder: str | pathlib.Path) -> list[Loaded]:
+    """As `load`, for every run in the folder.
 
     Raises:
       values.UsageError: the folder holds no run, or one without a checkpoint.
@@ -167,26 +209,38 @@ def load(folder: str | pathlib.Path) -> Loaded:
     settings = run_folder.read_json(folder / "config.json")
     if settings is None:
         raise values.UsageError(f"{folder} holds no run: there is no config.json in it")
-
-    def read(kind):
-        names = {field.name for field in dataclasses.fields(kind)} & settings.keys()
-        return kind(**{name: settings[name] for name in names})
-
-    model_config, train_config = read(models.ModelConfig), read(loop.TrainConfig)
     if "cell" not in settings:
         raise values.UsageError(
             f"{folder} was not trained by a command; load it yourself"
         )
+
+    def read(kind):
+        names = {field.name for field in dataclasses.fields(kind)} & settings.keys()
+        given = {name: settings[name] for name in names}
+        return kind(
+            **{
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in given.items()
+            }
+        )
+
+    model_config = read(models.ModelConfig)
+    train_config = dataclasses.replace(read(loop.TrainConfig), num_devices=1)
     task = resolve_task(settings["task"], settings["length"])
     cell = models.resolve_cell(model_config.cell, model_config.hidden_size)
     model = models.build(cell, task, model_config)
     engine = models.resolve_engine(model_config.engine)
-    train_config = dataclasses.replace(train_config, num_devices=1)
-    programs = updates.build(model, task, train_config, engine)
-    like = loop.saved_tree(programs)
-    with checkpoints.Checkpoints(folder / "checkpoints") as saved:
-        step = saved.latest()
-        if step is None:
-            raise values.UsageError(f"{folder} has no checkpoint yet")
-        params = saved.restore(step, like)["state"].params
-    return Loaded(settings, model, task, like["state"].params, params, step)
+    initial = updates.build(model, task, train_config, engine).init()
+    before = loop.to_host(initial.params)
+    restored = checkpoints.Checkpoints(folder / "checkpoints").newest(
+        initial, accept=lambda notes: None, say=print
+    )
+    if restored is None:
+        raise values.UsageError(f"{folder} has no checkpoint yet")
+    after = loop.to_host(restored.tree.params)
+    loaded = []
+    for index, (seed, rate) in enumerate(train_config.all_runs()):
+        pair = (loop.of_run(tree, index) for tree in (before, after))
+        step = int(restored.tree.step[index])
+        loaded.append(Loaded(settings, model, task, seed, rate, *pair, step))
+    return loaded

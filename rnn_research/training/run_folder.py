@@ -1,38 +1,130 @@
-"""The folder of a run: its settings, and files that are written whole or not at all."""
+"""The folder of a run: its lock, its settings, files that are written whole."""
 
+import fcntl
 import json
 import os
 import pathlib
+import socket
 import tempfile
+from collections.abc import Callable
 
-from rnn_research import runtime, values
+from rnn_research import processes, runtime, values
 
 # Written to config.json but never compared: a run may go on on another machine.
-NOT_COMPARED = frozenset({"machine", "platform", "num_devices"})
+NOT_COMPARED = frozenset(
+    {"machine", "platform", "num_devices", "coordinator", "num_processes", "process_id"}
+)
 
 
-def claim(folder: pathlib.Path, settings: dict, free: frozenset[str]):
-    """Write config.json, or refuse a folder that holds another run.
+class Hold:
+    """The folder of a run, held by a kernel lock until it is closed or we die.
 
-    Args:
-      settings: every resolved value of the run.
-      free: names that may differ from those saved.
+    Without a folder, and in all processes but the one that writes, it does nothing.
 
     Raises:
-      values.UsageError: the folder cannot be written, or its settings differ.
+      values.UsageError: it cannot be written to, or another process holds it.
     """
-    make(folder)
-    path = folder / "config.json"
-    settings = json.loads(json.dumps({**settings, "machine": runtime.describe()}))
-    saved = read_json(path) or settings
-    for name in sorted((saved.keys() | settings.keys()) - free - NOT_COMPARED):
-        if saved.get(name) != settings.get(name):
+
+    def __init__(self, folder: pathlib.Path | None):
+        self.folder = folder if processes.index() == 0 else None
+        if self.folder is None:
+            return
+        make(folder)
+        self._path = folder / "lock"  # means nothing without the kernel's lock on it
+        self._file = self._path.open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.seek(0)
+            holder = self._file.read().strip() or "another process"
+            self._file.close()
             raise values.UsageError(
-                f"{folder} holds a run with {name}={saved.get(name)!r}, not "
-                f"{settings.get(name)!r}; give another --workdir, or the saved "
-                "settings to resume"
+                f"{folder} is in use by {holder}; wait until it ends, or give another "
+                "--workdir"
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        self._file.truncate(0)
+        self._file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        self._file.flush()
+
+    def claim(
+        self, settings: dict, may_differ: Callable[[dict], frozenset[str]]
+    ) -> list[str]:
+        """Write config.json, or refuse a folder that holds another run.
+
+        Args:
+          settings: every resolved value of the run.
+          may_differ: (saved settings) -> names of those that may be others now.
+
+        Returns:
+          What differs of the machine, so that the run goes on equal to rounding only.
+
+        Raises:
+          values.UsageError: its settings differ.
+        """
+        if self.folder is None:
+            return []
+        path = self.folder / "config.json"
+        settings = {**settings, "machine": runtime.describe()}
+        settings = json.loads(json.dumps(settings))
+        saved = read_json(path) or settings
+        free = may_differ(saved) | NOT_COMPARED
+        names = sorted((saved.keys() | settings.keys()) - free)
+        differing = [name for name in names if saved.get(name) != settings.get(name)]
+        if differing:
+            was = ", ".join(f"{name}={_text(saved.get(name))}" for name in differing)
+            now = ", ".join(_text(settings.get(name)) for name in differing)
+            raise values.UsageError(
+                f"{self.folder} holds a run with {was}, not {now}; give another "
+                "--workdir, or the saved settings to resume"
             )
-    write_json(path, settings)
+        write_json(path, settings)
+        then, here = (_flat(each["machine"]) for each in (saved, settings))
+        return [
+            f"{name} was {then.get(name)}, is {here.get(name)}"
+            for name in sorted(then.keys() | here.keys())
+            if then.get(name) != here.get(name)
+        ]
+
+    def check(self):
+        """Raise values.RunError if the folder is no longer there."""
+        if self.folder is None:
+            return
+        try:
+            there = os.stat(self._path).st_ino == os.fstat(self._file.fileno()).st_ino
+        except OSError:
+            there = False
+        if not there:
+            raise values.RunError(
+                f"{self.folder} was removed or replaced while the run was writing to "
+                "it; put it back and give the same command to go on, or start anew"
+            )
+
+    def write(self, name: str, content: dict):
+        """Write a JSON file into the folder."""
+        if self.folder is not None:
+            self.check()
+            write_json(self.folder / name, content)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.folder is not None:
+            self._file.close()
+
+
+def _text(value) -> str:
+    """A setting as it is given by a flag."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _flat(machine: dict) -> dict:
+    versions = machine["versions"]
+    return {k: v for k, v in machine.items() if k not in ("versions", "cpu_cores")} | (
+        versions
+    )
 
 
 def make(folder: pathlib.Path):
@@ -46,7 +138,10 @@ def make(folder: pathlib.Path):
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise values.UsageError(f"--workdir={folder}: {error.strerror}") from error
+        raise values.UsageError(
+            f"--workdir={folder}: {error.strerror}; give a folder that can be written "
+            "to"
+        ) from error
 
 
 def read_json(path: pathlib.Path) -> dict | None:
@@ -67,5 +162,11 @@ def write_json(path: pathlib.Path, content: dict):
 def write_atomically(path: pathlib.Path, text: str):
     """Write all of `text` or nothing."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    os.replace(partial, path)
+    try:
+        with partial.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise values.RunError(f"{path} cannot be written: {error.strerror}") from error

@@ -1,150 +1,226 @@
-"""What training compiles: many updates in one call, and the evaluation.
+"""What training compiles: many updates of every run in one call, and the evaluation.
 
-The batch of an update is a function of (seed, step), made on the device inside the
-compiled call, each device its own share. The call stops by itself at a loss or gradient
-that is not finite, before that update is applied.
+A run is a seed and a learning rate; all runs are trained by one program. The batch of
+an update is a function of (seed, step), made on the device inside the compiled call,
+each device its own share. A run stops by itself at a loss or gradient that is not
+finite, before that update is applied, or drops the update and goes on.
 """
 
-import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from rnn_research import runtime
+from rnn_research.cells.base import Keys
 from rnn_research.layers import Call
 from rnn_research.training import optimizers
 
 Tree = Any
+VALIDATION, TEST = 0, 1
+
+
+class Runs(NamedTuple):
+    """What tells the runs apart."""
+
+    seed: np.ndarray  # [R] uint32
+    learning_rate: np.ndarray  # [R]
 
 
 class State(NamedTuple):
+    """All that a run is at a step; outside of compiled calls leaves are [R, ...]."""
+
     params: Tree
     opt_state: Tree
-
-
-class Progressed(NamedTuple):
-    """What a compiled call carries from update to update."""
-
-    state: State
-    step: jax.Array  # updates made
+    step: jax.Array  # updates made or dropped
     loss: jax.Array  # of the last update
     grad_norm: jax.Array  # of the last update, before clipping
-    loss_sum: jax.Array  # since the last evaluation
-    finite: jax.Array
+    finite: jax.Array  # whether these two are
+    loss_sum: jax.Array  # over the updates made since the last evaluation
+    made: jax.Array  # their number
+    dropped: jax.Array  # updates dropped since the start
 
 
 class Programs(NamedTuple):
-    init: Any  # () -> State
-    compile: Any  # (state) -> (update, evaluate)
-    place: Any  # (leaf) -> leaf on all devices
+    """The compiled side of training.
+
+    Attributes:
+      init: () -> State of all runs.
+      compile_update: (State) -> (State, limits [R]) -> State, every run at its limit or
+        stopped before; the state that is given is used up.
+      compile_evaluate: (State) -> (params, step [R], active [R], split) -> scores, a
+        dict of [R] for the active runs, on fresh data.
+      schedule: of the learning rate.
+      engines: what runs the recurrences, in order.
+      announcement: one line for the user.
+    """
+
+    init: Callable
+    compile_update: Callable
+    compile_evaluate: Callable
     schedule: optimizers.Schedule
     engines: list[str]
     announcement: str
 
 
 def build(model, task, config, engine) -> Programs:
-    mesh = runtime.batch_mesh(config.batch_size, config.num_devices)
-    shards = mesh.devices.size
-    everywhere = NamedSharding(mesh, PartitionSpec())
-    root = jax.random.key(config.seed)
-    init_key, train_key, eval_key = jax.random.split(root, 3)
-
-    labels = model.groups(jax.eval_shape(model.init, init_key))
-    schedule = optimizers.resolve(config.schedule, "schedule", optimizers.SCHEDULES)
-    optimizer = optimizers.build(
-        optimizers.resolve(config.optimizer, "optimizer", optimizers.OPTIMIZERS),
-        schedule,
-        learning_rate=config.learning_rate,
-        num_steps=config.num_steps,
-        warmup_steps=config.warmup_steps,
-        grad_clip=config.grad_clip,
-        weight_decay=config.weight_decay,
-        recurrent_learning_rate=config.recurrent_learning_rate,
-        labels=labels,
+    """The programs that train `model` on `task` for all runs of `config`."""
+    number_type = jnp.zeros(()).dtype
+    pairs = config.all_runs()
+    runs = Runs(
+        np.array([seed for seed, _ in pairs], np.uint32),
+        np.array([rate for _, rate in pairs], number_type),
     )
+    mesh = runtime.make_mesh(config.batch_size, len(pairs), config.num_devices)
+    shards = mesh.shape["batch"]
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    labels = model.groups(jax.eval_shape(model.init, jax.random.key(0)))
+    schedule = optimizers.resolve(config.schedule, "schedule", optimizers.SCHEDULES)
+    chosen = optimizers.resolve(config.optimizer, "optimizer", optimizers.OPTIMIZERS)
 
-    def place(leaf):
-        return jax.device_put(leaf, everywhere)
+    def keys_of(run: Runs):
+        """The keys of initialisation, training and evaluation."""
+        return jax.random.split(jax.random.key(run.seed), 3)
 
-    def init():
-        params = jax.jit(model.init)(init_key)
-        return jax.tree.map(place, State(params, optimizer.init(params)))
+    def optimizer_of(run: Runs):
+        return optimizers.build(
+            chosen,
+            schedule,
+            learning_rate=run.learning_rate,
+            num_steps=config.num_steps,
+            warmup_steps=config.warmup_steps,
+            grad_clip=config.grad_clip,
+            weight_decay=config.weight_decay,
+            recurrent_learning_rate=config.recurrent_learning_rate,
+            labels=labels,
+        )
 
-    def shard_scores(params, keys, noise_key):
+    def shard_scores(params, keys, noise: Keys | None):
         batch = task.batch(keys)
-        call = Call(mask=batch.mask, key=noise_key, engine=engine)
+        call = Call(mask=batch.mask, key=noise, engine=engine)
         scores = task.score(model.outputs(params, batch.inputs, call), batch)
         return scores["loss"], scores
 
     def over_shards(function, key):
-        """The mean over shards of function(keys of the shard, noise key)."""
-        keys = jax.random.split(key, config.batch_size).reshape(shards, -1)
-        noise = jax.random.split(jax.random.fold_in(key, config.batch_size), shards)
-        return runtime.mean_over_shards(function, mesh, keys, noise)
+        """The mean over shards of function(keys of the shard, Keys of its noise)."""
+        size = config.batch_size
+        keys = jax.random.split(key, size)
+        noise = jax.random.split(jax.random.fold_in(key, size), size + 1)
+        shared = jnp.broadcast_to(noise[0], (shards,))
+        each = noise[1:].reshape(shards, -1)
+        return runtime.mean_over_shards(
+            function, mesh, keys.reshape(shards, -1), Keys(shared, each)
+        )
 
-    def one_update(done: Progressed) -> Progressed:
-        params, opt_state = done.state
-        gradient = jax.grad(shard_scores, has_aux=True)
-        grads, scores = over_shards(
-            functools.partial(gradient, params),
-            jax.random.fold_in(train_key, done.step),
+    def init_one(run: Runs) -> State:
+        params = model.init(keys_of(run)[0])
+        count, number = jnp.zeros((), jnp.int32), jnp.zeros(())
+        return State(
+            params=params,
+            opt_state=optimizer_of(run).init(params),
+            step=count,
+            loss=number,
+            grad_norm=number,
+            finite=jnp.array(True),
+            loss_sum=number,
+            made=count,
+            dropped=count,
         )
+
+    def one_update(run: Runs, state: State) -> State:
+        def gradient(keys, noise):
+            return jax.grad(shard_scores, has_aux=True)(state.params, keys, noise)
+
+        key = jax.random.fold_in(keys_of(run)[1], state.step)
+        grads, scores = over_shards(gradient, key)
         grad_norm = optax.tree.norm(grads)
-        updates, opt_state = optimizer.update(grads, opt_state, params)
-        params = model.retract(optax.apply_updates(params, updates))
-        finite = jnp.isfinite(scores["loss"]) & jnp.isfinite(grad_norm)
-        state = jax.tree.map(
-            lambda new, old: jnp.where(finite, new, old),
-            State(params, opt_state),
-            done.state,
+        updates, opt_state = optimizer_of(run).update(
+            grads, state.opt_state, state.params
         )
-        return Progressed(
-            state=state,
-            step=done.step + finite,
+        params = model.retract(optax.apply_updates(state.params, updates))
+        finite = jnp.isfinite(scores["loss"]) & jnp.isfinite(grad_norm)
+        params, opt_state = jax.tree.map(
+            lambda new, old: jnp.where(finite, new, old),
+            (params, opt_state),
+            (state.params, state.opt_state),
+        )
+        just_evaluated = state.step % config.eval_every == 0
+        loss_sum = jnp.where(just_evaluated, 0, state.loss_sum)
+        made = jnp.where(just_evaluated, 0, state.made)
+        return State(
+            params=params,
+            opt_state=opt_state,
+            step=state.step + (finite | config.skips_nan),
             loss=scores["loss"],
             grad_norm=grad_norm,
-            loss_sum=done.loss_sum + scores["loss"],
             finite=finite,
+            loss_sum=loss_sum + jnp.where(finite, scores["loss"], 0),
+            made=made + finite,
+            dropped=state.dropped + (~finite & config.skips_nan),
         )
 
-    def update(state, step, target, loss_sum):
-        zero = jnp.zeros_like(loss_sum)
-        start = Progressed(state, step, zero, zero, loss_sum, jnp.array(True))
+    def update_one(run: Runs, state: State, limit) -> State:
         return jax.lax.while_loop(
-            lambda done: (done.step < target) & done.finite, one_update, start
+            lambda now: (now.step < limit) & (now.finite | config.skips_nan),
+            lambda now: one_update(run, now),
+            state,
         )
 
     batches = math.ceil(config.eval_size / config.batch_size)
 
-    def evaluate(params, step):
-        def one_batch(index):
-            key = jax.random.fold_in(jax.random.fold_in(eval_key, step), index)
+    def evaluate_one(run: Runs, params, step, active, split) -> dict:
+        key = jax.random.fold_in(jax.random.fold_in(keys_of(run)[2], split), step)
 
-            def scores(keys, noise_key):
-                del noise_key
+        def one_batch(index):
+            def scores(keys, noise):
+                del noise
                 return shard_scores(params, keys, None)[1]
 
-            return over_shards(scores, key)
+            return over_shards(scores, jax.random.fold_in(key, index))
 
-        each = jax.lax.map(one_batch, jnp.arange(batches))
-        return jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), each)
+        zero = jax.tree.map(jnp.zeros_like, jax.eval_shape(one_batch, 0))
+        total = jax.lax.fori_loop(
+            0,
+            jnp.where(active, batches, 0),
+            lambda index, sums: jax.tree.map(jnp.add, sums, one_batch(index)),
+            zero,
+        )
+        return jax.tree.map(lambda leaf: leaf / batches, total)
 
-    def compile(state):
-        step, loss_sum = jnp.zeros((), jnp.int32), jnp.zeros(())
-        update_call = jax.jit(update, donate_argnums=0)
-        evaluate_call = jax.jit(evaluate)
-        compiled = update_call.lower(state, step, step, loss_sum).compile()
-        compiled_eval = evaluate_call.lower(state.params, step).compile()
-        number = functools.partial(jnp.asarray, dtype=jnp.int32)
+    def init() -> State:
+        every = jax.jit(
+            lambda runs: jax.lax.map(init_one, runs), out_shardings=everywhere
+        )
+        return every(runs)
 
-        def run_update(state, step, target, loss_sum):
-            return compiled(state, number(step), number(target), place(loss_sum))
+    def compile_update(state: State):
+        def update(runs, state, limits):
+            return runtime.each_run(update_one, mesh, runs, state, limits)
 
-        return run_update, lambda params, step: compiled_eval(params, number(step))
+        limits = np.zeros(len(pairs), np.int32)
+        jitted = jax.jit(update, donate_argnums=1, out_shardings=everywhere)
+        compiled = jitted.lower(runs, state, limits).compile()
+        return lambda state, limits: compiled(runs, state, limits.astype(np.int32))
+
+    def compile_evaluate(state: State):
+        def evaluate(runs, params, step, active, split):
+            splits = jnp.broadcast_to(split, step.shape)
+            return runtime.each_run(
+                evaluate_one, mesh, runs, params, step, active, splits
+            )
+
+        step, active = np.zeros(len(pairs), np.int32), np.ones(len(pairs), bool)
+        jitted = jax.jit(evaluate, out_shardings=everywhere)
+        example = runs, state.params, step, active, np.int32(VALIDATION)
+        compiled = jitted.lower(*example).compile()
+        return lambda params, step, active, split: compiled(
+            runs, params, step.astype(np.int32), active, np.int32(split)
+        )
 
     def records(key):
         params = model.init(key)
@@ -152,13 +228,18 @@ def build(model, task, config, engine) -> Programs:
         context = model.initial_context(params, x.shape[1:2])
         return model.apply(params, x, context, Call(engine=engine)).records
 
-    used = [str(r.engine) for r in jax.eval_shape(records, init_key)]
-    parameters = sum(
-        leaf.size for leaf in jax.tree.leaves(jax.eval_shape(model.init, init_key))
+    key = jax.random.key(0)
+    used = [str(record.engine) for record in jax.eval_shape(records, key)]
+    parameters = jax.tree.leaves(jax.eval_shape(model.init, key))
+    devices = mesh.devices.size
+    parts = [
+        f"{sum(leaf.size for leaf in parameters):,} parameters",
+        ", ".join(dict.fromkeys(used)),
+        f"{devices} {mesh.devices.flat[0].device_kind} device{'s' * (devices > 1)}",
+        f"memoryless baseline {task.baseline:.5f}",
+    ]
+    if len(pairs) > 1:
+        parts.insert(0, f"{len(pairs)} runs")
+    return Programs(
+        init, compile_update, compile_evaluate, schedule, used, " | ".join(parts)
     )
-    announcement = (
-        f"{parameters:,} parameters | {', '.join(dict.fromkeys(used))} | "
-        f"{shards} {jax.local_devices()[0].device_kind} device{'s' * (shards > 1)} | "
-        f"memoryless baseline {task.baseline:.5f}"
-    )
-    return Programs(init, compile, place, schedule, used, announcement)

@@ -1,0 +1,181 @@
+"""What a training gave: each run, each learning rate over its seeds, and the best."""
+
+import math
+import statistics
+from typing import Any, NamedTuple
+
+from rnn_research.training.standing import DIVERGED, SOLVED
+
+Tree = Any
+
+
+class Run(NamedTuple):
+    """One seed at one learning rate."""
+
+    seed: int
+    learning_rate: float
+    initial_params: Tree
+    params: Tree
+    metrics: list[dict]  # one row an evaluation
+    summary: dict
+
+
+class Result(NamedTuple):
+    """All runs of a training, in the order of learning rates, then seeds."""
+
+    runs: tuple[Run, ...]
+    summary: dict
+
+    @property
+    def initial_params(self) -> Tree:
+        """Of the first run."""
+        return self.runs[0].initial_params
+
+    @property
+    def params(self) -> Tree:
+        """Of the first run."""
+        return self.runs[0].params
+
+    @property
+    def metrics(self) -> list[dict]:
+        """Of the first run."""
+        return self.runs[0].metrics
+
+
+def steps_to_thresholds(rows: list[dict], thresholds) -> dict[str, int | None]:
+    """The first evaluated step whose validation loss is below each threshold."""
+    return {
+        f"{threshold:.4g}": next(
+            (row["step"] for row in rows if row["loss"] < threshold), None
+        )
+        for threshold in thresholds
+    }
+
+
+def summarise(runs: list[dict]) -> dict:
+    """All runs, their success by learning rate, and the best rate by validation."""
+    rates = by_learning_rate(runs)
+    return {"runs": runs, "by_learning_rate": rates, "best": best(rates)}
+
+
+def by_learning_rate(runs: list[dict]) -> list[dict]:
+    """One record a learning rate: success over seeds, and the steps it took."""
+    rates = dict.fromkeys(run["learning_rate"] for run in runs)
+    return [
+        _over_seeds(rate, [run for run in runs if run["learning_rate"] == rate])
+        for rate in rates
+    ]
+
+
+def _over_seeds(rate: float, runs: list[dict]) -> dict:
+    from scipy import stats  # a second, and only the end of a training needs it
+
+    solved = sum(run["outcome"] == SOLVED for run in runs)
+    interval = stats.binomtest(solved, len(runs)).proportion_ci(method="wilson")
+    losses = [_loss(run) for run in runs]
+    return {
+        "learning_rate": rate,
+        "seeds": len(runs),
+        "solved": solved,
+        "diverged": sum(run["outcome"] == DIVERGED for run in runs),
+        "success_rate": solved / len(runs),
+        "success_interval_95": [round(interval.low, 4), round(interval.high, 4)],
+        "validation_loss": spread(losses),
+        "steps_to_threshold": {
+            name: spread([run["steps_to_threshold"][name] for run in runs])
+            for name in runs[0]["steps_to_threshold"]
+        },
+    }
+
+
+def _loss(run: dict) -> float | None:
+    """The last validation loss, None of a run that has diverged."""
+    return None if run["outcome"] == DIVERGED else run["validation"]["loss"]
+
+
+def spread(numbers: list[float | None]) -> dict:
+    """How many there are, and their median and range where None is infinite."""
+    known = [math.inf if number is None else number for number in numbers]
+    three = {
+        "median": statistics.median(known),
+        "least": min(known),
+        "greatest": max(known),
+    }
+    return {
+        "reached": sum(number is not None for number in numbers),
+        **{name: None if math.isinf(x) else x for name, x in three.items()},
+    }
+
+
+def best(rates: list[dict]) -> dict:
+    """The best rate by validation: success, then speed to the strictest threshold that
+    tells them apart, then the median loss."""
+
+    def order(record):
+        speeds = [steps["median"] for steps in record["steps_to_threshold"].values()]
+        keys = *reversed(speeds), record["validation_loss"]["median"]
+        return (
+            -record["success_rate"],
+            *(math.inf if number is None else number for number in keys),
+        )
+
+    return min(rates, key=order)
+
+
+# -------------------------------------------------------------------- in words
+
+
+def ending(summary: dict) -> list[str]:
+    """How a training ended, in lines for a person."""
+    runs, goal = summary["runs"], summary["goal"]
+    seconds = summary["seconds"]
+    cost = (
+        f"{seconds['run']:.1f} s of compute after {seconds['compile']:.1f} s of "
+        f"compilation"
+    )
+    if len(runs) == 1:
+        return [f"{_one(runs[0], goal)}; {cost}"]
+    lines = [
+        f"  seed {run['seed']}, learning rate {run['learning_rate']:g}: "
+        f"{_one(run, goal)}"
+        for run in runs
+    ]
+    for record in summary["by_learning_rate"]:
+        low, high = record["success_interval_95"]
+        lines.append(
+            f"learning rate {record['learning_rate']:g}: {record['solved']} of "
+            f"{record['seeds']} seeds solved (95 % interval {low:.2f} to {high:.2f})"
+            + f", {record['diverged']} diverged" * (record["diverged"] > 0)
+            + _steps(record["steps_to_threshold"], record["seeds"])
+        )
+    if len(summary["by_learning_rate"]) > 1:
+        lines.append(
+            f"best by validation: learning rate {summary['best']['learning_rate']:g}"
+        )
+    return [*lines, cost]
+
+
+def _one(run: dict, goal: float) -> str:
+    text = f"{run['outcome']} after {run['steps']} updates"
+    if run["validation"]:
+        validation = run["validation"]["loss"]
+        sign = "<" if validation < goal else ">="
+        text += f": validation loss {validation:.5f} {sign} {goal:.5f}"
+        text += f", test loss {run['test']['loss']:.5f}"
+    return text + f", {run['dropped']} updates dropped" * (run["dropped"] > 0)
+
+
+def _steps(thresholds: dict, seeds: int) -> str:
+    """The updates it took to the strictest threshold that any seed came below."""
+    reached = [item for item in thresholds.items() if item[1]["reached"]]
+    if not reached:
+        return ""
+    name, steps = reached[-1]
+    if steps["reached"] == seeds:
+        return (
+            f"; updates to {name}: median {steps['median']:g}, "
+            f"{steps['least']} to {steps['greatest']}"
+        )
+    return (
+        f"; {steps['reached']} of {seeds} came to {name}, from {steps['least']} updates"
+    )

@@ -1,0 +1,116 @@
+"""Where the runs of a training stand: what is due, who goes on, how each has ended."""
+
+import math
+
+import jax
+import numpy as np
+
+from rnn_research.tasks.base import Task
+from rnn_research.training import updates
+
+DIVERGED, SOLVED, NOT_SOLVED, GOES_ON = "diverged", "solved", "not solved", ""
+
+
+def numbers(state: updates.State) -> updates.State:
+    """The state without its trees, as NumPy arrays [R]."""
+    return jax.device_get(state._replace(params=None, opt_state=None))
+
+
+class Standing:
+    """The rules by which runs are evaluated and end.
+
+    `now` is what `numbers` gives, `last` the newest row of each run or None.
+
+    Attributes:
+      stop: a run stops at a validation loss below it; 0 is never.
+      goal: a run that ends below it has solved the task.
+    """
+
+    def __init__(self, config, task: Task):
+        self._config, self._pairs = config, config.all_runs()
+        self.stop = task.solved_at if config.stop_at is None else config.stop_at
+        self.goal = self.stop or task.solved_at
+
+    def due(self, now: updates.State, last: list[dict | None]) -> np.ndarray:
+        """[R] whether a run has come to an evaluation that it has not had."""
+        config = self._config
+        evaluated = np.array([row["step"] if row else 0 for row in last])
+        there = (now.step % config.eval_every == 0) | (now.step == config.num_steps)
+        return there & (now.step > evaluated) & (now.finite | config.skips_nan)
+
+    def rows(self, now: updates.State, due: np.ndarray, scores: dict) -> list[dict]:
+        """What is recorded of an evaluation, for each run that was due."""
+        return [self._row(now, index, scores) for index in np.flatnonzero(due)]
+
+    def _row(self, now: updates.State, index: int, scores: dict) -> dict:
+        seed, rate = self._pairs[index]
+        made, norm = int(now.made[index]), float(now.grad_norm[index])
+        return {
+            "seed": seed,
+            "learning_rate": rate,
+            "step": int(now.step[index]),
+            "train_loss": float(now.loss_sum[index]) / made if made else None,
+            "grad_norm": norm if math.isfinite(norm) else None,
+            "dropped": int(now.dropped[index]),
+            **{name: float(each[index]) for name, each in scores.items()},
+        }
+
+    def outcomes(self, now: updates.State, last: list[dict | None]) -> list[str]:
+        """How each run has ended, or that it goes on."""
+        return [self._outcome(now, index, row) for index, row in enumerate(last)]
+
+    def _outcome(self, now: updates.State, index: int, row: dict | None) -> str:
+        if not (now.finite[index] or self._config.skips_nan):
+            return DIVERGED
+        if row and row["train_loss"] is None:  # all updates since were dropped
+            return DIVERGED
+        if row and row["loss"] < self.stop:
+            return SOLVED
+        if now.step[index] < self._config.num_steps:
+            return GOES_ON
+        return SOLVED if row["loss"] < self.goal else NOT_SOLVED
+
+    def limits(self, now: updates.State, active: np.ndarray, per_call: int):
+        """[R] the step up to which each run is updated in the next call.
+
+        None goes beyond the next evaluation of the active run that is furthest behind.
+        """
+        every = self._config.eval_every
+        behind = now.step[active].min()
+        border = min(behind - behind % every + every, self._config.num_steps)
+        limit = np.minimum(now.step + per_call, border)
+        return np.where(active, np.maximum(now.step, limit), now.step)
+
+    # ------------------------------------------------------------------ messages
+
+    def newly_diverged(self, before: updates.State, now: updates.State) -> list[str]:
+        """One line for each of several runs that stopped at a NaN since `before`."""
+        if len(self._pairs) == 1 or self._config.skips_nan:
+            return []
+        return [
+            f"{self._name(index)} has diverged: {self._why_diverged(now, index)}"
+            for index in np.flatnonzero(before.finite & ~now.finite)
+        ]
+
+    def all_diverged(self, now: updates.State) -> str:
+        """Why no run goes on, and what to do."""
+        indices = range(len(self._pairs))
+        whys = [self._why_diverged(now, index) for index in indices]
+        if len(whys) > 1:
+            whys = [f"{self._name(index)}: {whys[index]}" for index in indices]
+        skip = "" if self._config.skips_nan else ", or --on_nan=skip"
+        return f"{'; '.join(whys)}; try a smaller --learning_rate or --grad_clip{skip}"
+
+    def _name(self, index: int) -> str:
+        seed, rate = self._pairs[index]
+        return f"seed {seed}, learning rate {rate:g}"
+
+    def _why_diverged(self, now: updates.State, index: int) -> str:
+        step = int(now.step[index])
+        if self._config.skips_nan:
+            return (
+                f"no update of the last {self._config.eval_every} up to {step} could "
+                "be made"
+            )
+        loss, norm = float(now.loss[index]), float(now.grad_norm[index])
+        return f"update {step + 1} has loss {loss:.4g} and gradient norm {norm:.4g}"

@@ -66,7 +66,9 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
     run_folder.make(folder)
     cells = settings.cells or (() if settings.runs else DEFAULT_CELLS)
     checked = [models.resolve_cell(text, settings.hidden_size) for text in cells]
-    loaded = [each for text in settings.runs or () for each in named_runs(text)]
+    trained = {}
+    for text in settings.runs or ():
+        trained |= named_runs(text)
     lengths = settings.lengths or DEFAULT_LENGTHS
     rows = []
     with jax.default_matmul_precision("highest"):
@@ -74,8 +76,9 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
             for length in lengths:
                 rows += measure_cell(text, cell, length, settings)
             report(rows, text)
-        for name, trained in loaded:
-            rows += measure_run(name, trained, settings)
+        for name, runs in trained.items():
+            for one in runs:
+                rows += measure_run(name, one, settings)
             report(rows, f"{name} after training")
     table.write_csv(rows, folder / "gradient_norms.csv")
     plotting.gradient_decay(rows, folder / "gradient_norms.png")
@@ -128,16 +131,17 @@ def measure_cell(text: str, cell, length: int, settings) -> list[dict]:
     return rows
 
 
-def named_runs(folder: str) -> list[tuple[str, run.Loaded]]:
-    """The trained runs in a folder, each with a name for the figure."""
+def named_runs(folder: str) -> dict[str, list[run.Loaded]]:
+    """The trained runs in a folder: all seeds under the name of their learning rate."""
     loaded = run.load_all(folder)
+    rates = dict.fromkeys(one.learning_rate for one in loaded)
     name = pathlib.Path(folder).name
-    if len(loaded) == 1:
-        return [(name, loaded[0])]
-    return [
-        (f"{name} seed {each.seed} rate {each.learning_rate:g}", each)
-        for each in loaded
-    ]
+    return {
+        name + f", rate {rate:g}" * (len(rates) > 1): [
+            one for one in loaded if one.learning_rate == rate
+        ]
+        for rate in rates
+    }
 
 
 def measure_run(name: str, trained: run.Loaded, settings) -> list[dict]:
@@ -165,6 +169,7 @@ def measure_run(name: str, trained: run.Loaded, settings) -> list[dict]:
                     weights=weights,
                     loss=loss,
                     seed=seed,
+                    trained_seed=trained.seed,
                     length=task.length,
                 )
     return rows

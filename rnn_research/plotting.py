@@ -192,7 +192,10 @@ def gradient_decay(rows: list[dict], path: pathlib.Path):
             by_length[row["label"]].add(row["length"], row["relative_log10"])
 
     panels = 2 if len(lengths) > 1 else 1
-    figure, axes = _figure(panels, 3.4 * panels + 0.2, 3.0)
+    width = 3.4 * panels + 0.2
+    columns = max(1, int(width / (0.5 + 0.07 * max(map(len, labels)))))
+    legend_lines = -(-len(labels) // columns)
+    figure, axes = _figure(panels, width, 2.8 + 0.18 * legend_lines)
     relative = r"$\|\partial L/\partial h_{%s}\|\;/\;\|\partial L/\partial h_T\|$"
     _norm_panel(axes[0], by_lag)
     axes[0].set_xlim(0, longest)
@@ -208,7 +211,7 @@ def gradient_decay(rows: list[dict], path: pathlib.Path):
     figure.legend(
         *axes[0].get_legend_handles_labels(),
         loc="outside upper left",
-        ncols=min(len(labels), 3 * panels),
+        ncols=columns,
         columnspacing=1.4,
         handlelength=1.6,
     )

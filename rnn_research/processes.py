@@ -96,7 +96,8 @@ def join(coordinator: str | None, num_processes: int, process_id: int | None):
       process_id: 0 to num_processes - 1, another one for each.
 
     Raises:
-      values.UsageError: a flag is missing, or not all processes came.
+      values.UsageError: a flag is missing. Where the others do not come, the program
+        ends with one line.
     """
     global _place
     if _place:
@@ -124,18 +125,27 @@ def join(coordinator: str | None, num_processes: int, process_id: int | None):
 
     # JAX's own answer to SIGTERM would stand in the way of the training loop's.
     jax.config.update("jax_enable_preemption_service", False)
-    try:
-        jax.distributed.initialize(
-            coordinator, number, process_id, initialization_timeout=START_SECONDS
-        )
-    except RuntimeError as error:
-        raise values.UsageError(
-            f"process {process_id} of {number} could not join the others within "
-            f"{START_SECONDS} s: {values.one_line(error)}"
-        ) from error
+    # It would end the program itself, with a C++ stack trace; so we are the first.
+    give_up = threading.Timer(START_SECONDS, _give_up, (process_id, number))
+    give_up.daemon = True
+    give_up.start()
+    jax.distributed.initialize(
+        coordinator, number, process_id, initialization_timeout=2 * START_SECONDS
+    )
+    give_up.cancel()
     _place = process_id, number, host
     if process_id:
         sys.stdout = open(os.devnull, "w")  # one speaks for all
+
+
+def _give_up(process_id: int, number: int):
+    print(
+        f"stopped: process {process_id} of {number} has waited {START_SECONDS} s for "
+        "the others; start them all with the same --coordinator and --num_processes",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(1)
 
 
 def tie():
@@ -213,9 +223,14 @@ def wait_for_last_word():
 
 
 def end(code: int):
-    """End the program; with others, at once, for they are not to be waited for."""
+    """End the program; with others, at once, for they are not to be waited for.
+
+    At a code other than 0 the others end too.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
+    if _lifeline and code == 0:
+        _lifeline.leave()
     if _place:
         os._exit(code)
     sys.exit(code)

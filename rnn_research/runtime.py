@@ -131,6 +131,11 @@ def largest_divisor(number: int, limit: int) -> int:
 # ---------------------------------------------------------- work over the devices
 
 
+def on_cpu() -> bool:
+    """Whether runs gain nothing from being computed as one batch."""
+    return jax.default_backend() == "cpu"
+
+
 def make_mesh(
     batch_size: int, num_runs: int = 1, num_devices: int = 0
 ) -> jax.sharding.Mesh:
@@ -146,7 +151,7 @@ def make_mesh(
       values.UsageError: `num_devices` does not divide the batch.
     """
     local = jax.local_device_count()
-    if num_runs > 1 and jax.default_backend() == "cpu" and jax.process_count() == 1:
+    if num_runs > 1 and on_cpu() and jax.process_count() == 1:
         shape = (min(num_runs, num_devices or local), 1)
         devices = jax.devices()[: shape[0]]
     else:
@@ -196,7 +201,7 @@ def each_run(function, mesh: jax.sharding.Mesh, *arguments):
             in_turn, mesh=mesh, in_specs=split, out_specs=split, check_vma=False
         )
         return jax.tree.map(lambda leaf: leaf[:count], spread(arguments))
-    if mesh.devices.flat[0].platform == "cpu":
+    if on_cpu():
         return in_turn(arguments)
     return jax.vmap(function)(*arguments)
 
@@ -216,8 +221,8 @@ def mean_over_shards(function, mesh: jax.sharding.Mesh, *arguments):
     return jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), each)
 
 
-def describe() -> dict:
-    """Device and versions, for the record of a run."""
+def describe(mesh: jax.sharding.Mesh) -> dict:
+    """Devices, how they are used, and versions, for the record of a run."""
     import flax
     import jaxlib
     import optax
@@ -225,6 +230,8 @@ def describe() -> dict:
     device = jax.local_devices()[0]
     return {
         "device": f"{jax.device_count()} x {device.device_kind}",
+        "processes": jax.process_count(),
+        "divided": f"runs by {mesh.shape['runs']}, batch by {mesh.shape['batch']}",
         "platform": device.platform,
         "cpu_cores": os.cpu_count(),
         "versions": {

@@ -12,6 +12,7 @@ COLUMNS = (
     "weights",
     "loss",
     "seed",
+    "trained_seed",
     "length",
     "quantity",
     "lag",

@@ -1,11 +1,13 @@
-"""Checkpoints of a run: one folder a step, whole or not there, checked when read.
+"""Checkpoints of a run: whole or not there, and checked to the last bit when read.
 
-Orbax writes a step beside its place and renames it when it is complete; what it reads
-back it does not check (a flipped bit in an array goes unnoticed), so every leaf has its
-sha256 in the manifest saved with it. A checkpoint that fails is set aside and the one
-before it is used. Nothing read from a checkpoint is ever executed.
+What orbax reads back it does not check (a flipped bit in an array goes unnoticed), so
+a step has a manifest beside its folder, `500.json` beside `500/`, written last: the
+sha256 of every file and of every leaf, and notes. Files are checked before orbax sees
+them, leaves after. A checkpoint that fails is set aside and the one before it is used.
+Nothing read from a checkpoint is ever executed.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -20,12 +22,13 @@ import jax
 import numpy as np
 
 from rnn_research import processes, values
+from rnn_research.training import run_folder
 
 Tree = Any
 KEPT = 2
-UNFINISHED = ".orbax-checkpoint-tmp"
-OLD = ".old"
-DAMAGED = ".damaged"
+ROOM = 2**19  # bytes for what is not arrays
+UNFINISHED = ".orbax-checkpoint-tmp"  # orbax's ending of a folder being written
+DAMAGED = ".damaged"  # ours, of what was refused
 
 
 class Damaged(Exception):
@@ -50,10 +53,14 @@ class Checkpoints:
         """The steps that have a checkpoint, sound or not, in order."""
         if self.folder is None or not self.folder.is_dir():
             return []
-        return sorted(int(p.name) for p in self.folder.iterdir() if p.name.isdigit())
+        manifests = self.folder.glob("*.json")
+        return sorted(int(path.stem) for path in manifests if path.stem.isdigit())
 
     def path(self, step: int) -> pathlib.Path:
         return self.folder / str(step)
+
+    def _manifest(self, step: int) -> pathlib.Path:
+        return self.folder / f"{step}.json"
 
     def save(self, step: int, tree: Tree, notes: dict):
         """Write `tree` and `notes` (JSON); when this returns they are on disk, whole.
@@ -63,21 +70,35 @@ class Checkpoints:
         """
         from orbax.checkpoint import v1 as ocp  # half a second, and only runs need it
 
-        manifest = {"notes": notes, "sha256": _hashes(tree, notes)}
         try:
-            ocp.save_checkpointables(
-                self.path(step), {"state": tree, "manifest": manifest}
-            )
-        except Exception as error:
+            self._check_room(tree)
+            ocp.save_checkpointables(self.path(step), {"state": tree})
+            if processes.index() == 0:
+                manifest = {
+                    "notes": notes,
+                    "kinds": _kinds(tree),
+                    "leaves": _hash_leaves(tree),
+                    "files": _hash_files(self.path(step)),
+                }
+                run_folder.write_json(
+                    self._manifest(step), manifest | {"sha256": _hash_json(manifest)}
+                )
+        except Exception as error:  # orbax raises what it meets, of many types
             raise values.RunError(
-                f"checkpoint {self.path(step)} cannot be written: {reason(error)}; "
+                f"checkpoint {self.path(step)} cannot be written: {_reason(error)}; "
                 f"{self.last_good()}; make room and give the same command to go on"
             ) from error
         if processes.index() == 0:
             for old in self.steps()[:-KEPT]:
-                doomed = self.path(old).with_suffix(OLD)
-                self.path(old).rename(doomed)
-                shutil.rmtree(doomed)
+                self._manifest(old).unlink()
+                shutil.rmtree(self.path(old))
+
+    def _check_room(self, tree: Tree):
+        """Raise OSError where the disk is full: of that orbax says much, and late."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        needed = ROOM + sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+        if shutil.disk_usage(self.folder).free < needed:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def last_good(self) -> str:
         """Where to go on from, for messages."""
@@ -96,6 +117,21 @@ class Checkpoints:
         """
         from orbax.checkpoint import v1 as ocp
 
+        manifest = self._read_manifest(step)
+        found = _hash_files(self.path(step))
+        for name, digest in manifest["files"].items():
+            if name not in found:
+                raise Damaged(f"{name} is missing")
+            if found[name] != digest:
+                raise Damaged(f"{name} is not what was written (sha256 differs)")
+        if manifest["kinds"] != (kinds := _kinds(like)):
+            names = sorted(manifest["kinds"].keys() | kinds.keys())
+            saved, here = (
+                {name: each.get(name) for name in names}
+                for each in (manifest["kinds"], kinds)
+            )
+            name = next(name for name in names if saved[name] != here[name])
+            raise Damaged(f"{name} is {saved[name]} there, {here[name]} here")
         abstract = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(
                 leaf.shape, leaf.dtype, sharding=leaf.sharding
@@ -103,17 +139,24 @@ class Checkpoints:
             like,
         )
         try:
-            read = ocp.load_checkpointables(
-                self.path(step), {"state": abstract, "manifest": None}
-            )
-            tree, manifest = read["state"], read["manifest"]
-            notes, saved = manifest["notes"], manifest["sha256"]
-        except Exception as error:  # orbax raises what it meets, of many types
-            raise Damaged(f"cannot be read: {reason(error)}") from error
-        for name, digest in _hashes(tree, notes).items():
-            if saved.get(name) != digest:
+            read = ocp.load_checkpointables(self.path(step), {"state": abstract})
+        except Exception as error:
+            raise Damaged(f"it cannot be read: {_reason(error)}") from error
+        for name, digest in _hash_leaves(read["state"]).items():
+            if manifest["leaves"][name] != digest:
                 raise Damaged(f"{name} is not what was saved (sha256 differs)")
-        return Restored(step, tree, notes)
+        return Restored(step, read["state"], manifest["notes"])
+
+    def _read_manifest(self, step: int) -> dict:
+        path = self._manifest(step)
+        try:
+            manifest = json.loads(path.read_bytes())
+            digest = manifest.pop("sha256")
+        except (ValueError, KeyError, AttributeError) as error:
+            raise Damaged(f"{path.name} cannot be read: {_reason(error)}") from error
+        if _hash_json(manifest) != digest:
+            raise Damaged(f"{path.name} is not what was written (sha256 differs)")
+        return manifest
 
     def newest(
         self,
@@ -150,51 +193,74 @@ class Checkpoints:
         return None
 
     def resume(self, like: Tree, accept, say) -> Restored | None:
-        """As `newest`; and remove the half-written, put the refused aside."""
-        if self.folder is None:
-            return None
-        writes = processes.index() == 0
+        """As `newest`; and clear the way of what is unfinished or refused."""
+        writes = self.folder is not None and processes.index() == 0
         if writes:
-            for name in self._remove_unfinished():
-                say(f"checkpoint {self.folder / name} was never finished; removed")
+            self._clear_unfinished(say)
         restored = self.newest(like, accept, say)
         if writes and restored:
-            self._set_aside_after(restored.step)
+            for later in self.steps():
+                if later > restored.step:
+                    self._set_aside(self._manifest(later))
+                    self._set_aside(self.path(later))
         return restored
 
-    def _remove_unfinished(self) -> list[str]:
-        """Remove what a killed process left half-written; the names of the steps."""
-        names = []
-        for path in self.folder.glob(f"*{UNFINISHED}*"):
-            names.append(path.name.split(".")[0])
-            shutil.rmtree(path)
-        for path in self.folder.glob(f"*{OLD}"):
-            shutil.rmtree(path)
-        return names
+    def _clear_unfinished(self, say: Callable[[str], None]):
+        finished = {str(step) for step in self.steps()}
+        for path in sorted(self.folder.glob("*")):
+            if UNFINISHED in path.name:
+                name = path.name.removesuffix(UNFINISHED)
+                say(f"checkpoint {self.folder / name} was never finished; removed")
+                shutil.rmtree(path)
+            elif path.name.isdigit() and path.name not in finished:
+                say(f"checkpoint {path} is refused: {path.name}.json is missing")
+                self._set_aside(path)
+            elif path.name.endswith(run_folder.PARTIAL):
+                path.unlink()
 
-    def _set_aside_after(self, step: int):
-        """Keep refused checkpoints for inspection, under another name."""
-        for later in self.steps():
-            if later > step:
-                aside = self.path(later).with_suffix(DAMAGED)
-                if aside.exists():
-                    shutil.rmtree(aside)
-                self.path(later).rename(aside)
+    def _set_aside(self, path: pathlib.Path):
+        """Keep it for inspection, under another name."""
+        aside = path.with_name(path.name + DAMAGED)
+        if aside.is_dir():
+            shutil.rmtree(aside)
+        if path.exists():
+            path.rename(aside)
 
 
-def _hashes(tree: Tree, notes: dict) -> dict[str, str]:
-    """The sha256 of every leaf: type, shape and bytes; and that of the notes."""
+def _named_leaves(tree: Tree) -> dict[str, jax.Array]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path).lstrip("."): leaf for path, leaf in leaves}
+
+
+def _kinds(tree: Tree) -> dict[str, str]:
+    """`float32[1, 128]` of every leaf."""
+    named = _named_leaves(tree).items()
+    return {name: f"{leaf.dtype}{list(leaf.shape)}" for name, leaf in named}
+
+
+def _hash_leaves(tree: Tree) -> dict[str, str]:
+    """The sha256 of the bytes of every leaf."""
+    return {
+        name: hashlib.sha256(np.asarray(leaf).tobytes()).hexdigest()
+        for name, leaf in _named_leaves(tree).items()
+    }
+
+
+def _hash_files(folder: pathlib.Path) -> dict[str, str]:
     hashes = {}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        array = np.ascontiguousarray(np.asarray(leaf))
-        digest = hashlib.sha256(f"{array.dtype} {array.shape} ".encode())
-        digest.update(array.tobytes())
-        hashes[jax.tree_util.keystr(path)] = digest.hexdigest()
-    text = json.dumps(notes, sort_keys=True).encode()
-    return hashes | {"notes": hashlib.sha256(text).hexdigest()}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            hashes[str(path.relative_to(folder.parent))] = digest
+    return hashes
 
 
-def reason(error: BaseException) -> str:
+def _hash_json(content: dict) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _reason(error: BaseException) -> str:
     """What went wrong, in a few words: the system's own where it is its error."""
     if code := re.search(r"os_error_code='(\d+)'", str(error)):
         return os.strerror(int(code.group(1)))

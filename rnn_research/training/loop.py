@@ -161,13 +161,16 @@ def train(
         **(settings or {}),
         **config.resolved(),
     }
+    machine = runtime.describe(programs.mesh)
     processes.check_same(described)
     seconds = {"compile": 0.0, "run": 0.0}
 
     with contextlib.ExitStack() as closing:
         interrupts = closing.enter_context(Interrupts())
         hold = closing.enter_context(run_folder.Hold(folder))
-        changes = hold.claim(described, lambda saved: _may_differ(programs, saved))
+        changes = hold.claim(
+            described, machine, lambda saved: _may_differ(programs, saved)
+        )
         progress = closing.enter_context(
             metrics.Progress(config.num_steps, task.baseline, quiet=quiet)
         )
@@ -201,7 +204,6 @@ def train(
         update = None  # compiled when there is an update to make
         now = numbers(state)
         saved_at, per_call = now.step, 1
-        progress.start_at(int(now.step.max()))
         while True:
             # Evaluate the runs that have come so far, on fresh data.
             due = standing.due(now, record.last)
@@ -239,6 +241,7 @@ def train(
             if update is None:
                 with _timed(seconds, "compile"):
                     update = programs.compile_update(state)
+                progress.start_at(int(now.step.max()))
             before, spent = now, seconds["run"]
             with _timed(seconds, "run"):
                 state = update(state, standing.limits(now, active, per_call))
@@ -284,7 +287,7 @@ def train(
             "goal": standing.goal,
             **results.summarise([run.summary for run in runs]),
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
-            **runtime.describe(),
+            **machine,
         }
         hold.write("summary.json", summary)
     return results.Result(tuple(runs), summary)

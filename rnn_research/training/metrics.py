@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import socket
 import statistics
 import sys
 import time
@@ -44,16 +45,12 @@ class Record:
         self._digest, self._bytes = hashlib.sha256(kept), len(kept)
         if folder is None or processes.index() > 0:
             return
-        from tensorboardX import SummaryWriter
-
         self._path = folder / FILE
         self._file = self._path.open("ab")
         self._file.truncate(len(kept))
         for pair, row in zip(pairs, self.last, strict=True):
-            # Events after the checkpoint are hidden from TensorBoard.
-            purge = row["step"] + 1 if row else 0
             name = f"seed{pair[0]}-rate{pair[1]:g}" if len(pairs) > 1 else ""
-            self._events[pair] = SummaryWriter(str(folder / name), purge_step=purge)
+            self._events[pair] = Events(folder / name, after=row["step"] if row else 0)
 
     def of(self, pair: tuple[int, float]) -> list[dict]:
         """The rows of a run."""
@@ -71,15 +68,14 @@ class Record:
         try:
             self._file.write(lines)
             self._file.flush()
+            for row in rows:
+                self._events[key(row)].write(row)
         except OSError as error:
             raise values.RunError(
-                f"{self._path} cannot be written: {error.strerror}; make room and "
-                "give the same command to go on from the last checkpoint"
+                f"the record in {self._path.parent} cannot be written: "
+                f"{error.strerror}; make room and give the same command to go on from "
+                "the last checkpoint"
             ) from error
-        for row in rows:
-            for name, value in row.items():
-                if name not in ("seed", "learning_rate") and value is not None:
-                    self._events[key(row)].add_scalar(name, value, row["step"])
 
     def mark(self) -> dict:
         """Where the file stands; all of it is on disk when this returns."""
@@ -97,6 +93,43 @@ class Record:
                     opened.close()
             except OSError:  # of a full disk; it was said when it was met
                 pass
+
+
+class Events:
+    """Rows as TensorBoard events, on disk when `write` returns.
+
+    TensorBoardX's own writer keeps events in a queue for minutes, and on a full disk
+    its thread dies and the queue blocks.
+    """
+
+    def __init__(self, folder: pathlib.Path, after: int):
+        """Open a new file; of older ones TensorBoard hides what is after `after`."""
+        from tensorboardX.proto import event_pb2
+        from tensorboardX.record_writer import RecordWriter
+
+        folder.mkdir(exist_ok=True)
+        name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}"
+        self._event = event_pb2.Event
+        self._file = RecordWriter(str(folder / name))
+        self._put(file_version="brain.Event:2")
+        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        self._put(step=after + 1, session_log=start)
+
+    def write(self, row: dict):
+        from tensorboardX import summary
+
+        for name, value in row.items():
+            if name not in ("seed", "learning_rate") and value is not None:
+                scalar = summary.scalar(name, value)
+                self._put(step=row["step"], summary=scalar)
+        self._file.flush()
+
+    def _put(self, **fields):
+        event = self._event(wall_time=time.time(), **fields)
+        self._file.write(event.SerializeToString())
+
+    def close(self):
+        self._file.close()
 
 
 def key(row: dict) -> tuple[int, float]:

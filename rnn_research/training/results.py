@@ -177,5 +177,6 @@ def _steps(thresholds: dict, seeds: int) -> str:
             f"{steps['least']} to {steps['greatest']}"
         )
     return (
-        f"; {steps['reached']} of {seeds} came to {name}, from {steps['least']} updates"
+        f"; {steps['reached']} of {seeds} came to {name}, the first after "
+        f"{steps['least']} updates"
     )

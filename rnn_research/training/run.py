@@ -143,18 +143,17 @@ def _draw_gradients(model, task, result: results.Result, path: pathlib.Path):
             model, params, task, jax.random.key(seed), batch_size=16
         )
     )
-    several_rates = len({run.learning_rate for run in result.runs}) > 1
-    rows = []
+    rates = list(dict.fromkeys(run.learning_rate for run in result.runs))
+    first = [run for run in result.runs if run.learning_rate == rates[0]]
+    weights = [("before training", run.seed, run.initial_params) for run in first]
     for run in result.runs:
-        rate = f", rate {run.learning_rate:g}" if several_rates else ""
-        pair = {"before training": run.initial_params, "after training": run.params}
-        for label, params in pair.items():
-            rows += table.gradient_rows(
-                measure(params, run.seed),
-                label=label + rate,
-                seed=run.seed,
-                length=task.length,
-            )
+        rate = f", rate {run.learning_rate:g}" if len(rates) > 1 else ""
+        weights.append((f"after training{rate}", run.seed, run.params))
+    rows = []
+    for label, seed, params in weights:
+        rows += table.gradient_rows(
+            measure(params, seed), label=label, seed=seed, length=task.length
+        )
     plotting.gradient_decay(rows, path)
 
 

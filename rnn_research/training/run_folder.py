@@ -8,12 +8,14 @@ import socket
 import tempfile
 from collections.abc import Callable
 
-from rnn_research import processes, runtime, values
+from rnn_research import processes, values
 
 # Written to config.json but never compared: a run may go on on another machine.
 NOT_COMPARED = frozenset(
     {"machine", "platform", "num_devices", "coordinator", "num_processes", "process_id"}
 )
+
+PARTIAL = ".partial"  # the ending of a file that is being written
 
 
 class Hold:
@@ -49,12 +51,16 @@ class Hold:
         self._file.flush()
 
     def claim(
-        self, settings: dict, may_differ: Callable[[dict], frozenset[str]]
+        self,
+        settings: dict,
+        machine: dict,
+        may_differ: Callable[[dict], frozenset[str]],
     ) -> list[str]:
         """Write config.json, or refuse a folder that holds another run.
 
         Args:
           settings: every resolved value of the run.
+          machine: devices and versions, which may be others when it is resumed.
           may_differ: (saved settings) -> names of those that may be others now.
 
         Returns:
@@ -66,8 +72,7 @@ class Hold:
         if self.folder is None:
             return []
         path = self.folder / "config.json"
-        settings = {**settings, "machine": runtime.describe()}
-        settings = json.loads(json.dumps(settings))
+        settings = json.loads(json.dumps({**settings, "machine": machine}))
         saved = read_json(path) or settings
         free = may_differ(saved) | NOT_COMPARED
         names = sorted((saved.keys() | settings.keys()) - free)
@@ -79,7 +84,8 @@ class Hold:
                 f"{self.folder} holds a run with {was}, not {now}; give another "
                 "--workdir, or the saved settings to resume"
             )
-        write_json(path, settings)
+        if read_json(path) != settings:
+            write_json(path, settings)
         then, here = (_flat(each["machine"]) for each in (saved, settings))
         return [
             f"{name} was {then.get(name)}, is {here.get(name)}"
@@ -161,7 +167,7 @@ def write_json(path: pathlib.Path, content: dict):
 
 def write_atomically(path: pathlib.Path, text: str):
     """Write all of `text` or nothing."""
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(path.name + PARTIAL)
     try:
         with partial.open("w") as file:
             file.write(text)
@@ -169,4 +175,7 @@ def write_atomically(path: pathlib.Path, text: str):
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
-        raise values.RunError(f"{path} cannot be written: {error.strerror}") from error
+        raise values.RunError(
+            f"{path} cannot be written: {error.strerror}; mend that and give the same "
+            "command to go on"
+        ) from error

@@ -55,6 +55,7 @@ class Programs(NamedTuple):
         stopped before; the state that is given is used up.
       compile_evaluate: (State) -> (params, step [R], active [R], split) -> scores, a
         dict of [R] for the active runs, on fresh data.
+      mesh: the devices and how the work is divided over them.
       schedule: of the learning rate.
       engines: what runs the recurrences, in order.
       announcement: one line for the user.
@@ -63,6 +64,7 @@ class Programs(NamedTuple):
     init: Callable
     compile_update: Callable
     compile_evaluate: Callable
+    mesh: jax.sharding.Mesh
     schedule: optimizers.Schedule
     engines: list[str]
     announcement: str
@@ -241,5 +243,11 @@ def build(model, task, config, engine) -> Programs:
     if len(pairs) > 1:
         parts.insert(0, f"{len(pairs)} runs")
     return Programs(
-        init, compile_update, compile_evaluate, schedule, used, " | ".join(parts)
+        init=init,
+        compile_update=compile_update,
+        compile_evaluate=compile_evaluate,
+        mesh=mesh,
+        schedule=schedule,
+        engines=used,
+        announcement=" | ".join(parts),
     )

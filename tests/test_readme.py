@@ -129,6 +129,21 @@ def test_the_python_code_runs(users_folder, capsys):
     assert names["result"].summary["runs"][0]["steps"] == 2
 
 
+def test_the_commands_for_long_runs_are_right():
+    for block in code("bash", "Many seeds, long runs, several machines"):
+        name, *argv = arguments(block.replace("\\\n", ""))
+        assert name == "adding_problem"
+        config.parse(
+            argv,
+            models.ModelConfig(),
+            run.TaskConfig(),
+            training.TrainConfig(),
+            run.FolderConfig(),
+            runtime.RunConfig(),
+            runtime.ProcessConfig(),
+        )
+
+
 def test_the_first_commands_are_one_line_each():
     first, second = commands("Two commands")
     assert arguments(first) == ["adding_problem", "--cell=gru"]

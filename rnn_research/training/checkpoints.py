@@ -213,7 +213,10 @@ class Checkpoints:
                 say(f"checkpoint {self.folder / name} was never finished; removed")
                 shutil.rmtree(path)
             elif path.name.isdigit() and path.name not in finished:
-                say(f"checkpoint {path} is refused: {path.name}.json is missing")
+                say(
+                    f"checkpoint {path} is refused: {path.name}.json is missing, "
+                    "it was not finished"
+                )
                 self._set_aside(path)
             elif path.name.endswith(run_folder.PARTIAL):
                 path.unlink()

@@ -67,8 +67,11 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
     cells = settings.cells or (() if settings.runs else DEFAULT_CELLS)
     checked = [models.resolve_cell(text, settings.hidden_size) for text in cells]
     trained = {}
-    for text in settings.runs or ():
-        trained |= named_runs(text)
+    folders = [pathlib.Path(text) for text in settings.runs or ()]
+    for folder_of_run in folders:
+        twice = [path.name for path in folders].count(folder_of_run.name) > 1
+        name = str(folder_of_run) if twice else folder_of_run.name
+        trained |= named_runs(folder_of_run, name)
     lengths = settings.lengths or DEFAULT_LENGTHS
     rows = []
     with jax.default_matmul_precision("highest"):
@@ -131,11 +134,10 @@ def measure_cell(text: str, cell, length: int, settings) -> list[dict]:
     return rows
 
 
-def named_runs(folder: str) -> dict[str, list[run.Loaded]]:
+def named_runs(folder: pathlib.Path, name: str) -> dict[str, list[run.Loaded]]:
     """The trained runs in a folder: all seeds under the name of their learning rate."""
     loaded = run.load_all(folder)
     rates = dict.fromkeys(one.learning_rate for one in loaded)
-    name = pathlib.Path(folder).name
     return {
         name + f", rate {rate:g}" * (len(rates) > 1): [
             one for one in loaded if one.learning_rate == rate

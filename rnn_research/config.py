@@ -278,25 +278,19 @@ def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
     try:
         main(*parse(argv, *settings))
     except values.UsageError as error:
-        _end(2, f"error: {error}")
+        processes.end(2, f"error: {error}")
     except values.RunError as error:
-        _end(1, f"stopped: {error}")
+        processes.end(1, f"stopped: {error}")
     except OSError as error:  # a disk that is full, a folder that is gone
-        _end(
-            1, f"stopped: {error.filename or values.one_line(error)}: {error.strerror}"
-        )
+        known = f"{error.filename}: {error.strerror}" if error.filename else None
+        processes.end(1, f"stopped: {known or values.one_line(error)}")
     except values.Interrupted as error:
-        _end(0, f"stopped: {error}")
+        processes.end(0, f"stopped: {error}")
     except KeyboardInterrupt:
-        _end(130, "stopped: interrupted")
+        processes.end(130, "stopped: interrupted")
     except Exception:
         processes.wait_for_last_word()
         raise
-
-
-def _end(code: int, line: str):
-    print(line, file=sys.stderr)
-    processes.end(code)
 
 
 @dataclasses.dataclass(frozen=True)

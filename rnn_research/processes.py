@@ -7,9 +7,11 @@ one line, where JAX alone would wait for minutes.
 """
 
 import atexit
+import contextlib
 import hashlib
 import json
 import os
+import secrets
 import socket
 import sys
 import threading
@@ -20,9 +22,15 @@ import numpy as np
 from rnn_research import values
 
 START_SECONDS = 120  # for all processes to come
-LAST_WORD_SECONDS = 5
-HOST_BYTES = 256
-DONE = b"d"
+LAST_WORD_SECONDS = 1
+KEEPALIVE = {
+    "TCP_KEEPIDLE": 5,  # seconds
+    "TCP_KEEPINTVL": 2,  # seconds
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 10_000,  # milliseconds
+}
+MESSAGE_BYTES, TOKEN_BYTES = 512, 16
+DONE, FAILED = b"d", b"f"
 
 
 class _Lifeline:
@@ -30,24 +38,32 @@ class _Lifeline:
 
     def __init__(self, index: int, count: int, host: str):
         self.index, self.count = index, count
+        self.lost = False  # another was killed
+        self.leaving = False  # this one has said why it ends
         self._links: dict[int, socket.socket] = {}
-        self._leaving = False
         if index == 0:
             server = socket.create_server(("", 0))
+            port, token = server.getsockname()[1], secrets.token_bytes(TOKEN_BYTES)
+            _from_process_0(host or socket.gethostname(), port, token)
             server.settimeout(START_SECONDS)
-            _from_process_0((host or socket.gethostname(), server.getsockname()[1]))
             while len(self._links) < count - 1:
                 link, _ = server.accept()
-                self._links[int.from_bytes(link.recv(4), "big")] = link
+                link.settimeout(START_SECONDS)
+                if _receive(link, TOKEN_BYTES) == token:  # else a stranger
+                    self._links[int.from_bytes(_receive(link, 4), "big")] = link
             server.close()
         else:
-            address = _from_process_0((host, 0))
-            link = socket.create_connection(address, timeout=START_SECONDS)
-            link.sendall(index.to_bytes(4, "big"))
+            host, port, token = _from_process_0(host, 0, bytes(TOKEN_BYTES))
+            link = socket.create_connection((host, port), timeout=START_SECONDS)
+            link.sendall(token + index.to_bytes(4, "big"))
             self._links[0] = link
         for peer, link in self._links.items():
             link.settimeout(None)
             link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, number in KEEPALIVE.items():  # else a lost machine shows in hours
+                if hasattr(socket, name):
+                    option = getattr(socket, name)
+                    link.setsockopt(socket.IPPROTO_TCP, option, number)
             watch = threading.Thread(target=self._watch, args=(peer, link), daemon=True)
             watch.start()
 
@@ -56,17 +72,20 @@ class _Lifeline:
             said = link.recv(4)
         except OSError:
             said = b""
-        if said == DONE or self._leaving:
+        if said == DONE:
             return
-        lost = int.from_bytes(said, "big") if said else peer
+        if said == FAILED:  # it has said why; what ails it may come to us too
+            time.sleep(LAST_WORD_SECONDS)
+        if self.leaving:
+            return
+        self.lost = True
+        named = len(said) == 4
+        lost = int.from_bytes(said, "big") if named else peer
         if self.index == 0:  # tell the others whom
-            for other in self._links.values():
-                try:
-                    other.sendall(lost.to_bytes(4, "big"))
-                except OSError:
-                    pass
+            self._say(lost.to_bytes(4, "big"))
+        how = "has ended with an error" if said == FAILED else "has ended"
         print(
-            f"stopped: process {lost} of {self.count} has ended (process {self.index} "
+            f"stopped: process {lost} of {self.count} {how} (process {self.index} "
             "says); start them all again with the same command to go on from the last "
             "checkpoint",
             file=sys.stderr,
@@ -74,13 +93,21 @@ class _Lifeline:
         )
         os._exit(1)
 
-    def leave(self):
-        self._leaving = True
+    def leave(self, word: bytes):
+        self.leaving = True
+        self._say(word)
+
+    def _say(self, word: bytes):
         for link in self._links.values():
-            try:
-                link.sendall(DONE)
-            except OSError:
-                pass
+            with contextlib.suppress(OSError):
+                link.sendall(word)
+
+
+def _receive(link: socket.socket, count: int) -> bytes:
+    received = b""
+    while len(received) < count and (more := link.recv(count - len(received))):
+        received += more
+    return received
 
 
 _place: tuple[int, int, str] | None = None  # index, count, host of process 0
@@ -159,7 +186,7 @@ def tie():
 def _at_exit():
     if getattr(sys, "last_value", None) is not None:  # a traceback was printed
         os._exit(1)
-    _lifeline.leave()
+    _lifeline.leave(DONE)
 
 
 def index() -> int:
@@ -185,52 +212,54 @@ def _all(row: np.ndarray) -> np.ndarray:
     return np.asarray(multihost_utils.process_allgather(row))
 
 
-def check_same(settings: dict):
-    """Raise unless all processes were started with the same settings.
+def check_same(what, complaint: str):
+    """Raise unless all processes have the same of something.
+
+    Args:
+      what: anything that JSON can hold.
+      complaint: what is said of the first process that differs from process 0.
 
     Raises:
       values.UsageError: they differ.
     """
     if not _lifeline:
         return
-    text = json.dumps(settings, sort_keys=True, default=str).encode()
+    text = json.dumps(what, sort_keys=True, default=str).encode()
     digest = np.frombuffer(hashlib.sha256(text).digest()[:4], np.int32)
     digests = _all(digest)[:, 0]
     others = np.flatnonzero(digests != digests[0])
     if others.size:
-        raise values.UsageError(
-            f"process {others[0]} was started with other settings than process 0; for "
-            "runs of their own, give --num_processes=1"
-        )
+        raise values.UsageError(f"process {others[0]} {complaint}")
 
 
-def _from_process_0(address: tuple[str, int]) -> tuple[str, int]:
-    """Process 0's address, known to all."""
+def _from_process_0(host: str, port: int, token: bytes) -> tuple[str, int, bytes]:
+    """What process 0 gives here, in all."""
     from jax.experimental import multihost_utils
 
-    host, port = address
-    numbers = np.frombuffer(host.encode().ljust(HOST_BYTES), np.uint8)
-    sent = np.concatenate([numbers, np.array([port >> 8, port & 255], np.uint8)])
+    text = json.dumps([host, port, token.hex()]).encode().ljust(MESSAGE_BYTES)
+    sent = np.frombuffer(text, np.uint8)
     got = np.asarray(multihost_utils.broadcast_one_to_all(sent)).astype(np.uint8)
-    high, low = (int(byte) for byte in got[HOST_BYTES:])
-    return got[:HOST_BYTES].tobytes().decode().strip(), (high << 8) + low
+    host, port, token = json.loads(got.tobytes())
+    return host, port, bytes.fromhex(token)
+
+
+def end(code: int, line: str):
+    """End the program with a line on stderr; with others, without waiting for them.
+
+    At a code other than 0 the others end too.
+    """
+    sys.stdout.flush()
+    if _lifeline and code and _lifeline.lost:  # of which this is a consequence
+        time.sleep(2 * LAST_WORD_SECONDS)
+    if _lifeline:
+        _lifeline.leave(FAILED if code else DONE)
+    print(line, file=sys.stderr, flush=True)
+    if _place:
+        os._exit(code)
+    sys.exit(code)
 
 
 def wait_for_last_word():
     """Let the lifeline speak first: a dead peer also shows as a failed collective."""
     if _lifeline:
-        time.sleep(LAST_WORD_SECONDS)
-
-
-def end(code: int):
-    """End the program; with others, at once, for they are not to be waited for.
-
-    At a code other than 0 the others end too.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if _lifeline and code == 0:
-        _lifeline.leave()
-    if _place:
-        os._exit(code)
-    sys.exit(code)
+        time.sleep(2 * LAST_WORD_SECONDS)

@@ -3,6 +3,7 @@
 Only programs call this (`experiments`), never a library import.
 """
 
+import contextlib
 import dataclasses
 import os
 import platform as host
@@ -84,9 +85,11 @@ def start(
         )
     if num_devices or jax.config.jax_num_cpu_devices < 0:  # not set by the user
         each_a_run = num_runs > 1 and processes.count() == 1
-        useful = (
-            min(cores(), num_runs) if each_a_run else useful_cores(share, hidden_size)
-        )
+        useful = useful_cores(share, hidden_size)
+        if each_a_run:
+            useful = min(cores(), num_runs)
+        elif processes.count() > 1:  # all need the same number
+            useful = 1
         try:
             jax.config.update("jax_num_cpu_devices", num_devices or useful)
         except RuntimeError:  # JAX has started: a notebook, or a test
@@ -231,9 +234,10 @@ def describe(mesh: jax.sharding.Mesh) -> dict:
     return {
         "device": f"{jax.device_count()} x {device.device_kind}",
         "processes": jax.process_count(),
+        "cpu": _cpu_model(),
         "divided": f"runs by {mesh.shape['runs']}, batch by {mesh.shape['batch']}",
         "platform": device.platform,
-        "cpu_cores": os.cpu_count(),
+        "cpu_cores": cores(),
         "versions": {
             "python": host.python_version(),
             "jax": jax.__version__,
@@ -242,3 +246,25 @@ def describe(mesh: jax.sharding.Mesh) -> dict:
             "optax": optax.__version__,
         },
     }
+
+
+def _cpu_model() -> str:
+    """Its name: XLA compiles for the very CPU, and rounds as that does."""
+    with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
+        for line in lines:
+            if line.startswith("model name"):
+                return line.split(":")[1].strip()
+    return host.processor()
+
+
+def differences(then: dict, now: dict) -> list[str]:
+    """What differs between two of `describe` and can change rounding."""
+    then, now = (
+        {**each, **each["versions"], "versions": None, "cpu_cores": None}
+        for each in (then, now)
+    )
+    return [
+        f"{name} was {then.get(name)}, is {now.get(name)}"
+        for name in sorted(then.keys() | now.keys())
+        if then.get(name) != now.get(name)
+    ]

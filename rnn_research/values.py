@@ -30,7 +30,7 @@ class RunError(RuntimeError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was asked to stop, and has saved what it needs to go on."""
+    """A run was asked to stop; if it has a folder, it has saved there."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +113,26 @@ def factory(make: Callable[..., Value]) -> Callable[..., Value]:
         return dataclasses.replace(value, origin=origin)
 
     return made
+
+
+def remade(value: Value, **changes) -> Value:
+    """The value made again by its factory, with some arguments changed."""
+    if value.origin is None:
+        return value
+    parameters = inspect.signature(value.origin.factory).parameters
+    positional, named, replaced = [], {}, {}
+    for name, given in (dict(value.origin.arguments) | changes).items():
+        kind = parameters[name].kind if name in parameters else None
+        if kind is None:
+            replaced[name] = given
+        elif kind is inspect.Parameter.VAR_POSITIONAL:
+            positional.extend(given)
+        elif kind is inspect.Parameter.KEYWORD_ONLY:
+            named[name] = given
+        else:
+            positional.append(given)
+    made = factory(value.origin.factory)(*positional, **named)
+    return made.replace(**replaced) if replaced else made
 
 
 # ---------------------------------------------------------------- text -> value

@@ -92,16 +92,15 @@ def write_csv(rows: list[dict], path: pathlib.Path, columns=COLUMNS):
 
 def read_csv(path: pathlib.Path) -> list[dict]:
     """The rows of `write_csv`, with numbers as numbers."""
-    whole, real = ("seed", "length", "lag"), COLUMNS[-4:]
+    whole, real = ("seed", "trained_seed", "length", "lag"), COLUMNS[-4:]
+
+    def number(name: str, text: str):
+        if text and name in whole:
+            return int(text)
+        return float(text) if name in real else text
+
     with path.open(newline="") as file:
         return [
-            {
-                name: int(text)
-                if name in whole
-                else float(text)
-                if name in real
-                else text
-                for name, text in row.items()
-            }
+            {name: number(name, text) for name, text in row.items()}
             for row in csv.DictReader(file)
         ]

@@ -83,15 +83,17 @@ class Checkpoints:
                 run_folder.write_json(
                     self._manifest(step), manifest | {"sha256": _hash_json(manifest)}
                 )
+        except values.RunError:
+            raise
         except Exception as error:  # orbax raises what it meets, of many types
             raise values.RunError(
                 f"checkpoint {self.path(step)} cannot be written: {_reason(error)}; "
-                f"{self.last_good()}; make room and give the same command to go on"
+                f"{self.last_good()}; mend that and give the same command to go on"
             ) from error
         if processes.index() == 0:
-            for old in self.steps()[:-KEPT]:
-                self._manifest(old).unlink()
-                shutil.rmtree(self.path(old))
+            for old in self.steps()[:-KEPT]:  # the manifest first: then it is not there
+                self._manifest(old).unlink(missing_ok=True)
+                shutil.rmtree(self.path(old), ignore_errors=True)
 
     def _check_room(self, tree: Tree):
         """Raise OSError where the disk is full: of that orbax says much, and late."""
@@ -118,7 +120,12 @@ class Checkpoints:
         from orbax.checkpoint import v1 as ocp
 
         manifest = self._read_manifest(step)
-        found = _hash_files(self.path(step))
+        try:
+            found = _hash_files(self.path(step))
+        except OSError as error:
+            raise Damaged(
+                f"{error.filename} cannot be read: {error.strerror}"
+            ) from error
         for name, digest in manifest["files"].items():
             if name not in found:
                 raise Damaged(f"{name} is missing")
@@ -131,7 +138,10 @@ class Checkpoints:
                 for each in (manifest["kinds"], kinds)
             )
             name = next(name for name in names if saved[name] != here[name])
-            raise Damaged(f"{name} is {saved[name]} there, {here[name]} here")
+            raise Damaged(
+                f"{name} is {saved[name]} there, {here[name]} here; was --precision "
+                "another?"
+            )
         abstract = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(
                 leaf.shape, leaf.dtype, sharding=leaf.sharding
@@ -152,7 +162,7 @@ class Checkpoints:
         try:
             manifest = json.loads(path.read_bytes())
             digest = manifest.pop("sha256")
-        except (ValueError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise Damaged(f"{path.name} cannot be read: {_reason(error)}") from error
         if _hash_json(manifest) != digest:
             raise Damaged(f"{path.name} is not what was written (sha256 differs)")
@@ -174,6 +184,11 @@ class Checkpoints:
           values.RunError: there are checkpoints, and none is sound.
         """
         steps = self.steps()
+        processes.check_same(
+            [steps, [_hash_files(self.folder, f"{step}.json") for step in steps]],
+            f"sees other checkpoints in {self.folder} than process 0; all need the "
+            "same --workdir, on a disk that they share",
+        )
         for step in reversed(steps):
             refused = None
             try:
@@ -206,13 +221,24 @@ class Checkpoints:
         return restored
 
     def _clear_unfinished(self, say: Callable[[str], None]):
-        finished = {str(step) for step in self.steps()}
+        finished = self.steps()
+        loose = {int(p.name) for p in self.folder.glob("*") if p.name.isdigit()}
+        loose -= set(finished)
+        if len(loose) > 1 and not finished:  # a kill leaves one at most
+            raise values.RunError(
+                f"the manifests of the checkpoints in {self.folder} are missing, files "
+                "such as 500.json beside folders such as 500; put them there, or start "
+                "anew with another --workdir"
+            )
         for path in sorted(self.folder.glob("*")):
             if UNFINISHED in path.name:
                 name = path.name.removesuffix(UNFINISHED)
                 say(f"checkpoint {self.folder / name} was never finished; removed")
                 shutil.rmtree(path)
-            elif path.name.isdigit() and path.name not in finished:
+            elif path.name.isdigit() and int(path.name) in loose:
+                if finished and int(path.name) < finished[-1]:  # on its way to go
+                    shutil.rmtree(path, ignore_errors=True)
+                    continue
                 say(
                     f"checkpoint {path} is refused: {path.name}.json is missing, "
                     "it was not finished"
@@ -249,9 +275,10 @@ def _hash_leaves(tree: Tree) -> dict[str, str]:
     }
 
 
-def _hash_files(folder: pathlib.Path) -> dict[str, str]:
+def _hash_files(folder: pathlib.Path, pattern: str = "*") -> dict[str, str]:
+    """The sha256 of the files in a folder, at any depth."""
     hashes = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(folder.rglob(pattern)):
         if path.is_file():
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()

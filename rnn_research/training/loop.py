@@ -162,15 +162,17 @@ def train(
         **config.resolved(),
     }
     machine = runtime.describe(programs.mesh)
-    processes.check_same(described)
+    processes.check_same(
+        described,
+        "was started with other settings than process 0; for runs of their own, give "
+        "--num_processes=1",
+    )
     seconds = {"compile": 0.0, "run": 0.0}
 
     with contextlib.ExitStack() as closing:
         interrupts = closing.enter_context(Interrupts())
         hold = closing.enter_context(run_folder.Hold(folder))
-        changes = hold.claim(
-            described, machine, lambda saved: _may_differ(programs, saved)
-        )
+        hold.claim(described, machine, lambda saved: _may_differ(programs, saved))
         progress = closing.enter_context(
             metrics.Progress(config.num_steps, task.baseline, quiet=quiet)
         )
@@ -188,16 +190,20 @@ def train(
         if restored:
             state, seconds = restored.tree, restored.notes["seconds"]
             progress.say(f"resumed from {checkpoints.path(restored.step)}")
-            if changes:
-                progress.say(f"equal to rounding only: {'; '.join(changes)}")
+            if others := runtime.differences(restored.notes["machine"], machine):
+                progress.say(f"equal to rounding only: {'; '.join(others)}")
         record = closing.enter_context(
             metrics.Record(folder, pairs, mark=restored and restored.notes["metrics"])
         )
 
         def save():
             hold.check()
-            notes = {"seconds": seconds, "metrics": record.mark()}
-            checkpoints.save(int(now.step.sum()), state, notes)
+            notes = {
+                "machine": machine,
+                "metrics": record.mark(),
+                "seconds": seconds,
+            }
+            checkpoints.save(int(now.step.sum()), state, notes)  # it grows, of any run
 
         with _timed(seconds, "compile"):
             evaluate = programs.compile_evaluate(state)
@@ -230,9 +236,10 @@ def train(
                 save()
                 saved_at = now.step
             if stopping:
+                going_on = "; the same command goes on" if checkpoints.steps() else ""
                 raise values.Interrupted(
                     f"interrupted at update {int(now.step.max())}; "
-                    f"{checkpoints.last_good()}; the same command goes on from there"
+                    f"{checkpoints.last_good()}{going_on}"
                 )
             if not active.any():
                 break
@@ -315,6 +322,6 @@ def _may_differ(programs: updates.Programs, saved: dict) -> frozenset[str]:
     free = CANNOT_CHANGE_THE_PAST
     if programs.schedule.uses_num_steps:
         free = free - {"num_steps"}
-    if saved["on_nan"] == "stop":  # then no update has been dropped
+    if saved.get("on_nan") == "stop":  # then no update has been dropped
         free = free | {"on_nan"}
     return free

@@ -1,5 +1,6 @@
 """The record of a run: `metrics.jsonl`, TensorBoard events, log lines, progress bar."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -65,23 +66,29 @@ class Record:
             self.last[self._pairs.index(key(row))] = row
         if self._file is None:
             return
-        try:
+        with self._failing():
             self._file.write(lines)
             self._file.flush()
             for row in rows:
                 self._events[key(row)].write(row)
-        except OSError as error:
-            raise values.RunError(
-                f"the record in {self._path.parent} cannot be written: "
-                f"{error.strerror}; make room and give the same command to go on from "
-                "the last checkpoint"
-            ) from error
 
     def mark(self) -> dict:
         """Where the file stands; all of it is on disk when this returns."""
         if self._file:
-            os.fsync(self._file.fileno())
+            with self._failing():
+                os.fsync(self._file.fileno())
         return {"bytes": self._bytes, "sha256": self._digest.hexdigest()}
+
+    @contextlib.contextmanager
+    def _failing(self):
+        try:
+            yield
+        except OSError as error:
+            raise values.RunError(
+                f"the record in {self._path.parent} cannot be written: "
+                f"{error.strerror}; mend that and give the same command to go on from "
+                "the last checkpoint"
+            ) from error
 
     def __enter__(self):
         return self
@@ -143,7 +150,10 @@ def check(folder: pathlib.Path, mark: dict):
 
 
 def _marked(path: pathlib.Path, mark: dict) -> bytes:
-    kept = path.read_bytes()[: mark["bytes"]] if path.exists() else b""
+    try:
+        kept = path.read_bytes()[: mark["bytes"]]
+    except OSError as error:
+        raise checkpoints.Damaged(f"{path} cannot be read: {error.strerror}") from error
     if hashlib.sha256(kept).hexdigest() != mark["sha256"]:
         raise checkpoints.Damaged(
             f"{path} no longer holds the {mark['bytes']} bytes written until then"

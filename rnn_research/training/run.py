@@ -7,6 +7,7 @@ import pathlib
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from rnn_research import (
     config,
@@ -116,7 +117,7 @@ def _as_dict(*settings: config.Settings) -> dict:
 
 def _default_folder(experiment: str, settings: dict) -> pathlib.Path:
     """`runs/adding_problem/gru-h128-T200-seed0-1a2b3c`: one folder for one setting."""
-    free = loop.CANNOT_CHANGE_THE_PAST | run_folder.NOT_COMPARED
+    free = loop.CANNOT_CHANGE_THE_PAST | run_folder.NOT_COMPARED | {"on_nan"}
     shaping = {name: value for name, value in settings.items() if name not in free}
     digest = hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
     cell = "".join(c if c.isalnum() or c in "._=" else "-" for c in settings["cell"])
@@ -212,6 +213,10 @@ def load_all(folder: str | pathlib.Path) -> list[Loaded]:
         raise values.UsageError(
             f"{folder} was not trained by a command; load it yourself"
         )
+
+    trained_in = settings.get("precision", "float32")
+    if trained_in != str(jnp.zeros(()).dtype):
+        raise values.UsageError(f"{folder} was trained with --precision={trained_in}")
 
     def read(kind):
         names = {field.name for field in dataclasses.fields(kind)} & settings.keys()

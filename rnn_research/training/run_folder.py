@@ -1,19 +1,19 @@
 """The folder of a run: its lock, its settings, files that are written whole."""
 
+import contextlib
 import fcntl
 import json
 import os
 import pathlib
 import socket
+import sys
 import tempfile
 from collections.abc import Callable
 
 from rnn_research import processes, values
 
 # Written to config.json but never compared: a run may go on on another machine.
-NOT_COMPARED = frozenset(
-    {"machine", "platform", "num_devices", "coordinator", "num_processes", "process_id"}
-)
+NOT_COMPARED = frozenset({"machine", "platform", "num_devices"})
 
 PARTIAL = ".partial"  # the ending of a file that is being written
 
@@ -44,18 +44,23 @@ class Hold:
                 f"{folder} is in use by {holder}; wait until it ends, or give another "
                 "--workdir"
             ) from None
-        except OSError:  # a file system without locks
-            pass
-        self._file.truncate(0)
-        self._file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        self._file.flush()
+        except OSError as error:
+            print(
+                f"{folder} cannot be locked ({error.strerror}); see to it that only "
+                "one run uses it",
+                file=sys.stderr,
+            )
+        with contextlib.suppress(OSError):  # on a full disk it has no name
+            self._file.truncate(0)
+            self._file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+            self._file.flush()
 
     def claim(
         self,
         settings: dict,
         machine: dict,
         may_differ: Callable[[dict], frozenset[str]],
-    ) -> list[str]:
+    ):
         """Write config.json, or refuse a folder that holds another run.
 
         Args:
@@ -63,14 +68,11 @@ class Hold:
           machine: devices and versions, which may be others when it is resumed.
           may_differ: (saved settings) -> names of those that may be others now.
 
-        Returns:
-          What differs of the machine, so that the run goes on equal to rounding only.
-
         Raises:
           values.UsageError: its settings differ.
         """
         if self.folder is None:
-            return []
+            return
         path = self.folder / "config.json"
         settings = json.loads(json.dumps({**settings, "machine": machine}))
         saved = read_json(path) or settings
@@ -84,14 +86,8 @@ class Hold:
                 f"{self.folder} holds a run with {was}, not {now}; give another "
                 "--workdir, or the saved settings to resume"
             )
-        if read_json(path) != settings:
+        if saved != settings or not path.exists():
             write_json(path, settings)
-        then, here = (_flat(each["machine"]) for each in (saved, settings))
-        return [
-            f"{name} was {then.get(name)}, is {here.get(name)}"
-            for name in sorted(then.keys() | here.keys())
-            if then.get(name) != here.get(name)
-        ]
 
     def check(self):
         """Raise values.RunError if the folder is no longer there."""
@@ -126,13 +122,6 @@ def _text(value) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _flat(machine: dict) -> dict:
-    versions = machine["versions"]
-    return {k: v for k, v in machine.items() if k not in ("versions", "cpu_cores")} | (
-        versions
-    )
-
-
 def make(folder: pathlib.Path):
     """Make the folder and see that it can be written to.
 
@@ -155,9 +144,12 @@ def read_json(path: pathlib.Path) -> dict | None:
     if not path.exists():
         return None
     try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
         raise values.RunError(f"{path} is damaged: {error}") from None
+    if not isinstance(content, dict):
+        raise values.RunError(f"{path} is damaged: it holds no settings")
+    return content
 
 
 def write_json(path: pathlib.Path, content: dict):

@@ -35,8 +35,8 @@ class Standing:
         """[R] whether a run has come to an evaluation that it has not had."""
         config = self._config
         evaluated = np.array([row["step"] if row else 0 for row in last])
-        there = (now.step % config.eval_every == 0) | (now.step == config.num_steps)
-        return there & (now.step > evaluated) & (now.finite | config.skips_nan)
+        there = (now.step % config.eval_every == 0) | (now.step >= config.num_steps)
+        return there & (now.step > evaluated) & updates.goes_on(config, now)
 
     def rows(self, now: updates.State, due: np.ndarray, scores: dict) -> list[dict]:
         """What is recorded of an evaluation, for each run that was due."""
@@ -60,9 +60,7 @@ class Standing:
         return [self._outcome(now, index, row) for index, row in enumerate(last)]
 
     def _outcome(self, now: updates.State, index: int, row: dict | None) -> str:
-        if not (now.finite[index] or self._config.skips_nan):
-            return DIVERGED
-        if row and row["train_loss"] is None:  # all updates since were dropped
+        if not updates.goes_on(self._config, now)[index]:
             return DIVERGED
         if row and row["loss"] < self.stop:
             return SOLVED
@@ -84,12 +82,15 @@ class Standing:
     # ------------------------------------------------------------------ messages
 
     def newly_diverged(self, before: updates.State, now: updates.State) -> list[str]:
-        """One line for each of several runs that stopped at a NaN since `before`."""
-        if len(self._pairs) == 1 or self._config.skips_nan:
+        """One line for each of several runs that diverged since `before`."""
+        if len(self._pairs) == 1:
             return []
+        went_on, goes_on = (
+            updates.goes_on(self._config, each) for each in (before, now)
+        )
         return [
             f"{self._name(index)} has diverged: {self._why_diverged(now, index)}"
-            for index in np.flatnonzero(before.finite & ~now.finite)
+            for index in np.flatnonzero(went_on & ~goes_on)
         ]
 
     def all_diverged(self, now: updates.State) -> str:
@@ -108,9 +109,6 @@ class Standing:
     def _why_diverged(self, now: updates.State, index: int) -> str:
         step = int(now.step[index])
         if self._config.skips_nan:
-            return (
-                f"no update of the last {self._config.eval_every} up to {step} could "
-                "be made"
-            )
+            return f"none of the {updates.GIVE_UP} updates up to {step} was finite"
         loss, norm = float(now.loss[index]), float(now.grad_norm[index])
         return f"update {step + 1} has loss {loss:.4g} and gradient norm {norm:.4g}"

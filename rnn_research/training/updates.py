@@ -44,6 +44,17 @@ class State(NamedTuple):
     loss_sum: jax.Array  # over the updates made since the last evaluation
     made: jax.Array  # their number
     dropped: jax.Array  # updates dropped since the start
+    in_a_row: jax.Array  # of them, since the last that was made
+
+
+GIVE_UP = 100  # updates dropped in a row
+
+
+def goes_on(config, state: State):
+    """Whether a run can make updates; at `on_nan=stop` until one is not finite."""
+    if config.skips_nan:
+        return state.in_a_row < GIVE_UP
+    return state.finite
 
 
 class Programs(NamedTuple):
@@ -132,6 +143,7 @@ def build(model, task, config, engine) -> Programs:
             loss_sum=number,
             made=count,
             dropped=count,
+            in_a_row=count,
         )
 
     def one_update(run: Runs, state: State) -> State:
@@ -164,11 +176,12 @@ def build(model, task, config, engine) -> Programs:
             loss_sum=loss_sum + jnp.where(finite, scores["loss"], 0),
             made=made + finite,
             dropped=state.dropped + (~finite & config.skips_nan),
+            in_a_row=jnp.where(finite, 0, state.in_a_row + config.skips_nan),
         )
 
     def update_one(run: Runs, state: State, limit) -> State:
         return jax.lax.while_loop(
-            lambda now: (now.step < limit) & (now.finite | config.skips_nan),
+            lambda now: (now.step < limit) & goes_on(config, now),
             lambda now: one_update(run, now),
             state,
         )

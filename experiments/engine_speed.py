@@ -112,7 +112,7 @@ def measure(name: str, shape, engine, rounds: int) -> dict:
         "flax_ms": round(statistics.median(times["flax"]), 2),
         "flax_over_ours": round(statistics.median(ratios), 3),
         "devices": count,
-        "engine": str(picked.engine),
+        "engine": repr(picked.engine),
     }
 
 

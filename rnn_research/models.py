@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import cells, config, engines, layers, values
-from rnn_research.cells import wrappers
+from rnn_research import blocks, cells, config, engines, layers, values
+from rnn_research.cells import initializers, wrappers
 from rnn_research.cells.base import Cell
+from rnn_research.checks import check_fit
 from rnn_research.layers import Applied, Call, Layer
 from rnn_research.tasks.base import Task
-from rnn_research.unroll import check_fit
 
 Tree = Any
 
@@ -135,7 +135,13 @@ class ModelConfig(config.Settings):
 
 def resolve_cell(text: str, hidden_size: int):
     """The cell or layer that `--cell` names, checked to fit together."""
-    value = values.resolve(text, "cell", (cells, wrappers), hidden_size=hidden_size)
+    value = values.resolve(
+        text,
+        "cell",
+        (cells, blocks, wrappers),
+        inside=(initializers,),
+        hidden_size=hidden_size,
+    )
     if not isinstance(value, (Cell, Layer)):
         raise values.UsageError(f"cell {text}: returns {value!r}, not a cell or layer")
     if isinstance(value, Cell):
@@ -161,7 +167,7 @@ def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
     width = layers.output_size(layers.as_layer(cell), task.input_size)
     parts = [layers.linear(width)] if glu else []
     for index in range(options.num_layers):
-        part = layers.as_layer(cell)
+        part = layers.as_layer(at_depth(cell, index, options.num_layers))
         if options.bidirectional:
             part = layers.bidirectional(part, part)
         if glu:
@@ -181,6 +187,22 @@ def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
         output_size=task.output_size,
         head=task.head,
     )
+
+
+def at_depth(cell, index: int, count: int):
+    """The cell as layer `index` of `count`, where it asks for that (`layer=`)."""
+    if not isinstance(cell, values.Value) or cell.origin is None:
+        return cell
+    arguments = dict(cell.origin.arguments)
+    changes = {
+        name: at_depth(given, index, count)
+        for name, given in arguments.items()
+        if isinstance(given, values.Value)
+    }
+    if "layer" in arguments:
+        changes["layer"] = (index, count)
+    changed = any(arguments[name] != given for name, given in changes.items())
+    return values.remade(cell, **changes) if changed else cell
 
 
 @functools.singledispatch

@@ -225,7 +225,7 @@ def _check_sequence(x, mask, reset):
 def _check_state(cell, start, setup):
     wanted = jax.eval_shape(lambda: start)
     given = jax.eval_shape(lambda: setup.state)
-    if not _same(wanted, given):
+    if not same_kind(wanted, given):
         raise values.UsageError(
             f"state does not fit {cell.name}: expected {describe(wanted)}, "
             f"got {describe(given)}"
@@ -235,7 +235,7 @@ def _check_state(cell, start, setup):
     new = jax.eval_shape(
         lambda: recurrence.step(setup.state, recurrence.project(first))
     )
-    if not _same(wanted, new):
+    if not same_kind(wanted, new):
         raise values.UsageError(
             f"cell {cell.name}: step returns {describe(new)} for the state "
             f"{describe(wanted)} and x of {first_dtype(setup.inputs.x)}; structure, "
@@ -247,7 +247,8 @@ def first_dtype(tree: Tree):
     return jax.tree.leaves(tree)[0].dtype
 
 
-def _same(a: Tree, b: Tree) -> bool:
+def same_kind(a: Tree, b: Tree) -> bool:
+    """Whether structure, shapes and types are the same."""
     if jax.tree.structure(a) != jax.tree.structure(b):
         return False
     pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
@@ -266,58 +267,3 @@ def describe(tree: Tree) -> str:
 class _Text(str):
     def __repr__(self):
         return str(self)
-
-
-def check_fit(cell: base.Cell, input_size: int):
-    """Raise one line unless the cell's functions fit together (by `jax.eval_shape`)."""
-    batch = 7
-
-    def stage(name, function, *arguments):
-        try:
-            return jax.eval_shape(function, *arguments)
-        except values.UsageError:
-            raise
-        except Exception as error:
-            given = ", ".join(describe(argument) for argument in arguments)
-            raise values.UsageError(
-                f"cell {cell.name}: {name} fails on {given}: {values.one_line(error)}"
-            ) from error
-
-    params = stage("init", lambda key: cell.init(key, input_size), jax.random.key(0))
-    for leaf in jax.tree.leaves(params):
-        if not jnp.issubdtype(leaf.dtype, jnp.floating):
-            raise values.UsageError(
-                f"cell {cell.name}: parameters must be real floating point, not "
-                f"{leaf.dtype}; form complex weights in `weights` from pairs of reals"
-            )
-    state = stage("initial_state", lambda p: cell.initial_state(p, (batch,)), params)
-    for leaf in jax.tree.leaves(state):
-        if leaf.shape[:1] != (batch,):
-            raise values.UsageError(
-                f"cell {cell.name}: initial_state(params, batch_shape) returns "
-                f"{describe(state)} for batch_shape ({batch},); its shapes must start "
-                "with batch_shape"
-            )
-    w = stage("weights", cell.weights, params)
-    x = jax.ShapeDtypeStruct((batch, input_size), jnp.zeros(()).dtype)
-    x = x if cell.noise is None else (x, None)
-    u = stage("project", cell.project, w, x)
-    new = stage("step", cell.step, w, state, u)
-    if not _same(state, new):
-        raise values.UsageError(
-            f"cell {cell.name}: step returns {describe(new)} for the state "
-            f"{describe(state)}; structure, shapes and dtypes must stay"
-        )
-    y = stage("readout", cell.readout, w, state, u)
-    shape = getattr(y, "shape", None)
-    if shape is None or len(shape) != 2 or not jnp.issubdtype(y.dtype, jnp.floating):
-        raise values.UsageError(
-            f"cell {cell.name}: readout returns {describe(y)}; it must be one real "
-            f"array [{batch}, H]"
-        )
-    labels = cell.groups(params)
-    if jax.tree.structure(labels) != jax.tree.structure(params):
-        raise values.UsageError(
-            f"cell {cell.name}: groups must label every parameter leaf; it returns "
-            f"{labels}"
-        )

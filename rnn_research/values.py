@@ -71,24 +71,39 @@ class Value:
         return id(self) if self.origin is None else hash(self.origin)
 
     def __repr__(self) -> str:
+        """The whole call, for records: `gru(128, reset='after', ...)`."""
         if self.origin is None:
             return f"{self.name}(...)"
         return f"{self.name}({_arguments_text(self.origin)})"
 
+    def __str__(self) -> str:
+        """The call without what is as usual, for people: `gru(128)`."""
+        if self.origin is None:
+            return f"{self.name}(...)"
+        return f"{self.name}({_arguments_text(self.origin, only_unusual=True)})"
 
-def _arguments_text(origin: Origin) -> str:
+
+def _arguments_text(origin: Origin, only_unusual: bool = False) -> str:
     kinds = inspect.signature(origin.factory).parameters
+    show = str if only_unusual else repr
     texts = []
     for name, value in origin.arguments:
-        text = value.__name__ if inspect.isfunction(value) else repr(value)
+        if only_unusual and name in kinds and kinds[name].default == value:
+            continue
         kind = kinds[name].kind if name in kinds else inspect.Parameter.KEYWORD_ONLY
         if kind is inspect.Parameter.VAR_POSITIONAL:
-            texts.extend(repr(item) for item in value)
+            texts.extend(_argument_text(item, show) for item in value)
         elif kind is inspect.Parameter.KEYWORD_ONLY:
-            texts.append(f"{name}={text}")
+            texts.append(f"{name}={_argument_text(value, show)}")
         else:
-            texts.append(text)
+            texts.append(_argument_text(value, show))
     return ", ".join(texts)
+
+
+def _argument_text(value, show: Callable) -> str:
+    if inspect.isfunction(value):
+        return value.__name__
+    return show(value) if isinstance(value, Value) else repr(value)
 
 
 def factory(make: Callable[..., Value]) -> Callable[..., Value]:
@@ -189,7 +204,7 @@ def nearest(word: str, candidates, *, prefix: str = "") -> str:
     return f"; did you mean {prefix}{close[0]}?" if close else ""
 
 
-def resolve(text: str, kind: str, modules: tuple, **size):
+def resolve(text: str, kind: str, modules: tuple, *, inside: tuple = (), **size):
     """The value that `text` names.
 
     Args:
@@ -197,50 +212,56 @@ def resolve(text: str, kind: str, modules: tuple, **size):
         `module:name(key=value)`, the last from a file of the user's.
       kind: what is looked for, for messages: 'cell', 'engine', 'task'.
       modules: modules whose `__all__` lists the names known without a path.
+      inside: further modules, whose names are known as options in the call.
       **size: the one argument that is a setting of its own, such as
         hidden_size=128; it is given first to a factory that takes a size.
 
     Raises:
       UsageError: one line that names the nearest right thing.
     """
-    known = {name: module for module in modules for name in module.__all__}
-    return _resolve(parse_call(text), kind, known, size)
+    known, options = (
+        {name: module for module in each for name in module.__all__}
+        for each in (modules, inside)
+    )
+    return _resolve(parse_call(text), kind, known, options, size)
 
 
-def _resolve(call: Call, kind: str, known: dict, size: dict):
+def _resolve(call: Call, kind: str, known: dict, options: dict, size: dict):
     make = _find(call.name, kind, known)
 
     def inner(given):
         if not isinstance(given, Call):
             return given
+        if given.name in options:
+            return _resolve(given, "option", options, {}, {})
         is_word = not (given.arguments or given.options or ":" in given.name)
         if is_word and given.name not in known:
             return given.name  # activation=relu is activation='relu'
-        return _resolve(given, kind, known, size)
+        return _resolve(given, kind, known, options, size)
 
     arguments = tuple(inner(argument) for argument in call.arguments)
-    options = {key: inner(value) for key, value in call.options}
+    chosen = {key: inner(value) for key, value in call.options}
     for name in size:
-        if name in options or any(not isinstance(given, Value) for given in arguments):
+        if name in chosen or any(not isinstance(given, Value) for given in arguments):
             raise UsageError(
                 f"{kind} {call.name}: {name} is set by --{name}, not in the call; "
                 "the other options are given by name"
             )
     arguments = arguments or tuple(size.values())
     parameters = inspect.signature(make).parameters
-    for key in options:
+    for key in chosen:
         if key not in parameters:
-            options = [
+            names = [
                 name
                 for name, parameter in parameters.items()
                 if parameter.kind is parameter.KEYWORD_ONLY
             ]
             raise UsageError(
-                f"{kind} {call.name} has no option {key!r}{nearest(key, options)} "
-                f"(options: {', '.join(options) or 'none'})"
+                f"{kind} {call.name} has no option {key!r}{nearest(key, names)} "
+                f"(options: {', '.join(names) or 'none'})"
             )
     try:
-        return make(*arguments, **options)
+        return make(*arguments, **chosen)
     except UsageError as error:
         raise UsageError(f"{kind} {call.name}: {error}") from None
     except Exception as error:

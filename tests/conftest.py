@@ -26,16 +26,43 @@ assert jax.device_count() == 2  # JAX has started: no test can change this
 from rnn_research import cells  # noqa: E402
 from rnn_research.cells import wrappers  # noqa: E402
 
-SIZE, INPUTS, LENGTH, BATCH = 5, 3, 7, 4
+SIZE, INPUTS, LENGTH, BATCH = 8, 3, 7, 4
 
 VARIANTS = {
     "elman relu": lambda size: cells.elman(size, activation="relu"),
     "gru before": lambda size: cells.gru(size, reset="before"),
     "learned_state lru": lambda size: wrappers.learned_state(cells.lru(size)),
+    "residual min_gru": lambda size: wrappers.residual(cells.min_gru(size)),
+    "resettable lstm": lambda size: wrappers.resettable(cells.lstm(size)),
     "weight_drop gru": lambda size: wrappers.weight_drop(cells.gru(size)),
     "zoneout lstm": lambda size: wrappers.zoneout(cells.lstm(size), rate=0.2),
 }
 ALL_CELLS = {name: getattr(cells, name) for name in cells.__all__} | VARIANTS
+# One or two of each kind; the slow selection takes all.
+QUICK = {
+    "delta_net",
+    "elman relu",
+    "gru",
+    "learned_state lru",
+    "linear_orthogonal",
+    "lstm",
+    "min_gru",
+    "mlstm",
+    "resettable lstm",
+    "unicornn",
+    "urnn",
+    "weight_drop gru",
+    "zoneout lstm",
+    "qrnn",
+}
+
+
+def by_cost(names):
+    """Those that are quick, and the others marked slow."""
+    return [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+        for name in names
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +73,27 @@ def float64():
     jax.config.update("jax_platforms", "cpu")
 
 
-@pytest.fixture(params=list(ALL_CELLS))
+@pytest.fixture(
+    params=[
+        "gru",
+        "learned_state lru",
+        "lstm",
+        "min_gru",
+        "unicornn",
+        "weight_drop gru",
+        "zoneout lstm",
+    ]
+)
 def any_cell(request):
-    """Every cell in `cells.__all__`, its variants and the wrapped ones."""
+    """Cells of each kind of state, and wrapped ones."""
     return ALL_CELLS[request.param](SIZE)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Of each family the equations are quick; its further facts take minutes in all."""
+    for item in items:
+        of_a_family = item.path.name.startswith(("test_cells_", "test_blocks_"))
+        for_all = item.path.name in ("test_cells_laws.py", "test_cells_equations.py")
+        if of_a_family and not for_all and not item.name.startswith("test_equation"):
+            item.add_marker(pytest.mark.slow)

@@ -1,4 +1,4 @@
-"""The laws of `cells.base`, for every cell: a new cell needs no edit here."""
+"""Every cell and block against the conformance kit, and the kit against wrong cells."""
 
 import functools
 
@@ -6,16 +6,59 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import ALL_CELLS, BATCH, INPUTS, LENGTH, SIZE
+from conftest import ALL_CELLS, SIZE, by_cost
 
-from rnn_research import cells, engines
-from rnn_research.unroll import check_fit, trajectory, unroll
+from experiments import check_cell as program
+from rnn_research import Cell, blocks, cells, config, engines, layers, models
+from rnn_research.cells import base
+from rnn_research.checks import check_cell, report
+from rnn_research.unroll import trajectory, unroll
 
-ENGINES = [
-    engines.sequential(project="sequence"),
-    engines.checkpointed(chunk=4),
-    engines.associative(),
-]
+
+@pytest.mark.parametrize("name", by_cost(ALL_CELLS))
+def test_every_law_holds(name):
+    found = check_cell(ALL_CELLS[name](SIZE))
+    assert found.passed, str(found)
+
+
+@pytest.mark.parametrize("name", by_cost(blocks.__all__))
+def test_every_law_of_layers_holds(name):
+    found = check_cell(getattr(blocks, name)(SIZE))
+    assert found.passed, str(found)
+
+
+@pytest.mark.parametrize("name", [*cells.__all__, *blocks.__all__])
+def test_names_make_equal_values_that_fit(name):
+    """Quick, so for all: by shapes alone."""
+    made = models.resolve_cell(name, SIZE)
+    again = models.resolve_cell(name, SIZE)
+    assert made == again and hash(made) == hash(again)
+    assert made != models.resolve_cell(name, 2 * SIZE)
+    assert repr(made).startswith(f"{name}({SIZE}")
+    assert made.__class__ is Cell or isinstance(made, layers.Layer)
+
+
+def test_trajectory_is_every_state(any_cell):
+    params, x, state = example(any_cell)
+    states = trajectory(any_cell, params, x, state=state)
+    last = jax.tree.map(lambda leaf: leaf[-1], states.outputs)
+    assert report.difference(last, states.final_state) == 0
+    middle = unroll(any_cell, params, x[:5], state=state).final_state
+    fifth = jax.tree.map(lambda leaf: leaf[4], states.outputs)
+    assert report.difference(fifth, middle) < 1e-12
+
+
+def example(cell, seed=0):
+    """Parameters away from their first values, inputs, and a state that was reached."""
+    keys = jax.random.split(jax.random.key(seed), 4)
+    params = cell.init(keys[0], report.INPUTS)
+    params = report.disturbed(keys[1], params, cell.groups(params))
+    shape = (report.BATCH, report.INPUTS)
+    x = jax.random.normal(keys[2], (report.LENGTH, *shape))
+    before = jax.random.normal(keys[3], (3, *shape))
+    return params, x, unroll(cell, params, before).final_state
+
+
 MORE_ENGINES = [
     *(getattr(engines, name)() for name in engines.__all__),
     engines.checkpointed(chunk=1),
@@ -24,207 +67,166 @@ MORE_ENGINES = [
 ]
 
 
-def largest_error(a, b):
-    """The largest difference relative to the largest entry; NaN and inf count."""
-    worst = 0.0
-    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
-        x, y = np.asarray(x), np.asarray(y)
-        assert x.shape == y.shape and x.dtype == y.dtype
-        assert np.isfinite(x).all() and np.isfinite(y).all()
-        if x.size:
-            worst = max(worst, np.abs(x - y).max() / max(np.abs(y).max(), 1e-300))
-    return worst
-
-
-def random_like(key, tree):
-    """Random numbers in the shapes of `tree`."""
-    leaves, structure = jax.tree.flatten(tree)
-    keys = jax.random.split(key, len(leaves))
-    return structure.unflatten(
-        [
-            jax.random.normal(k, leaf.shape, leaf.dtype)
-            for k, leaf in zip(keys, leaves, strict=True)
-        ]
-    )
-
-
-def example(cell, seed=0):
-    """Parameters away from zero biases, inputs, and a state reached by running."""
-    keys = jax.random.split(jax.random.key(seed), 4)
-    params = cell.init(keys[0], INPUTS)
-    noise = random_like(keys[1], params)
-    params = jax.tree.map(lambda p, n: p + 0.1 * n, params, noise)
-    x = jax.random.normal(keys[2], (LENGTH, BATCH, INPUTS))
-    before = jax.random.normal(keys[3], (3, BATCH, INPUTS))
-    return params, x, unroll(cell, params, before).final_state
-
-
-def flags():
-    mask = jax.random.bernoulli(jax.random.key(1), 0.7, (LENGTH, BATCH))
-    reset = jax.random.bernoulli(jax.random.key(2), 0.2, (LENGTH, BATCH))
-    # All four combinations meet, a sequence starts masked and one with a reset.
-    mask = mask.at[0, 0].set(False).at[0, 1].set(True)
-    return mask, reset.at[0, 1].set(True).at[5, 2].set(True)
-
-
-def test_functions_fit_together(any_cell):
-    check_fit(any_cell, INPUTS)
-
-
-def test_functions_are_pointwise_in_leading_axes(any_cell):
-    params, x, h = example(any_cell)
-    w = any_cell.weights(params)
-    given = x[0] if any_cell.noise is None else (x[0], None)
-    u = any_cell.project(w, given)
-    batched = any_cell.step(w, h, u), any_cell.readout(w, h, u)
-    one_by_one = jax.vmap(
-        lambda h, u: (any_cell.step(w, h, u), any_cell.readout(w, h, u))
-    )(h, u)
-    assert largest_error(batched, one_by_one) < 1e-12
-    whole = any_cell.project(w, x if any_cell.noise is None else (x, None))
-    assert largest_error(jax.tree.map(lambda leaf: leaf[0], whole), u) < 1e-12
-
-
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
-def test_step_keeps_structure_and_types(any_cell, dtype):
-    params, x, _ = example(any_cell)
-    params = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
-    result = unroll(any_cell, params, x.astype(dtype))
-    assert result.outputs.dtype == dtype
-    assert result.outputs.shape == (LENGTH, BATCH, SIZE)
-
-
-def check_engines_agree(cell, candidates, with_flags):
-    params, x, state = example(cell)
-    mask, reset = flags() if with_flags else (None, None)
+@pytest.mark.slow
+@pytest.mark.parametrize("with_flags", [False, True], ids=["plain", "mask+reset"])
+def test_further_engines_agree(any_cell, with_flags):
+    params, x, state = example(any_cell)
+    mask, reset = report.flags() if with_flags else (None, None)
 
     @functools.partial(jax.jit, static_argnums=0)
     def run(engine):
         def function(params, x, state):
             result = unroll(
-                cell, params, x, state=state, mask=mask, reset=reset, engine=engine
+                any_cell, params, x, state=state, mask=mask, reset=reset, engine=engine
             )
             return result.outputs, result.final_state
 
         values, pull = jax.vjp(function, params, x, state)
-        return values, pull(random_like(jax.random.key(7), values))
+        return values, pull(report.random_like(jax.random.key(7), values))
 
     reference = run(engines.sequential())
-    qualified = [engine for engine in candidates if not engine.complaint(cell)]
-    assert len(qualified) >= len(candidates) - 1
-    for engine in qualified:
-        assert largest_error(run(engine), reference) < 1e-10, engine
+    for engine in MORE_ENGINES:
+        if not engine.complaint(any_cell):
+            assert report.difference(run(engine), reference) < 1e-10, engine
 
 
-@pytest.mark.parametrize("with_flags", [False, True], ids=["plain", "mask+reset"])
-def test_engines_agree_in_values_and_gradients(any_cell, with_flags):
-    check_engines_agree(any_cell, ENGINES, with_flags)
+# ------------------------------------------------------- the kit finds what is wrong
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("with_flags", [False, True], ids=["plain", "mask+reset"])
-def test_further_engines_agree(any_cell, with_flags):
-    check_engines_agree(any_cell, MORE_ENGINES, with_flags)
+def failures(cell) -> dict:
+    found = check_cell(cell)
+    assert not found.passed
+    text = str(found)
+    for check in found.failures:
+        assert f"FAIL  {check.name}" in text and check.look_at in text
+    return {check.name: check.look_at for check in found.failures}
 
 
-def test_gradient_is_that_of_finite_differences(any_cell):
-    params, x, state = example(any_cell)
-    direction = random_like(jax.random.key(3), (params, x))
+def test_a_unitary_map_without_the_conjugate():
+    """The reflection I - 2 v v^T / ||v||^2 of a complex v is not unitary."""
+    right = cells.urnn(8)
 
-    def loss(shift):
-        p, x_ = jax.tree.map(lambda a, d: a + shift * d, (params, x), direction)
-        result = unroll(any_cell, p, x_, state=state)
-        return jnp.sum(jnp.sin(result.outputs)) + sum(
-            jnp.sum(jnp.abs(leaf) ** 2) for leaf in jax.tree.leaves(result.final_state)
-        )
+    def wrong_reflection(w, h):
+        v = jax.lax.complex(jnp.arange(1.0, 5.0), jnp.ones(4)).astype(h.dtype)
+        return h - 2 * v * (h @ v)[..., None] / jnp.sum(jnp.abs(v) ** 2)
 
-    step = 1e-6
-    difference = (loss(step) - loss(-step)) / (2 * step)
-    reverse, forward = jax.grad(loss)(0.0), jax.jvp(loss, (0.0,), (1.0,))[1]
-    assert abs(reverse - difference) < 1e-6 * max(1, abs(difference))
-    assert abs(reverse - forward) < 1e-10 * max(1, abs(forward))
-
-
-@pytest.mark.parametrize("name", ALL_CELLS)
-def test_second_call_does_not_compile(name):
-    def make_cell():
-        return ALL_CELLS[name](SIZE)
-
-    params, x, _ = example(make_cell())
-    traced = []
-
-    def run(cell, params, x):
-        traced.append(cell)
-        return unroll(cell, params, x).outputs
-
-    jitted = jax.jit(run, static_argnums=0)
-    jitted(make_cell(), params, x)
-    jitted(make_cell(), params, x + 1)
-    assert len(traced) == 1
-
-
-@pytest.mark.parametrize("name", cells.__all__)
-def test_equal_calls_are_equal_values(name):
-    make = getattr(cells, name)
-    assert make(4) == make(4) and hash(make(4)) == hash(make(4))
-    assert make(4) != make(5)
-    assert repr(make(4)).startswith(f"{name}(4")
-
-
-def test_diagonal_jacobians_are_diagonal(any_cell):
-    if any_cell.structure.jacobian != "diagonal":
-        return
-    params, x, state = example(any_cell)
-    w = any_cell.weights(params)
-    u = any_cell.project(w, x[0, 0])
-    h = jax.tree.map(lambda leaf: leaf[0], state)
-    size = h.shape[-1]
-    tangents = jnp.eye(size, dtype=h.dtype)
-    rows = jax.vmap(lambda t: jax.jvp(lambda h: any_cell.step(w, h, u), (h,), (t,))[1])(
-        tangents
+    cell = right.replace(
+        transition=wrong_reflection,
+        step=lambda w, h, u: jnp.tanh(wrong_reflection(w, h).real) + 0 * h,
     )
-    off_diagonal = rows - jnp.diag(jnp.diag(rows))
-    assert np.asarray(rows).any() and not np.asarray(off_diagonal).any()
+    assert "a missing conjugate" in failures(cell)["orthogonal (unitary)"]
 
 
-def test_linear_maps_are_linear(any_cell):
-    params, x, _ = example(any_cell)
-    other = jax.random.normal(jax.random.key(9), x.shape)
+def test_a_gru_without_its_bias():
+    """The bias inside of the reset product is a parameter that nothing reads."""
+    right = cells.gru(8)
 
-    def run(x):
-        return unroll(any_cell, params, x).outputs
+    def step(w, h, u):
+        return right.step(w._replace(b_hn=jnp.zeros_like(w.b_hn)), h, u)
 
-    zero = run(jnp.zeros_like(x))
-    gap = run(2 * x + 3 * other) - 2 * run(x) - 3 * run(other) + 4 * zero
-    linear = float(jnp.max(jnp.abs(gap))) < 1e-10
-    assert linear == any_cell.structure.linear_map
-
-
-def test_groups_label_every_leaf(any_cell):
-    params = any_cell.init(jax.random.key(0), INPUTS)
-    labels = any_cell.groups(params)
-    assert jax.tree.structure(labels) == jax.tree.structure(params)
-    assert set(jax.tree.leaves(labels)) <= {"recurrent", "free", "fixed"}
+    found = failures(right.replace(step=step))
+    assert list(found) == ["every parameter matters"]
+    assert "b_hn" in found["every parameter matters"]
 
 
-def test_trajectory_is_every_state(any_cell):
-    params, x, state = example(any_cell)
-    states = trajectory(any_cell, params, x, state=state)
-    last = jax.tree.map(lambda leaf: leaf[-1], states.outputs)
-    assert largest_error(last, states.final_state) == 0
-    middle = unroll(any_cell, params, x[:5], state=state).final_state
+def test_an_affine_claim_that_is_false():
+    right = cells.elman(8)
+
+    def coefficients(w, u):
+        return jnp.diag(w.W_hh), u
+
+    cell = right.replace(associative=base.affine(coefficients))
+    found = failures(cell)
     assert (
-        largest_error(jax.tree.map(lambda leaf: leaf[4], states.outputs), middle)
-        < 1e-12
+        "the associative form is false: step is not apply(element)"
+        in (found["associative form"])
     )
+    assert "associative()" in found["engines agree, values and gradients"]
 
 
-def test_gates_are_what_step_uses(any_cell):
-    if any_cell.gates is None:
-        return
-    params, x, h = example(any_cell)
-    w = any_cell.weights(params)
-    u = any_cell.project(w, x[0] if any_cell.noise is None else (x[0], None))
-    gates = any_cell.gates(w, h, u)
-    for gate in gates:
-        assert gate.shape == (BATCH, SIZE) and np.isfinite(gate).all()
+def test_a_step_that_mixes_the_batch():
+    right = cells.elman(8)
+
+    def step(w, h, u):
+        return right.step(w, h - jnp.mean(h, axis=0), u)
+
+    found = failures(right.replace(step=step))
+    assert "mixes the batch axis" in found["sequences of a batch apart"]
+    assert "never axis 0" in found["pointwise in leading axes"]
+
+
+def test_a_projection_that_peeks_ahead():
+    right = cells.elman(8)
+
+    def project(w, x):
+        return right.project(w, x + 0.1 * jnp.roll(x, -1, axis=0))
+
+    assert "looks ahead" in failures(right.replace(project=project))["causal"]
+
+
+def test_a_false_diagonal_a_false_inverse_and_a_nan():
+    elman = cells.elman(8)
+    diagonal = elman.replace(structure=base.Structure(jacobian="diagonal"))
+    assert "Jacobian as declared" in failures(diagonal)
+    undone = elman.replace(inverse=lambda w, h, u: h)
+    assert "inverse undoes step" in failures(undone)
+    nan = elman.replace(step=lambda w, h, u: elman.step(w, h, u) * jnp.nan)
+    assert "float32" in failures(nan)
+
+
+def test_a_state_that_changes_its_type_is_said_at_once():
+    cell = cells.elman(8)
+    wrong = cell.replace(step=lambda w, h, u: cell.step(w, h, u)[..., :4])
+    (look_at,) = failures(wrong).values()
+    assert "structure, shapes and dtypes must stay" in look_at
+
+
+def test_a_layer_that_forgets_its_context():
+    right = layers.recurrent(cells.gru(8))
+
+    def apply(params, x, context, call):
+        start = right.initial_context(params, x.shape[1:2])
+        return right.apply(params, x, start, call)
+
+    assert "two halves are the whole" in failures(right.replace(apply=apply))
+
+
+def test_the_program(capsys):
+    config.run(program.main, program.CheckConfig(), argv=["--cell=irnn"])
+    out = capsys.readouterr().out
+    assert "ok    engines agree, values and gradients" in out
+    assert "1 checked," in out
+    (parsed,) = config.parse(["--cell=all"], program.CheckConfig())
+    assert parsed.cell == ("all",)
+
+
+def test_the_program_says_what_fails(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    (tmp_path / "mixing_cells.py").write_text(
+        "from rnn_research import cells\n"
+        "def mixing(hidden_size):\n"
+        "    cell = cells.irnn(hidden_size)\n"
+        "    return cell.replace(\n"
+        "        step=lambda w, h, u: cell.step(w, h - h.mean(0), u))\n"
+    )
+    with pytest.raises(SystemExit) as stop:
+        config.run(
+            program.main,
+            program.CheckConfig(),
+            argv=["--cell=mixing_cells:mixing,min_gru"],
+        )
+    assert stop.value.code == 1
+    captured = capsys.readouterr()
+    assert "FAILED" in captured.out and "mixes the batch axis" in captured.out
+    assert captured.err == "stopped: 1 of 2 do not hold their laws\n"
+
+
+def test_differences_see_nan_and_infinity():
+    one = np.ones(3)
+    for bad in (np.nan, np.inf):
+        assert report.difference(np.array([1.0, bad, 1.0]), one) == np.inf
+        assert report.difference(one, np.array([bad, 1.0, 1.0])) == np.inf
+    assert report.difference(one, one * (1 + 1e-3)) == pytest.approx(1e-3, rel=1e-2)
+    with pytest.raises(report.Fault):
+        report.difference(one, np.ones(4))

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import BATCH, INPUTS, LENGTH
-from test_cells_laws import example, flags
+from test_cells_laws import example
 
 from rnn_research import Cell, cells, diagnostics, layers, models, tasks
+from rnn_research.checks.report import flags
 from rnn_research.diagnostics import table
 from rnn_research.unroll import trajectory, unroll
 

@@ -539,8 +539,9 @@ def final_state(folder):
 @pytest.mark.slow
 def test_killed_ten_times_it_equals_its_twin(start, tmp_path):
     """kill -9 at random moments; parameters, optimiser and metrics bit for bit."""
-    flags = ("--num_steps=12000", "--num_seeds=2")
-    assert end(start(tmp_path / "twin", *flags))[0] == 0
+    every = ("--eval_every=50", "--checkpoint_every=100")
+    flags = ("--num_steps=10000", "--num_seeds=2", *every)
+    assert end(start(tmp_path / "twin", *flags), seconds=300)[0] == 0
     draw, kills = random.Random(0), 0
     begun = time.perf_counter()
     process = start(tmp_path / "run", *flags)
@@ -549,14 +550,14 @@ def test_killed_ten_times_it_equals_its_twin(start, tmp_path):
     while kills < 10:
         time.sleep(draw.uniform(0, 1.0))
         process.kill()
-        code, *_ = end(process)
-        assert code in (-9, 0)
+        code, _, errors = end(process)
+        assert code in (-9, 0), errors
         if code == 0:
             break
         kills += 1
         process = start(tmp_path / "run", *flags)
         time.sleep(draw.uniform(0.5, 1.0) * until_first_update)
-    process.wait()
+    end(process, seconds=300)
     code, out, errors = end(start(tmp_path / "run", *flags))
     assert code == 0, errors
     assert kills == 10

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen
-from test_cells_laws import largest_error
 
 from rnn_research import cells, layers, models, tasks, values
+from rnn_research.checks.report import difference
 from rnn_research.layers import Call
 
 T, B, D = 8, 3, 4
@@ -54,7 +54,7 @@ def test_two_halves_with_carried_context_equal_the_whole(layer):
     first = layer.apply(params, x[:3], context, Call())
     second = layer.apply(params, x[3:], first.context, Call())
     joined = jnp.concatenate([first.outputs, second.outputs])
-    assert largest_error((joined, second.context), whole[:2]) < 1e-12
+    assert difference((joined, second.context), whole[:2]) < 1e-12
 
 
 def test_a_reset_divides_the_sequence(layer):
@@ -62,7 +62,7 @@ def test_a_reset_divides_the_sequence(layer):
     reset = jnp.zeros((T, B), bool).at[3].set(True)
     whole = layer.apply(params, x, context, Call(reset=reset)).outputs
     parts = [layer.apply(params, part, context, Call()) for part in (x[:3], x[3:])]
-    assert largest_error(whole, jnp.concatenate([p.outputs for p in parts])) < 1e-12
+    assert difference(whole, jnp.concatenate([p.outputs for p in parts])) < 1e-12
 
 
 def test_padding_does_not_matter(layer):
@@ -71,9 +71,9 @@ def test_padding_does_not_matter(layer):
     padded = layer.apply(params, x, context, Call(mask=mask))
     other = layer.apply(params, x.at[5:, 1].set(99.0), context, Call(mask=mask))
     alone = layer.apply(params, x[:5], context, Call())
-    assert largest_error(padded.outputs[:5, 1], alone.outputs[:, 1]) < 1e-12
-    assert largest_error(padded.outputs[:5], other.outputs[:5]) == 0
-    assert largest_error(padded.context, other.context) == 0
+    assert difference(padded.outputs[:5, 1], alone.outputs[:, 1]) < 1e-12
+    assert difference(padded.outputs[:5], other.outputs[:5]) == 0
+    assert difference(padded.context, other.context) == 0
 
 
 def test_groups_and_retract_have_the_shape_of_params(layer):
@@ -89,7 +89,7 @@ def test_layer_norm_is_that_of_flax():
     theirs = linen.LayerNorm(param_dtype=jnp.float64).apply(
         {"params": {"scale": params.gain, "bias": params.bias}}, x
     )
-    assert largest_error(layer.apply(params, x, None, Call()).outputs, theirs) < 1e-10
+    assert difference(layer.apply(params, x, None, Call()).outputs, theirs) < 1e-10
 
 
 @pytest.mark.parametrize("same_over_time", [False, True])

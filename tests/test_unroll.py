@@ -5,10 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import BATCH, INPUTS, LENGTH
-from test_cells_laws import example, flags, largest_error
+from test_cells_laws import example
 
 from rnn_research import Cell, cells, engines, values
-from rnn_research.unroll import check_fit, unroll
+from rnn_research.checks import check_fit
+from rnn_research.checks.report import difference, flags
+from rnn_research.unroll import unroll
 
 
 def test_a_masked_step_is_no_step(any_cell):
@@ -24,10 +26,10 @@ def test_a_masked_step_is_no_step(any_cell):
             x[there, b : b + 1],
             state=jax.tree.map(lambda leaf, b=b: leaf[b : b + 1], state),
         )
-        assert largest_error(result.outputs[there, b], alone.outputs[:, 0]) < 1e-12
+        assert difference(result.outputs[there, b], alone.outputs[:, 0]) < 1e-12
         assert not np.asarray(result.outputs)[~np.asarray(mask[:, b]), b].any()
         final = jax.tree.map(lambda leaf, b=b: leaf[b : b + 1], result.final_state)
-        assert largest_error(final, alone.final_state) < 1e-12
+        assert difference(final, alone.final_state) < 1e-12
 
 
 def test_a_reset_starts_a_new_sequence(any_cell):
@@ -36,9 +38,9 @@ def test_a_reset_starts_a_new_sequence(any_cell):
     result = unroll(any_cell, params, x, state=state, reset=reset)
     fresh = unroll(any_cell, params, x[3:])
     carried = unroll(any_cell, params, x, state=state)
-    assert largest_error(result.outputs[3:, 1], fresh.outputs[:, 1]) < 1e-12
-    assert largest_error(result.outputs[:, 0], carried.outputs[:, 0]) < 1e-12
-    assert largest_error(result.outputs[:3, 1], carried.outputs[:3, 1]) < 1e-12
+    assert difference(result.outputs[3:, 1], fresh.outputs[:, 1]) < 1e-12
+    assert difference(result.outputs[:, 0], carried.outputs[:, 0]) < 1e-12
+    assert difference(result.outputs[:3, 1], carried.outputs[:3, 1]) < 1e-12
 
 
 def test_no_gradient_crosses_a_reset():
@@ -59,7 +61,7 @@ def test_two_halves_equal_the_whole(any_cell):
     first = unroll(any_cell, params, x[:3], state=state)
     second = unroll(any_cell, params, x[3:], state=first.final_state)
     joined = jnp.concatenate([first.outputs, second.outputs])
-    assert largest_error((joined, second.final_state), whole[:2]) < 1e-12
+    assert difference((joined, second.final_state), whole[:2]) < 1e-12
 
 
 def test_auto_says_what_it_picked():

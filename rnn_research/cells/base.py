@@ -125,6 +125,8 @@ class Cell(values.Value):
         factor, no weight decay), 'free', or 'fixed' (never updated).
       retract: (params) -> params after each update: manifold steps, caps.
       inverse: (w, h', u) -> h, where the step can be undone.
+      transition: (w, h) -> W h, the linear map inside of `step`, called by it; what
+        the properties 'orthogonal' and 'antisymmetric' are said of.
       perturb: (key, params) -> params, in training once a call (weight drop).
       noise: (key, (T,)) -> n with leaves [T, ...], in training for each sequence; a
         cell with noise gets (x, n) in place of x, with n None outside training.
@@ -142,6 +144,7 @@ class Cell(values.Value):
     groups: Callable[[Tree], Tree] = all_free
     retract: Callable[[Tree], Tree] = keep
     inverse: Callable[[Tree, Tree, Tree], Tree] | None = None
+    transition: Callable[[Tree, Tree], Tree] | None = None
     perturb: Callable[[jax.Array, Tree], Tree] | None = None
     noise: Callable[[jax.Array, tuple[int, ...]], Tree] | None = None
 
@@ -222,7 +225,7 @@ def check_option(name: str, value, choices):
     if value not in choices:
         raise values.UsageError(
             f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}"
-            f"{values.nearest(str(value), choices)}"
+            f"{values.nearest(str(value), map(str, choices))}"
         )
 
 

@@ -1,11 +1,11 @@
-"""The Elman network and its identity-initialised ReLU form (IRNN)."""
+"""The Elman network and the ReLU networks that differ in how they start."""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from rnn_research.cells import base
+from rnn_research.cells import base, initializers
 
 ACTIVATIONS = {"tanh": jnp.tanh, "relu": jax.nn.relu}
 
@@ -17,21 +17,33 @@ class ElmanParams(NamedTuple):
 
 
 @base.cell
-def elman(hidden_size, *, activation="tanh"):
+def elman(
+    hidden_size,
+    *,
+    activation="tanh",
+    residual=False,
+    recurrent=initializers.orthogonal(),
+):
     """The simple recurrent network (Elman 1990).
 
         h_t = f(W_hh h_{t-1} + W_xh x_t + b_h),    f = tanh or relu
 
-    W_hh starts orthogonal, W_xh normal of variance 1/D, b_h zero.
+    residual=True adds h_{t-1} inside of f, as flax.linen.SimpleCell does: it computes
+    with W_hh + I in place of W_hh.
+
+    W_hh starts orthogonal or as `recurrent` says, W_xh normal of variance 1/D, b_h
+    zero. It is the baseline without gates.
     """
     base.check_size(hidden_size=hidden_size)
     base.check_option("activation", activation, tuple(ACTIVATIONS))
+    base.check_option("residual", residual, (False, True))
+    recurrent = initializers.check_recurrent(recurrent)
     f = ACTIVATIONS[activation]
 
     def init(key, input_size):
         key_h, key_x = jax.random.split(key)
         return ElmanParams(
-            W_hh=base.orthogonal(key_h, hidden_size),
+            W_hh=initializers.matrix(recurrent, key_h, hidden_size),
             W_xh=base.lecun_normal(key_x, input_size, hidden_size),
             b_h=jnp.zeros(hidden_size),
         )
@@ -40,6 +52,8 @@ def elman(hidden_size, *, activation="tanh"):
         return x @ w.W_xh + w.b_h
 
     def step(w, h, u):
+        if residual:
+            u = u + h
         return f(h @ w.W_hh + u)
 
     def groups(params):
@@ -75,3 +89,22 @@ def irnn(hidden_size, *, alpha=1.0):
         )
 
     return elman(hidden_size, activation="relu").replace(init=init)
+
+
+@base.cell
+def np_rnn(hidden_size):
+    """The ReLU network that starts positive definite (np-RNN, Talathi & Vartak 2015,
+    arXiv 1511.03771).
+
+        h_t = relu(W_hh h_{t-1} + W_xh x_t + b_h)
+        W_hh = (A + I) / e  at the start,    A = R^T R / N,  R_ij ~ N(0, 1)
+
+    where e is the greatest eigenvalue of A + I: the eigenvalues of W_hh are 1 and, as
+    those of A lie between 0 and 4 for large N, others down to 1/5. One direction of the
+    state is kept and all others fade, where irnn keeps them all.
+
+    W_xh starts normal of variance 1/D, b_h zero.
+    """
+
+    start = initializers.positive_definite()
+    return elman(hidden_size, activation="relu", recurrent=start)

@@ -5,14 +5,17 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research.cells import base
+from rnn_research.cells import base, initializers
+from rnn_research.cells.lstm import check_flags, normalised
 
 
 class GRUParams(NamedTuple):
     W_h: jax.Array  # [H, 3H], in the order r, z, n
     W_x: jax.Array  # [D, 3H]
     b_x: jax.Array  # [3H]
-    b_hn: jax.Array  # [H], inside the reset product; absent (None) for reset='before'
+    b_hn: jax.Array | None  # [H], inside the reset product; only for reset='after'
+    gain_h: jax.Array | None = None  # [3H], layer norm of the products with h
+    gain_x: jax.Array | None = None  # [3H], ... with x
 
 
 class GRUGates(NamedTuple):
@@ -22,7 +25,14 @@ class GRUGates(NamedTuple):
 
 
 @base.cell
-def gru(hidden_size, *, reset="after"):
+def gru(
+    hidden_size,
+    *,
+    reset="after",
+    forget_bias=0.0,
+    layer_norm=False,
+    recurrent=initializers.orthogonal(),
+):
     """GRU (Cho et al. 2014, arXiv 1406.1078). Two networks bear this name:
 
         r, z = sigmoid(W h_{t-1} + U x_t + b)                      one each
@@ -34,35 +44,62 @@ def gru(hidden_size, *, reset="after"):
     'before' is version 3. Some texts write 1 - z for z; here z weights the old state,
     as in the paper.
 
-    W starts orthogonal gate by gate, U normal of variance 1/D, biases zero.
+    Args:
+      reset: 'after' or 'before' the product with h.
+      forget_bias: b_z at the start, the logit of the share of the old state, a number
+        or an initializer such as chrono(t_max=...).
+      layer_norm: each product is normalised before biases are added: those of r and z
+        together, that of n by itself, for h and for x (Ba et al. 2016, arXiv
+        1607.06450, with 'after'); b_x and b_hn are the biases of the norms.
+      recurrent: W gate by gate.
+
+    W starts orthogonal gate by gate, U normal of variance 1/D, gains 1, biases zero.
     """
     base.check_size(hidden_size=hidden_size)
     base.check_option("reset", reset, ("after", "before"))
+    check_flags(layer_norm=layer_norm)
+    forget_bias = initializers.check_gate_bias(forget_bias)
+    recurrent = initializers.check_recurrent(recurrent)
     size = hidden_size
 
     def init(key, input_size):
-        key_h, key_x = jax.random.split(key)
+        key_h, key_x, key_b = jax.random.split(key, 3)
+        zeros = jnp.zeros(size)
+        ones = jnp.ones(3 * size) if layer_norm else None
         return GRUParams(
-            W_h=base.orthogonal(key_h, size, blocks=3),
+            W_h=initializers.matrix(recurrent, key_h, size, blocks=3),
             W_x=base.lecun_normal(key_x, input_size, 3 * size),
-            b_x=jnp.zeros(3 * size),
-            b_hn=jnp.zeros(size) if reset == "after" else None,
+            b_x=jnp.concatenate([zeros, forget_bias.make(key_b, size), zeros]),
+            b_hn=zeros if reset == "after" else None,
+            gain_h=ones,
+            gain_x=ones,
         )
 
+    def norm(gain, a, part):
+        return gain[part] * normalised(a) if layer_norm else a
+
+    both, last = slice(0, 2 * size), slice(2 * size, None)
+
     def project(w, x):
-        return x @ w.W_x + w.b_x
+        a = x @ w.W_x
+        if layer_norm:
+            a = w.gain_x * jnp.concatenate(
+                [normalised(a[..., both]), normalised(a[..., last])], axis=-1
+            )
+        return a + w.b_x
 
     def gates_after(w, h, u):
-        u_r, u_z, u_n = jnp.split(u, 3, axis=-1)
-        a_r, a_z, a_n = jnp.split(h @ w.W_h, 3, axis=-1)
-        r, z = jax.nn.sigmoid(u_r + a_r), jax.nn.sigmoid(u_z + a_z)
-        return GRUGates(r, z, jnp.tanh(u_n + r * (a_n + w.b_hn)))
+        a = h @ w.W_h
+        rz = jax.nn.sigmoid(u[..., both] + norm(w.gain_h, a[..., both], both))
+        r, z = jnp.split(rz, 2, axis=-1)
+        inner = norm(w.gain_h, a[..., last], last) + w.b_hn
+        return GRUGates(r, z, jnp.tanh(u[..., last] + r * inner))
 
     def gates_before(w, h, u):
-        u_n = u[..., 2 * size :]
-        both = jax.nn.sigmoid(h @ w.W_h[:, : 2 * size] + u[..., : 2 * size])
-        r, z = jnp.split(both, 2, axis=-1)
-        return GRUGates(r, z, jnp.tanh(u_n + (r * h) @ w.W_h[:, 2 * size :]))
+        a = norm(w.gain_h, h @ w.W_h[:, both], both)
+        r, z = jnp.split(jax.nn.sigmoid(a + u[..., both]), 2, axis=-1)
+        inner = norm(w.gain_h, (r * h) @ w.W_h[:, last], last)
+        return GRUGates(r, z, jnp.tanh(u[..., last] + inner))
 
     gates = {"after": gates_after, "before": gates_before}[reset]
 
@@ -70,15 +107,11 @@ def gru(hidden_size, *, reset="after"):
         _, z, n = gates(w, h, u)
         return (1 - z) * n + z * h
 
-    def groups(params):
-        hidden_bias = None if params.b_hn is None else "free"
-        return GRUParams(W_h="recurrent", W_x="free", b_x="free", b_hn=hidden_bias)
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(hidden_size),
         project=project,
         step=step,
         gates=gates,
-        groups=groups,
+        groups=lambda params: base.all_free(params)._replace(W_h="recurrent"),
     )

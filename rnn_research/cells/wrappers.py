@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from rnn_research import values
 from rnn_research.cells import base
 
-__all__ = ["learned_state", "weight_drop", "zoneout"]
+__all__ = ["learned_state", "residual", "resettable", "weight_drop", "zoneout"]
 
 
 class _Zoned(NamedTuple):
@@ -152,3 +152,137 @@ def learned_state(cell):
         retract=lambda params: params._replace(cell=cell.retract(params.cell)),
         perturb=perturb,
     )
+
+
+class ResidualParams(NamedTuple):
+    cell: tuple  # the parameters of the wrapped cell
+    W_s: jax.Array  # [D, H], the skip; absent (None) where D = H
+
+
+class _Residual(NamedTuple):
+    u: jax.Array  # the drive of the wrapped cell
+    skip: jax.Array  # [*, H]
+
+
+@base.cell
+def residual(cell):
+    """The cell with a skip connection, y_t = cell(x_t) + x_t (He et al. 2015,
+    arXiv 1512.03385).
+
+    Where input and output differ in size the skip is W_s x_t, W_s normal of variance
+    1/D.
+    """
+    _refuse_noise("residual", cell)
+
+    def init(key, input_size):
+        key, key_s = jax.random.split(key)
+        params = cell.init(key, input_size)
+        size = _output_size(cell, params, input_size)
+        skip = None
+        if size != input_size:
+            skip = base.lecun_normal(key_s, input_size, size)
+        return ResidualParams(params, skip)
+
+    def weights(params):
+        return ResidualParams(cell.weights(params.cell), params.W_s)
+
+    def project(w, x):
+        return _Residual(cell.project(w.cell, x), x if w.W_s is None else x @ w.W_s)
+
+    def groups(params):
+        skip = None if params.W_s is None else "free"
+        return ResidualParams(cell.groups(params.cell), skip)
+
+    form = cell.associative and base.Associative(
+        lambda w, u: cell.associative.element(w.cell, u.u),
+        cell.associative.combine,
+        cell.associative.apply,
+    )
+    return cell.replace(
+        init=init,
+        initial_state=lambda params, shape: cell.initial_state(params.cell, shape),
+        weights=weights,
+        project=project,
+        step=lambda w, h, u: cell.step(w.cell, h, u.u),
+        readout=lambda w, h, u: cell.readout(w.cell, h, u.u) + u.skip,
+        associative=form,
+        gates=cell.gates and (lambda w, h, u: cell.gates(w.cell, h, u.u)),
+        inverse=cell.inverse and (lambda w, h, u: cell.inverse(w.cell, h, u.u)),
+        transition=cell.transition and (lambda w, h: cell.transition(w.cell, h)),
+        groups=groups,
+        retract=lambda params: params._replace(cell=cell.retract(params.cell)),
+        perturb=cell.perturb
+        and (lambda key, p: p._replace(cell=cell.perturb(key, p.cell))),
+    )
+
+
+class _ResetWeights(NamedTuple):
+    w: tuple  # of the wrapped cell
+    start: tuple  # its initial state, without batch axes
+
+
+class _Reset(NamedTuple):
+    u: jax.Array  # the drive of the wrapped cell
+    reset: jax.Array  # [*] bool
+
+
+@base.cell
+def resettable(cell):
+    """The cell with a reset among its inputs: where the last feature of x_t is above
+    1/2, h_{t-1} is the initial state.
+
+    For data that bring their own resets, as packed episodes do. (Every cell and engine
+    takes resets from outside, as `reset` of `unroll`.)
+    """
+    _refuse_noise("resettable", cell)
+
+    def init(key, input_size):
+        if input_size < 2:
+            raise values.UsageError(
+                "resettable: the inputs need a feature for the reset"
+            )
+        return cell.init(key, input_size - 1)
+
+    def weights(params):
+        return _ResetWeights(cell.weights(params), cell.initial_state(params, ()))
+
+    def project(w, x):
+        return _Reset(cell.project(w.w, x[..., :-1]), x[..., -1] > 0.5)
+
+    def forget(w, h, reset):
+        def one(old, start):
+            where = reset.reshape(reset.shape + (1,) * start.ndim)
+            return jnp.where(where, start.astype(old.dtype), old)
+
+        return jax.tree.map(one, h, w.start)
+
+    gates = cell.gates and (lambda w, h, u: cell.gates(w.w, forget(w, h, u.reset), u.u))
+    return cell.replace(
+        init=init,
+        weights=weights,
+        project=project,
+        step=lambda w, h, u: cell.step(w.w, forget(w, h, u.reset), u.u),
+        readout=lambda w, h, u: cell.readout(w.w, h, u.u),
+        gates=gates,
+        associative=None,
+        inverse=None,
+        transition=None,
+        structure=base.Structure(jacobian=cell.structure.jacobian),
+    )
+
+
+def _refuse_noise(name: str, cell):
+    if cell.noise is not None:
+        raise values.UsageError(
+            f"{cell.name} draws noise; wrap the other way round, as in "
+            f"'{cell.name}({name}(...))'"
+        )
+
+
+def _output_size(cell, params, input_size: int) -> int:
+    def run(params):
+        w = cell.weights(params)
+        u = cell.project(w, jnp.zeros(input_size))
+        return cell.readout(w, cell.initial_state(params, ()), u)
+
+    return jax.eval_shape(run, params).shape[-1]

@@ -244,7 +244,7 @@ def build(model, task, config, engine) -> Programs:
         return model.apply(params, x, context, Call(engine=engine)).records
 
     key = jax.random.key(0)
-    used = [str(record.engine) for record in jax.eval_shape(records, key)]
+    used = [repr(record.engine) for record in jax.eval_shape(records, key)]
     parameters = jax.tree.leaves(jax.eval_shape(model.init, key))
     devices = mesh.devices.size
     parts = [

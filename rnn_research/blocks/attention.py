@@ -1,0 +1,221 @@
+"""Softmax attention: the transformer, and an LSTM that attends to its own past."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import layers, values
+from rnn_research.cells import base
+from rnn_research.cells.lstm import lstm
+
+NO_STEP = jnp.iinfo(jnp.int32).min
+
+
+class AttentionParams(NamedTuple):
+    W: jax.Array  # [D, 3H], in the order q, k, v
+    b: jax.Array  # [3H]
+
+
+class AttentionContext(NamedTuple):
+    """All S steps that came before; S grows with each call."""
+
+    k: jax.Array  # [B, S, heads, d], rotated
+    v: jax.Array  # [B, S, heads, d]
+    visible: jax.Array  # [B, S] bool: was there, and since the last reset
+    position: jax.Array  # [B], of the next step: how many came since the last reset
+
+
+def _rotate(x, position, rotary_base):
+    """Turn the pairs (2i, 2i + 1) of x [B, T, heads, d] by position base^(-2i / d)."""
+    size = x.shape[-1]
+    real = jnp.promote_types(x.dtype, jnp.float32)
+    theta = rotary_base ** (-jnp.arange(0, size, 2, dtype=real) / size)
+    angle = position.astype(real)[..., None, None] * theta
+    cos, sin = jnp.cos(angle).astype(x.dtype), jnp.sin(angle).astype(x.dtype)
+    a, b = x[..., ::2], x[..., 1::2]
+    turned = jnp.stack([a * cos - b * sin, a * sin + b * cos], axis=-1)
+    return turned.reshape(x.shape)
+
+
+@layers.layer
+def attention(hidden_size, *, heads=4, rotary_base=10000.0):
+    """Causal softmax attention (Vaswani et al. 2017, arXiv 1706.03762), for each head:
+
+        q_t, k_t, v_t = W x_t + b
+        y_t = sum_s p_ts v_s,   p_ts = softmax_s(q_t^T k_s / sqrt(d)),   s <= t
+
+    with rotary positions (Su et al. 2021, arXiv 2104.09864): q_t and k_s are turned in
+    pairs of entries by the angles t theta_i and s theta_i, theta_i = base^(-2i / d), so
+    that only t - s enters. Heads lie side by side; the output projection is a layer
+    after this one.
+
+    Steps that are masked are not attended to and not counted, and their output is
+    zero. Nothing before a reset is attended to. The context holds the
+    keys and values of all steps and grows with each call.
+
+    Args:
+      hidden_size: H, the width over all heads.
+      heads: how many, of d = H / heads features each; d even with rotary positions.
+      rotary_base: None is no positions.
+    """
+    base.check_size(hidden_size=hidden_size, heads=heads)
+    if hidden_size % heads:
+        raise values.UsageError(
+            f"heads ({heads}) must divide hidden_size ({hidden_size})"
+        )
+    size = hidden_size // heads
+    if rotary_base is not None:
+        if not rotary_base > 1:
+            raise values.UsageError(
+                f"rotary_base must be more than 1 or None, not {rotary_base!r}"
+            )
+        if size % 2:
+            raise values.UsageError(
+                f"hidden_size / heads must be even for rotary positions, not {size}"
+            )
+
+    def init(key, input_size):
+        return AttentionParams(
+            base.lecun_normal(key, input_size, 3 * hidden_size),
+            jnp.zeros(3 * hidden_size),
+        )
+
+    def initial_context(params, batch_shape):
+        empty = jnp.zeros((*batch_shape, 0, heads, size), params.W.dtype)
+        return AttentionContext(
+            k=empty,
+            v=empty,
+            visible=jnp.zeros((*batch_shape, 0), bool),
+            position=jnp.zeros(batch_shape, jnp.int32),
+        )
+
+    def apply(params, x, context, call):
+        length = x.shape[0]
+        flags = jnp.ones(x.shape[:2], bool)
+        there = (flags if call.mask is None else call.mask).T  # [B, T]
+        reset = (~flags if call.reset is None else call.reset).T
+        count = jnp.cumsum(there, axis=1, dtype=jnp.int32) - there
+        count = context.position[:, None] + count  # steps before t, over resets
+        start = jax.lax.cummax(jnp.where(reset, count, 0), axis=1)
+        position = count - start
+        segment = jnp.cumsum(reset, axis=1, dtype=jnp.int32)
+
+        qkv = jnp.swapaxes(x @ params.W + params.b, 0, 1)  # [B, T, 3H]
+        q, k, v = (
+            part.reshape(*part.shape[:2], heads, size)
+            for part in jnp.split(qkv, 3, axis=-1)
+        )
+        if rotary_base is not None:
+            q, k = (_rotate(part, position, rotary_base) for part in (q, k))
+        k = jnp.concatenate([context.k, k], axis=1)  # [B, S + T, heads, d]
+        v = jnp.concatenate([context.v, v], axis=1)
+        old = jnp.where(context.visible, 0, NO_STEP)
+        own = jnp.where(there, segment, NO_STEP)
+        key_segment = jnp.concatenate([old, own], axis=1)
+
+        order = jnp.arange(k.shape[1]) - (k.shape[1] - length)  # of keys, own from 0
+        steps = jnp.arange(length)[:, None]
+        seen = (key_segment[:, None] == segment[..., None]) & (order <= steps)
+        seen = seen | (order == steps)  # a masked step, so that it sees something
+        scores = jnp.einsum("bthd,bshd->bhts", q, k) * size**-0.5
+        share = jax.nn.softmax(jnp.where(seen[:, None], scores, -jnp.inf), axis=-1)
+        y = jnp.einsum("bhts,bshd->tbhd", share, v).reshape(*x.shape[:2], hidden_size)
+        y = jnp.where(there.T[..., None], y, 0)
+
+        after = AttentionContext(
+            k=k,
+            v=v,
+            visible=key_segment == segment[:, -1:],
+            position=position[:, -1] + there[:, -1],
+        )
+        return layers.Applied(y, after, ())
+
+    return layers.Layer(init=init, apply=apply, initial_context=initial_context)
+
+
+@layers.layer
+def transformer(
+    hidden_size,
+    *,
+    heads=4,
+    depth=1,
+    mlp_size=None,
+    rotary_base=10000.0,
+    dropout_rate=0.0,
+):
+    """The causal transformer with norms before, a baseline (Vaswani et al. 2017).
+
+        h = W_in x + b
+        h = h + W_o attention(layer_norm(h))                   `depth` times these two
+        h = h + W_2 gelu(W_1 layer_norm(h) + b_1) + b_2
+        y = layer_norm(h)
+
+    with `attention` as in this module. In training its cost grows as T^2, and the
+    context that is carried grows by a key and a value per step and layer.
+
+    Args:
+      hidden_size: H, the width of h and y.
+      heads: of each attention; H / heads must be even.
+      depth: how many layers.
+      mlp_size: the width within the MLP, by default 4 H.
+      rotary_base: of the positions; None is no positions.
+      dropout_rate: of what each branch adds, in training.
+
+    Matrices start normal of variance 1 over their inputs, biases zero.
+    """
+    base.check_size(depth=depth)
+    mlp_size = 4 * hidden_size if mlp_size is None else mlp_size
+    drop = [layers.dropout(dropout_rate)] if dropout_rate else []
+    look = layers.stack(
+        layers.layer_norm(),
+        attention(hidden_size, heads=heads, rotary_base=rotary_base),
+        layers.linear(hidden_size),
+        *drop,
+    )
+    think = layers.stack(
+        layers.layer_norm(),
+        layers.linear(mlp_size),
+        layers.activation("gelu"),
+        layers.linear(hidden_size),
+        *drop,
+    )
+    return layers.stack(
+        layers.linear(hidden_size),
+        *[layers.residual(look), layers.residual(think)] * depth,
+        layers.layer_norm(),
+    )
+
+
+@layers.layer
+def _beside(inner):
+    """y = [x, inner(x)]."""
+
+    def apply(params, x, context, call):
+        applied = inner.apply(params, x, context, call)
+        outputs = jnp.concatenate([x, applied.outputs], axis=-1)
+        return applied._replace(outputs=outputs)
+
+    return inner.replace(apply=apply)
+
+
+@layers.layer
+def lstm_attention(hidden_size, *, heads=1, forget_bias=1.0):
+    """An LSTM that attends to its own outputs, a baseline:
+
+        h_t = LSTM(x_1 ... x_t)
+        a_t = attention(h_1 ... h_t)        without positions: the LSTM tells the order
+        y_t = W [h_t, a_t] + b
+
+    The attention, over h_t too, reads the LSTM and does not feed back into it.
+
+    Args:
+      hidden_size: H, of the LSTM, the attention and the output.
+      heads: of the attention.
+      forget_bias: of the LSTM.
+    """
+    return layers.stack(
+        lstm(hidden_size, forget_bias=forget_bias),
+        _beside(attention(hidden_size, heads=heads, rotary_base=None)),
+        layers.linear(hidden_size),
+    )

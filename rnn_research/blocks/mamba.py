@@ -1,0 +1,82 @@
+"""The block of Mamba."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import layers
+from rnn_research.blocks import convolution
+from rnn_research.cells import base
+from rnn_research.cells.s6 import S6Params, s6
+
+
+class MambaParams(NamedTuple):
+    W_in: jax.Array  # [D, 2 E H], in the order x, z
+    convolution: convolution.ConvolutionParams  # of E H features
+    cell: S6Params  # of E H channels
+    W_out: jax.Array  # [E H, H]
+
+
+class MambaContext(NamedTuple):
+    convolution: jax.Array
+    cell: jax.Array
+
+
+@layers.layer
+def mamba(hidden_size, *, state_size=16, width=4, expand=2):
+    """The Mamba block (Gu & Dao 2023, arXiv 2312.00752).
+
+        x_t, z_t = W_in u_t                                     [*, E H] each
+        x_t = silu(causal_conv(x)_t)
+        y_t = W_out (s6(x)_t * silu(z_t))
+
+    Args:
+      state_size: N of the selective state-space model s6.
+      width: of the convolution, one filter a feature.
+      expand: E.
+
+    Normalisation and residual connection are the stack's: residual(stack(layer_norm(),
+    mamba(H))) or the like. The rank of Delta is H / 16, rounded up. W_in and W_out
+    start normal of variance 1/fan-in, without bias; the rest as in causal_conv and s6.
+    """
+    base.check_size(hidden_size=hidden_size, expand=expand)
+    inner = expand * hidden_size
+    conv = convolution.causal_conv(width)
+    cell = layers.recurrent(
+        s6(inner, state_size=state_size, rank=-(-hidden_size // 16))
+    )
+
+    def init(key, input_size):
+        key_in, key_conv, key_cell, key_out = jax.random.split(key, 4)
+        return MambaParams(
+            W_in=base.lecun_normal(key_in, input_size, 2 * inner),
+            convolution=conv.init(key_conv, inner),
+            cell=cell.init(key_cell, inner),
+            W_out=base.lecun_normal(key_out, inner, hidden_size),
+        )
+
+    def initial_context(params, batch_shape):
+        return MambaContext(
+            conv.initial_context(params.convolution, batch_shape),
+            cell.initial_context(params.cell, batch_shape),
+        )
+
+    def apply(params, u, context, call):
+        x, z = jnp.split(u @ params.W_in, 2, axis=-1)
+        x, past, _ = conv.apply(params.convolution, x, context.convolution, call)
+        y, state, records = cell.apply(params.cell, jax.nn.silu(x), context.cell, call)
+        y = (y * jax.nn.silu(z)) @ params.W_out
+        return layers.Applied(y, MambaContext(past, state), records)
+
+    def groups(params):
+        return MambaParams(
+            W_in="free",
+            convolution=conv.groups(params.convolution),
+            cell=cell.groups(params.cell),
+            W_out="free",
+        )
+
+    return layers.Layer(
+        init=init, apply=apply, initial_context=initial_context, groups=groups
+    )

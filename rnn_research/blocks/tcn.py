@@ -1,0 +1,83 @@
+"""The temporal convolutional network."""
+
+from typing import NamedTuple
+
+import jax
+
+from rnn_research import layers
+from rnn_research.blocks.convolution import dense_causal_conv
+from rnn_research.cells import base
+
+Tree = layers.Tree
+
+
+class TemporalBlockParams(NamedTuple):
+    inner: Tree  # of the two convolutions
+    skip: layers.LinearParams | None  # W [D, H], b [H]; None where D = H
+
+
+@layers.layer
+def temporal_block(hidden_size, *, width=3, dilation=1):
+    """The residual block of the temporal convolutional network.
+
+        y = relu(x + relu(conv(relu(conv(x)))))         W x + b for x where D is not H
+
+    with two causal convolutions of the same width and dilation.
+    """
+    inner = layers.stack(
+        dense_causal_conv(hidden_size, width=width, dilation=dilation),
+        layers.activation("relu"),
+        dense_causal_conv(hidden_size, width=width, dilation=dilation),
+        layers.activation("relu"),
+    )
+    skip = layers.linear(hidden_size)
+
+    def init(key, input_size):
+        keys = jax.random.split(key)
+        same = input_size == hidden_size
+        return TemporalBlockParams(
+            inner.init(keys[0], input_size),
+            None if same else skip.init(keys[1], input_size),
+        )
+
+    def apply(params, x, context, call):
+        applied = inner.apply(params.inner, x, context, call)
+        if params.skip is not None:
+            x = x @ params.skip.W + params.skip.b
+        return applied._replace(outputs=jax.nn.relu(x + applied.outputs))
+
+    return layers.Layer(
+        init=init,
+        apply=apply,
+        initial_context=lambda params, shape: inner.initial_context(
+            params.inner, shape
+        ),
+    )
+
+
+@layers.layer
+def tcn(hidden_size, *, width=3, levels=4):
+    """Temporal convolutional network (TCN, Bai, Kolter & Koltun 2018, arXiv
+    1803.01271), a baseline.
+
+        y = block_L(... block_2(block_1(x)))       block l: `temporal_block`,
+                                                   dilation 2^(l - 1)
+
+    It sees the last 1 + 2 (width - 1) (2^levels - 1) steps, 61 by default, and nothing
+    before: `levels` must be chosen for the task.
+
+    Args:
+      hidden_size: H, of all blocks.
+      width: of each convolution.
+      levels: L, the number of blocks.
+
+    Weight normalisation and dropout of the paper are left out. Convolutions start
+    normal of variance 1 / (width D), biases zero.
+    """
+    base.check_size(levels=levels)
+    return layers.stack(
+        *(
+            temporal_block(hidden_size, width=width, dilation=2**level)
+            for level in range(levels)
+        )
+    )

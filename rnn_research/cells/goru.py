@@ -1,0 +1,112 @@
+"""The gated orthogonal recurrent unit."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research.cells import base, initializers, orthogonal_rnn
+
+
+class GORUParams(NamedTuple):
+    A: jax.Array  # [N (N - 1) / 2], above the diagonal of the antisymmetric A
+    W_h: jax.Array  # [N, 2N], in the order r, g
+    W_x: jax.Array  # [D, 3N], in the order r, g, c
+    b: jax.Array  # [2N], in the order r, g
+    b_c: jax.Array  # [N], of modReLU
+
+
+class GORUWeights(NamedTuple):
+    W: jax.Array  # [N, N], the transpose of exp(A)
+    W_h: jax.Array  # [N, 2N]
+    W_x: jax.Array  # [D, 3N]
+    b: jax.Array  # [3N], zero for c
+    b_c: jax.Array  # [N]
+
+
+class GORUGates(NamedTuple):
+    r: jax.Array  # [*, N], reset gate, in (0, 1)
+    g: jax.Array  # [*, N], update gate: the share of the old state, in (0, 1)
+
+
+@base.cell
+def goru(
+    hidden_size, *, forget_bias=0.0, reset_bias=2.0, recurrent=orthogonal_rnn.HENAFF
+):
+    """Gated orthogonal recurrent unit (Jing et al. 2017, arXiv 1706.02761).
+
+        r, g = sigmoid(W h_{t-1} + U x_t + b)                      one each
+        c    = modReLU(r * (Q h_{t-1}) + U_c x_t)
+        h_t  = g * h_{t-1} + (1 - g) * c
+
+    with modReLU(z) = relu(|z| + b_c) z / |z|. Q = exp(A), A = -A^T, is orthogonal: any
+    rotation. The paper makes Q of layers of 2 x 2 rotations (EUNN) whose number sets
+    the capacity.
+
+    Args:
+      hidden_size: N, the state and the output.
+      forget_bias: b_g, the logit of the share of the old state: a number or an
+        initializer of a gate's bias. The authors' code leaves it near zero.
+      reset_bias: b_r.
+      recurrent: the rotation angles of the 2 x 2 blocks in which A starts, henaff()
+        or cayley().
+
+    W and U start U(-0.01, 0.01), b_c at 0.01, as in the authors' code.
+    """
+    base.check_size(hidden_size=hidden_size)
+    forget = initializers.check_gate_bias(forget_bias)
+    angles = initializers.check_rotation(recurrent)
+    size = hidden_size
+
+    def init(key, input_size):
+        key_a, key_h, key_x, key_b = jax.random.split(key, 4)
+        b_r, b_g = jnp.full(size, float(reset_bias)), forget.make(key_b, size)
+        return GORUParams(
+            A=orthogonal_rnn.skew_blocks(angles.make(key_a, size // 2), size),
+            W_h=orthogonal_rnn.uniform(key_h, (size, 2 * size), 0.01),
+            W_x=orthogonal_rnn.uniform(key_x, (input_size, 3 * size), 0.01),
+            b=jnp.concatenate([b_r, b_g]),
+            b_c=jnp.full(size, 0.01),
+        )
+
+    def weights(params):
+        return GORUWeights(
+            W=orthogonal_rnn.exp_skew(params.A, size).T,
+            W_h=params.W_h,
+            W_x=params.W_x,
+            b=jnp.concatenate([params.b, jnp.zeros(size, params.b.dtype)]),
+            b_c=params.b_c,
+        )
+
+    def project(w, x):
+        return x @ w.W_x + w.b
+
+    def transition(w, h):
+        return h @ w.W
+
+    def gates(w, h, u):
+        both = jax.nn.sigmoid(h @ w.W_h + u[..., : 2 * size])
+        return GORUGates(*jnp.split(both, 2, axis=-1))
+
+    def step(w, h, u):
+        r, g = gates(w, h, u)
+        c = orthogonal_rnn.mod_relu(r * transition(w, h) + u[..., 2 * size :], w.b_c)
+        return g * h + (1 - g) * c
+
+    def groups(params):
+        del params
+        return GORUParams(
+            A="recurrent", W_h="recurrent", W_x="free", b="free", b_c="free"
+        )
+
+    return base.Cell(
+        init=init,
+        initial_state=base.zeros_state(size),
+        weights=weights,
+        project=project,
+        step=step,
+        transition=transition,
+        gates=gates,
+        structure=base.Structure(properties=("orthogonal",)),
+        groups=groups,
+    )

@@ -1,0 +1,100 @@
+"""The long expressive memory: two states with learned time scales."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research.cells import base, initializers, orthogonal_rnn
+
+UNIFORM = initializers.uniform()
+
+
+class LEMParams(NamedTuple):
+    W_h: jax.Array  # [N, 3N], what multiplies y, in the order 1, 2, z
+    W_y: jax.Array  # [N, N], what multiplies z
+    W_x: jax.Array  # [D, 4N], in the order 1, 2, z, y
+    b: jax.Array  # [4N]
+
+
+class LEMState(NamedTuple):
+    y: jax.Array  # [*, N], the output
+    z: jax.Array  # [*, N], the memory
+
+
+class LEMGates(NamedTuple):
+    dt_z: jax.Array  # [*, N], the share of the new content of z, in (0, dt)
+    dt_y: jax.Array  # [*, N], the share of the new content of y, in (0, dt)
+    n: jax.Array  # [*, N], the new content of z, in (-1, 1)
+
+
+@base.cell
+def lem(hidden_size, *, dt=1.0, recurrent=UNIFORM):
+    """Long expressive memory (Rusch, Mishra, Erichson & Mahoney 2021,
+    arXiv 2110.04744).
+
+        s_t = dt sigmoid(W_1 y_{t-1} + V_1 x_t + b_1)
+        r_t = dt sigmoid(W_2 y_{t-1} + V_2 x_t + b_2)
+        z_t = (1 - s_t) * z_{t-1} + s_t * tanh(W_z y_{t-1} + V_z x_t + b_z)
+        y_t = (1 - r_t) * y_{t-1} + r_t * tanh(W_y z_t + V_y x_t + b_y)
+
+    y_t takes the new z_t.
+
+    Args:
+      hidden_size: N, the size of y, of z and of the output y.
+      dt: the largest share of new content in a step, in (0, 1]: the authors take from
+        1 down to 0.0002, the less the longer the dependencies.
+      recurrent: how the four square matrices start.
+
+    W, V and b all start U(-1 / sqrt(N), 1 / sqrt(N)).
+    """
+    base.check_size(hidden_size=hidden_size)
+    base.check_between("dt", dt, 0.0, 1.0)
+    square = initializers.check_recurrent(recurrent)
+    size = hidden_size
+
+    def init(key, input_size):
+        key_h, key_y, key_x, key_b = jax.random.split(key, 4)
+        bound = size**-0.5
+        return LEMParams(
+            W_h=initializers.matrix(square, key_h, size, blocks=3),
+            W_y=initializers.matrix(square, key_y, size),
+            W_x=orthogonal_rnn.uniform(key_x, (input_size, 4 * size), bound),
+            b=orthogonal_rnn.uniform(key_b, (4 * size,), bound),
+        )
+
+    def initial_state(params, batch_shape):
+        return LEMState(*base.zeros_state(size, size)(params, batch_shape))
+
+    def project(w, x):
+        return x @ w.W_x + w.b
+
+    def gates(w, state, u):
+        a = state.y @ w.W_h + u[..., : 3 * size]
+        s, r, n = jnp.split(a, 3, axis=-1)
+        sigmoid = jax.nn.sigmoid
+        return LEMGates(dt * sigmoid(s), dt * sigmoid(r), jnp.tanh(n))
+
+    def step(w, state, u):
+        s, r, n = gates(w, state, u)
+        z = (1 - s) * state.z + s * n
+        y = (1 - r) * state.y + r * jnp.tanh(z @ w.W_y + u[..., 3 * size :])
+        return LEMState(y, z)
+
+    def readout(w, state, u):
+        del w, u
+        return state.y
+
+    def groups(params):
+        del params
+        return LEMParams(W_h="recurrent", W_y="recurrent", W_x="free", b="free")
+
+    return base.Cell(
+        init=init,
+        initial_state=initial_state,
+        project=project,
+        step=step,
+        readout=readout,
+        gates=gates,
+        groups=groups,
+    )

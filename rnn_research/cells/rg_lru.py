@@ -1,0 +1,139 @@
+"""The real-gated linear recurrent unit."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import values
+from rnn_research.cells import base
+from rnn_research.cells.s4d import channels, to_channels
+
+
+class RGLRUParams(NamedTuple):
+    W_in: jax.Array  # [D, H], makes H features; absent (None) where D = H
+    W_r: jax.Array  # [heads, H/heads, H/heads]
+    b_r: jax.Array  # [H]
+    W_i: jax.Array  # [heads, H/heads, H/heads]
+    b_i: jax.Array  # [H]
+    Lambda: jax.Array  # [H]
+
+
+class RGLRUWeights(NamedTuple):
+    params: RGLRUParams
+    rate: jax.Array  # [H], c softplus(Lambda)
+
+
+class RGLRUDrive(NamedTuple):
+    r: jax.Array  # [*, H], recurrence gate, in (0, 1)
+    i: jax.Array  # [*, H], input gate, in (0, 1)
+    log_a: jax.Array  # [*, H]
+    x: jax.Array  # [*, H]
+
+
+class RGLRUGates(NamedTuple):
+    r: jax.Array  # [*, H]
+    i: jax.Array  # [*, H]
+
+
+C = 8.0
+STEEPEST = 1000.0  # what the gradient of the square root is clipped at
+
+
+@base.cell
+def rg_lru(hidden_size, *, heads=1, start="code"):
+    """RG-LRU (De et al. 2024, arXiv 2402.19427), the recurrence of Griffin.
+
+        r_t = sigmoid(W_r x_t + b_r)
+        i_t = sigmoid(W_i x_t + b_i)
+        a_t = exp(-8 softplus(Lambda) * r_t)
+        h_t = a_t * h_{t-1} + sqrt(1 - a_t^2) * (i_t * x_t)
+
+    W_r and W_i are block-diagonal with `heads` blocks. The gradient of the square root
+    is clipped at 1000, as in the authors' code. x_t must have H features: where it has
+    others, W_in x_t takes its place. The sign of Lambda is that of the authors' code;
+    the paper's is the opposite.
+
+    a = exp(-softplus(Lambda)) starts uniform in area on [0.9, 0.999], a^2 ~
+    U(0.9^2, 0.999^2), with start='code'; a^8, which is a_t at r_t = 1, starts
+    ~ U(0.9, 0.999) with start='paper'. W start normal of variance heads / H, biases
+    zero. Lambda is labelled 'recurrent'.
+
+    After a reset the authors' code puts 1 for sqrt(1 - a_t^2); here a reset gives the
+    initial state and leaves the step as it is.
+    """
+    base.check_size(hidden_size=hidden_size, heads=heads)
+    base.check_option("start", start, ("code", "paper"))
+    if hidden_size % heads:
+        raise values.UsageError(
+            f"heads ({heads}) must divide hidden_size ({hidden_size})"
+        )
+    size, block = hidden_size, hidden_size // heads
+
+    def init(key, input_size):
+        key_in, key_r, key_i, key_a = jax.random.split(key, 4)
+
+        def matrices(key):
+            return block**-0.5 * jax.random.normal(key, (heads, block, block))
+
+        if start == "code":
+            squared = jax.random.uniform(key_a, (size,), minval=0.9**2, maxval=0.999**2)
+            rate = -0.5 * jnp.log(squared)
+        else:
+            power = jax.random.uniform(key_a, (size,), minval=0.9, maxval=0.999)
+            rate = -jnp.log(power) / C
+        return RGLRUParams(
+            W_in=channels(key_in, input_size, size),
+            W_r=matrices(key_r),
+            b_r=jnp.zeros(size),
+            W_i=matrices(key_i),
+            b_i=jnp.zeros(size),
+            Lambda=jnp.log(jnp.expm1(rate)),  # softplus(Lambda) = rate
+        )
+
+    def weights(params):
+        return RGLRUWeights(params, C * jax.nn.softplus(params.Lambda))
+
+    def project(w, x):
+        p = w.params
+        x = to_channels(p.W_in, x)
+        parts = x.reshape(*x.shape[:-1], heads, block)
+
+        def gate(W, b):
+            a = jnp.einsum("...hi,hij->...hj", parts, W).reshape(x.shape)
+            return jax.nn.sigmoid(a + b)
+
+        r, i = gate(p.W_r, p.b_r), gate(p.W_i, p.b_i)
+        return RGLRUDrive(r, i, -w.rate * r, x)
+
+    def coefficients(w, u):
+        del w
+        share = _sqrt(-jnp.expm1(2 * u.log_a))
+        return jnp.exp(u.log_a), share * (u.i * u.x)
+
+    def groups(params):
+        labels = RGLRUParams(*["free"] * len(RGLRUParams._fields))
+        W_in = None if params.W_in is None else "free"
+        return labels._replace(W_in=W_in, Lambda="recurrent")
+
+    return base.Cell(
+        init=init,
+        initial_state=base.zeros_state(hidden_size),
+        weights=weights,
+        project=project,
+        associative=base.affine(coefficients),
+        structure=base.Structure(jacobian="diagonal"),
+        gates=lambda w, h, u: RGLRUGates(u.r, u.i),
+        groups=groups,
+    )
+
+
+@jax.custom_jvp
+def _sqrt(x):
+    return jnp.sqrt(x)
+
+
+@_sqrt.defjvp
+def _sqrt_jvp(primals, tangents):
+    (x,), (dx,) = primals, tangents
+    return jnp.sqrt(x), dx / (2 * jnp.sqrt(jnp.maximum(x, 1 / (4 * STEEPEST**2))))

@@ -1,0 +1,148 @@
+"""The diagonal state-space model, one for each channel."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnn_research import values
+from rnn_research.cells import base
+from rnn_research.cells.s5 import (
+    DISCRETIZATIONS,
+    check_steps,
+    discretize,
+    legs,
+    log_steps,
+)
+
+
+class S4DParams(NamedTuple):
+    W_in: jax.Array  # [D, H], makes H channels; absent (None) where D = H
+    log_real: jax.Array  # [H, N/2], log(-Re A), one of each conjugate pair
+    imag: jax.Array  # [H, N/2], Im A
+    log_step: jax.Array  # [H], log Delta
+    C: jax.Array  # [2, H, N/2], real and imaginary part
+    D: jax.Array  # [H]
+
+
+class S4DWeights(NamedTuple):
+    W_in: jax.Array  # [D, H] or None
+    decay: jax.Array  # [H, N/2] complex
+    gain: jax.Array  # [H, N/2] complex
+    C: jax.Array  # [2, H, N/2]
+    D: jax.Array  # [H]
+
+
+class S4DDrive(NamedTuple):
+    v: jax.Array  # [*, H, N/2] complex, what enters the state
+    skip: jax.Array  # [*, H], D x
+
+
+def _inverse_law(size):
+    n = np.arange(size // 2)
+    return size / np.pi * (size / (2 * n + 1) - 1)
+
+
+EIGENVALUES = {
+    "s4d_lin": lambda size: np.pi * np.arange(size // 2),
+    "s4d_inv": _inverse_law,
+    "legs": lambda size: legs(size)[0],
+}
+
+
+@base.cell
+def s4d(
+    hidden_size,
+    *,
+    state_size=64,
+    eigenvalues="s4d_lin",
+    discretization="zoh",
+    step_min=0.001,
+    step_max=0.1,
+):
+    """S4D (Gu et al. 2022, arXiv 2206.11893): H single-input state-space models.
+
+        zoh:       A_bar = exp(Delta A)
+                   B_bar = (A_bar - 1) / A
+        bilinear:  A_bar = (1 + Delta A / 2) / (1 - Delta A / 2)
+                   B_bar = Delta / (1 - Delta A / 2)
+        s_t = A_bar * s_{t-1} + B_bar x_t                 s complex [*, H, N/2]
+        y_t = 2 Re(sum_n C_n s_{t,n}) + D x_t             channel by channel
+
+    B is 1, as C B is all that counts; a channel has N = `state_size` dimensions, of
+    each conjugate pair one member. The block around the cell mixes the channels. Where
+    the input has other than H features, W_in x_t takes the place of x_t.
+
+    Re A = -exp(.) starts at -1/2. Im A_n by `eigenvalues`:
+    's4d_lin': pi n;  's4d_inv': N/pi (N / (2n + 1) - 1);  'legs': those of the normal
+    part of HiPPO-LegS, of which 's4d_inv' is the approximation.
+    Delta starts log-uniform on [step_min, step_max], C complex with E |C|^2 = 1,
+    D ~ N(0, 1). A and Delta are labelled 'recurrent'.
+    """
+    base.check_size(hidden_size=hidden_size, state_size=state_size)
+    if state_size % 2:
+        raise values.UsageError(f"state_size must be even, not {state_size}")
+    base.check_option("eigenvalues", eigenvalues, tuple(EIGENVALUES))
+    base.check_option("discretization", discretization, DISCRETIZATIONS)
+    check_steps(step_min, step_max)
+    size, half = hidden_size, state_size // 2
+
+    def init(key, input_size):
+        key_in, key_step, key_c, key_d = jax.random.split(key, 4)
+        frequencies = jnp.asarray(EIGENVALUES[eigenvalues](state_size))
+        return S4DParams(
+            W_in=channels(key_in, input_size, size),
+            log_real=jnp.log(jnp.full((size, half), 0.5)),
+            imag=jnp.tile(frequencies, (size, 1)),
+            log_step=log_steps(key_step, (size,), step_min, step_max),
+            C=0.5**0.5 * jax.random.normal(key_c, (2, size, half)),
+            D=jax.random.normal(key_d, (size,)),
+        )
+
+    def weights(params):
+        A = jax.lax.complex(-jnp.exp(params.log_real), params.imag)
+        step = jnp.exp(params.log_step)[:, None]
+        decay, gain = discretize(A, step, discretization)
+        return S4DWeights(params.W_in, decay, gain, params.C, params.D)
+
+    def initial_state(params, batch_shape):
+        dtype = jnp.result_type(params.C, jnp.complex64)
+        return jnp.zeros((*batch_shape, size, half), dtype)
+
+    def project(w, x):
+        x = to_channels(w.W_in, x)
+        return S4DDrive(x[..., None] * w.gain, x * w.D)
+
+    def readout(w, s, u):
+        return 2 * jnp.sum(s.real * w.C[0] - s.imag * w.C[1], axis=-1) + u.skip
+
+    def groups(params):
+        return S4DParams(
+            W_in=None if params.W_in is None else "free",
+            log_real="recurrent",
+            imag="recurrent",
+            log_step="recurrent",
+            C="free",
+            D="free",
+        )
+
+    return base.Cell(
+        init=init,
+        initial_state=initial_state,
+        weights=weights,
+        project=project,
+        readout=readout,
+        associative=base.affine(lambda w, u: (w.decay, u.v)),
+        structure=base.Structure(jacobian="diagonal", linear_map=True),
+        groups=groups,
+    )
+
+
+def channels(key, input_size, size):
+    """W_in [D, H] of variance 1/D where a cell needs H features; None where D = H."""
+    return None if input_size == size else base.lecun_normal(key, input_size, size)
+
+
+def to_channels(W_in, x):
+    return x if W_in is None else x @ W_in

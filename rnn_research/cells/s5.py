@@ -1,0 +1,174 @@
+"""The simplified structured state-space layer: one system for all inputs at once."""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnn_research import values
+from rnn_research.cells import base
+
+
+class S5Params(NamedTuple):
+    real: jax.Array  # [P/2], Re Lambda, one of each conjugate pair
+    imag: jax.Array  # [P/2], Im Lambda
+    log_step: jax.Array  # [P/2], log Delta
+    B: jax.Array  # [2, D, P/2], real and imaginary part
+    C: jax.Array  # [2, P/2, H]
+    D: jax.Array  # [H] where D = H, else [D, H]
+
+
+class S5Weights(NamedTuple):
+    decay: jax.Array  # [P/2] complex
+    B: jax.Array  # [D, P/2] complex, discretised
+    C: jax.Array  # [2, P/2, H]
+    D: jax.Array  # [H] or [D, H]
+
+
+class S5Drive(NamedTuple):
+    v: jax.Array  # [*, P/2] complex, what enters the state
+    skip: jax.Array  # [*, H], D x
+
+
+@base.cell
+def s5(
+    hidden_size,
+    *,
+    state_size=64,
+    blocks=1,
+    discretization="zoh",
+    clip=False,
+    step_min=0.001,
+    step_max=0.1,
+):
+    """S5 (Smith, Warrington & Linderman 2022, arXiv 2208.04933).
+
+        zoh:       lambda_bar = exp(Delta lambda)
+                   B_bar = (lambda_bar - 1) / lambda B
+        bilinear:  lambda_bar = (1 + Delta lambda / 2) / (1 - Delta lambda / 2)
+                   B_bar = Delta / (1 - Delta lambda / 2) B
+        s_t = lambda_bar * s_{t-1} + B_bar x_t               s complex [*, P/2]
+        y_t = 2 Re(C s_t) + D x_t
+
+    A real system of P = `state_size` dimensions, of each conjugate pair one member.
+
+    Args:
+      blocks: J; the P dimensions start as J copies of the same matrix.
+      discretization: 'zoh' or 'bilinear'.
+      clip: Re lambda at most -1e-4, for sequences without an end.
+      step_min, step_max: Delta starts log-uniform between them.
+
+    lambda starts as the eigenvalues of the normal part of HiPPO-LegS, -1/2 + i w;
+    B = V^-1 B~ and C = C~ V, V the eigenvectors, B~ and C~ real and normal of variance
+    1/D and 1/P; D as in lru. The authors' code draws B~ with variance 1/P and C~
+    complex. lambda, Delta and B are labelled 'recurrent'.
+    """
+    base.check_size(hidden_size=hidden_size, state_size=state_size, blocks=blocks)
+    if state_size % (2 * blocks):
+        raise values.UsageError(
+            f"state_size ({state_size}) must be a multiple of 2 blocks ({2 * blocks})"
+        )
+    base.check_option("discretization", discretization, DISCRETIZATIONS)
+    check_steps(step_min, step_max)
+    size, half, block = hidden_size, state_size // 2, state_size // blocks
+
+    def init(key, input_size):
+        key_b, key_c, key_d, key_step = jax.random.split(key, 4)
+        frequencies, vectors = legs(block)
+        inward = base.lecun_normal(key_b, input_size, state_size)
+        outward = base.lecun_normal(key_c, state_size, size)
+        V = jnp.stack([vectors.real, vectors.imag])
+        B = jnp.einsum("djp,rpq->rdjq", inward.reshape(input_size, blocks, block), V)
+        C = jnp.einsum("jph,rpq->rjqh", outward.reshape(blocks, block, size), V)
+        return S5Params(
+            real=jnp.full(half, -0.5),
+            imag=jnp.tile(jnp.asarray(frequencies), blocks),
+            log_step=log_steps(key_step, (half,), step_min, step_max),
+            B=B.reshape(2, input_size, half) * jnp.array([1.0, -1.0])[:, None, None],
+            C=C.reshape(2, half, size),
+            D=init_skip(key_d, input_size, size),
+        )
+
+    def weights(params):
+        real = jnp.minimum(params.real, -1e-4) if clip else params.real
+        decay, gain = discretize(
+            jax.lax.complex(real, params.imag), jnp.exp(params.log_step), discretization
+        )
+        return S5Weights(decay, gain * jax.lax.complex(*params.B), params.C, params.D)
+
+    def initial_state(params, batch_shape):
+        return jnp.zeros((*batch_shape, half), jnp.result_type(params.B, jnp.complex64))
+
+    def project(w, x):
+        v = jax.lax.complex(x @ w.B.real, x @ w.B.imag)
+        return S5Drive(v, apply_skip(w.D, x))
+
+    def readout(w, s, u):
+        return 2 * (s.real @ w.C[0] - s.imag @ w.C[1]) + u.skip
+
+    def groups(params):
+        del params
+        return S5Params(*["recurrent"] * 4, C="free", D="free")
+
+    return base.Cell(
+        init=init,
+        initial_state=initial_state,
+        weights=weights,
+        project=project,
+        readout=readout,
+        associative=base.affine(lambda w, u: (w.decay, u.v)),
+        structure=base.Structure(jacobian="diagonal", linear_map=True),
+        groups=groups,
+    )
+
+
+# --------------------------------------- shared by the cells of state-space models
+
+DISCRETIZATIONS = ("zoh", "bilinear")
+
+
+def discretize(eigenvalues, step, method):
+    """(decay, gain) of h' = decay h + gain v for dh/dt = eigenvalue h + v."""
+    exponent = step * eigenvalues
+    if method == "bilinear":
+        return (1 + exponent / 2) / (1 - exponent / 2), step / (1 - exponent / 2)
+    return jnp.exp(exponent), jnp.expm1(exponent) / eigenvalues
+
+
+def legs(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The normal part of HiPPO-LegS, S = A + P P^T, P_n = sqrt(n + 1/2), as eigenpairs.
+
+    S = -I/2 + K with K antisymmetric, so its eigenvalues are -1/2 +- i w: the positive
+    w [N/2], rising, and their eigenvectors, orthonormal columns [N, N/2].
+    """
+    p = np.sqrt(np.arange(size) + 0.5)
+    below = np.tril(np.outer(p, p), -1)
+    frequencies, vectors = np.linalg.eigh(-1j * (below.T - below))
+    return frequencies[size // 2 :], vectors[:, size // 2 :]
+
+
+def check_steps(step_min, step_max):
+    if not 0 < step_min < step_max:
+        raise values.UsageError(
+            f"0 < step_min < step_max must hold, not {step_min!r} and {step_max!r}"
+        )
+
+
+def log_steps(key, shape, step_min, step_max):
+    """log Delta, Delta log-uniform on [step_min, step_max]."""
+    low, high = math.log(step_min), math.log(step_max)
+    return jax.random.uniform(key, shape, minval=low, maxval=high)
+
+
+def init_skip(key, input_size, size):
+    """D of the skip connection D x: N(0, 1) diagonal, [H], where the sizes agree, else
+    [D, H] of variance 1/D."""
+    if input_size == size:
+        return jax.random.normal(key, (size,))
+    return base.lecun_normal(key, input_size, size)
+
+
+def apply_skip(D, x):
+    return x * D if D.ndim == 1 else x @ D

@@ -1,0 +1,15 @@
+"""The conformance kit: is a cell what it says? For ours and for users' cells.
+
+    report = check_cell(my_cell(8))
+    print(report)          # what holds; what does not, by how much, where to look
+    assert report.passed
+
+All is computed in float64 on a small size, with parameters away from their first values
+and a state that the cell has reached by running.
+"""
+
+from rnn_research.checks.check import check_cell
+from rnn_research.checks.fit import check_fit
+from rnn_research.checks.report import Check, Report
+
+__all__ = ["Check", "Report", "check_cell", "check_fit"]

@@ -1,0 +1,89 @@
+"""The table of cells in the README, read from the cells themselves.
+
+python -m rnn_research.checks.catalogue
+"""
+
+import inspect
+import re
+
+import jax
+
+from rnn_research import blocks, cells, engines
+from rnn_research.cells.base import Cell
+from rnn_research.layers import as_layer
+
+SIZE, INPUTS = 128, 2  # of the parameters that are counted: the adding problem's
+COLUMNS = ("cell", "equation", "paper", "structure", "parallel in time", "parameters")
+
+
+def table() -> str:
+    """A Markdown table, one row a cell or block."""
+    rows = [
+        row(name, getattr(module, name))
+        for module in (cells, blocks)
+        for name in module.__all__
+    ]
+    lines = [COLUMNS, ("---",) * len(COLUMNS), *rows]
+    return "\n".join(f"| {' | '.join(cell)} |" for cell in lines)
+
+
+def row(name: str, make) -> tuple[str, ...]:
+    """name, equation, paper, structure, engines, parameters at H = 128, D = 2."""
+    value = make(SIZE)
+    text = inspect.getdoc(make)
+    params = jax.eval_shape(
+        lambda key: as_layer(value).init(key, INPUTS), jax.random.key(0)
+    )
+    count = sum(leaf.size for leaf in jax.tree.leaves(params))
+    parallel = ""
+    if isinstance(value, Cell):
+        parallel = "no" if engines.associative().complaint(value) else "yes"
+    return (
+        f"`{name}`",
+        f"`{equation(text)}`".replace("|", "\\|"),
+        paper(text),
+        structure(value),
+        parallel,
+        f"{count:,}",
+    )
+
+
+def equation(text: str) -> str:
+    """The line of a docstring's first indented block that gives the new state."""
+    block = re.search(r"(?:^ {4}.*\n?|^\n)+", text, re.MULTILINE).group()
+    spaced = re.sub(r" +(=|:) +", r" \1 ", block)
+    parts = [part for line in spaced.splitlines() for part in re.split(r" {3,}", line)]
+    lines = [part.strip(" ,;") for part in parts if " = " in part]
+    steps = [line for line in lines if "{t-1}" in line] or lines
+    for symbol in ("h", "c", "S", "C", "s", "m", "z", "y"):
+        for line in steps:
+            if line.startswith(f"{symbol}_t = "):
+                return line
+    return steps[-1]
+
+
+def paper(text: str) -> str:
+    """`Cho et al. 2014, arXiv 1406.1078` from a docstring's title."""
+    title = " ".join(text.split("\n\n")[0].split())
+    cited = re.findall(r"\(([^()]*\b(?:19|20)\d\d[^()]*)\)", title)
+    return cited[0] if cited else ""
+
+
+def structure(value) -> str:
+    """What is declared of a cell's Jacobian and maps; of a block that it is one."""
+    if not isinstance(value, Cell):
+        return "layer"
+    declared = value.structure
+    said = [declared.jacobian]
+    if isinstance(declared.jacobian, tuple):
+        said = [f"blocks of {declared.jacobian[1]}"]
+    said += declared.properties
+    if declared.linear_map:
+        said.append("linear")
+    if value.inverse is not None:
+        said.append("invertible")
+    return ", ".join(said)
+
+
+if __name__ == "__main__":
+    print(table())

@@ -1,0 +1,382 @@
+"""The laws of cells."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnn_research import engines, values
+from rnn_research.checks import structure
+from rnn_research.checks.report import (
+    BATCH,
+    DIFFERENCES,
+    EXACT,
+    INPUTS,
+    LENGTH,
+    ROUNDING,
+    Fault,
+    Law,
+    difference,
+    disturbed,
+    flags,
+    random_like,
+)
+from rnn_research.unroll import unroll, where
+
+HALF = 0.1  # relative error allowed of one step in bfloat16
+
+
+class Subject:
+    """A cell with parameters, inputs and a state to check it on."""
+
+    def __init__(self, cell):
+        self.cell = cell
+        keys = jax.random.split(jax.random.key(0), 4)
+        params = cell.init(keys[0], INPUTS)
+        self.params = disturbed(keys[1], params, cell.groups(params))
+        self.x = jax.random.normal(keys[2], (LENGTH, BATCH, INPUTS))
+        before = jax.random.normal(keys[3], (3, BATCH, INPUTS))
+        self.w = cell.weights(self.params)
+        self.state = unroll(cell, self.params, before).final_state
+        self.u = self.project(self.x)
+
+    def project(self, x):
+        return self.cell.project(self.w, x if self.cell.noise is None else (x, None))
+
+    def u_at(self, t):
+        return jax.tree.map(lambda leaf: leaf[t], self.u)
+
+    @functools.cached_property
+    def slopes(self):
+        return tuple(_slopes(self))
+
+    @functools.cached_property
+    def run(self):
+        """(params, x, state) -> (outputs, final state) of the plain loop, compiled."""
+
+        def run(params, x, state):
+            engine = engines.sequential(project="sequence")
+            result = unroll(self.cell, params, x, state=state, engine=engine)
+            return result.outputs, result.final_state
+
+        return jax.jit(run)
+
+
+def _leading_axes(s) -> float:
+    """Functions on [T, B] against each entry by itself."""
+    h = s.state
+    batched = (s.cell.step(s.w, h, s.u_at(0)), s.cell.readout(s.w, h, s.u_at(0)))
+    single = jax.vmap(lambda h, u: (s.cell.step(s.w, h, u), s.cell.readout(s.w, h, u)))(
+        h, s.u_at(0)
+    )
+    alone = [s.project(s.x[t, 0]) for t in range(LENGTH)]
+    alone = jax.tree.map(lambda *leaves: jnp.stack(leaves), *alone)
+    whole = jax.tree.map(lambda leaf: leaf[:, 0], s.u)
+    return max(difference(batched, single), difference(whole, alone))
+
+
+def _causality(s) -> float:
+    cut = LENGTH // 2
+    later, _ = s.run(s.params, s.x.at[cut:].add(1.0), s.state)
+    now, _ = s.run(s.params, s.x, s.state)
+    return difference(later[:cut], now[:cut])
+
+
+def _batch_independence(s) -> float:
+    other = s.x.at[:, 0].add(1.0)
+    state = jax.tree.map(lambda leaf: leaf.at[0].add(0.5), s.state)
+
+    def rest(x, state):
+        outputs, final = s.run(s.params, x, state)
+        return outputs[:, 1:], jax.tree.map(lambda leaf: leaf[1:], final)
+
+    return difference(rest(other, state), rest(s.x, s.state))
+
+
+def _flags_against_a_loop(s) -> float:
+    """Masks and resets by `unroll` against a loop in Python."""
+    mask, reset = flags()
+    start = s.cell.initial_state(s.params, (BATCH,))
+    h, ys = s.state, []
+    for t in range(LENGTH):
+        h = where(reset[t], start, h)
+        new = s.cell.step(s.w, h, s.u_at(t))
+        h = where(mask[t], new, h)
+        y = s.cell.readout(s.w, h, s.u_at(t))
+        ys.append(where(mask[t], y, jnp.zeros_like(y)))
+    result = unroll(s.cell, s.params, s.x, state=s.state, mask=mask, reset=reset)
+    return difference((result.outputs, result.final_state), (jnp.stack(ys), h))
+
+
+def _types(dtype, s) -> float:
+    params = jax.tree.map(lambda leaf: leaf.astype(dtype), s.params)
+    with jax.enable_x64(dtype == jnp.float64):
+        params = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), params)
+        x = jnp.asarray(np.asarray(s.x), dtype)
+        result = unroll(s.cell, params, x)
+        if result.outputs.dtype != dtype:
+            raise Fault(
+                f"outputs are {result.outputs.dtype} for {dtype.__name__} inputs"
+            )
+        if not np.isfinite(result.outputs).all():
+            raise Fault(f"outputs in {dtype.__name__} are not finite")
+        low = np.asarray(result.outputs, np.float64)
+    start = s.cell.initial_state(s.params, (BATCH,))
+    return difference(low, np.asarray(s.run(s.params, s.x, start)[0]))
+
+
+def _half_precision(s) -> float:
+    """bfloat16 weights and inputs around a float32 state."""
+
+    def cast(tree, dtype):
+        def one(leaf):
+            if jnp.iscomplexobj(leaf):
+                return leaf.astype(jnp.complex64)
+            is_real = jnp.issubdtype(leaf.dtype, jnp.floating)
+            return leaf.astype(dtype) if is_real else leaf
+
+        return jax.tree.map(one, tree)
+
+    state, w = cast(s.state, jnp.float32), cast(s.w, jnp.bfloat16)
+    x = s.x[0].astype(jnp.bfloat16)
+    u = s.cell.project(w, x if s.cell.noise is None else (x, None))
+    new = s.cell.step(w, state, u)
+    kinds = [leaf.dtype for leaf in jax.tree.leaves(new)]
+    if kinds != [leaf.dtype for leaf in jax.tree.leaves(state)]:
+        raise Fault(f"the float32 state becomes {kinds[0]} under bfloat16 weights")
+    exact = s.cell.step(s.w, s.state, s.u_at(0))
+    widened = jax.tree.map(lambda a, b: a.astype(b.dtype), new, exact)
+    return difference(widened, exact)
+
+
+def _vmap(s) -> float:
+    """An ensemble of parameters by vmap against each by itself."""
+    other = disturbed(jax.random.key(5), s.params, s.cell.groups(s.params))
+    both = jax.tree.map(lambda *leaves: jnp.stack(leaves), s.params, other)
+
+    def run(params):
+        return s.run(params, s.x, s.state)[0]
+
+    each = jnp.stack([run(s.params), run(other)])
+    return difference(jax.vmap(run)(both), each)
+
+
+def _engines_agree(s) -> float:
+    """Against the plain loop, with masks, resets, a state and a gradient through it."""
+    mask, reset = flags()
+    loop, *others = candidates = [
+        engines.sequential(),
+        *(engine for engine in ENGINES if not engine.complaint(s.cell)),
+    ]
+
+    @jax.jit
+    def run(*arguments):
+        def through(engine):
+            def function(params, x, state):
+                options = {"mask": mask, "reset": reset, "engine": engine}
+                result = unroll(s.cell, params, x, state=state, **options)
+                return result.outputs, result.final_state
+
+            primal, pull = jax.vjp(function, *arguments)
+            return primal, pull(random_like(jax.random.key(7), primal))
+
+        return [through(engine) for engine in candidates]
+
+    reference, *results = run(s.params, s.x, s.state)
+    worst = 0.0
+    for engine, result in zip(others, results, strict=True):
+        error = difference(result, reference)
+        if not error <= ROUNDING:
+            raise Fault(
+                f"{engine} differs from {loop} by {error:.1e} in values or gradients; "
+                "is the associative form the step?"
+            )
+        worst = max(worst, error)
+    return worst
+
+
+ENGINES = (
+    engines.sequential(project="sequence"),
+    engines.checkpointed(chunk=3),
+    engines.associative(),
+)
+
+
+def _slopes(s):
+    """(reverse mode, forward mode, finite differences) along one direction.
+
+    Of two steps the one that agrees better, since a ReLU may have its kink between.
+    """
+
+    @jax.jit
+    def all_three(direction):
+        def loss(shift):
+            params, x = jax.tree.map(
+                lambda a, d: a + shift * d, (s.params, s.x), direction
+            )
+            outputs, final = s.run(params, x, s.state)
+            squares = (jnp.sum(jnp.abs(h) ** 2) for h in jax.tree.leaves(final))
+            return jnp.sum(jnp.sin(outputs)) + sum(squares)
+
+        steps = jnp.array([1e-5, 1e-6])
+        at = jax.lax.map(loss, jnp.concatenate([steps, -steps]))
+        slopes = (at[:2] - at[2:]) / (2 * steps)
+        reverse = jax.grad(loss)(0.0)
+        closest = jnp.argmin(jnp.abs(slopes - reverse))
+        return reverse, jax.jvp(loss, (0.0,), (1.0,))[1], slopes[closest]
+
+    return map(float, all_three(random_like(jax.random.key(3), (s.params, s.x))))
+
+
+def _finite_differences(s) -> float:
+    reverse, _, slope = s.slopes
+    return abs(reverse - slope) / max(1.0, abs(slope))
+
+
+def _forward_mode(s) -> float:
+    reverse, forward, _ = s.slopes
+    return abs(reverse - forward) / max(1.0, abs(forward))
+
+
+def _every_parameter_matters(s) -> float:
+    """No leaf, but those labelled 'fixed', has a gradient of zero."""
+
+    @jax.jit
+    def gradient(params):
+        def loss(params):
+            start = s.cell.initial_state(params, (BATCH,))
+            outputs, _ = s.run(params, s.x, start)
+            return jnp.sum(jnp.sin(outputs))
+
+        return jax.grad(loss)(params)
+
+    labels = jax.tree.leaves(s.cell.groups(s.params))
+    named = jax.tree_util.tree_leaves_with_path(gradient(s.params))
+    idle = [
+        jax.tree_util.keystr(path).strip(".[]'")
+        for (path, leaf), label in zip(named, labels, strict=True)
+        if label != "fixed" and not np.asarray(leaf).any()
+    ]
+    if idle:
+        raise Fault(
+            f"nothing depends on {', '.join(idle)}; is it missing in a formula?"
+        )
+    return 0.0
+
+
+def _no_second_compilation(s) -> float:
+    traced = []
+
+    def run(cell, params, x):
+        traced.append(cell)
+        return unroll(cell, params, x).outputs
+
+    jitted = jax.jit(run, static_argnums=0)
+    jitted.trace(s.cell, s.params, s.x)
+    jitted.trace(values.remade(s.cell), s.params, s.x + 1)
+    return len(traced) - 1
+
+
+def _groups(s) -> float:
+    labels = set(jax.tree.leaves(s.cell.groups(s.params)))
+    if not labels <= {"recurrent", "free", "fixed"}:
+        raise Fault(f"groups has the labels {sorted(labels)}")
+    return 0.0
+
+
+def _retract(s) -> float:
+    """What an update's retraction gives are parameters again."""
+    before, after = s.params, s.cell.retract(s.params)
+    if jax.tree.map(jnp.shape, before) != jax.tree.map(jnp.shape, after):
+        raise Fault("retract changes the structure or the shapes of the parameters")
+    return difference(after, after)
+
+
+def _gates(s) -> float:
+    for gate in s.cell.gates(s.w, s.state, s.u_at(0)):
+        if gate.shape[0] != BATCH or not np.isfinite(gate).all():
+            raise Fault(
+                f"a gate of shape {list(gate.shape)} is not [B, ...] and finite"
+            )
+    return 0.0
+
+
+LAWS = (
+    Law(
+        "pointwise in leading axes",
+        _leading_axes,
+        EXACT,
+        "project, step or readout mixes entries of the leading axes; use axis=-1 and "
+        "x @ W, never axis 0",
+    ),
+    Law(
+        "causal",
+        _causality,
+        0.0,
+        "outputs depend on later inputs: project looks ahead",
+    ),
+    Law(
+        "sequences of a batch apart",
+        _batch_independence,
+        0.0,
+        "a sequence changes with another of its batch: step, project or readout mixes "
+        "the batch axis",
+    ),
+    Law(
+        "masks and resets as in a loop",
+        _flags_against_a_loop,
+        EXACT,
+        "initial_state, or a state whose leaves do not start with the batch axes",
+    ),
+    Law(
+        "float32",
+        functools.partial(_types, jnp.float32),
+        1e-3,
+        "an intermediate that loses digits: exp or log of large numbers, a difference "
+        "of near equals",
+    ),
+    Law(
+        "bfloat16 around a float32 state",
+        _half_precision,
+        HALF,
+        "step rounds the state to bfloat16, or cancels in half precision",
+    ),
+    Law("vmap over parameters", _vmap, EXACT, "a shape read from the parameters"),
+    Law(
+        "engines agree, values and gradients",
+        _engines_agree,
+        ROUNDING,
+        "the associative form, or a step that is not pure",
+    ),
+    Law(
+        "gradient is that of finite differences",
+        _finite_differences,
+        DIFFERENCES,
+        "a custom derivative, a stop_gradient, or a step that is not smooth here",
+    ),
+    Law(
+        "forward mode is reverse mode",
+        _forward_mode,
+        ROUNDING,
+        "a custom derivative that is defined for one mode only",
+    ),
+    Law("every parameter matters", _every_parameter_matters, 0.0, "project and step"),
+    Law(
+        "a second call does not compile",
+        _no_second_compilation,
+        0.0,
+        "equal calls of the factory make cells that are not equal; are its arguments "
+        "hashable?",
+    ),
+    Law("groups label every leaf", _groups, 0.0, "groups"),
+    Law("retract gives parameters", _retract, 0.0, "retract"),
+    Law(
+        "gates",
+        _gates,
+        0.0,
+        "gates must be a NamedTuple of arrays [*, ...]",
+        lambda cell: cell.gates is not None,
+    ),
+    *structure.LAWS,
+)

@@ -1,0 +1,41 @@
+"""One cell or layer against all its laws."""
+
+import time
+
+import jax
+
+from rnn_research import values
+from rnn_research.checks import cells, layers
+from rnn_research.checks.fit import check_fit
+from rnn_research.checks.report import INPUTS, Fault, Report, measure
+from rnn_research.layers import Layer
+
+FIT = "functions fit together"
+
+
+def check_cell(cell) -> Report:
+    """Check a cell, or a layer, against every law it claims to obey.
+
+    Functions that do not fit together end the check: nothing else can be measured.
+    """
+    begun = time.perf_counter()
+    is_layer = isinstance(cell, Layer)
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        checks = [] if is_layer else [measure(FIT, cell, _fit, 0.0, "")]
+        if all(check.passed for check in checks):
+            kind = layers if is_layer else cells
+            subject = kind.Subject(cell)
+            checks += [
+                measure(law.name, subject, law.error, law.limit, law.look_at)
+                for law in kind.LAWS
+                if law.concerns(cell)
+            ]
+    return Report(repr(cell), tuple(checks), time.perf_counter() - begun)
+
+
+def _fit(cell) -> float:
+    try:
+        check_fit(cell, INPUTS)
+    except values.UsageError as error:
+        raise Fault(str(error)) from error
+    return 0.0

@@ -1,0 +1,146 @@
+"""The laws of layers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnn_research import values
+from rnn_research.checks.report import (
+    BATCH,
+    DIFFERENCES,
+    INPUTS,
+    LENGTH,
+    ROUNDING,
+    Law,
+    difference,
+    disturbed,
+    flags,
+    random_like,
+)
+from rnn_research.layers import Call
+
+
+class Subject:
+    """A layer with parameters and inputs to check it on."""
+
+    def __init__(self, layer):
+        self.layer = layer
+        keys = jax.random.split(jax.random.key(0), 3)
+        params = layer.init(keys[0], INPUTS)
+        self.params = disturbed(keys[1], params, layer.groups(params))
+        self.x = jax.random.normal(keys[2], (LENGTH, BATCH, INPUTS))
+
+    def start(self, batch=BATCH):
+        return self.layer.initial_context(self.params, (batch,))
+
+    def apply(self, x, context=None, **call):
+        context = self.start(x.shape[1]) if context is None else context
+        return self.layer.apply(self.params, x, context, Call(**call))
+
+
+def _layer_causality(s) -> float:
+    cut = LENGTH // 2
+    later = s.x.at[cut:].add(1.0)
+    return difference(s.apply(later).outputs[:cut], s.apply(s.x).outputs[:cut])
+
+
+def _layer_batch(s) -> float:
+    other = s.x.at[:, 0].add(1.0)
+    return difference(s.apply(other).outputs[:, 1:], s.apply(s.x).outputs[:, 1:])
+
+
+def _halves(s) -> float:
+    worst = 0.0
+    mask, reset = flags()
+    for whole in ({}, {"mask": mask, "reset": reset}):
+        for cut in (1, LENGTH // 2):
+            first, second = (
+                {name: flag[part] for name, flag in whole.items()}
+                for part in (slice(cut), slice(cut, None))
+            )
+            a = s.apply(s.x[:cut], **first)
+            b = s.apply(s.x[cut:], a.context, **second)
+            joined = jnp.concatenate([a.outputs, b.outputs])
+            worst = max(worst, difference(joined, s.apply(s.x, **whole).outputs))
+    return worst
+
+
+def _layer_resets(s) -> float:
+    """After a reset as a sequence that starts there."""
+    cut = 3
+    reset = jnp.zeros((LENGTH, BATCH), bool).at[cut].set(True)
+    return difference(
+        s.apply(s.x, reset=reset).outputs[cut:], s.apply(s.x[cut:]).outputs
+    )
+
+
+def _layer_masks(s) -> float:
+    """Masked steps are not there: the rest is as without them."""
+    kept = np.array([0, 1, 3, 4, 6])
+    mask = jnp.zeros((LENGTH, BATCH), bool).at[kept].set(True)
+    return difference(s.apply(s.x, mask=mask).outputs[kept], s.apply(s.x[kept]).outputs)
+
+
+def _layer_differences(s) -> float:
+    direction = random_like(jax.random.key(3), (s.params, s.x))
+
+    @jax.jit
+    def loss(shift):
+        p, x = jax.tree.map(lambda a, d: a + shift * d, (s.params, s.x), direction)
+        context = s.layer.initial_context(p, (BATCH,))
+        return jnp.sum(jnp.sin(s.layer.apply(p, x, context, Call()).outputs))
+
+    step = 1e-5
+    slope = (loss(step) - loss(-step)) / (2 * step)
+    return abs(float(jax.grad(loss)(0.0) - slope)) / max(1.0, abs(float(slope)))
+
+
+def _layer_compilations(s) -> float:
+    traced = []
+
+    def run(layer, params, x):
+        traced.append(layer)
+        return layer.apply(
+            params, x, layer.initial_context(params, (BATCH,)), Call()
+        ).outputs
+
+    jitted = jax.jit(run, static_argnums=0)
+    jitted(s.layer, s.params, s.x)
+    jitted(values.remade(s.layer), s.params, s.x + 1)
+    return len(traced) - 1
+
+
+def _is_causal(layer) -> bool:
+    return layer.causal
+
+
+LAWS = (
+    Law("causal", _layer_causality, 0.0, "outputs depend on later inputs", _is_causal),
+    Law(
+        "sequences of a batch apart",
+        _layer_batch,
+        0.0,
+        "a sequence changes with another of its batch",
+    ),
+    Law(
+        "two halves are the whole",
+        _halves,
+        ROUNDING,
+        "the context does not carry all that the second half needs",
+        _is_causal,
+    ),
+    Law("resets", _layer_resets, ROUNDING, "the past is seen across a reset"),
+    Law("masks", _layer_masks, ROUNDING, "masked steps are seen, or move the context"),
+    Law(
+        "gradient is that of finite differences",
+        _layer_differences,
+        DIFFERENCES,
+        "a custom derivative, a stop_gradient, or a map that is not smooth here",
+    ),
+    Law(
+        "a second call does not compile",
+        _layer_compilations,
+        0.0,
+        "equal calls of the factory make layers that are not equal",
+    ),
+)

@@ -1,0 +1,197 @@
+"""The laws of what a cell declares of its structure."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnn_research.checks.report import EXACT, ROUNDING, Fault, Law, difference
+
+Tree = Any
+
+
+def _real_parts(tree: Tree) -> jax.Array:
+    """One real vector of a state without batch axes, complex entries as pairs."""
+    parts = []
+    for leaf in jax.tree.leaves(tree):
+        both = [leaf.real, leaf.imag] if jnp.iscomplexobj(leaf) else [leaf]
+        parts += [part.ravel() for part in both]
+    return jnp.concatenate(parts)
+
+
+def step_jacobian(cell, w: Tree, h: Tree, u: Tree) -> jax.Array:
+    """dh'/dh of one step without batch axes, dense, complex entries as real pairs."""
+    leaves, structure = jax.tree.flatten(h)
+
+    def rebuild(vector):
+        rebuilt, at = [], 0
+        for leaf in leaves:
+            size = leaf.size
+            if jnp.iscomplexobj(leaf):
+                real, imag = vector[at : at + size], vector[at + size : at + 2 * size]
+                new, at = jax.lax.complex(real, imag), at + 2 * size
+            else:
+                new, at = vector[at : at + size], at + size
+            rebuilt.append(new.reshape(leaf.shape))
+        return structure.unflatten(rebuilt)
+
+    return jax.jacfwd(lambda v: _real_parts(cell.step(w, rebuild(v), u)))(
+        _real_parts(h)
+    )
+
+
+def _one(tree: Tree) -> Tree:
+    return jax.tree.map(lambda leaf: leaf[0], tree)
+
+
+def _step_jacobian(s) -> np.ndarray:
+    u = _one(s.u_at(0))
+    return np.asarray(step_jacobian(s.cell, s.w, _one(s.state), u))
+
+
+def _sparse_jacobian(s) -> float:
+    """The largest entry outside of what is declared, relative to the largest."""
+    declared = s.cell.structure.jacobian
+    jacobian = np.abs(_step_jacobian(s))
+    units, at = [], 0  # the unit, or the block of units, that each real entry is of
+    for leaf in jax.tree.leaves(_one(s.state)):
+        unit = np.arange(leaf.size)
+        if declared != "diagonal":
+            unit = unit // declared[1]
+        units.append(np.tile(unit, 2 if jnp.iscomplexobj(leaf) else 1))
+        at += leaf.size
+    units = np.concatenate(units)
+    outside = jacobian[units[:, None] != units[None, :]]
+    return float(outside.max(initial=0.0) / max(jacobian.max(), 1e-300))
+
+
+def _associative_laws(s) -> float:
+    form, cell = s.cell.associative, s.cell
+    e = [form.element(s.w, s.u_at(t)) for t in range(3)]
+    left = form.combine(form.combine(e[2], e[1]), e[0])
+    right = form.combine(e[2], form.combine(e[1], e[0]))
+    one_by_one = s.state
+    by_step = s.state
+    for t in range(3):
+        one_by_one = form.apply(e[t], one_by_one)
+        by_step = cell.step(s.w, by_step, s.u_at(t))
+    errors = {
+        "step is not apply(element)": difference(one_by_one, by_step),
+        "apply(combine(later, earlier)) is not apply(later) after apply(earlier)": (
+            difference(form.apply(left, s.state), one_by_one)
+        ),
+        "combine is not associative": difference(
+            form.apply(left, s.state), form.apply(right, s.state)
+        ),
+    }
+    for fault, error in errors.items():
+        if not error <= ROUNDING:
+            raise Fault(f"the associative form is false: {fault} (off by {error:.1e})")
+    return max(errors.values())
+
+
+def _linear_map(s) -> float:
+    other = jax.random.normal(jax.random.key(9), s.x.shape)
+
+    def run(x):
+        return s.run(s.params, x, s.state)[0]
+
+    zero = run(jnp.zeros_like(s.x))
+    both = run(2 * s.x + 3 * other)
+    error = difference(both, 2 * run(s.x) + 3 * run(other) - 4 * zero)
+    declared = s.cell.structure.linear_map
+    if declared != (error <= ROUNDING):
+        raise Fault(
+            "structure.linear_map is "
+            + (
+                "declared, but the map is not linear"
+                if declared
+                else "not declared, but the map from inputs to outputs is linear"
+            )
+        )
+    return error if declared else 0.0
+
+
+def _transition_matrix(s) -> np.ndarray:
+    """The matrix W of `transition`, complex or real."""
+    h = jax.tree.leaves(_one(s.state))[0]
+    if s.cell.transition is None:
+        raise Fault("the property is declared, but the cell gives no `transition`")
+    basis = jnp.eye(h.shape[-1], dtype=h.dtype)
+    return np.asarray(s.cell.transition(s.w, basis)).T
+
+
+def _orthogonal(s) -> float:
+    matrix = _transition_matrix(s)
+    product = matrix.conj().T @ matrix
+    return np.abs(product - np.eye(len(matrix))).max()
+
+
+def _antisymmetric(s) -> float:
+    """W + W^T is a multiple of the identity: all eigenvalues have one real part."""
+    matrix = _transition_matrix(s)
+    symmetric = (matrix + matrix.T) / 2
+    gamma = np.mean(np.diag(symmetric))
+    gap = np.abs(symmetric - gamma * np.eye(len(matrix))).max()
+    return gap / np.abs(matrix).max()
+
+
+def _volume_preserving(s) -> float:
+    return abs(abs(np.linalg.det(_step_jacobian(s))) - 1.0)
+
+
+def _inverse(s) -> float:
+    u = s.u_at(0)
+    return difference(s.cell.inverse(s.w, s.cell.step(s.w, s.state, u), u), s.state)
+
+
+def _declares(property_name):
+    return lambda cell: property_name in cell.structure.properties
+
+
+LAWS = (
+    Law("the map is linear as declared", _linear_map, ROUNDING, "structure.linear_map"),
+    Law(
+        "Jacobian as declared",
+        _sparse_jacobian,
+        0.0,
+        "dh'/dh has entries outside of structure.jacobian",
+        lambda cell: cell.structure.jacobian != "dense",
+    ),
+    Law(
+        "associative form",
+        _associative_laws,
+        ROUNDING,
+        "element, combine or apply",
+        lambda cell: cell.associative is not None,
+    ),
+    Law(
+        "orthogonal (unitary)",
+        _orthogonal,
+        ROUNDING,
+        "W^H W is not I: a missing conjugate, square or normalisation in `transition`",
+        _declares("orthogonal"),
+    ),
+    Law(
+        "antisymmetric",
+        _antisymmetric,
+        EXACT,
+        "W + W^T is not a multiple of I in `transition`",
+        _declares("antisymmetric"),
+    ),
+    Law(
+        "volume-preserving",
+        _volume_preserving,
+        ROUNDING,
+        "|det dh'/dh| is not 1: is the new half of the state used where it must be?",
+        _declares("volume-preserving"),
+    ),
+    Law(
+        "inverse undoes step",
+        _inverse,
+        ROUNDING,
+        "inverse(w, step(w, h, u), u) is not h",
+        lambda cell: cell.inverse is not None,
+    ),
+)

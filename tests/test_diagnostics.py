@@ -9,7 +9,7 @@ import pytest
 from conftest import BATCH, INPUTS, LENGTH
 from test_cells_laws import example
 
-from rnn_research import Cell, cells, diagnostics, layers, models, tasks
+from rnn_research import Cell, blocks, cells, diagnostics, layers, models, tasks, values
 from rnn_research.checks.report import flags
 from rnn_research.diagnostics import table
 from rnn_research.unroll import trajectory, unroll
@@ -219,6 +219,15 @@ def test_state_loss_inside_a_model_is_that_of_the_cell():
         ),
         diagnostics.state_loss_log_norms(cell, params.body, x),
     )
+
+
+def test_a_recurrence_that_is_not_there():
+    task = tasks.adding(10)
+    model = models.build(blocks.tcn(4), task)
+    with pytest.raises(values.UsageError, match="has 0 recurrences; there is none"):
+        diagnostics.model_log_norms(
+            model, model.init(jax.random.key(0)), task, jax.random.key(1), 3
+        )
 
 
 def test_table_rows(tmp_path):

@@ -93,6 +93,13 @@ SLOW_TO_LEARN = {
 }
 
 
+def test_a_model_without_a_recurrence(run_in, capsys):
+    folder = run_in(PROGRAMS["adding_problem"], training_settings(), "--cell=tcn")
+    (made,) = (folder / "runs" / "adding_problem").iterdir()
+    assert [path.name for path in (made / "plots").iterdir()] == ["learning_curve.png"]
+    assert "parameters | no recurrence | " in capsys.readouterr().out
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", [*cells.__all__, *blocks.__all__])
 def test_every_cell_learns_to_add(cell, run_in):

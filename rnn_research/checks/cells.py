@@ -245,9 +245,8 @@ def _every_parameter_matters(s) -> float:
     @jax.jit
     def gradient(params):
         def loss(params):
-            start = s.cell.initial_state(params, (BATCH,))
-            outputs, _ = s.run(params, s.x, start)
-            return jnp.sum(jnp.sin(outputs))
+            starts = s.cell.initial_state(params, (BATCH,)), s.state
+            return sum(jnp.sum(jnp.sin(s.run(params, s.x, h)[0])) for h in starts)
 
         return jax.grad(loss)(params)
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import engines
+from rnn_research import engines, values
 from rnn_research.engines.base import Engine
 from rnn_research.layers import Call
 from rnn_research.unroll import Setup, set_up
@@ -83,6 +83,9 @@ def model_log_norms(
       loss: 'task', the task's loss of each sequence by itself, or 'state',
         ||h_T||^2 / 2 of the measured recurrence.
       layer: which of the model's recurrences is measured; -1 is the last.
+
+    Raises:
+      UsageError: the model has no recurrence, or fewer.
     """
     batch = task.sample(key, batch_size)
     taps: list[_Tap] = []
@@ -93,6 +96,10 @@ def model_log_norms(
         return task.score(outputs, batch)["loss"]
 
     score(_tapping(taps))
+    if not -len(taps) <= layer < len(taps):
+        raise values.UsageError(
+            f"{model} has {len(taps)} recurrences; there is none of index {layer}"
+        )
     setup, outputs = taps[layer]
     if loss == "state":
         return _state_loss(setup)

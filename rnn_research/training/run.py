@@ -68,7 +68,7 @@ def run(
 
     The folder of the run holds config.json, metrics.jsonl, summary.json, TensorBoard
     events, checkpoints/, plots/learning_curve.png and plots/gradients.png (the
-    gradient by lag before and after training).
+    gradient by lag before and after training, where the model has a recurrence).
     """
     runtime.start(
         run_config,
@@ -106,7 +106,8 @@ def run(
         goal=result.summary["goal"],
         title=f"{task.name}, T = {task.length}, {cell}",
     )
-    _draw_gradients(model, task, result, plots / "gradients.png")
+    if result.summary["engines"]:
+        _draw_gradients(model, task, result, plots / "gradients.png")
     print(*results.ending(result.summary), f"figures: {plots}", sep="\n")
     return result
 

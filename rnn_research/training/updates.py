@@ -249,7 +249,7 @@ def build(model, task, config, engine) -> Programs:
     devices = mesh.devices.size
     parts = [
         f"{sum(leaf.size for leaf in parameters):,} parameters",
-        ", ".join(dict.fromkeys(used)),
+        ", ".join(dict.fromkeys(used)) or "no recurrence",
         f"{devices} {mesh.devices.flat[0].device_kind} device{'s' * (devices > 1)}",
         f"memoryless baseline {task.baseline:.5f}",
     ]

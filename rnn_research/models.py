@@ -19,6 +19,7 @@ from rnn_research import blocks, cells, config, engines, layers, values
 from rnn_research.cells import initializers, wrappers
 from rnn_research.cells.base import Cell
 from rnn_research.checks import check_fit
+from rnn_research.interop import flax_cells
 from rnn_research.layers import Applied, Call, Layer
 from rnn_research.tasks.base import Task
 
@@ -138,7 +139,7 @@ def resolve_cell(text: str, hidden_size: int):
     value = values.resolve(
         text,
         "cell",
-        (cells, blocks, wrappers),
+        (cells, blocks, wrappers, flax_cells),
         inside=(initializers,),
         hidden_size=hidden_size,
     )

@@ -1,0 +1,154 @@
+"""Cells as modules of flax; importing this imports flax."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen, nnx
+
+from rnn_research import values
+from rnn_research.cells import base
+from rnn_research.unroll import where
+
+Tree = Any
+
+
+def as_linen(cell: base.Cell):
+    """The cell as a `flax.linen.RNNCellBase`, to be run by `flax.linen.RNN`.
+
+        rnn = linen.RNN(as_linen(cells.lem(64)), time_major=True)
+        variables = rnn.init(key, x)
+        y = rnn.apply(variables, x)
+
+    The params are those of `cell.init`, in variables["params"]["cell"]["cell"] here;
+    leaves labelled 'fixed' get no gradient. The weights are made anew at each step,
+    where `unroll` makes them once. A cell that constrains its params wants
+    `cell.retract` of them after each update.
+
+    Raises:
+      UsageError: the cell draws noise in training, which flax's loop has no place for.
+    """
+    return LinenCell(_without_noise(cell))
+
+
+def as_nnx(cell: base.Cell, input_size: int, *, rngs):
+    """The cell as a `flax.nnx.RNNCellBase`, to be run by `flax.nnx.RNN`.
+
+        rnn = nnx.RNN(as_nnx(cells.lem(64), 3, rngs=nnx.Rngs(0)), time_major=True)
+        y = rnn(x)
+
+    The params are those of `cell.init`, each leaf an nnx.Param; the module's `params`
+    is all of them, `set_params` puts others there. All else is as for `as_linen`.
+    """
+    base.check_size(input_size=input_size)
+    return NNXCell(_without_noise(cell), input_size, rngs)
+
+
+def _without_noise(cell: base.Cell) -> base.Cell:
+    if cell.noise is not None or cell.perturb is not None:
+        raise values.UsageError(
+            f"{cell.name} draws random numbers in training, and a module of flax has "
+            "no place for them; give the cell inside"
+        )
+    return cell
+
+
+class Started(NamedTuple):
+    """The carry where the initial state has parameters, which a carry is made without.
+
+    The first step puts the state in place.
+    """
+
+    state: Tree
+    started: jax.Array  # [*] bool
+
+
+class LinenCell(linen.RNNCellBase):
+    """See `as_linen`."""
+
+    cell: base.Cell
+
+    @linen.compact
+    def __call__(self, carry, x):
+        params = self.param("cell", self.cell.init, x.shape[-1])
+        if not _start_has_parameters(self.cell):
+            return _step(self.cell, params, carry, x)
+        first = self.cell.initial_state(params, x.shape[:-1])
+        state = where(carry.started, carry.state, first)
+        state, output = _step(self.cell, params, state, x)
+        return Started(state, jnp.ones_like(carry.started)), output
+
+    @linen.nowrap
+    def initialize_carry(self, rng, input_shape):
+        *batch_shape, input_size = input_shape
+        params = self.cell.init(rng, input_size)
+        state = self.cell.initial_state(params, tuple(batch_shape))
+        if not _start_has_parameters(self.cell):
+            return state
+        return Started(state, jnp.zeros(batch_shape, bool))
+
+    @property
+    def num_feature_axes(self):
+        return 1
+
+
+class NNXCell(nnx.RNNCellBase):
+    """See `as_nnx`."""
+
+    def __init__(self, cell, input_size, rngs):
+        self.cell = cell
+        params = cell.init(rngs.params(), input_size)
+        named, self.tree = jax.tree_util.tree_flatten_with_path(params)
+        self.names = tuple(
+            jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in named
+        )
+        leaves = (nnx.Param(leaf) for _, leaf in named)
+        self.leaves = nnx.Dict(dict(zip(self.names, leaves, strict=True)))
+
+    @property
+    def params(self):
+        """As `cell.init` makes them."""
+        return self.tree.unflatten([self.leaves[name][...] for name in self.names])
+
+    def set_params(self, params):
+        """Put others in their place."""
+        leaves = self.tree.flatten_up_to(params)
+        for name, leaf in zip(self.names, leaves, strict=True):
+            self.leaves[name][...] = leaf
+
+    def __call__(self, carry, x):
+        return _step(self.cell, self.params, carry, x)
+
+    def initialize_carry(self, input_shape, rngs=None, carry_init=None):
+        del rngs, carry_init
+        return self.cell.initial_state(self.params, input_shape[:-1])
+
+    @property
+    def num_feature_axes(self):
+        return 1
+
+
+def _step(cell: base.Cell, params: Tree, state: Tree, x: jax.Array):
+    labels = cell.groups(params)
+    params = jax.tree.map(
+        lambda label, leaf: jax.lax.stop_gradient(leaf) if label == "fixed" else leaf,
+        labels,
+        params,
+    )
+    w = cell.weights(params)
+    u = cell.project(w, x)
+    state = cell.step(w, state, u)
+    return state, cell.readout(w, state, u)
+
+
+def _start_has_parameters(cell: base.Cell) -> bool:
+    """Whether the initial state is other for other parameters."""
+
+    def start(params):
+        return cell.initial_state(params, ())
+
+    params = jax.eval_shape(lambda key: cell.init(key, 1), jax.random.key(0))
+    jaxpr = jax.make_jaxpr(start)(params).jaxpr
+    used = {id(var) for equation in jaxpr.eqns for var in equation.invars}
+    used |= {id(var) for var in jaxpr.outvars}
+    return any(id(var) in used for var in jaxpr.invars)

@@ -40,17 +40,14 @@ VARIANTS = {
 ALL_CELLS = {name: getattr(cells, name) for name in cells.__all__} | VARIANTS
 # One or two of each kind; the slow selection takes all.
 QUICK = {
-    "delta_net",
     "elman relu",
     "gru",
     "learned_state lru",
-    "linear_orthogonal",
     "lstm",
     "min_gru",
     "mlstm",
     "resettable lstm",
     "unicornn",
-    "urnn",
     "weight_drop gru",
     "zoneout lstm",
     "qrnn",

@@ -144,7 +144,8 @@ def transformer(
     rotary_base=10000.0,
     dropout_rate=0.0,
 ):
-    """The causal transformer with norms before, a baseline (Vaswani et al. 2017).
+    """The causal transformer with norms before, a baseline (Vaswani et al. 2017,
+    arXiv 1706.03762).
 
         h = W_in x + b
         h = h + W_o attention(layer_norm(h))                   `depth` times these two

@@ -68,7 +68,9 @@ class Structure:
     """What engines and diagnostics may assume of dh'/dh.
 
     Attributes:
-      jacobian: 'dense', 'diagonal', or ('block', k) for blocks of k by k.
+      jacobian: 'dense'; 'diagonal': each real or complex entry depends on itself; or
+        ('block', k): k units in a row depend on these k units of all parts of the
+        state, so a state of two parts and k = 1 has blocks of 2 by 2.
       properties: any of 'orthogonal', 'antisymmetric', 'volume-preserving'.
       linear_map: the map from inputs to outputs is linear, so the cell alone cannot
         multiply; models run it in a block with a gate and a skip connection.

@@ -32,7 +32,7 @@ class ClockworkState(NamedTuple):
 def clockwork(hidden_size, *, periods=(1, 2, 4, 8), recurrent=initializers.normal()):
     """Clockwork RNN (Koutnik et al. 2014, arXiv 1402.3511).
 
-        h_t^i = tanh(sum_{j >= i} W_ij h_{t-1}^j + U_i x_t + b_i)   where t mod T_i = 0
+        h_t^i = tanh(sum_{j >= i} W_ij h_{t-1}^j + U_i x_t + b_i)   where T_i divides t
         h_t^i = h_{t-1}^i                                           elsewhere
 
     for modules i of periods T_1 < T_2 < ...; a module reads itself and the slower ones.

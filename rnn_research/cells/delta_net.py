@@ -171,10 +171,9 @@ def delta_product(
 ):
     """DeltaProduct (Siems et al. 2025, arXiv 2502.10297): several delta steps a token.
 
-        S_0 = alpha_t S_{t-1}
         S_j = (I - beta_j k_j k_j^T) S_{j-1} + beta_j k_j v_j^T         j = 1 ... n
-        S_t = S_n,   y_t = S_t^T q_t                             for each head
 
+    for each head, from S_0 = alpha_t S_{t-1} to S_t = S_n; y_t = S_t^T q_t,
     with keys, values and rates k_j, v_j, beta_j (of time t) for each of the n steps,
     made as in `delta_net`. The transition is a product of n generalised Householder
     matrices; with negative eigenvalues two of them can make a rotation, n of them

@@ -53,10 +53,10 @@ def linoss(hidden_size, *, state_size=64, discretization="im"):
     """LinOSS (Rusch & Rus 2024, arXiv 2410.03943): N forced harmonic oscillators.
 
         y'' = -A y + B x,  A >= 0 diagonal, in steps of Delta
-        im:    z_t = z_{t-1} + Delta (-A y_t     + B x_t)
-        imex:  z_t = z_{t-1} + Delta (-A y_{t-1} + B x_t)
-               y_t = y_{t-1} + Delta z_t
-        output      C y_t + D x_t
+        z_t = z_{t-1} + Delta (-A y_t + B x_t)           'im', or
+        z_t = z_{t-1} + Delta (-A y_{t-1} + B x_t)       'imex'
+        y_t = y_{t-1} + Delta z_t
+        C y_t + D x_t                                    the output
 
     Unit by unit the map of (z, y) has the determinant 1 / (1 + Delta^2 A) in 'im',
     which forgets, and 1 in 'imex', which preserves volume and is stable for

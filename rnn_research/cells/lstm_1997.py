@@ -41,7 +41,7 @@ def lstm_1997(
     output_bias=None,
     scale=0.1,
 ):
-    """LSTM of 1997 (Hochreiter & Schmidhuber, Neural Computation 9(8)).
+    """LSTM without a forget gate (Hochreiter & Schmidhuber 1997, Neural Computation 9).
 
         net_u(t) = sum_v w_uv y_v(t-1) + sum_k w_uk x_k(t) + b_u
         y_in = sigmoid(net_in),   y_out = sigmoid(net_out)     one pair for each block

@@ -168,7 +168,8 @@ HENAFF = initializers.henaff()
 
 @base.cell
 def linear_orthogonal(hidden_size, *, recurrent=HENAFF):
-    """The orthogonal network without a nonlinearity, a control.
+    """The orthogonal network without a nonlinearity, a control (Henaff, Szlam & LeCun
+    2016, arXiv 1602.06662).
 
         h_t = W h_{t-1} + V x_t + b,    W = exp(A),  A = -A^T
 

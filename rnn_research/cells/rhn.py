@@ -32,11 +32,12 @@ def rhn(
 ):
     """Recurrent highway network (Zilly et al. 2016, arXiv 1607.03474).
 
-        s^0 = y_{t-1},   y_t = s^L,   and for l = 1 ... L:
         h^l = tanh(   W_H x_t [l = 1] + R_H^l s^{l-1} + b_H^l)
         t^l = sigmoid(W_T x_t [l = 1] + R_T^l s^{l-1} + b_T^l)
         c^l = sigmoid(W_C x_t [l = 1] + R_C^l s^{l-1} + b_C^l)
         s^l = h^l * t^l + s^{l-1} * c^l
+
+    for l = 1 ... L, from s^0 = y_{t-1} to y_t = s^L.
 
     Args:
       depth: L, micro-steps between two time steps; the authors' cell has 3 by default,

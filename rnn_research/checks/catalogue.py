@@ -51,15 +51,25 @@ def row(name: str, make) -> tuple[str, ...]:
 def equation(text: str) -> str:
     """The line of a docstring's first indented block that gives the new state."""
     block = re.search(r"(?:^ {4}.*\n?|^\n)+", text, re.MULTILINE).group()
-    spaced = re.sub(r" +(=|:) +", r" \1 ", block)
+    spaced = re.sub(r" +(=|:) +", r" \1 ", _joined(block))
     parts = [part for line in spaced.splitlines() for part in re.split(r" {3,}", line)]
     lines = [part.strip(" ,;") for part in parts if " = " in part]
-    steps = [line for line in lines if "{t-1}" in line] or lines
-    for symbol in ("h", "c", "S", "C", "s", "m", "z", "y"):
-        for line in steps:
-            if line.startswith(f"{symbol}_t = "):
-                return line
-    return steps[-1]
+    states = ("h", "c", "S", "C", "s", "m", "z", "y")
+    for of_itself in (r".*\b{0}[_^]\S*-1", ""):  # such as h_t of h_{{t-1}}
+        for symbol in states:
+            for line in lines:
+                if re.match(rf"{symbol}[_^]\S* = {of_itself.format(symbol)}", line):
+                    return line
+    return lines[-1]
+
+
+def _joined(block: str) -> str:
+    """With an equation that goes on in the next line, a bracket being open, in one."""
+    text = ""
+    for line in block.splitlines():
+        goes_on = text.count("(") > text.count(")")
+        text += f" {line.strip()}" if goes_on else f"\n{line}"
+    return text
 
 
 def paper(text: str) -> str:
@@ -76,7 +86,8 @@ def structure(value) -> str:
     declared = value.structure
     said = [declared.jacobian]
     if isinstance(declared.jacobian, tuple):
-        said = [f"blocks of {declared.jacobian[1]}"]
+        size = declared.jacobian[1]
+        said = [f"blocks of {size} unit{'s' * (size > 1)}"]
     said += declared.properties
     if declared.linear_map:
         said.append("linear")

@@ -35,12 +35,17 @@ class Recurrence:
       step: (h, drive) -> h.
       readout: (h, drive) -> y.
       associative: the parallel form with `element` of the drive, or None.
+      weights: what these functions have of the cell's weights, for engines that
+        differentiate by themselves.
+      of: (weights) -> the recurrence with others in their place.
     """
 
     project: Callable[[Tree], Tree]
     step: Callable[[Tree, Tree], Tree]
     readout: Callable[[Tree, Tree], Tree]
     associative: base.Associative | None
+    weights: Tree
+    of: Callable[[Tree], "Recurrence"]
 
 
 class Input(NamedTuple):
@@ -124,7 +129,7 @@ def set_up(cell, params, x, *, state=None, mask=None, reset=None, key=None) -> S
     start = cell.initial_state(params, batch_shape)
     if state is None:
         state = start
-    recurrence = _close(cell, w, start)
+    recurrence = _close(cell, (w, start))
     setup = Setup(recurrence, state, Input(inputs, mask, reset))
     _check_state(cell, start, setup)
     return setup
@@ -135,7 +140,9 @@ def _noise(cell: base.Cell, keys: base.Keys, length: int) -> Tree:
     return jax.vmap(lambda key: cell.noise(key, (length,)), out_axes=1)(keys.each)
 
 
-def _close(cell: base.Cell, w: Tree, start: Tree) -> Recurrence:
+def _close(cell: base.Cell, weights: tuple[Tree, Tree]) -> Recurrence:
+    w, start = weights
+
     def project(inputs):
         return Drive(cell.project(w, inputs.x), inputs.mask, inputs.reset)
 
@@ -152,7 +159,9 @@ def _close(cell: base.Cell, w: Tree, start: Tree) -> Recurrence:
         return where(drive.mask, y, jax.tree.map(jnp.zeros_like, y))
 
     associative = cell.associative and _with_masks(cell.associative, w, start)
-    return Recurrence(project, step, readout, associative)
+    return Recurrence(
+        project, step, readout, associative, weights, of=lambda w: _close(cell, w)
+    )
 
 
 class _Element(NamedTuple):

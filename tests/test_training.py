@@ -154,7 +154,7 @@ def test_summary_config_and_events(tmp_path):
     assert run["validation"]["loss"] == rows(tmp_path)[-1]["loss"]
     assert run["test"]["loss"] not in (0.0, run["validation"]["loss"])
     assert set(summary["seconds"]) == {"compile", "run"}
-    assert summary["engines"] == ["sequential(project='step')"]
+    assert summary["engines"] == ["adjoint(chunk=10)"]
     assert summary["versions"]["jax"] == jax.__version__
     assert summary["parameters"] == 3 * (6 * 6 + 2 * 6 + 6) + 6 + 7
     config = json.loads((tmp_path / "config.json").read_text())

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import BATCH, INPUTS, LENGTH
+from conftest import BATCH, LENGTH
 from test_cells_laws import example
 
 from rnn_research import Cell, cells, engines, values
@@ -62,19 +62,6 @@ def test_two_halves_equal_the_whole(any_cell):
     second = unroll(any_cell, params, x[3:], state=first.final_state)
     joined = jnp.concatenate([first.outputs, second.outputs])
     assert difference((joined, second.final_state), whole[:2]) < 1e-12
-
-
-def test_auto_says_what_it_picked():
-    cell = cells.gru(4)
-    params, x, _ = example(cell)
-    assert unroll(cell, params, x).record.engine == engines.sequential()
-    long = jnp.zeros((20_000, 16, INPUTS))
-    picked = jax.eval_shape(lambda: unroll(cells.gru(64), _params(64), long)).record
-    assert picked.engine.name == "checkpointed"
-
-
-def _params(size):
-    return cells.gru(size).init(jax.random.key(0), INPUTS)
 
 
 WRONG_CALLS = {

@@ -199,6 +199,7 @@ def _engines_agree(s) -> float:
 ENGINES = (
     engines.sequential(project="sequence"),
     engines.checkpointed(chunk=3),
+    engines.adjoint(chunk=3),
     engines.associative(),
 )
 

@@ -3,15 +3,17 @@
 import jax
 
 from rnn_research.engines import base
+from rnn_research.engines.adjoint import adjoint, fits
 from rnn_research.engines.associative import associative
 from rnn_research.engines.checkpointed import checkpointed
 from rnn_research.engines.sequential import sequential
 
-# Measured on 2 cores of an AMD EPYC at the five shapes of `engine_speed`: once what
-# the backward pass keeps outgrows the cache, recomputing it by chunks is faster, as
-# long as the matrix products do not dominate.
-CACHE_BYTES = 12 * 2**20
+# Measured on 2 cores of an AMD EPYC at the five shapes of `engine_speed`, and with
+# matrix states. With wide products there is nothing to save but the products.
 WIDE_STATE = 384
+WIDE_STEP_BYTES = 400 * 2**10
+CACHE_BYTES = 12 * 2**20
+MANY_STATES_BYTES = 2**30
 
 
 @base.engine
@@ -19,8 +21,10 @@ def auto():
     """Pick by platform, structure and shape, and say in the record what was picked.
 
     Accelerators: associative where the cell allows it, else the loop with the
-    projection hoisted out. CPU: the loop with the projection inside, in recomputed
-    chunks where its residuals outgrow the cache.
+    projection hoisted out. CPU: adjoint; the plain loop where the state or what a step
+    makes is wide; recomputed chunks where all that the backward pass keeps is much.
+
+    What it picks on a CPU may have reverse mode only; for `jax.jvp` take `sequential`.
     """
 
     def run(recurrence, state, inputs):
@@ -35,12 +39,14 @@ def pick(recurrence, state, inputs) -> base.Engine:
             return associative()
         return sequential(project="sequence")
     drive = jax.eval_shape(recurrence.project, inputs)
-    kept = _bytes(drive) + base.length_of(inputs) * _bytes(state)
+    length = base.length_of(inputs)
+    states = length * base.size_in_bytes(state)
+    kept = base.size_in_bytes(drive) + states
     width = max(leaf.shape[-1] for leaf in jax.tree.leaves(state))
+    narrow = width < WIDE_STATE and kept // length <= WIDE_STEP_BYTES
+    if narrow and states <= MANY_STATES_BYTES:
+        if fits(recurrence, state, inputs):
+            return adjoint()
     if kept > CACHE_BYTES and width < WIDE_STATE:
         return checkpointed()
     return sequential()
-
-
-def _bytes(tree) -> int:
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))

@@ -46,6 +46,10 @@ class Record:
 engine = values.factory
 
 
+def size_in_bytes(tree: Tree) -> int:
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
 def length_of(inputs: Tree) -> int:
     """T of inputs with leading axes [T, B]."""
     return jax.tree.leaves(inputs)[0].shape[0]

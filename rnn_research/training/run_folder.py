@@ -13,7 +13,7 @@ from collections.abc import Callable
 from rnn_research import processes, values
 
 # Written to config.json but never compared: a run may go on on another machine.
-NOT_COMPARED = frozenset({"machine", "platform", "num_devices"})
+NOT_COMPARED = frozenset({"machine", "platform", "num_devices", "allocator"})
 
 PARTIAL = ".partial"  # the ending of a file that is being written
 

@@ -1,0 +1,281 @@
+"""The plain loop with a backward pass of its own, derived from the cell's step."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnn_research import values
+from rnn_research.cells import base as cells_base
+from rnn_research.engines import base
+
+Tree = Any
+
+# Measured with `engine_speed`: what a chunk makes should stay in the cache, and few
+# steps make narrow products.
+CHUNK_BYTES = 2**20
+SMALLEST_CHUNK, LARGEST_CHUNK = 8, 100
+
+
+@base.engine
+def adjoint(*, chunk=None):
+    """The loop, keeping only the states; going back, only the adjoint of the state.
+
+        forward:   h_t = step(w, h_{t-1}, u_t)                            t = 1 ... T
+        backward:  a_{t-1} = (dh_t/dh_{t-1})^T a_t + dL/dh_{t-1} directly   t = T ... 1
+        then       dL/dw = sum_t (dh_t/dw)^T a_t                      many t at once
+
+    Autodiff of a loop does all of this in the loop, with one small matrix product and
+    one sum into dL/dw a step. Here the part that cannot be parallel does the least, and
+    the rest is one wide product. What the derivatives need of each step is made anew
+    from the states, `chunk` steps at once, so that it stays in the cache. It is the
+    step's own `jax.vjp`, so any cell whose step is pointwise in its leading axes runs.
+
+    Memory beyond inputs and outputs is that of the states. Reverse mode only, of any
+    order; for `jax.jvp` take `sequential`.
+
+    Args:
+      chunk: steps whose derivatives are made at once; None is as many as take 1 MiB,
+        8 at least and 100 at most.
+
+    Raises:
+      UsageError: the step is not pointwise in its leading axes.
+    """
+    if chunk is not None:
+        cells_base.check_size(chunk=chunk)
+
+    def run(recurrence, state, inputs):
+        if not fits(recurrence, state, inputs):
+            raise values.UsageError(
+                "engine adjoint: the step does not compute many steps as it computes "
+                "one; it must not depend on how many leading axes there are"
+            )
+        length = base.length_of(inputs)
+        size = min(chunk or default_chunk(recurrence, state, inputs), length)
+        outputs, final = _run(recurrence, state, inputs, size)
+        return outputs, final, base.Record(adjoint(chunk=size))
+
+    return base.Engine(run)
+
+
+def default_chunk(recurrence, state, inputs) -> int:
+    drive = jax.eval_shape(recurrence.project, _at(inputs, 0))
+    step_bytes = base.size_in_bytes((drive, state))
+    return int(np.clip(CHUNK_BYTES // step_bytes, SMALLEST_CHUNK, LARGEST_CHUNK))
+
+
+def fits(recurrence, state, inputs) -> bool:
+    """Whether what the derivative of many steps needs is that of each, side by side."""
+
+    def arrays(weights, h, given):
+        drive = recurrence.of(weights).project(given)
+        return jax.tree.leaves(_pull_step(recurrence, weights, h, drive))
+
+    several = jax.tree.map(
+        lambda leaf: jnp.stack([leaf, leaf]), (state, _at(inputs, 0))
+    )
+    each = jax.eval_shape(arrays, recurrence.weights, state, _at(inputs, 0))
+    both = jax.eval_shape(arrays, recurrence.weights, *several)
+    return len(each) == len(both) and all(
+        many.shape in (one.shape, (2, *one.shape), (1, *one.shape))
+        for one, many in zip(each, both, strict=True)
+    )
+
+
+def _run(recurrence, state, inputs, size: int):
+    """(outputs, final state), whose derivative is `_backward`."""
+
+    @jax.custom_vjp
+    def run(weights, state, inputs):
+        outputs, final, _ = _forward(recurrence.of(weights), state, inputs)
+        return outputs, final
+
+    def forward(weights, state, inputs):
+        outputs, final, states = _forward(recurrence.of(weights), state, inputs)
+        return (outputs, final), (weights, state, states, inputs)
+
+    def backward(kept, cotangents):
+        return _backward(recurrence, *kept, *cotangents, size)
+
+    run.defvjp(forward, backward)
+    return run(recurrence.weights, state, inputs)
+
+
+def _forward(recurrence, state, inputs):
+    """(outputs, final state, states h_1 ... h_T) of the loop.
+
+    An output that is a part of the state is not written twice.
+    """
+    drive = jax.eval_shape(recurrence.project, _at(inputs, 0))
+    parts = _parts_of_state(recurrence.readout, state, drive)
+
+    def body(h, given):
+        drive = recurrence.project(given)
+        h = recurrence.step(h, drive)
+        outputs = jax.tree.leaves(recurrence.readout(h, drive))
+        others = [y for y, part in zip(outputs, parts, strict=True) if part is None]
+        return h, (others, h)
+
+    final, (others, states) = jax.lax.scan(body, state, inputs)
+    others, leaves = iter(others), jax.tree.leaves(states)
+    outputs = [next(others) if part is None else leaves[part] for part in parts]
+    tree = jax.tree.structure(jax.eval_shape(recurrence.readout, state, drive))
+    return tree.unflatten(outputs), final, states
+
+
+def _parts_of_state(readout, state, drive) -> list[int | None]:
+    """For each output, which leaf of the state it is, or None if it is none."""
+    jaxpr = jax.make_jaxpr(readout)(state, drive).jaxpr
+    leaves = jaxpr.invars[: len(jax.tree.leaves(state))]
+    return [
+        next((i for i, leaf in enumerate(leaves) if leaf is out), None)
+        for out in jaxpr.outvars
+    ]
+
+
+def _backward(recurrence, weights, state, states, inputs, d_outputs, d_final, size):
+    """Cotangents of (weights, state, inputs)."""
+    length = base.length_of(inputs)
+    whole = length // size * size
+
+    def chunk(carry, start, size):
+        after, x, d_y = jax.tree.map(
+            lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size),
+            (states, inputs, _floats(d_outputs)),
+        )
+        before = jax.tree.map(
+            lambda first, all_, rest: jnp.concatenate(
+                [jnp.where(start == 0, first, all_[start - 1])[None], rest[:-1]]
+            ),
+            state,
+            states,
+            after,
+        )
+        return _backward_chunk(recurrence, weights, carry, before, after, x, d_y)
+
+    d_weights = [jnp.zeros_like(leaf) for leaf in _floats(weights)]
+    carry = _floats(d_final), d_weights
+    d_rest = []
+    if whole < length:
+        carry, d_rest = chunk(carry, whole, length - whole)
+    starts = jnp.arange(0, whole, size)
+    carry, d_inputs = jax.lax.scan(
+        lambda carry, start: chunk(carry, start, size), carry, starts, reverse=True
+    )
+    d_inputs = [leaf.reshape(whole, *leaf.shape[2:]) for leaf in d_inputs]
+    if whole < length:
+        pairs = zip(d_inputs, d_rest, strict=True)
+        d_inputs = [jnp.concatenate(pair) for pair in pairs]
+    d_state, d_weights = carry
+    return (
+        _cotangent(weights, d_weights),
+        _cotangent(state, d_state),
+        _cotangent(inputs, d_inputs),
+    )
+
+
+def _backward_chunk(recurrence, weights, carry, before, after, inputs, d_outputs):
+    """Of some steps: what the derivatives need, the loop back, the sums over time."""
+    adjoint, d_weights = carry
+
+    def project(w, x):
+        filled = recurrence.of(_filled(weights, w))
+        return _floats(filled.project(_filled(inputs, x)))
+
+    def readout(w, h, u):
+        filled = recurrence.of(_filled(weights, w))
+        return _floats(filled.readout(_filled(after, h), _filled(drive, u)))
+
+    w = _floats(weights)
+    drive = recurrence.of(weights).project(inputs)
+    _, pull_project = jax.vjp(project, w, _floats(inputs))
+    _, pull_readout = jax.vjp(readout, w, _floats(after), _floats(drive))
+    pull_all = _pull_step(recurrence, weights, before, drive)
+    pull_one = jax.eval_shape(
+        functools.partial(_pull_step, recurrence), weights, *_at((before, drive), 0)
+    )
+    arrays, tree_of_all = jax.tree.flatten(pull_all)
+    arrays = jax.lax.optimization_barrier(arrays)  # made once for both uses below
+    shapes, tree_of_one = jax.tree.flatten(pull_one)
+    length = base.length_of(before)
+    in_time = [
+        a.ndim > s.ndim and len(a) == length
+        for a, s in zip(arrays, shapes, strict=True)
+    ]
+    fixed = [  # of weights only, perhaps with a leading axis of 1 to be multiplied by
+        a[0] if a.ndim > s.ndim else a for a, s in zip(arrays, shapes, strict=True)
+    ]
+
+    def back(adjoint, at_t):
+        varying, d_h = at_t
+        varying = iter(varying)
+        own = [
+            next(varying) if varies else array
+            for varies, array in zip(in_time, fixed, strict=True)
+        ]
+        adjoint = _add(adjoint, d_h)
+        _, d_before, _ = tree_of_one.unflatten(own)(adjoint)
+        return d_before, adjoint
+
+    varying = [a for a, varies in zip(arrays, in_time, strict=True) if varies]
+    d_w_readout, d_after, d_u_readout = pull_readout(d_outputs)
+    adjoint, adjoints = jax.lax.scan(back, adjoint, (varying, d_after), reverse=True)
+    d_w_step, _, d_u_step = tree_of_all.unflatten(arrays)(adjoints)
+    d_w_project, d_inputs = pull_project(_add(d_u_readout, d_u_step))
+    for more in (d_w_readout, d_w_step, d_w_project):
+        d_weights = _add(d_weights, more)
+    return (adjoint, d_weights), d_inputs
+
+
+def _pull_step(recurrence, weights, h, drive):
+    """adjoint of step's value -> those of (weights, h, drive); a tree of arrays.
+
+    For many steps the program is that for one, with a leading axis on whatever does
+    not depend on the weights only; `_backward_chunk` takes it apart in time.
+    """
+
+    def step(w, h_, u):
+        filled = recurrence.of(_filled(weights, w))
+        return _floats(filled.step(_filled(h, h_), _filled(drive, u)))
+
+    return jax.vjp(step, _floats(weights), _floats(h), _floats(drive))[1]
+
+
+# --------------------------------------------- trees of which some leaves are no floats
+
+
+def _is_float(leaf) -> bool:
+    return jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
+
+
+def _floats(tree: Tree) -> list[jax.Array]:
+    return [leaf for leaf in jax.tree.leaves(tree) if _is_float(leaf)]
+
+
+def _filled(tree: Tree, floats: list) -> Tree:
+    """The tree with these in place of its floats."""
+    given = iter(floats)
+    return jax.tree.map(lambda leaf: next(given) if _is_float(leaf) else leaf, tree)
+
+
+def _cotangent(tree: Tree, floats: list) -> Tree:
+    """The cotangent of `tree`: its floats' are given, the others have none."""
+    given = iter(floats)
+    return jax.tree.map(
+        lambda leaf: (
+            next(given)
+            if _is_float(leaf)
+            else np.zeros(jnp.shape(leaf), jax.dtypes.float0)
+        ),
+        tree,
+    )
+
+
+def _add(some: list, others: list) -> list:
+    return [a + b for a, b in zip(some, others, strict=True)]
+
+
+def _at(tree: Tree, t: int) -> Tree:
+    return jax.tree.map(lambda leaf: leaf[t], tree)

@@ -106,7 +106,7 @@ def _kind(field: dataclasses.Field) -> tuple[type, bool, bool]:
 
 
 def split_list(text: str) -> tuple[str, ...]:
-    """Split at the commas that stand outside brackets: `gru,lru(r_min=0.9,r_max=1)`."""
+    """Split at the commas that stand outside brackets: `gru,zoneout(lstm,rate=0.1)`."""
     items, depth, start = [], 0, 0
     for position, letter in enumerate(text):
         depth += (letter in "([{") - (letter in ")]}")

@@ -106,7 +106,7 @@ class ModelConfig(config.Settings):
 
     cell: str = config.setting(
         "gru",
-        f"the cell: {', '.join(cells.__all__)}; with options, 'lru(r_min=0.9)'; "
+        f"the cell: {', '.join(cells.__all__)}; with options, 'gru(reset=before)'; "
         "wrapped, 'zoneout(gru, rate=0.1)'; your own, 'my_cells:leaky(alpha=0.3)'",
     )
     hidden_size: int = config.setting(128, "units of each layer", low=1)

@@ -87,7 +87,9 @@ def unroll(
       reset: [T, B] bool; where True the state is the cell's initial state before
         that step (also when that step is masked).
       key: given in training: draws what the cell's `noise` and `perturb` need.
-      engine: how the recurrence is evaluated; all agree in values and gradients.
+      engine: how the recurrence is evaluated; all agree in values and gradients. What
+        auto picks on a CPU has reverse mode only: for `jax.jvp` and `jax.hessian` give
+        `engines.sequential()`.
 
     Returns:
       Unrolled(outputs [T, B, H], final_state, record), whatever the arguments.

@@ -4,7 +4,7 @@ A cell, an engine, a task, a layer, an optimizer is a frozen record of pure
 functions. Its identity is the factory that made it and the arguments given, so
 two equal calls are equal values, `jit` takes them as static arguments and
 compiles once, and a run logs what it ran. The same calls are written as text on
-the command line: `gru`, `lru(r_min=0.9)`, `my_cells:leaky(alpha=0.3)`.
+the command line: `gru`, `gru(reset='before')`, `my_cells:leaky(alpha=0.3)`.
 """
 
 import ast

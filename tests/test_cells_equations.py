@@ -260,7 +260,8 @@ def test_chrono_time_constants_are_uniform():
 
 def test_lru_ring_is_uniform_in_area_and_normalised():
     size, r_min, r_max = 2000, 0.4, 0.9
-    cell = cells.lru(size, r_min=r_min, r_max=r_max, max_phase=1.0)
+    ring = initializers.ring(r_min=r_min, r_max=r_max, max_phase=1.0)
+    cell = cells.lru(size, eigenvalues=ring)
     params = jax.jit(cell.init, static_argnums=1)(jax.random.key(0), 1)
     radius = np.exp(-np.exp(np.asarray(params.nu_log)))
     area = np.sort((radius**2 - r_min**2) / (r_max**2 - r_min**2))

@@ -463,8 +463,10 @@ def test_s5_starts_as_the_real_system_of_legs(method, blocks):
 
 def test_s4d_eigenvalues():
     size = 64
-    make = {name: s4d(2, state_size=size, eigenvalues=name) for name in EIGENVALUES}
-    start = {k: c.init(jax.random.key(0), 2) for k, c in make.items()}
+    start = {}
+    for name, law in LAWS.items():
+        cell = s4d(2, state_size=size, eigenvalues=law())
+        start[name] = cell.init(jax.random.key(0), 2)
     for params in start.values():
         assert_close(-np.exp(params.log_real), np.full((2, size // 2), -0.5))
         assert (params.imag[0] == params.imag[1]).all()
@@ -473,7 +475,7 @@ def test_s4d_eigenvalues():
     exact = np.linalg.eigvals(hippo_legs(size) + np.outer(p, p))
     np.testing.assert_allclose(exact.real, -0.5, atol=1e-8)
     exact = np.sort(exact.imag)[size // 2 :]
-    np.testing.assert_allclose(start["legs"].imag[0], exact, rtol=1e-9, atol=1e-8)
+    np.testing.assert_allclose(start["hippo"].imag[0], exact, rtol=1e-9, atol=1e-8)
     law = np.asarray(start["s4d_inv"].imag[0])
     n = np.arange(size // 2)
     assert_close(law, size / np.pi * (size / (2 * n + 1) - 1))
@@ -481,7 +483,27 @@ def test_s4d_eigenvalues():
     assert abs(law[0] / exact[-1] - 1) < 0.05 and (np.diff(law) < 0).all()
 
 
-EIGENVALUES = ("s4d_lin", "s4d_inv", "legs")
+LAWS = {
+    "s4d_lin": initializers.s4d_lin,
+    "s4d_inv": initializers.s4d_inv,
+    "hippo": initializers.hippo,
+}
+
+
+def test_s4d_on_a_ring():
+    """One ring for each channel, of the continuous eigenvalues: exp(A) is on it."""
+    cell = s4d(50, state_size=100, eigenvalues=initializers.ring(r_min=0.5, r_max=0.9))
+    params = cell.init(jax.random.key(0), 50)
+    assert_uniform(np.exp(-2 * np.exp(params.log_real)).ravel(), 0.25, 0.81)
+    assert_uniform(np.asarray(params.imag).ravel(), 0, 2 * np.pi)
+
+
+def test_hippo_for_the_lru():
+    cell = lru(8, eigenvalues=initializers.hippo())
+    params = cell.init(jax.random.key(0), 2)
+    assert_close(np.abs(cell.weights(params).decay), np.full(8, np.exp(-0.5)))
+    outputs = unroll(cell, params, jnp.ones((5, 2, 2))).outputs
+    assert np.isfinite(outputs).all()
 
 
 def test_zero_order_hold_is_exact_for_a_constant_input():
@@ -629,7 +651,8 @@ def test_rg_lru_square_root_has_a_clipped_gradient():
     params = random_params(cell, H)._replace(Lambda=np.full(H, -80.0))
 
     def loss(params):
-        return jnp.sum(unroll(cell, params, inputs(H)).outputs)
+        engine = engines.sequential()  # for forward mode
+        return jnp.sum(unroll(cell, params, inputs(H), engine=engine).outputs)
 
     gradient = jax.grad(loss)(params)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
@@ -640,7 +663,7 @@ def test_rg_lru_square_root_has_a_clipped_gradient():
 
 def test_lru_eigenvalues_start_uniform_on_the_ring():
     size, r_min, r_max = 3000, 0.6, 0.95
-    cell = lru(size, r_min=r_min, r_max=r_max)
+    cell = lru(size, eigenvalues=initializers.ring(r_min=r_min, r_max=r_max))
     params = jax.jit(cell.init, static_argnums=1)(jax.random.key(1), 1)
     decay = np.asarray(cell.weights(params).decay)
     assert_uniform(np.abs(decay) ** 2, r_min**2, r_max**2)
@@ -656,6 +679,8 @@ def test_lru_eigenvalues_start_uniform_on_the_ring():
         (lambda: min_gru(H, form="log", candidate="linear"), "needs candidate"),
         (lambda: min_lstm(H, form="logs"), "did you mean log"),
         (lambda: s4d(H, state_size=7), "must be even"),
+        (lambda: s4d(H, eigenvalues="lin"), "must be one of hippo, ring, s4d_inv"),
+        (lambda: lru(H, eigenvalues=initializers.ring(r_min=0.9, r_max=0.5)), "less"),
         (lambda: s5(H, state_size=10, blocks=3), "multiple of 2 blocks"),
         (lambda: s5(H, step_min=0.1, step_max=0.01), "step_min < step_max"),
         (lambda: rg_lru(H, heads=4), "must divide"),

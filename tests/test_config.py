@@ -7,7 +7,7 @@ import pytest
 
 from experiments import adding_problem, copy_memory, engine_speed, gradient_norms
 from rnn_research import cells, config, models, runtime, training, values
-from rnn_research.cells import wrappers
+from rnn_research.cells import initializers, wrappers
 from rnn_research.training import run
 
 
@@ -121,7 +121,9 @@ def test_help_lists_every_setting(capsys):
 
 def test_texts_name_values():
     assert models.resolve_cell("gru", 5) == cells.gru(5)
-    assert models.resolve_cell("lru(r_min=0.5)", 5) == cells.lru(5, r_min=0.5)
+    ring = initializers.ring(r_min=0.5)
+    named = models.resolve_cell("lru(eigenvalues=ring(r_min=0.5))", 5)
+    assert named == cells.lru(5, eigenvalues=ring)
     assert models.resolve_cell("elman(activation=relu)", 5) == cells.elman(
         5, activation="relu"
     )
@@ -179,7 +181,7 @@ CELL_MISTAKES = [
     ("gru(rest=1)", "no option 'rest'; did you mean reset?"),
     ("gru(reset=befor)", "did you mean before?"),
     ("gru(reset=[1])", "must be hashable"),
-    ("lru(r_min=2)", "must be in [0.0, 1.0]"),
+    ("lru(eigenvalues=ring(r_min=2))", "must be in [0.0, 1.0]"),
     ("__import__('os').system('true')", "cannot read"),
     ("nowhere:leaky", "there is no nowhere.py"),
     ("my_cells_b:leakyy", "did you mean my_cells_b:leaky?"),

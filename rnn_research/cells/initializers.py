@@ -1,8 +1,8 @@
 """Initial values by name, for any cell that has what they initialise.
 
-Three kinds, given as an option of a cell: `recurrent=` a square matrix or the angles of
-its rotations, `forget_bias=` the bias of the gate that keeps the old state, a number or
-one of these:
+Four kinds, given as an option of a cell: `recurrent=` a square matrix or the angles of
+its rotations, `eigenvalues=` those of a diagonal linear recurrence, `forget_bias=` the
+bias of the gate that keeps the old state, a number or one of these:
 
     --cell='elman(recurrent=identity(scale=0.9))'
     --cell='lstm(forget_bias=chrono(t_max=200))'
@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rnn_research import values
 from rnn_research.cells import base
@@ -29,8 +30,9 @@ MATRICES = [
     "uniform",
 ]
 ROTATIONS = ["cayley", "henaff"]
+EIGENVALUES = ["hippo", "ring", "s4d_inv", "s4d_lin"]
 GATE_BIASES = ["chrono", "uniform_gate", "unit_spread"]
-__all__ = sorted(MATRICES + ROTATIONS + GATE_BIASES)
+__all__ = sorted(MATRICES + ROTATIONS + EIGENVALUES + GATE_BIASES)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -38,9 +40,11 @@ class Initializer(values.Value):
     """How something starts.
 
     Attributes:
-      kind: 'matrix', 'rotation' or 'gate bias'.
-      make: (key, size) -> [N, N]; of a rotation the N // 2 angles; of a gate the bias
-        [N], the logit of the share of the old state that is kept.
+      kind: 'matrix', 'rotation', 'eigenvalues' or 'gate bias'.
+      make: (key, size) -> [N, N]; of a rotation the N // 2 angles; of eigenvalues the
+        parts (real < 0, imaginary) [N] each of a in h' = exp(a Delta) h, one of each
+        conjugate pair; of a gate the bias [N], the logit of the share of the old state
+        that is kept.
       opposed: of a gate bias: the input gate gets its negative.
     """
 
@@ -149,6 +153,76 @@ def rotation_matrix(angles: jax.Array, size: int) -> jax.Array:
     return matrix.at[even, even + 1].set(-sin).at[even + 1, even].set(sin)
 
 
+# ------------------------------------------- eigenvalues of diagonal recurrences
+
+
+@initializer
+def ring(*, r_min=0.0, r_max=1.0, max_phase=2 * math.pi):
+    """|exp(a)|^2 ~ U(r_min^2, r_max^2), uniform in area on a ring, phase
+    ~ U(0, max_phase) (LRU, Orvieto et al. 2023, arXiv 2303.06349)."""
+    base.check_between("r_min", r_min, 0.0, 1.0)
+    base.check_between("r_max", r_max, 0.0, 1.0)
+    if not r_min < r_max:
+        raise values.UsageError(f"r_min ({r_min}) must be less than r_max ({r_max})")
+    if not max_phase > 0:
+        raise values.UsageError(f"max_phase must be positive, not {max_phase!r}")
+
+    def make(key, size):
+        key_r, key_phase = jax.random.split(key)
+        tiny = jnp.finfo(jnp.zeros(()).dtype).tiny
+        area = jax.random.uniform(key_r, (size,), minval=tiny)
+        squared = area * (r_max**2 - r_min**2) + r_min**2
+        phase = max_phase * jax.random.uniform(key_phase, (size,), minval=tiny)
+        return 0.5 * jnp.log(squared), phase
+
+    return Initializer("eigenvalues", make)
+
+
+@initializer
+def s4d_lin():
+    """a_n = -1/2 + i pi n (Gu et al. 2022, arXiv 2206.11893)."""
+    return _at_half(lambda size: np.pi * np.arange(size))
+
+
+@initializer
+def s4d_inv():
+    """a_n = -1/2 + i N/pi (N / (2n + 1) - 1), N twice the number of pairs: near to
+    `hippo` (Gu et al. 2022, arXiv 2206.11893)."""
+
+    def frequencies(size):
+        whole = 2 * size
+        return whole / np.pi * (whole / (2 * np.arange(size) + 1) - 1)
+
+    return _at_half(frequencies)
+
+
+@initializer
+def hippo():
+    """a_n = -1/2 + i w_n, the eigenvalues of the normal part of HiPPO-LegS (Gu et al.
+    2022, arXiv 2206.11893)."""
+    return _at_half(lambda size: legs(2 * size)[0])
+
+
+def _at_half(frequencies: Callable[[int], np.ndarray]) -> Initializer:
+    def make(key, size):
+        del key
+        return jnp.full(size, -0.5), jnp.asarray(frequencies(size))
+
+    return Initializer("eigenvalues", make)
+
+
+def legs(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The normal part of HiPPO-LegS, S = A + P P^T, P_n = sqrt(n + 1/2), as eigenpairs.
+
+    S = -I/2 + K with K antisymmetric, so its eigenvalues are -1/2 +- i w: the positive
+    w [N/2], rising, and their eigenvectors, orthonormal columns [N, N/2].
+    """
+    p = np.sqrt(np.arange(size) + 0.5)
+    below = np.tril(np.outer(p, p), -1)
+    frequencies, vectors = np.linalg.eigh(-1j * (below.T - below))
+    return frequencies[size // 2 :], vectors[:, size // 2 :]
+
+
 # -------------------------------------------------------------------- gate biases
 
 
@@ -201,6 +275,11 @@ def check_recurrent(recurrent) -> Initializer:
 def check_rotation(recurrent) -> Initializer:
     """The initializer of rotation angles, or one line that names those there are."""
     return _check("recurrent", recurrent, ("rotation",), ROTATIONS)
+
+
+def check_eigenvalues(eigenvalues) -> Initializer:
+    """The initializer of eigenvalues, or one line that names those there are."""
+    return _check("eigenvalues", eigenvalues, ("eigenvalues",), EIGENVALUES)
 
 
 def check_gate_bias(forget_bias) -> Initializer:

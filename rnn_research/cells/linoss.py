@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research.cells import base
-from rnn_research.cells.s5 import apply_skip, init_skip
+from rnn_research.cells.state_space import apply_skip, init_skip
 
 
 class LinOSSParams(NamedTuple):

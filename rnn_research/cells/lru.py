@@ -1,13 +1,11 @@
 """The linear recurrent unit: a complex diagonal linear recurrence."""
 
-import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
-from rnn_research.cells import base
+from rnn_research.cells import base, initializers
 
 
 class LRUParams(NamedTuple):
@@ -32,42 +30,34 @@ class LRUDrive(NamedTuple):
 
 
 @base.cell
-def lru(hidden_size, *, r_min=0.0, r_max=1.0, max_phase=2 * math.pi):
+def lru(hidden_size, *, eigenvalues=initializers.ring()):
     """Linear recurrent unit (Orvieto et al. 2023, arXiv 2303.06349).
 
         lambda = exp(-exp(nu) + i exp(theta))
         h_t = lambda * h_{t-1} + exp(gamma) * (B x_t)             h complex [*, N]
         y_t = Re(C h_t) + D x_t                                   N = H
 
-    At the start |lambda|^2 ~ U(r_min^2, r_max^2) (uniform in area on a ring), the
-    phase ~ U(0, max_phase), gamma = log sqrt(1 - |lambda|^2), the two parts of B have
-    standard deviation 1/sqrt(2D), those of C 1/sqrt(N), and D ~ N(0, 1). D is diagonal
-    as in the authors' code where input and output sizes agree, else a full matrix of
-    standard deviation 1/sqrt(D). nu, theta, gamma and B are labelled 'recurrent'.
+    lambda starts as exp of `eigenvalues`, by default uniform in area on the unit disc;
+    the paper has ring(r_min=..., r_max=..., max_phase=...) by task. At the start gamma
+    = log sqrt(1 - |lambda|^2), the two parts of B have standard deviation 1/sqrt(2D),
+    those of C 1/sqrt(N), and D ~ N(0, 1). D is diagonal as in the authors' code where
+    input and output sizes agree, else a full matrix of standard deviation 1/sqrt(D).
+    nu, theta, gamma and B are labelled 'recurrent'.
     """
     base.check_size(hidden_size=hidden_size)
-    base.check_between("r_min", r_min, 0.0, 1.0)
-    base.check_between("r_max", r_max, 0.0, 1.0)
-    if not r_min < r_max:
-        raise values.UsageError(f"r_min ({r_min}) must be less than r_max ({r_max})")
-    if not max_phase > 0:
-        raise values.UsageError(f"max_phase must be positive, not {max_phase!r}")
+    eigenvalues = initializers.check_eigenvalues(eigenvalues)
     size = hidden_size
 
     def init(key, input_size):
-        key_r, key_phase, key_b, key_c, key_d = jax.random.split(key, 5)
-        tiny = jnp.finfo(jnp.zeros(()).dtype).tiny
-        area = jax.random.uniform(key_r, (size,), minval=tiny)
-        squared = area * (r_max**2 - r_min**2) + r_min**2
-        nu_log = jnp.log(-0.5 * jnp.log(squared))
-        phase = max_phase * jax.random.uniform(key_phase, (size,), minval=tiny)
+        key_a, key_b, key_c, key_d = jax.random.split(key, 4)
+        real, phase = eigenvalues.make(key_a, size)
         scale_b, scale_c = (2 * input_size) ** -0.5, size**-0.5
         diagonal = input_size == size
         shape_d, scale_d = ((size,), 1.0) if diagonal else ((input_size, size), None)
         return LRUParams(
-            nu_log=nu_log,
-            theta_log=jnp.log(phase),
-            gamma_log=0.5 * jnp.log1p(-squared),
+            nu_log=jnp.log(-real),
+            theta_log=jnp.log(jnp.maximum(phase, jnp.finfo(phase.dtype).tiny)),
+            gamma_log=0.5 * jnp.log(-jnp.expm1(2 * real)),
             B=scale_b * jax.random.normal(key_b, (2, input_size, size)),
             C=scale_c * jax.random.normal(key_c, (2, size, size)),
             D=(scale_d or input_size**-0.5) * jax.random.normal(key_d, shape_d),

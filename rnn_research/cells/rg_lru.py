@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from rnn_research import values
 from rnn_research.cells import base
-from rnn_research.cells.s4d import channels, to_channels
+from rnn_research.cells.state_space import channels, to_channels
 
 
 class RGLRUParams(NamedTuple):

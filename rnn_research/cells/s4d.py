@@ -4,16 +4,16 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from rnn_research import values
-from rnn_research.cells import base
-from rnn_research.cells.s5 import (
+from rnn_research.cells import base, initializers
+from rnn_research.cells.state_space import (
     DISCRETIZATIONS,
+    channels,
     check_steps,
     discretize,
-    legs,
     log_steps,
+    to_channels,
 )
 
 
@@ -39,24 +39,12 @@ class S4DDrive(NamedTuple):
     skip: jax.Array  # [*, H], D x
 
 
-def _inverse_law(size):
-    n = np.arange(size // 2)
-    return size / np.pi * (size / (2 * n + 1) - 1)
-
-
-EIGENVALUES = {
-    "s4d_lin": lambda size: np.pi * np.arange(size // 2),
-    "s4d_inv": _inverse_law,
-    "legs": lambda size: legs(size)[0],
-}
-
-
 @base.cell
 def s4d(
     hidden_size,
     *,
     state_size=64,
-    eigenvalues="s4d_lin",
+    eigenvalues=initializers.s4d_lin(),
     discretization="zoh",
     step_min=0.001,
     step_max=0.1,
@@ -74,27 +62,28 @@ def s4d(
     each conjugate pair one member. The block around the cell mixes the channels. Where
     the input has other than H features, W_in x_t takes the place of x_t.
 
-    Re A = -exp(.) starts at -1/2. Im A_n by `eigenvalues`:
-    's4d_lin': pi n;  's4d_inv': N/pi (N / (2n + 1) - 1);  'legs': those of the normal
-    part of HiPPO-LegS, of which 's4d_inv' is the approximation.
+    A, of which Re A = -exp(.), starts as `eigenvalues` says: s4d_lin(), s4d_inv() or
+    hippo(), the same for each channel, or ring(), drawn for each.
     Delta starts log-uniform on [step_min, step_max], C complex with E |C|^2 = 1,
     D ~ N(0, 1). A and Delta are labelled 'recurrent'.
     """
     base.check_size(hidden_size=hidden_size, state_size=state_size)
     if state_size % 2:
         raise values.UsageError(f"state_size must be even, not {state_size}")
-    base.check_option("eigenvalues", eigenvalues, tuple(EIGENVALUES))
+    eigenvalues = initializers.check_eigenvalues(eigenvalues)
     base.check_option("discretization", discretization, DISCRETIZATIONS)
     check_steps(step_min, step_max)
     size, half = hidden_size, state_size // 2
 
     def init(key, input_size):
-        key_in, key_step, key_c, key_d = jax.random.split(key, 4)
-        frequencies = jnp.asarray(EIGENVALUES[eigenvalues](state_size))
+        key_in, key_step, key_c, key_d, key_a = jax.random.split(key, 5)
+        real, imag = jax.vmap(lambda key: eigenvalues.make(key, half))(
+            jax.random.split(key_a, size)
+        )
         return S4DParams(
             W_in=channels(key_in, input_size, size),
-            log_real=jnp.log(jnp.full((size, half), 0.5)),
-            imag=jnp.tile(frequencies, (size, 1)),
+            log_real=jnp.log(-real),
+            imag=imag,
             log_step=log_steps(key_step, (size,), step_min, step_max),
             C=0.5**0.5 * jax.random.normal(key_c, (2, size, half)),
             D=jax.random.normal(key_d, (size,)),
@@ -137,12 +126,3 @@ def s4d(
         structure=base.Structure(jacobian="diagonal", linear_map=True),
         groups=groups,
     )
-
-
-def channels(key, input_size, size):
-    """W_in [D, H] of variance 1/D where a cell needs H features; None where D = H."""
-    return None if input_size == size else base.lecun_normal(key, input_size, size)
-
-
-def to_channels(W_in, x):
-    return x if W_in is None else x @ W_in

@@ -1,14 +1,21 @@
 """The simplified structured state-space layer: one system for all inputs at once."""
 
-import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from rnn_research import values
 from rnn_research.cells import base
+from rnn_research.cells.initializers import legs
+from rnn_research.cells.state_space import (
+    DISCRETIZATIONS,
+    apply_skip,
+    check_steps,
+    discretize,
+    init_skip,
+    log_steps,
+)
 
 
 class S5Params(NamedTuple):
@@ -122,53 +129,3 @@ def s5(
         structure=base.Structure(jacobian="diagonal", linear_map=True),
         groups=groups,
     )
-
-
-# --------------------------------------- shared by the cells of state-space models
-
-DISCRETIZATIONS = ("zoh", "bilinear")
-
-
-def discretize(eigenvalues, step, method):
-    """(decay, gain) of h' = decay h + gain v for dh/dt = eigenvalue h + v."""
-    exponent = step * eigenvalues
-    if method == "bilinear":
-        return (1 + exponent / 2) / (1 - exponent / 2), step / (1 - exponent / 2)
-    return jnp.exp(exponent), jnp.expm1(exponent) / eigenvalues
-
-
-def legs(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The normal part of HiPPO-LegS, S = A + P P^T, P_n = sqrt(n + 1/2), as eigenpairs.
-
-    S = -I/2 + K with K antisymmetric, so its eigenvalues are -1/2 +- i w: the positive
-    w [N/2], rising, and their eigenvectors, orthonormal columns [N, N/2].
-    """
-    p = np.sqrt(np.arange(size) + 0.5)
-    below = np.tril(np.outer(p, p), -1)
-    frequencies, vectors = np.linalg.eigh(-1j * (below.T - below))
-    return frequencies[size // 2 :], vectors[:, size // 2 :]
-
-
-def check_steps(step_min, step_max):
-    if not 0 < step_min < step_max:
-        raise values.UsageError(
-            f"0 < step_min < step_max must hold, not {step_min!r} and {step_max!r}"
-        )
-
-
-def log_steps(key, shape, step_min, step_max):
-    """log Delta, Delta log-uniform on [step_min, step_max]."""
-    low, high = math.log(step_min), math.log(step_max)
-    return jax.random.uniform(key, shape, minval=low, maxval=high)
-
-
-def init_skip(key, input_size, size):
-    """D of the skip connection D x: N(0, 1) diagonal, [H], where the sizes agree, else
-    [D, H] of variance 1/D."""
-    if input_size == size:
-        return jax.random.normal(key, (size,))
-    return base.lecun_normal(key, input_size, size)
-
-
-def apply_skip(D, x):
-    return x * D if D.ndim == 1 else x @ D

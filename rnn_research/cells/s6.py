@@ -6,8 +6,12 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research.cells import base
-from rnn_research.cells.s4d import channels, to_channels
-from rnn_research.cells.s5 import check_steps, log_steps
+from rnn_research.cells.state_space import (
+    channels,
+    check_steps,
+    log_steps,
+    to_channels,
+)
 
 
 class S6Params(NamedTuple):

@@ -1,29 +1,42 @@
-"""How fast is a gradient through time, beside flax's nn.RNN?
+"""How fast is a gradient through time, beside other libraries?
 
     python -m experiments.engine_speed
-    python -m experiments.engine_speed --cells=gru --shapes=200x50x128
+    python -m experiments.engine_speed --cells=gru --shapes=200x50x128 --rounds=1
 
-Both sides compute, in one process and in alternation, the gradient of mean(y_T^2) with
-respect to all parameters, input width 2. Ours runs as training does by
-default: the engine that `auto` picks, the batch divided over CPU devices where that
-pays; flax runs as it does by default. Medians over the rounds, and the median of the
-ratios within a round (above 1: ours is faster). Writes engine_speed.csv.
+Every library computes, in processes of its own that take turns, the gradient of
+mean(y_T^2) with respect to all parameters, in float32 on the CPU, from the same weights
+and inputs (width 2); its loss and gradient are held against float64. Ours runs as our
+programs run; the others run as they come, and a second time ("tuned") with what our
+programs set: the allocator, and the batch divided over one CPU device a core. Of each
+process the median call counts, of these the median over the rounds; compiling is apart.
+
+Libraries that are not installed are left out: `pip install -r requirements-bench.txt`
+brings them. Writes engine_speed.csv, engine_speed.md and engine_speed.png.
 """
 
 import dataclasses
+import importlib.metadata
+import importlib.util
+import json
 import pathlib
 import random
 import statistics
-import time
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from rnn_research import cells, config, models, runtime, values
+from rnn_research import cells, config, engines, interop, plotting, runtime, values
+from rnn_research.benchmarks import libraries, worker
 from rnn_research.cells import base
 from rnn_research.diagnostics import table
 from rnn_research.training import run_folder
 from rnn_research.unroll import unroll
+
+INPUT_SIZE = 2
+ACCURACY = 1e-3  # of the loss and of the gradient's norm, relative
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,42 +44,52 @@ class EngineSpeedConfig(config.Settings):
     """Engine speed:"""
 
     cells: tuple[str, ...] = config.setting(
-        ("elman", "gru", "lstm"), "cells that flax has too: elman, gru, lstm"
+        ("elman", "gru", "lstm"), "of elman, gru, lstm"
     )
     shapes: tuple[str, ...] = config.setting(
         ("100x32x64", "200x50x128", "784x128x128", "200x64x512", "5000x16x32"),
         "T x B x H of each row",
     )
-    engine: str = config.setting("auto", "the engine to measure")
-    rounds: int = config.setting(9, "alternations of the two sides", low=1)
-    workdir: str = config.setting("runs/engine_speed", "folder for the table")
+    libraries: tuple[str, ...] = config.setting(
+        tuple(libraries.LIBRARIES), "which to measure, of those that are installed"
+    )
+    tuned: bool = config.setting(True, "measure the others with our settings too")
+    rounds: int = config.setting(3, "processes of each library", low=1)
+    seconds: float = config.setting(1.0, "at least, for each row of each", low=0.0)
+    workdir: str = config.setting("runs/engine_speed", "folder for the results")
 
 
-INPUT_SIZE = 2
-
-
-def main(settings: EngineSpeedConfig, run_config: runtime.RunConfig):
-    shapes = [parse_shape(text) for text in settings.shapes]
-    engine = models.resolve_engine(settings.engine)
-    widest_batch = max(batch for _, batch, _ in shapes)
-    runtime.start(run_config, batch_size=widest_batch, hidden_size=1)
+def main(settings: EngineSpeedConfig):
+    rows = [
+        (cell, *parse_shape(shape))
+        for cell in settings.cells
+        for shape in settings.shapes
+    ]
+    for name in settings.cells:
+        base.check_option("--cells", name, ("elman", "gru", "lstm"))
+    chosen = installed(settings.libraries)
     folder = pathlib.Path(settings.workdir)
     run_folder.make(folder)
-    rows = []
-    for name in settings.cells:
-        values.resolve(name, "cell", (cells,), hidden_size=1)
-        if name not in flax_cells():
-            raise values.UsageError(
-                f"--cells={name}: flax has only {', '.join(flax_cells())}"
-            )
-    for name in settings.cells:
-        for shape in shapes:
-            rows.append(measure(name, shape, engine, settings.rounds))
-            print("  ".join(f"{key} {value}" for key, value in rows[-1].items()))
-    ratios = [row["flax_over_ours"] for row in rows]
-    print(f"geometric mean of flax / ours: {statistics.geometric_mean(ratios):.2f}")
-    table.write_csv(rows, folder / "engine_speed.csv", columns=tuple(rows[0]))
-    print(f"table: {folder / 'engine_speed.csv'}")
+    references = prepare(rows, folder)
+    sides = [(name, False) for name in chosen]
+    if settings.tuned:
+        sides += [(name, True) for name in chosen if name != "ours"]
+    results = {}
+    for index in range(settings.rounds):
+        for name, tuned in random.sample(sides, len(sides)):
+            print(f"round {index + 1}: {name}{' tuned' if tuned else ''}", flush=True)
+            job = worker.Job(name, tuned, rows, str(folder), settings.seconds)
+            for row, result in measure(job):
+                check(name, row, result, references)
+                results.setdefault((row, name, tuned), []).append(result)
+    if not results:
+        raise values.UsageError("nothing was measured; see the messages above")
+    records = [record(key, found) for key, found in results.items()]
+    table.write_csv(records, folder / "engine_speed.csv", columns=tuple(records[0]))
+    page = markdown(rows, records, chosen)
+    (folder / "engine_speed.md").write_text(page)
+    plotting.speed_ratios(ratios(rows, records), folder / "engine_speed.png")
+    print(f"\n{page}\ntables and figure: {folder}")
 
 
 def parse_shape(text: str) -> tuple[int, int, int]:
@@ -80,85 +103,196 @@ def parse_shape(text: str) -> tuple[int, int, int]:
     return length, batch, hidden
 
 
-def measure(name: str, shape, engine, rounds: int) -> dict:
-    """One row: both sides, in random order within each round."""
-    length, batch, hidden = shape
-    x = jax.random.normal(jax.random.key(1), (length, batch, INPUT_SIZE))
-    cell = getattr(cells, name)(hidden)
-    devices = min(runtime.useful_cores(batch, hidden), jax.local_device_count())
-    count = runtime.largest_divisor(batch, devices)
-    sides = {
-        "ours": ours(cell, x, engine, runtime.make_mesh(batch, num_devices=count)),
-        "flax": flax_rnn(name, hidden, x),
-    }
-    times = {side: [] for side in sides}
-    for gradient in sides.values():
-        jax.block_until_ready(gradient())
-    for _ in range(rounds):
-        for side in random.sample(list(sides), len(sides)):
-            begun = time.perf_counter()
-            jax.block_until_ready(sides[side]())
-            times[side].append(1000 * (time.perf_counter() - begun))
-    ratios = [b / a for a, b in zip(times["ours"], times["flax"], strict=True)]
-    part = x[:, : batch // count]
-    params = cell.init(jax.random.key(0), INPUT_SIZE)
-    picked = jax.eval_shape(lambda: unroll(cell, params, part, engine=engine)).record
+def installed(names) -> list[str]:
+    for name in names:
+        base.check_option("--libraries", name, tuple(libraries.LIBRARIES))
+    there = [n for n in names if importlib.util.find_spec(libraries.LIBRARIES[n][0])]
+    missing = [name for name in names if name not in there]
+    if missing:
+        print(f"not installed: {', '.join(missing)} (see requirements-bench.txt)")
+    return there
+
+
+# ------------------------------------------------------------------------- measuring
+
+
+def prepare(rows, folder: pathlib.Path) -> dict:
+    """Write inputs and weights; (row, variant) -> loss and norm in float64."""
+    references = {}
+    with jax.enable_x64(True):
+        for row in rows:
+            cell, length, batch, hidden = row
+            x = jax.random.normal(jax.random.key(1), (length, batch, INPUT_SIZE))
+            np.save(
+                folder / worker.inputs_file(length, batch), np.asarray(x, np.float32)
+            )
+            params = getattr(cells, cell)(hidden).init(jax.random.key(0), INPUT_SIZE)
+            weights = interop.pytorch.export(getattr(cells, cell)(hidden), params)
+            weights = {
+                name: array.astype(np.float32) for name, array in weights.items()
+            }
+            np.savez(folder / worker.weights_file(cell, hidden), **weights)
+            for variant, value in variants(cell, hidden).items():
+                references[row, variant] = reference(value, weights, x)
+    return references
+
+
+def variants(cell: str, hidden: int) -> dict:
+    """The networks that go by this name in one library or another."""
+    if cell == "elman":
+        return {"": cells.elman(hidden), "relu": cells.elman(hidden, activation="relu")}
+    if cell == "gru":
+        return {
+            "": cells.gru(hidden),
+            "reset before": cells.gru(hidden, reset="before"),
+        }
+    return {"": cells.lstm(hidden)}
+
+
+def reference(cell, weights, x) -> tuple[float, float]:
+    """(loss, norm of the gradient of the recurrent matrices), by the plain loop."""
+    same = cell.name != "gru" or dict(cell.origin.arguments)["reset"] == "after"
+    plain = cell if same else cells.gru(dict(cell.origin.arguments)["hidden_size"])
+    params = interop.pytorch.load(plain, weights)
+    if not same:  # it has no bias inside the reset product, and there it is zero
+        params = params._replace(b_hn=None)
+    x = jnp.asarray(np.asarray(x, np.float32), jnp.float64)
+
+    @jax.jit
+    def gradient(params):
+        def loss(params):
+            engine = engines.sequential()
+            return jnp.mean(unroll(cell, params, x, engine=engine).outputs[-1] ** 2)
+
+        return jax.value_and_grad(loss)(params)
+
+    loss, grads = gradient(params)
+    matrices = grads.W_hh if cell.name == "elman" else grads.W_h
+    return float(loss), float(jnp.linalg.norm(matrices))
+
+
+def measure(job: worker.Job):
+    """(row, result) of each row, from a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "rnn_research.benchmarks.worker"],
+        input=json.dumps(job._asdict()),
+        capture_output=True,
+        text=True,
+    )
+    for line in done.stdout.splitlines():
+        result = json.loads(line) if line.startswith(("{", "null")) else None
+        if result:
+            yield tuple(result.pop("row")), result
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        print(f"{job.library} failed: {lines[-1] if lines else done.returncode}")
+
+
+def check(name, row, result, references):
+    """Raise unless loss and gradient are those in float64."""
+    loss, norm = references[row, result["variant"]]
+    for what, found, exact in (
+        ("loss", result["loss"], loss),
+        ("norm of the gradient", result["norm"], norm),
+    ):
+        if not abs(found - exact) <= ACCURACY * abs(exact):
+            raise values.RunError(
+                f"{name}, {row}: {what} is {found:.6g}, in float64 {exact:.6g}"
+            )
+
+
+# ---------------------------------------------------------------------------- results
+
+
+def record(key, found: list[dict]) -> dict:
+    (cell, length, batch, hidden), name, tuned = key
+    times = [result["ms"] for result in found]
     return {
-        "cell": name,
+        "cell": cell,
         "T": length,
         "B": batch,
         "H": hidden,
-        "ours_ms": round(statistics.median(times["ours"]), 2),
-        "flax_ms": round(statistics.median(times["flax"]), 2),
-        "flax_over_ours": round(statistics.median(ratios), 3),
-        "devices": count,
-        "engine": repr(picked.engine),
+        "library": name,
+        "tuned": tuned,
+        "ms": round(statistics.median(times), 2),
+        "ms_min": round(min(times), 2),
+        "ms_max": round(max(times), 2),
+        "first_call_s": round(statistics.median(r["first_s"] for r in found), 2),
+        "peak_mb": round(max(result["peak_mb"] for result in found)),
+        "devices": found[0]["devices"],
+        "variant": found[0]["variant"],
+        "rounds": len(found),
     }
 
 
-def ours(cell, x, engine, mesh):
-    params = cell.init(jax.random.key(0), INPUT_SIZE)
+def ratios(rows, records) -> list[dict]:
+    """For each row and side: its time over ours."""
+    by = {(_row(r), r["library"], r["tuned"]): r["ms"] for r in records}
+    return [
+        {
+            "row": f"{row[0]} {row[1]} x {row[2]} x {row[3]}",
+            "library": name,
+            "tuned": tuned,
+            "ratio": ms / by[row, "ours", False],
+        }
+        for (row, name, tuned), ms in by.items()
+        if name != "ours" and (row, "ours", False) in by
+    ]
 
-    def loss(params, x):
-        return jnp.mean(unroll(cell, params, x, engine=engine).outputs[-1] ** 2)
 
-    @jax.jit
-    def gradient(params, x):
-        shards = mesh.devices.size
-        parts = x.reshape(x.shape[0], shards, -1, x.shape[-1]).swapaxes(0, 1)
-        return runtime.mean_over_shards(
-            lambda part: jax.value_and_grad(loss)(params, part), mesh, parts
+def markdown(rows, records, chosen) -> str:
+    """A table with a line a row: ours, the others as they come, and tuned."""
+    by = {(_row(r), r["library"], r["tuned"]): r for r in records}
+    others = [name for name in chosen if name != "ours"]
+    lines = [
+        "| cell | T, B, H | ours | " + " | ".join(others) + " | fastest / ours |",
+        "|---" * (len(others) + 4) + "|",
+    ]
+    gains = []
+    for row in rows:
+        texts = []
+        for name in others:
+            found = [by.get((row, name, tuned)) for tuned in (False, True)]
+            texts.append(" / ".join(f"{r['ms']:.1f}" for r in found if r) or "-")
+        own = by.get((row, "ours", False))
+        peers = [by[row, n, False]["ms"] for n in others if (row, n, False) in by]
+        gain = min(peers) / own["ms"] if own and peers else None
+        gains += [gain] if gain else []
+        cell, length, batch, hidden = row
+        lines.append(
+            f"| {cell} | {length}, {batch}, {hidden} | "
+            f"{own['ms'] if own else '-'} | {' | '.join(texts)} | "
+            f"{f'{gain:.2f}' if gain else '-'} |"
         )
+    if gains:
+        lines += [
+            "",
+            f"Geometric mean of fastest / ours {statistics.geometric_mean(gains):.2f}, "
+            f"least {min(gains):.2f}. Median ms of a gradient; of the others as they "
+            "come / with our settings; fastest is of those as they come.",
+        ]
+    return "\n".join([*lines, "", *machine(chosen)]) + "\n"
 
-    replicated = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-    params, x = jax.device_put((params, x), replicated)
-    return lambda: gradient(params, x)
 
-
-def flax_cells() -> dict:
-    from flax import linen
-
-    return {
-        "elman": linen.SimpleCell,
-        "gru": linen.GRUCell,
-        "lstm": linen.OptimizedLSTMCell,
+def machine(chosen) -> list[str]:
+    names = {
+        "ours": "jax",
+        "linen": "flax",
+        "nnx": "flax",
+        "haiku": "dm-haiku",
+        "pytorch": "torch",
     }
+    packages = dict.fromkeys(names.get(name, name) for name in chosen)
+    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in packages)
+    python = ".".join(map(str, sys.version_info[:3]))
+    return [
+        f"{runtime.cpu_model()}, {runtime.cores()} cores; Python {python}, {versions}."
+    ]
 
 
-def flax_rnn(name: str, hidden: int, x):
-    from flax import linen
-
-    layer = linen.RNN(flax_cells()[name](hidden, param_dtype=x.dtype), time_major=True)
-    params = layer.init(jax.random.key(0), x)
-
-    @jax.jit
-    def gradient(params, x):
-        return jax.value_and_grad(lambda p: jnp.mean(layer.apply(p, x)[-1] ** 2))(
-            params
-        )
-
-    return lambda: gradient(params, x)
+def _row(record: dict) -> tuple:
+    return record["cell"], record["T"], record["B"], record["H"]
 
 
 if __name__ == "__main__":
-    config.run(main, EngineSpeedConfig(), runtime.RunConfig())
+    config.run(main, EngineSpeedConfig())

@@ -218,6 +218,49 @@ def gradient_decay(rows: list[dict], path: pathlib.Path):
     _save(figure, path)
 
 
+@_styled
+def speed_ratios(rows: list[dict], path: pathlib.Path):
+    """Times of other libraries over ours, a line a row; right of 1 ours is faster.
+
+    Args:
+      rows: with row (its name), library, tuned, ratio.
+      path: the PNG to write.
+    """
+    names = list(dict.fromkeys(row["row"] for row in rows))
+    libraries = list(dict.fromkeys(row["library"] for row in rows))
+    figure, (axes,) = _figure(1, 6.4, 1.2 + 0.24 * len(names))
+    for index, library in enumerate(libraries):
+        color = COLORS[index % len(COLORS)]
+        for tuned in (False, True):
+            own = [r for r in rows if r["library"] == library and r["tuned"] is tuned]
+            if own:
+                axes.plot(
+                    [row["ratio"] for row in own],
+                    [names.index(row["row"]) for row in own],
+                    linestyle="none",
+                    marker="o",
+                    markersize=5,
+                    markeredgecolor=color,
+                    markerfacecolor="white" if tuned else color,
+                    label=f"{library}{', our settings' if tuned else ''}",
+                )
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_xscale("log")
+    ticks = [t for t in (0.25, 0.5, 1, 2, 4, 8, 16) if _within(t, axes.get_xlim())]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+    axes.minorticks_off()
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set_xlabel("time of a gradient over ours (right of 1: ours is faster)")
+    axes.set_title("Gradient through time; cell, T x B x H")
+    figure.legend(loc="outside lower center", ncols=4, columnspacing=1.2)
+    _save(figure, path)
+
+
+def _within(value: float, limits: tuple[float, float]) -> bool:
+    return limits[0] <= value <= limits[1]
+
+
 def _norm_panel(axes, curves: dict[str, Curve], marker: str | None = None):
     """Lines of log10 norms with their bands, cut some decades below the top."""
     lines = {label: curve.line() for label, curve in curves.items()}

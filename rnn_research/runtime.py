@@ -262,7 +262,7 @@ def describe(mesh: jax.sharding.Mesh) -> dict:
     return {
         "device": f"{jax.device_count()} x {device.device_kind}",
         "processes": jax.process_count(),
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "divided": f"runs by {mesh.shape['runs']}, batch by {mesh.shape['batch']}",
         "platform": device.platform,
         "cpu_cores": cores(),
@@ -276,7 +276,7 @@ def describe(mesh: jax.sharding.Mesh) -> dict:
     }
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
     """Its name: XLA compiles for the very CPU, and rounds as that does."""
     with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
         for line in lines:

@@ -498,14 +498,6 @@ def test_s4d_on_a_ring():
     assert_uniform(np.asarray(params.imag).ravel(), 0, 2 * np.pi)
 
 
-def test_hippo_for_the_lru():
-    cell = lru(8, eigenvalues=initializers.hippo())
-    params = cell.init(jax.random.key(0), 2)
-    assert_close(np.abs(cell.weights(params).decay), np.full(8, np.exp(-0.5)))
-    outputs = unroll(cell, params, jnp.ones((5, 2, 2))).outputs
-    assert np.isfinite(outputs).all()
-
-
 def test_zero_order_hold_is_exact_for_a_constant_input():
     """s_t = (exp(t Delta A) - 1) / A for x = 1: the solution of the equation."""
     cell = s4d(1, state_size=4)
@@ -679,6 +671,7 @@ def test_lru_eigenvalues_start_uniform_on_the_ring():
         (lambda: min_gru(H, form="log", candidate="linear"), "needs candidate"),
         (lambda: min_lstm(H, form="logs"), "did you mean log"),
         (lambda: s4d(H, state_size=7), "must be even"),
+        (lambda: lru(H, eigenvalues=initializers.hippo()), "must be one of ring"),
         (lambda: s4d(H, eigenvalues="lin"), "must be one of hippo, ring, s4d_inv"),
         (lambda: lru(H, eigenvalues=initializers.ring(r_min=0.9, r_max=0.5)), "less"),
         (lambda: s5(H, state_size=10, blocks=3), "multiple of 2 blocks"),

@@ -269,14 +269,15 @@ def test_mistakes_in_gradient_norms(argv, message, users_folder, capsys):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--cells=lru"], "flax has only elman, gru, lstm"),
+        (["--cells=lru"], "--cells must be one of 'elman', 'gru', 'lstm'"),
         (["--cells=gruu"], "did you mean gru?"),
+        (["--libraries=jaxx"], "--libraries must be one of 'ours'"),
         (["--shapes=200x50"], "write T x B x H"),
         (["--shapes=200x0x5"], "at least 1"),
     ],
 )
 def test_mistakes_in_engine_speed(argv, message, users_folder, capsys):
-    settings = [engine_speed.EngineSpeedConfig(), runtime.RunConfig()]
+    settings = [engine_speed.EngineSpeedConfig()]
     check_mistake(engine_speed.main, settings, argv, message, capsys)
 
 

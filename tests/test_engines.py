@@ -151,29 +151,106 @@ def test_it_keeps_less_than_autodiff():
     assert memory(engines.adjoint()) < 0.7 * memory(engines.sequential())
 
 
-def test_a_step_that_knows_its_rank_is_refused_and_not_picked():
-    def step(w, h, u):
-        several = h.reshape(-1, h.shape[-1]) @ w["W"]  # what is kept has other axes
-        return jnp.tanh(several.reshape(h.shape) + u)
+def users(step, *, project=None, readout=None, initial_state=None):
+    """A cell of someone's, from a step of (w, h, u) with matrices W, U and b [N]."""
 
     def init(key, input_size):
-        keys = jax.random.split(key)
+        key_h, key_x = jax.random.split(key)
         return {
-            "W": jax.random.normal(keys[0], (4, 4)),
-            "U": jax.random.normal(keys[1], (input_size, 4)),
+            "W": 0.5 * jax.random.normal(key_h, (4, 4)),
+            "U": jax.random.normal(key_x, (input_size, 4)),
+            "b": jnp.linspace(0.5, 1.0, 4),
         }
 
-    cell = Cell(
+    options = {"readout": readout} if readout else {}
+    return Cell(
         init=init,
-        initial_state=lambda params, shape: jnp.zeros((*shape, 4)),
-        project=lambda w, x: x @ w["U"],
+        initial_state=initial_state or (lambda params, s: jnp.zeros((*s, 4))),
+        project=project or (lambda w, x: x @ w["U"]),
         step=step,
+        **options,
     )
-    params = init(jax.random.key(0), INPUTS)
+
+
+def tanh_step(w, h, u):
+    return jnp.tanh(h @ w["W"] + u)
+
+
+def two_in_front(w, h, u):
+    f, g = jax.nn.sigmoid(jnp.stack([h @ w["W"] + u, u - h * w["b"]]))
+    return f * h + (1 - f) * jnp.tanh(g + u)
+
+
+def two_inner_steps(w, h, u):
+    return jax.lax.fori_loop(0, 2, lambda i, h: h + 0.3 * tanh_step(w, h, u), h)
+
+
+UNUSUAL = {
+    "two in front": users(two_in_front),
+    "two inner steps": users(two_inner_steps),
+    "features turned": users(lambda w, h, u: jnp.tanh(h[:, ::-1] @ w["W"] + u)),
+    "axis 1": users(lambda w, h, u: tanh_step(w, h, u) - h.mean(1, keepdims=True)),
+    "readout along axis 1": users(
+        tanh_step, readout=lambda w, h, u: jax.nn.softmax(h @ w["W"], axis=1)
+    ),
+    "projection along axis 1": users(
+        tanh_step, project=lambda w, x: jax.nn.softmax(x @ w["U"], axis=1)
+    ),
+    "a part of the state read": users(tanh_step, readout=lambda w, h, u: h[:, :2]),
+    "a weight in the drive": users(
+        lambda w, h, u: tanh_step(w, h, u[0]) * u[1],
+        project=lambda w, x: (x @ w["U"], w["b"]),
+    ),
+    "no state": users(
+        lambda w, h, u: h,
+        readout=lambda w, h, u: jnp.tanh(u),
+        initial_state=lambda params, shape: (),
+    ),
+    "a count in the state": users(
+        lambda w, h, u: (tanh_step(w, h[0], u) / (1 + h[1])[:, None], h[1] + 1),
+        readout=lambda w, h, u: h[0],
+        initial_state=lambda params, s: (jnp.zeros((*s, 4)), jnp.zeros(s, jnp.int32)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+@pytest.mark.parametrize("length", [2, LENGTH])
+def test_unusual_cells_are_right_or_run_by_another_engine(name, length):
+    cell = UNUSUAL[name]
+    params = cell.init(jax.random.key(0), INPUTS)
+    x = jax.random.normal(jax.random.key(1), (length, BATCH, INPUTS))
+
+    def gradients(engine):
+        def loss(params, x):
+            return jnp.sum(jnp.sin(unroll(cell, params, x, engine=engine).outputs))
+
+        return jax.jit(jax.grad(loss, (0, 1)))(params, x)
+
+    assert (
+        difference(gradients(engines.auto()), gradients(engines.sequential())) < 1e-12
+    )
+    try:
+        adjoint = gradients(engines.adjoint(chunk=2))
+    except values.UsageError as error:
+        assert "cannot be taken apart" in str(error)
+    else:
+        assert difference(adjoint, gradients(engines.sequential())) < 1e-12
+
+
+def test_a_cell_that_closes_over_what_is_differentiated():
+    """The backward pass would not see it, so the loop is taken."""
     x = jax.random.normal(jax.random.key(1), (LENGTH, BATCH, INPUTS))
-    with pytest.raises(values.UsageError, match="engine adjoint: the step does not"):
-        unroll(cell, params, x, engine=engines.adjoint())
-    assert unroll(cell, params, x).record.engine == engines.sequential()
+
+    def loss(alpha, engine):
+        cell = users(lambda w, h, u: (1 - alpha) * h + alpha * tanh_step(w, h, u))
+        params = cell.init(jax.random.key(0), INPUTS)
+        return jnp.sum(unroll(cell, params, x, engine=engine).outputs ** 2)
+
+    ours = jax.grad(loss)(0.3, engines.auto())
+    np.testing.assert_allclose(ours, jax.grad(loss)(0.3, engines.sequential()))
+    with pytest.raises(values.UsageError, match="closes over a traced value"):
+        jax.grad(loss)(0.3, engines.adjoint())
 
 
 def test_forward_mode_is_refused_by_jax_and_there_is_another_engine():

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from experiments import adding_problem, copy_memory, engine_speed, gradient_norms
@@ -15,12 +15,13 @@ from rnn_research import (
     blocks,
     cells,
     config,
-    engines,
     models,
     plotting,
     runtime,
     training,
+    values,
 )
+from rnn_research.benchmarks import libraries, worker
 from rnn_research.diagnostics import table
 from rnn_research.training import run
 
@@ -215,30 +216,46 @@ def test_gradient_norms_from_a_checkpoint(run_in, capsys):
     assert summary["runs"][0]["steps"] == 2
 
 
-def test_engine_speed(run_in, capsys):
-    settings = (engine_speed.EngineSpeedConfig(rounds=2, workdir="speed"),)
-    folder = run_in(
-        engine_speed, (*settings, runtime.RunConfig()), "--shapes=9x48x4", "--cells=gru"
-    )
-    header, row = (folder / "speed" / "engine_speed.csv").read_text().splitlines()
-    assert header.startswith("cell,T,B,H,ours_ms,flax_ms,flax_over_ours")
-    assert row.startswith("gru,9,48,4,") and ",2,sequential" in row
-    assert "geometric mean of flax / ours" in capsys.readouterr().out
+def test_engine_speed(tmp_path, monkeypatch, capsys):
+    """Two libraries in their processes; results are held against float64."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    argv = "--cells=gru --shapes=9x8x4 --libraries=ours,linen --rounds=1 --seconds=0"
+    config.run(engine_speed.main, engine_speed.EngineSpeedConfig(), argv=argv.split())
+    folder = tmp_path / "runs" / "engine_speed"
+    rows = table.read_csv(folder / "engine_speed.csv")
+    sides = {(row["library"], row["tuned"]) for row in rows}
+    assert sides == {("ours", "False"), ("linen", "False"), ("linen", "True")}
+    assert all(float(row["ms"]) > 0 and float(row["peak_mb"]) > 10 for row in rows)
+    page = (folder / "engine_speed.md").read_text()
+    assert page in capsys.readouterr().out and "Geometric mean" in page
+    assert (folder / "engine_speed.png").read_bytes().startswith(PNG)
 
 
-@pytest.mark.parametrize("name", ["elman", "gru", "lstm"])
-def test_engine_speed_compares_like_with_like(name):
-    """Both sides have parameters of the same sizes, up to flax's unused biases."""
-    x = jnp.ones((5, 4, engine_speed.INPUT_SIZE))
-    cell = getattr(cells, name)(3)
-    mesh = runtime.make_mesh(4, num_devices=2)
-    loss, gradient = engine_speed.ours(cell, x, engines.auto(), mesh)()
-    flax_loss, flax_gradient = engine_speed.flax_rnn(name, 3, x)()
-    sizes = [
-        sum(leaf.size for leaf in jax.tree.leaves(tree))
-        for tree in (gradient, flax_gradient)
-    ]
-    assert sizes[0] == sizes[1] and loss.shape == flax_loss.shape == ()
+@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
+@pytest.mark.parametrize("name", [name for name in libraries.LIBRARIES])
+def test_every_library_of_engine_speed_computes_the_same(name, cell, tmp_path):
+    imported, build = libraries.LIBRARIES[name]
+    pytest.importorskip(imported)
+    row = (cell, 5, 4, 3)
+    references = engine_speed.prepare([row], tmp_path)
+    with jax.enable_x64(False):
+        weights = dict(np.load(tmp_path / worker.weights_file(cell, 3)))
+        x = np.load(tmp_path / worker.inputs_file(5, 4))
+        built = build(cell, weights, 3)
+        if built is None:
+            return
+        if name == "pytorch":
+            x = pytest.importorskip("torch").from_numpy(x)
+            loss, gradient = built.loss(None, x), built.params
+            loss.backward()
+            loss = loss.detach()
+        else:
+            loss, gradient = jax.value_and_grad(built.loss)(built.params, x)
+    result = worker.result(built, loss, gradient)
+    engine_speed.check(name, row, result, references)
+    with pytest.raises(values.RunError, match="loss is"):
+        engine_speed.check(name, row, result | {"loss": 2 * loss}, references)
 
 
 def test_figures_bear_what_is_hard_to_draw(tmp_path):

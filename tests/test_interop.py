@@ -284,6 +284,23 @@ def test_a_cell_in_linen(name):
         np.testing.assert_allclose(expected, b, rtol=1e-9, atol=1e-12)
 
 
+def test_linen_cells_of_other_kinds():
+    """One that needs two inputs at least; a start with params given by the user."""
+    x = jnp.asarray(ARRAYS["x"])
+    cell = wrappers.resettable(cells.gru(H))
+    module = linen.RNN(interop.as_linen(cell), time_major=True)
+    outputs, _ = module.init_with_output(jax.random.key(0), x)
+    assert outputs.shape == (T, B, H)
+    cell = wrappers.learned_state(cells.gru(H))
+    module = linen.RNN(interop.as_linen(cell), time_major=True)
+    variables = module.init(jax.random.key(0), x)
+    start = jnp.ones((B, H))
+    ours = module.apply(variables, x, initial_carry=start)
+    params = variables["params"]["cell"]["cell"]
+    theirs = unroll(cell, params, x, state=start).outputs
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", AS_MODULES)
 def test_a_cell_in_nnx(name):
     cell, x = AS_MODULES[name], jnp.asarray(ARRAYS["x"])
@@ -342,17 +359,40 @@ class Leaky(linen.RNNCellBase):
         return 1
 
 
+class Counted(linen.RNNCellBase):
+    """A user's cell with a whole number in its carry, used as an index."""
+
+    features: int
+
+    @linen.compact
+    def __call__(self, carry, x):
+        h, count = carry
+        signs = jnp.array([1.0, -1.0])[count[..., None] & 1]
+        h = jnp.tanh(h + signs * linen.Dense(self.features, name="in")(x))
+        return (h, count + 1), h
+
+    @linen.nowrap
+    def initialize_carry(self, rng, input_shape):
+        shape = input_shape[:-1]
+        return jnp.zeros((*shape, self.features)), jnp.zeros(shape, jnp.int32)
+
+    @property
+    def num_feature_axes(self):
+        return 1
+
+
 NAMES = ["SimpleCell", "GRUCell", "LSTMCell", "OptimizedLSTMCell"]
 
 
-@pytest.mark.parametrize("name", [*NAMES, "MGUCell", Leaky])
+@pytest.mark.parametrize("name", [*NAMES, "MGUCell", Leaky, Counted])
 def test_a_linen_module_as_a_cell(name):
     cell = interop.linen_cell(H, module=name)
     params = cell.init(jax.random.key(0), D)
     params = jax.tree.map(lambda a: a + 0.1, params)
-    made = Leaky(H)
     if isinstance(name, str):
         made = getattr(linen, name)(H, param_dtype=jnp.float64)
+    else:
+        made = name(H)
     module = linen.RNN(made, time_major=True)
     theirs = module.apply({"params": {"cell": params}}, ARRAYS["x"])
     ours = unroll(cell, params, jnp.asarray(ARRAYS["x"])).outputs

@@ -40,7 +40,8 @@ class Initializer(values.Value):
     """How something starts.
 
     Attributes:
-      kind: 'matrix', 'rotation', 'eigenvalues' or 'gate bias'.
+      kind: 'matrix', 'rotation', 'eigenvalues', 'discrete eigenvalues' (that make sense
+        with a step Delta of 1) or 'gate bias'.
       make: (key, size) -> [N, N]; of a rotation the N // 2 angles; of eigenvalues the
         parts (real < 0, imaginary) [N] each of a in h' = exp(a Delta) h, one of each
         conjugate pair; of a gate the bias [N], the logit of the share of the old state
@@ -171,11 +172,11 @@ def ring(*, r_min=0.0, r_max=1.0, max_phase=2 * math.pi):
         key_r, key_phase = jax.random.split(key)
         tiny = jnp.finfo(jnp.zeros(()).dtype).tiny
         area = jax.random.uniform(key_r, (size,), minval=tiny)
-        squared = area * (r_max**2 - r_min**2) + r_min**2
+        gap = 1 - r_max**2 + area * (r_max**2 - r_min**2)  # 1 - |exp(a)|^2, never 0
         phase = max_phase * jax.random.uniform(key_phase, (size,), minval=tiny)
-        return 0.5 * jnp.log(squared), phase
+        return 0.5 * jnp.log1p(-jnp.maximum(gap, tiny)), phase
 
-    return Initializer("eigenvalues", make)
+    return Initializer("discrete eigenvalues", make)
 
 
 @initializer
@@ -277,9 +278,16 @@ def check_rotation(recurrent) -> Initializer:
     return _check("recurrent", recurrent, ("rotation",), ROTATIONS)
 
 
-def check_eigenvalues(eigenvalues) -> Initializer:
-    """The initializer of eigenvalues, or one line that names those there are."""
-    return _check("eigenvalues", eigenvalues, ("eigenvalues",), EIGENVALUES)
+def check_eigenvalues(eigenvalues, *, has_step: bool) -> Initializer:
+    """The initializer of eigenvalues, or one line that names those there are.
+
+    Those in continuous time need the cell's step size: with a step of 1 they decay by
+    exp(-1/2) each.
+    """
+    if not has_step:
+        return _check("eigenvalues", eigenvalues, ("discrete eigenvalues",), ["ring"])
+    kinds = "eigenvalues", "discrete eigenvalues"
+    return _check("eigenvalues", eigenvalues, kinds, EIGENVALUES)
 
 
 def check_gate_bias(forget_bias) -> Initializer:

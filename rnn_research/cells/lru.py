@@ -45,7 +45,7 @@ def lru(hidden_size, *, eigenvalues=initializers.ring()):
     nu, theta, gamma and B are labelled 'recurrent'.
     """
     base.check_size(hidden_size=hidden_size)
-    eigenvalues = initializers.check_eigenvalues(eigenvalues)
+    eigenvalues = initializers.check_eigenvalues(eigenvalues, has_step=False)
     size = hidden_size
 
     def init(key, input_size):
@@ -56,7 +56,7 @@ def lru(hidden_size, *, eigenvalues=initializers.ring()):
         shape_d, scale_d = ((size,), 1.0) if diagonal else ((input_size, size), None)
         return LRUParams(
             nu_log=jnp.log(-real),
-            theta_log=jnp.log(jnp.maximum(phase, jnp.finfo(phase.dtype).tiny)),
+            theta_log=jnp.log(phase),
             gamma_log=0.5 * jnp.log(-jnp.expm1(2 * real)),
             B=scale_b * jax.random.normal(key_b, (2, input_size, size)),
             C=scale_c * jax.random.normal(key_c, (2, size, size)),

@@ -70,7 +70,7 @@ def s4d(
     base.check_size(hidden_size=hidden_size, state_size=state_size)
     if state_size % 2:
         raise values.UsageError(f"state_size must be even, not {state_size}")
-    eigenvalues = initializers.check_eigenvalues(eigenvalues)
+    eigenvalues = initializers.check_eigenvalues(eigenvalues, has_step=True)
     base.check_option("discretization", discretization, DISCRETIZATIONS)
     check_steps(step_min, step_max)
     size, half = hidden_size, state_size // 2

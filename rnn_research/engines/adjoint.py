@@ -1,5 +1,6 @@
 """The plain loop with a backward pass of its own, derived from the cell's step."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -31,7 +32,7 @@ def adjoint(*, chunk=None):
     one sum into dL/dw a step. Here the part that cannot be parallel does the least, and
     the rest is one wide product. What the derivatives need of each step is made anew
     from the states, `chunk` steps at once, so that it stays in the cache. It is the
-    step's own `jax.vjp`, so any cell whose step is pointwise in its leading axes runs.
+    step's own `jax.vjp`, taken apart in time.
 
     Memory beyond inputs and outputs is that of the states. Reverse mode only, of any
     order; for `jax.jvp` take `sequential`.
@@ -41,7 +42,8 @@ def adjoint(*, chunk=None):
         8 at least and 100 at most.
 
     Raises:
-      UsageError: the step is not pointwise in its leading axes.
+      UsageError: the step cannot be taken apart so, or closes over a value that is
+        being traced, which the backward pass would not see.
     """
     if chunk is not None:
         cells_base.check_size(chunk=chunk)
@@ -49,8 +51,8 @@ def adjoint(*, chunk=None):
     def run(recurrence, state, inputs):
         if not fits(recurrence, state, inputs):
             raise values.UsageError(
-                "engine adjoint: the step does not compute many steps as it computes "
-                "one; it must not depend on how many leading axes there are"
+                "engine adjoint: the derivatives of this cell cannot be taken apart in "
+                "time, or it closes over a traced value; use --engine=sequential"
             )
         length = base.length_of(inputs)
         size = min(chunk or default_chunk(recurrence, state, inputs), length)
@@ -67,21 +69,61 @@ def default_chunk(recurrence, state, inputs) -> int:
 
 
 def fits(recurrence, state, inputs) -> bool:
-    """Whether what the derivative of many steps needs is that of each, side by side."""
+    """Whether what the derivative of many steps needs is that of each, side by side.
 
-    def arrays(weights, h, given):
-        drive = recurrence.of(weights).project(given)
-        return jax.tree.leaves(_pull_step(recurrence, weights, h, drive))
-
+    And whether all that is differentiated is seen: a cell that closes over a value that
+    is being traced is not.
+    """
+    length = _unlike_any_size((recurrence.weights, state, _at(inputs, 0)))
     several = jax.tree.map(
-        lambda leaf: jnp.stack([leaf, leaf]), (state, _at(inputs, 0))
+        lambda leaf: jax.ShapeDtypeStruct((length, *jnp.shape(leaf)), leaf.dtype),
+        (state, _at(inputs, 0)),
     )
-    each = jax.eval_shape(arrays, recurrence.weights, state, _at(inputs, 0))
-    both = jax.eval_shape(arrays, recurrence.weights, *several)
-    return len(each) == len(both) and all(
-        many.shape in (one.shape, (2, *one.shape), (1, *one.shape))
-        for one, many in zip(each, both, strict=True)
+
+    def traced(recurrence, h, given):
+        def arrays(weights, h, given):
+            drive = recurrence.of(weights).project(given)
+            return jax.tree.leaves(_pull_step(recurrence, weights, h, drive))
+
+        return jax.make_jaxpr(arrays)(recurrence.weights, h, given)
+
+    one = traced(recurrence, state, _at(inputs, 0))
+    many = traced(_over_time(recurrence), *several)
+    shapes = zip(one.out_avals, many.out_avals, strict=False)
+    return (
+        bool(_floats(state))
+        and not any(isinstance(const, jax.core.Tracer) for const in one.consts)
+        and len(one.out_avals) == len(many.out_avals)
+        and all(
+            many.shape in (one.shape, (length, *one.shape), (1, *one.shape))
+            for one, many in shapes
+        )
     )
+
+
+def _unlike_any_size(tree: Tree) -> int:
+    """A length by which an axis of time is known among all others."""
+    sizes = {size for leaf in jax.tree.leaves(tree) for size in jnp.shape(leaf)}
+    return 7919 + sum(sizes)  # greater than them and than what is put together of them
+
+
+def _over_time(recurrence):
+    """The recurrence for many steps at once: a leading axis of time on all but weights.
+
+    By `jax.vmap`, so that a cell which counts its axes from the front is right too.
+    """
+
+    def of(weights):
+        one = recurrence.of(weights)
+        return dataclasses.replace(
+            one,
+            project=jax.vmap(one.project),
+            step=jax.vmap(one.step),
+            readout=jax.vmap(one.readout),
+            of=of,
+        )
+
+    return of(recurrence.weights)
 
 
 def _run(recurrence, state, inputs, size: int):
@@ -179,34 +221,33 @@ def _backward(recurrence, weights, state, states, inputs, d_outputs, d_final, si
 def _backward_chunk(recurrence, weights, carry, before, after, inputs, d_outputs):
     """Of some steps: what the derivatives need, the loop back, the sums over time."""
     adjoint, d_weights = carry
+    many = _over_time(recurrence)
 
     def project(w, x):
-        filled = recurrence.of(_filled(weights, w))
+        filled = many.of(_filled(weights, w))
         return _floats(filled.project(_filled(inputs, x)))
 
     def readout(w, h, u):
-        filled = recurrence.of(_filled(weights, w))
+        filled = many.of(_filled(weights, w))
         return _floats(filled.readout(_filled(after, h), _filled(drive, u)))
 
     w = _floats(weights)
-    drive = recurrence.of(weights).project(inputs)
+    drive = many.of(weights).project(inputs)
     _, pull_project = jax.vjp(project, w, _floats(inputs))
     _, pull_readout = jax.vjp(readout, w, _floats(after), _floats(drive))
-    pull_all = _pull_step(recurrence, weights, before, drive)
+    pull_all = _pull_step(many, weights, before, drive)
     pull_one = jax.eval_shape(
         functools.partial(_pull_step, recurrence), weights, *_at((before, drive), 0)
     )
     arrays, tree_of_all = jax.tree.flatten(pull_all)
     arrays = jax.lax.optimization_barrier(arrays)  # made once for both uses below
     shapes, tree_of_one = jax.tree.flatten(pull_one)
-    length = base.length_of(before)
-    in_time = [
-        a.ndim > s.ndim and len(a) == length
-        for a, s in zip(arrays, shapes, strict=True)
-    ]
-    fixed = [  # of weights only, perhaps with a leading axis of 1 to be multiplied by
-        a[0] if a.ndim > s.ndim else a for a, s in zip(arrays, shapes, strict=True)
-    ]
+    length = base.length_of(inputs)
+    in_time, fixed = [], []
+    for array, shape in zip(arrays, shapes, strict=True):
+        leading = array.ndim > shape.ndim  # of time, or of 1 to be multiplied by it
+        in_time.append(leading and len(array) == length)
+        fixed.append(array[0] if leading else array)
 
     def back(adjoint, at_t):
         varying, d_h = at_t
@@ -232,8 +273,8 @@ def _backward_chunk(recurrence, weights, carry, before, after, inputs, d_outputs
 def _pull_step(recurrence, weights, h, drive):
     """adjoint of step's value -> those of (weights, h, drive); a tree of arrays.
 
-    For many steps the program is that for one, with a leading axis on whatever does
-    not depend on the weights only; `_backward_chunk` takes it apart in time.
+    For many steps the program is that for one, with a leading axis of time on whatever
+    does not depend on the weights only; `_backward_chunk` takes it apart by that.
     """
 
     def step(w, h_, u):

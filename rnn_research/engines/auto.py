@@ -42,7 +42,8 @@ def pick(recurrence, state, inputs) -> base.Engine:
     length = base.length_of(inputs)
     states = length * base.size_in_bytes(state)
     kept = base.size_in_bytes(drive) + states
-    width = max(leaf.shape[-1] for leaf in jax.tree.leaves(state))
+    features = [leaf.shape[-1] for leaf in jax.tree.leaves(state) if leaf.ndim > 1]
+    width = max(features, default=0)
     narrow = width < WIDE_STATE and kept // length <= WIDE_STEP_BYTES
     if narrow and states <= MANY_STATES_BYTES:
         if fits(recurrence, state, inputs):

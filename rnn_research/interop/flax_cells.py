@@ -151,14 +151,13 @@ def _cell(init, start, call) -> base.Cell:
     """The cell whose step is call: (params, carry, x) -> (carry, output)."""
 
     def init_as_float(key, input_size):
-        dtype = jnp.result_type(float)
-        return jax.tree.map(lambda leaf: leaf.astype(dtype), init(key, input_size))
+        return _cast(init(key, input_size), jnp.result_type(float))
 
     part = _part_of_carry(init, start, call)
 
     def initial_state(params, batch_shape):
         dtype = jnp.result_type(*jax.tree.leaves(params))
-        carry = jax.tree.map(lambda leaf: leaf.astype(dtype), start(batch_shape))
+        carry = _cast(start(batch_shape), dtype)
         if part is not None:
             return carry
         x = jnp.zeros((*batch_shape, 1), dtype)
@@ -187,6 +186,15 @@ def _cell(init, start, call) -> base.Cell:
         step=step,
         readout=readout,
     )
+
+
+def _cast(tree: Tree, dtype) -> Tree:
+    """With its floats in that type."""
+
+    def cast(leaf):
+        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+    return jax.tree.map(cast, tree)
 
 
 def _part_of_carry(init, start, call) -> int | None:

@@ -56,7 +56,7 @@ def _without_noise(cell: base.Cell) -> base.Cell:
 class Started(NamedTuple):
     """The carry where the initial state has parameters, which a carry is made without.
 
-    The first step puts the state in place.
+    The first step puts the state in place. A state given in place of it is taken as is.
     """
 
     state: Tree
@@ -71,7 +71,7 @@ class LinenCell(linen.RNNCellBase):
     @linen.compact
     def __call__(self, carry, x):
         params = self.param("cell", self.cell.init, x.shape[-1])
-        if not _start_has_parameters(self.cell):
+        if not isinstance(carry, Started):
             return _step(self.cell, params, carry, x)
         first = self.cell.initial_state(params, x.shape[:-1])
         state = where(carry.started, carry.state, first)
@@ -83,7 +83,7 @@ class LinenCell(linen.RNNCellBase):
         *batch_shape, input_size = input_shape
         params = self.cell.init(rng, input_size)
         state = self.cell.initial_state(params, tuple(batch_shape))
-        if not _start_has_parameters(self.cell):
+        if not _start_has_parameters(self.cell, input_size):
             return state
         return Started(state, jnp.zeros(batch_shape, bool))
 
@@ -141,13 +141,13 @@ def _step(cell: base.Cell, params: Tree, state: Tree, x: jax.Array):
     return state, cell.readout(w, state, u)
 
 
-def _start_has_parameters(cell: base.Cell) -> bool:
+def _start_has_parameters(cell: base.Cell, input_size: int) -> bool:
     """Whether the initial state is other for other parameters."""
 
     def start(params):
         return cell.initial_state(params, ())
 
-    params = jax.eval_shape(lambda key: cell.init(key, 1), jax.random.key(0))
+    params = jax.eval_shape(lambda key: cell.init(key, input_size), jax.random.key(0))
     jaxpr = jax.make_jaxpr(start)(params).jaxpr
     used = {id(var) for equation in jaxpr.eqns for var in equation.invars}
     used |= {id(var) for var in jaxpr.outvars}

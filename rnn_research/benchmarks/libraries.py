@@ -1,0 +1,233 @@
+"""The mean of y_T^2 in each library, for the networks it has.
+
+LIBRARIES goes from a name to a function
+
+    build(cell, weights, hidden_size) -> Built
+
+where `cell` is elman, gru or lstm and `weights` a PyTorch state dict of NumPy arrays,
+which all but PyTorch itself get by way of `interop`. x is [T, B, D]. A library whose
+network is another by definition says so in Built.variant.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Built(NamedTuple):
+    """A network ready to be differentiated.
+
+    Attributes:
+      loss: (params, x) -> scalar.
+      params: its parameters.
+      recurrent: gradient -> the arrays of it that belong to the matrices the state is
+        multiplied with, by whose norm results are compared.
+      variant: what is other than in PyTorch: 'relu' (Elman), 'reset before' (GRU).
+    """
+
+    loss: Callable
+    params: Any
+    recurrent: Callable
+    variant: str = ""
+
+
+def ours(cell, weights, hidden_size) -> Built:
+    from rnn_research import engines, unroll
+
+    value, params = _own(cell, weights, hidden_size)
+
+    def loss(params, x):
+        return _last(unroll(value, params, x, engine=engines.auto()).outputs)
+
+    return Built(loss, params, lambda g: [g.W_hh if cell == "elman" else g.W_h])
+
+
+def linen(cell, weights, hidden_size) -> Built:
+    from flax import linen
+
+    from rnn_research import interop
+
+    kinds = {
+        "elman": linen.SimpleCell,
+        "gru": linen.GRUCell,
+        "lstm": linen.OptimizedLSTMCell,
+    }
+    rnn = linen.RNN(kinds[cell](hidden_size), time_major=True)
+    params = interop.linen.export(*_own(cell, weights, hidden_size))
+
+    def loss(params, x):
+        return _last(rnn.apply({"params": {"cell": params}}, x))
+
+    def recurrent(gradient):
+        return [gradient[name]["kernel"] for name in gradient if name[0] == "h"]
+
+    return Built(loss, params, recurrent)
+
+
+def nnx(cell, weights, hidden_size) -> Built:
+    from flax import nnx
+
+    from rnn_research import interop
+
+    kinds = {
+        "elman": nnx.SimpleCell,
+        "gru": nnx.GRUCell,
+        "lstm": nnx.OptimizedLSTMCell,
+    }
+    value, params = _own(cell, weights, hidden_size)
+    module = kinds[cell](
+        weights["weight_ih_l0"].shape[1], hidden_size, rngs=nnx.Rngs(0)
+    )
+    nnx.update(module, interop.nnx.export(value, params))
+    graph, state = nnx.split(module)
+
+    def loss(state, x):
+        merged = nnx.merge(graph, state)
+        start = merged.initialize_carry(x.shape[1:], nnx.Rngs(0))
+        return _last(nnx.RNN(merged, time_major=True)(x, initial_carry=start))
+
+    return Built(loss, state, lambda g: [g["dense_h"]["kernel"][...]])
+
+
+def haiku(cell, weights, hidden_size) -> Built:
+    """Its Elman network has ReLU, its GRU the reset before the product."""
+    import haiku
+    import jax.numpy as jnp
+
+    kinds = {"elman": haiku.VanillaRNN, "gru": haiku.GRU, "lstm": haiku.LSTM}
+
+    @haiku.without_apply_rng
+    @haiku.transform
+    def network(x):
+        core = kinds[cell](hidden_size)
+        outputs, _ = haiku.dynamic_unroll(core, x, core.initial_state(x.shape[1]))
+        return outputs
+
+    x = np.zeros((1, 1, weights["weight_ih_l0"].shape[1]), np.float32)
+    W_x, W_h = weights["weight_ih_l0"].T, weights["weight_hh_l0"].T
+    b = weights["bias_ih_l0"] + weights["bias_hh_l0"]
+    if cell == "elman":
+        params = {
+            "vanilla_rnn/input_to_hidden": {"w": W_x, "b": b},
+            "vanilla_rnn/hidden_to_hidden": {"w": W_h, "b": 0 * b},
+        }
+        recurrent, variant = ("vanilla_rnn/hidden_to_hidden", "w"), "relu"
+    elif cell == "gru":  # in the order z, r, n, and z weights the candidate
+        W_x, W_h, b = (
+            np.concatenate([-z, r, n], -1)
+            for r, z, n in (np.split(a, 3, -1) for a in (W_x, W_h, b))
+        )
+        params = {"gru": {"w_i": W_x, "w_h": W_h, "b": b}}
+        recurrent, variant = ("gru", "w_h"), "reset before"
+    else:  # in the order i, g, f, o, with 1 added to f
+        W_x, W_h, b = (
+            np.concatenate([i, g, f, o], -1)
+            for i, f, g, o in (np.split(a, 4, -1) for a in (W_x, W_h, b))
+        )
+        b = b - np.repeat(np.float32([0, 0, 1, 0]), hidden_size)
+        params = {"lstm/linear": {"w": np.concatenate([W_x, W_h]), "b": b}}
+        recurrent, variant = ("lstm/linear", "w"), ""
+    like = network.init(None, x)
+    params = {
+        outer: {inner: jnp.asarray(params[outer][inner]) for inner in like[outer]}
+        for outer in like
+    }
+
+    def matrices(gradient):
+        outer, inner = recurrent
+        return [gradient[outer][inner][-hidden_size:]]
+
+    return Built(lambda p, x: _last(network.apply(p, x)), params, matrices, variant)
+
+
+def equinox(cell, weights, hidden_size) -> Built | None:
+    if cell == "elman":
+        return None
+    import equinox
+    import jax
+    import jax.numpy as jnp
+
+    from rnn_research import interop
+
+    kinds = {"gru": equinox.nn.GRUCell, "lstm": equinox.nn.LSTMCell}
+    inputs = weights["weight_ih_l0"].shape[1]
+    module = kinds[cell](inputs, hidden_size, key=jax.random.key(0))
+    params = interop.equinox.export(*_own(cell, weights, hidden_size))
+    params = jax.tree.map(jnp.asarray, params)
+
+    def loss(params, x):
+        filled = equinox.tree_at(
+            lambda module: [getattr(module, name) for name in params],
+            module,
+            list(params.values()),
+        )
+        zeros = jnp.zeros((x.shape[1], hidden_size))
+
+        def step(state, x_t):
+            state = jax.vmap(filled)(x_t, state)
+            return state, state[0] if cell == "lstm" else state
+
+        start = (zeros, zeros) if cell == "lstm" else zeros
+        return _last(jax.lax.scan(step, start, x)[1])
+
+    return Built(loss, params, lambda gradient: [gradient["weight_hh"]])
+
+
+def keras(cell, weights, hidden_size) -> Built:
+    import keras
+
+    from rnn_research import interop
+
+    kinds = {
+        "elman": keras.layers.SimpleRNN,
+        "gru": keras.layers.GRU,
+        "lstm": keras.layers.LSTM,
+    }
+    layer = kinds[cell](hidden_size)
+    layer.build((None, None, weights["weight_ih_l0"].shape[1]))
+    layer.set_weights(interop.keras.export(*_own(cell, weights, hidden_size)))
+    other = [variable.value for variable in layer.non_trainable_variables]
+
+    def loss(params, x):
+        last, _ = layer.stateless_call(params, other, x.swapaxes(0, 1))
+        return (last**2).mean()
+
+    params = [variable.value for variable in layer.trainable_variables]
+    return Built(loss, params, lambda gradient: [gradient[1]])
+
+
+def pytorch(cell, weights, hidden_size) -> Built:
+    import torch
+
+    kinds = {"elman": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
+    module = kinds[cell](weights["weight_ih_l0"].shape[1], hidden_size)
+    module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
+
+    def loss(params, x):
+        del params
+        return _last(module(x)[0])
+
+    return Built(loss, module, lambda module: [module.weight_hh_l0.grad])
+
+
+def _own(cell, weights, hidden_size):
+    from rnn_research import cells, interop
+
+    value = getattr(cells, cell)(hidden_size)
+    return value, interop.pytorch.load(value, weights)
+
+
+def _last(outputs):
+    return (outputs[-1] ** 2).mean()
+
+
+LIBRARIES = {  # name: (what is imported, build)
+    "ours": ("rnn_research", ours),
+    "linen": ("flax", linen),
+    "nnx": ("flax", nnx),
+    "haiku": ("haiku", haiku),
+    "equinox": ("equinox", equinox),
+    "keras": ("keras", keras),
+    "pytorch": ("torch", pytorch),
+}

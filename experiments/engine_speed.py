@@ -15,6 +15,7 @@ brings them. Writes engine_speed.csv, engine_speed.md and engine_speed.png.
 """
 
 import dataclasses
+import functools
 import importlib.metadata
 import importlib.util
 import json
@@ -126,36 +127,37 @@ def prepare(rows, folder: pathlib.Path) -> dict:
             np.save(
                 folder / worker.inputs_file(length, batch), np.asarray(x, np.float32)
             )
-            params = getattr(cells, cell)(hidden).init(jax.random.key(0), INPUT_SIZE)
-            weights = interop.pytorch.export(getattr(cells, cell)(hidden), params)
+            plain = getattr(cells, cell)(hidden)
+            params = plain.init(jax.random.key(0), INPUT_SIZE)
+            weights = interop.pytorch.export(plain, params)
             weights = {
                 name: array.astype(np.float32) for name, array in weights.items()
             }
             np.savez(folder / worker.weights_file(cell, hidden), **weights)
-            for variant, value in variants(cell, hidden).items():
-                references[row, variant] = reference(value, weights, x)
+            params = interop.pytorch.load(plain, weights)
+            for variant, make in VARIANTS[cell].items():
+                references[row, variant] = reference(make(hidden), params, x)
     return references
 
 
-def variants(cell: str, hidden: int) -> dict:
-    """The networks that go by this name in one library or another."""
-    if cell == "elman":
-        return {"": cells.elman(hidden), "relu": cells.elman(hidden, activation="relu")}
-    if cell == "gru":
-        return {
-            "": cells.gru(hidden),
-            "reset before": cells.gru(hidden, reset="before"),
-        }
-    return {"": cells.lstm(hidden)}
+VARIANTS = {  # the networks that go by a name in one library or another
+    "elman": {
+        "": cells.elman,
+        "relu": functools.partial(cells.elman, activation="relu"),
+    },
+    "gru": {
+        "": cells.gru,
+        "reset before": functools.partial(cells.gru, reset="before"),
+    },
+    "lstm": {"": cells.lstm},
+}
 
 
-def reference(cell, weights, x) -> tuple[float, float]:
+def reference(cell, params, x) -> tuple[float, float]:
     """(loss, norm of the gradient of the recurrent matrices), by the plain loop."""
-    same = cell.name != "gru" or dict(cell.origin.arguments)["reset"] == "after"
-    plain = cell if same else cells.gru(dict(cell.origin.arguments)["hidden_size"])
-    params = interop.pytorch.load(plain, weights)
-    if not same:  # it has no bias inside the reset product, and there it is zero
-        params = params._replace(b_hn=None)
+    start = cell.init(jax.random.key(0), INPUT_SIZE)
+    absent = {name for name, leaf in start._asdict().items() if leaf is None}
+    params = params._replace(**dict.fromkeys(absent))  # b_hn, which is zero here
     x = jnp.asarray(np.asarray(x, np.float32), jnp.float64)
 
     @jax.jit
@@ -167,7 +169,8 @@ def reference(cell, weights, x) -> tuple[float, float]:
         return jax.value_and_grad(loss)(params)
 
     loss, grads = gradient(params)
-    matrices = grads.W_hh if cell.name == "elman" else grads.W_h
+    named = grads._asdict()
+    matrices = named.get("W_h", named.get("W_hh"))
     return float(loss), float(jnp.linalg.norm(matrices))
 
 

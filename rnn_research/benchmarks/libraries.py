@@ -40,7 +40,11 @@ def ours(cell, weights, hidden_size) -> Built:
     def loss(params, x):
         return _last(unroll(value, params, x, engine=engines.auto()).outputs)
 
-    return Built(loss, params, lambda g: [g.W_hh if cell == "elman" else g.W_h])
+    def recurrent(gradient):
+        named = gradient._asdict()
+        return [named[name] for name in ("W_h", "W_hh") if name in named]
+
+    return Built(loss, params, recurrent)
 
 
 def linen(cell, weights, hidden_size) -> Built:
@@ -93,6 +97,7 @@ def nnx(cell, weights, hidden_size) -> Built:
 def haiku(cell, weights, hidden_size) -> Built:
     """Its Elman network has ReLU, its GRU the reset before the product."""
     import haiku
+    import jax
     import jax.numpy as jnp
 
     kinds = {"elman": haiku.VanillaRNN, "gru": haiku.GRU, "lstm": haiku.LSTM}
@@ -107,28 +112,8 @@ def haiku(cell, weights, hidden_size) -> Built:
     x = np.zeros((1, 1, weights["weight_ih_l0"].shape[1]), np.float32)
     W_x, W_h = weights["weight_ih_l0"].T, weights["weight_hh_l0"].T
     b = weights["bias_ih_l0"] + weights["bias_hh_l0"]
-    if cell == "elman":
-        params = {
-            "vanilla_rnn/input_to_hidden": {"w": W_x, "b": b},
-            "vanilla_rnn/hidden_to_hidden": {"w": W_h, "b": 0 * b},
-        }
-        recurrent, variant = ("vanilla_rnn/hidden_to_hidden", "w"), "relu"
-    elif cell == "gru":  # in the order z, r, n, and z weights the candidate
-        W_x, W_h, b = (
-            np.concatenate([-z, r, n], -1)
-            for r, z, n in (np.split(a, 3, -1) for a in (W_x, W_h, b))
-        )
-        params = {"gru": {"w_i": W_x, "w_h": W_h, "b": b}}
-        recurrent, variant = ("gru", "w_h"), "reset before"
-    else:  # in the order i, g, f, o, with 1 added to f
-        W_x, W_h, b = (
-            np.concatenate([i, g, f, o], -1)
-            for i, f, g, o in (np.split(a, 4, -1) for a in (W_x, W_h, b))
-        )
-        b = b - np.repeat(np.float32([0, 0, 1, 0]), hidden_size)
-        params = {"lstm/linear": {"w": np.concatenate([W_x, W_h]), "b": b}}
-        recurrent, variant = ("lstm/linear", "w"), ""
-    like = network.init(None, x)
+    params, recurrent, variant = HAIKU_LAYOUTS[cell](W_x, W_h, b)
+    like = network.init(jax.random.key(0), x)
     params = {
         outer: {inner: jnp.asarray(params[outer][inner]) for inner in like[outer]}
         for outer in like
@@ -141,18 +126,51 @@ def haiku(cell, weights, hidden_size) -> Built:
     return Built(lambda p, x: _last(network.apply(p, x)), params, matrices, variant)
 
 
+def _haiku_elman(W_x, W_h, b):
+    params = {
+        "vanilla_rnn/linear": {"w": W_x, "b": b},
+        "vanilla_rnn/linear_1": {"w": W_h, "b": 0 * b},
+    }
+    return params, ("vanilla_rnn/linear_1", "w"), "relu"
+
+
+def _haiku_gru(*arrays):
+    """In the order z, r, n, and z weights the candidate."""
+    W_x, W_h, b = (
+        np.concatenate([-z, r, n], -1)
+        for r, z, n in (np.split(a, 3, -1) for a in arrays)
+    )
+    return {"gru": {"w_i": W_x, "w_h": W_h, "b": b}}, ("gru", "w_h"), "reset before"
+
+
+def _haiku_lstm(*arrays):
+    """In the order i, g, f, o, with 1 added to f."""
+    W_x, W_h, b = (
+        np.concatenate([i, g, f, o], -1)
+        for i, f, g, o in (np.split(a, 4, -1) for a in arrays)
+    )
+    b = b - np.repeat(np.float32([0, 0, 1, 0]), len(b) // 4)
+    params = {"lstm/linear": {"w": np.concatenate([W_x, W_h]), "b": b}}
+    return params, ("lstm/linear", "w"), ""
+
+
+HAIKU_LAYOUTS = {"elman": _haiku_elman, "gru": _haiku_gru, "lstm": _haiku_lstm}
+
+
 def equinox(cell, weights, hidden_size) -> Built | None:
-    if cell == "elman":
-        return None
+    """It has no Elman network."""
     import equinox
     import jax
     import jax.numpy as jnp
 
     from rnn_research import interop
 
-    kinds = {"gru": equinox.nn.GRUCell, "lstm": equinox.nn.LSTMCell}
+    kinds = {"gru": (equinox.nn.GRUCell, 1), "lstm": (equinox.nn.LSTMCell, 2)}
+    if cell not in kinds:
+        return None
+    kind, parts = kinds[cell]
     inputs = weights["weight_ih_l0"].shape[1]
-    module = kinds[cell](inputs, hidden_size, key=jax.random.key(0))
+    module = kind(inputs, hidden_size, key=jax.random.key(0))
     params = interop.equinox.export(*_own(cell, weights, hidden_size))
     params = jax.tree.map(jnp.asarray, params)
 
@@ -166,9 +184,9 @@ def equinox(cell, weights, hidden_size) -> Built | None:
 
         def step(state, x_t):
             state = jax.vmap(filled)(x_t, state)
-            return state, state[0] if cell == "lstm" else state
+            return state, jax.tree.leaves(state)[0]  # h, or (h, c)
 
-        start = (zeros, zeros) if cell == "lstm" else zeros
+        start = zeros if parts == 1 else (zeros,) * parts
         return _last(jax.lax.scan(step, start, x)[1])
 
     return Built(loss, params, lambda gradient: [gradient["weight_hh"]])

@@ -11,7 +11,7 @@ from rnn_research.engines.sequential import sequential
 # Measured on 2 cores of an AMD EPYC at the five shapes of `engine_speed`, and with
 # matrix states. With wide products there is nothing to save but the products.
 WIDE_STATE = 384
-WIDE_STEP_BYTES = 400 * 2**10
+WIDE_STEP_BYTES = 250 * 2**10
 CACHE_BYTES = 12 * 2**20
 MANY_STATES_BYTES = 2**30
 

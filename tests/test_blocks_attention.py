@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from papers import B, T, assert_close, inputs, random_params, sigmoid
 
 from rnn_research import layers, values
 from rnn_research.blocks.attention import attention, lstm_attention, transformer
@@ -11,33 +12,14 @@ from rnn_research.blocks.rwkv7 import rwkv7_block, token_shift
 from rnn_research.blocks.tcn import tcn, temporal_block
 from rnn_research.checks import check_cell
 
-T, B, D, H, HEADS = 9, 3, 5, 8, 2
+D, H, HEADS = 5, 8, 2
 SIZE = H // HEADS
-
-
-def sigmoid(a):
-    return 1 / (1 + np.exp(-a))
-
-
-def random_params(layer, seed=0, input_size=D):
-    params = layer.init(jax.random.key(seed), input_size)
-    leaves, tree = jax.tree.flatten(params)
-    rng = np.random.default_rng(seed)
-    return tree.unflatten([0.5 * rng.standard_normal(leaf.shape) for leaf in leaves])
-
-
-def inputs(seed=1):
-    return np.random.default_rng(seed).standard_normal((T, B, D))
 
 
 def outputs(layer, params, x, **call):
     params = jax.tree.map(jnp.asarray, params)
     context = layer.initial_context(params, (x.shape[1],))
     return layer.apply(params, jnp.asarray(x), context, layers.Call(**call)).outputs
-
-
-def assert_close(ours, theirs):
-    np.testing.assert_allclose(np.asarray(ours), theirs, rtol=1e-10, atol=1e-12)
 
 
 # -------------------------------------------------------------------------- NumPy
@@ -183,7 +165,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_equation(name):
     layer, reference = CASES[name]
-    params, x = random_params(layer), inputs()
+    params, x = random_params(layer, size=D), inputs(size=D)
     assert_close(outputs(layer, params, x), reference(params, x))
 
 
@@ -220,7 +202,7 @@ def test_number_of_parameters(layer, expected):
 
 def test_attention_without_positions_ignores_the_order_of_the_past():
     layer = attention(H, heads=HEADS, rotary_base=None)
-    params, x = random_params(layer), inputs()
+    params, x = random_params(layer, size=D), inputs(size=D)
     order = np.array([4, 2, 0, 1, 7, 5, 3, 6, 8])
     shuffled = outputs(layer, params, x[order])
     assert_close(shuffled[-1], outputs(layer, params, x)[-1])
@@ -231,7 +213,7 @@ def test_attention_without_positions_ignores_the_order_of_the_past():
 
 def test_attention_sees_all_of_the_past_and_only_after_the_reset():
     layer = attention(H, heads=HEADS)
-    params = jax.tree.map(jnp.asarray, random_params(layer))
+    params = jax.tree.map(jnp.asarray, random_params(layer, size=D))
     reset = jnp.zeros((T, B), bool).at[4].set(True)
     context = layer.initial_context(params, (B,))
 
@@ -240,7 +222,7 @@ def test_attention_sees_all_of_the_past_and_only_after_the_reset():
         return jnp.sum(layer.apply(params, x, context, call).outputs[-1, 0])
 
     for flag, first in ((None, 0), (reset, 4)):
-        slope = jax.grad(last)(jnp.asarray(inputs()), flag)
+        slope = jax.grad(last)(jnp.asarray(inputs(size=D)), flag)
         seen = np.abs(slope).max(axis=-1)
         assert (seen[first:, 0] > 0).all() and not seen[:first].any()
         assert not seen[:, 1:].any()
@@ -248,8 +230,9 @@ def test_attention_sees_all_of_the_past_and_only_after_the_reset():
 
 def test_a_sequence_given_in_parts_and_the_context_that_grows():
     layer = transformer(H, heads=HEADS)
-    params = jax.tree.map(jnp.asarray, random_params(layer))
-    x, context, ys = jnp.asarray(inputs()), layer.initial_context(params, (B,)), []
+    params = jax.tree.map(jnp.asarray, random_params(layer, size=D))
+    x, ys = jnp.asarray(inputs(size=D)), []
+    context = layer.initial_context(params, (B,))
     for part in (slice(0, 1), slice(1, 2), slice(2, T)):
         applied = layer.apply(params, x[part], context, layers.Call())
         context = applied.context
@@ -277,7 +260,7 @@ def test_tcn_sees_as_far_as_it_says(width, levels):
 
 def test_rwkv7_layers_start_as_the_identity():
     layer = rwkv7_block(H, heads=HEADS, depth=2)
-    params, x = layer.init(jax.random.key(0), D), inputs()
+    params, x = layer.init(jax.random.key(0), D), inputs(size=D)
     first, norm, *_, last = params
     expected = numpy_norm(norm, x @ np.asarray(first.W) + np.asarray(first.b), 1e-5)
     assert_close(outputs(layer, params, x), numpy_norm(last, expected, 1e-5))

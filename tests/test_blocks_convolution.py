@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from papers import B, D, T, assert_close, inputs, random_params, sigmoid, silu
 
 from rnn_research import engines, values
 from rnn_research.blocks.convolution import causal_conv, dense_causal_conv
@@ -12,36 +13,13 @@ from rnn_research.blocks.qrnn import qrnn, qrnn_pooling
 from rnn_research.cells import initializers
 from rnn_research.layers import Call
 
-T, B, D, H = 9, 3, 4, 6
-
-
-def sigmoid(a):
-    return 1 / (1 + np.exp(-a))
-
-
-def silu(a):
-    return a * sigmoid(a)
-
-
-def inputs(size=D, seed=1, length=T):
-    return np.random.default_rng(seed).standard_normal((length, B, size))
-
-
-def random_params(layer, size=D, seed=0):
-    """Every leaf 0.5 * normal."""
-    leaves, tree = jax.tree.flatten(layer.init(jax.random.key(seed), size))
-    rng = np.random.default_rng(seed)
-    return tree.unflatten([0.5 * rng.standard_normal(leaf.shape) for leaf in leaves])
+H = 6
 
 
 def run(layer, params, x, context=None, **call):
     if context is None:
         context = layer.initial_context(params, (x.shape[1],))
     return layer.apply(params, jnp.asarray(x), context, Call(**call))
-
-
-def assert_close(ours, theirs):
-    np.testing.assert_allclose(np.asarray(ours), theirs, rtol=1e-10, atol=1e-12)
 
 
 def flags(seed=3, length=T, reset_rate=0.2):

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen
+from papers import B, D, T, assert_close, inputs, random_params, sigmoid
 
 from rnn_research import values
 from rnn_research.cells import initializers
@@ -25,12 +26,8 @@ from rnn_research.cells.star import star
 from rnn_research.cells.ugrnn import ugrnn
 from rnn_research.unroll import trajectory, unroll
 
-T, B, D, H = 9, 3, 4, 6
+H = 6
 KEY = jax.random.key(0)
-
-
-def sigmoid(a):
-    return 1 / (1 + np.exp(-a))
 
 
 def relu(a):
@@ -39,20 +36,6 @@ def relu(a):
 
 def identity(a):
     return a
-
-
-def random_params(cell, size=D, seed=0):
-    leaves, tree = jax.tree.flatten(cell.init(jax.random.key(seed), size))
-    rng = np.random.default_rng(seed)
-    return tree.unflatten([0.5 * rng.standard_normal(leaf.shape) for leaf in leaves])
-
-
-def inputs(seed=1):
-    return np.random.default_rng(seed).standard_normal((T, B, D))
-
-
-def assert_close(ours, theirs, rtol=1e-10):
-    np.testing.assert_allclose(np.asarray(ours), theirs, rtol=rtol, atol=1e-12)
 
 
 def count(cell, input_size):

@@ -8,32 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen
+from papers import B, D, T, assert_close, inputs, random_params, sigmoid
 
 from rnn_research import cells
 from rnn_research.cells import initializers, wrappers
 from rnn_research.unroll import trajectory, unroll
 
-T, B, D, H = 9, 3, 4, 5
+H = 5
 REFERENCE = pathlib.Path(__file__).parent / "references" / "torch.npz"
-
-
-def sigmoid(a):
-    return 1 / (1 + np.exp(-a))
-
-
-def random_params(cell, seed=0):
-    params = cell.init(jax.random.key(seed), D)
-    leaves, tree = jax.tree.flatten(params)
-    rng = np.random.default_rng(seed)
-    return tree.unflatten([0.5 * rng.standard_normal(leaf.shape) for leaf in leaves])
-
-
-def inputs(seed=1):
-    return np.random.default_rng(seed).standard_normal((T, B, D))
-
-
-def assert_close(ours, theirs):
-    np.testing.assert_allclose(np.asarray(ours), theirs, rtol=1e-10, atol=1e-12)
 
 
 # ---------------------------------------------------------------------------- NumPy

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from papers import B, D, assert_close, inputs, random_params, sigmoid, silu, softplus
 
 from rnn_research import engines, values
 from rnn_research.cells import initializers
@@ -22,34 +23,7 @@ from rnn_research.cells.s6 import s6
 from rnn_research.cells.sru import sru
 from rnn_research.unroll import unroll
 
-T, B, D, H = 9, 3, 4, 6
-
-
-def sigmoid(a):
-    return 1 / (1 + np.exp(-a))
-
-
-def silu(a):
-    return a * sigmoid(a)
-
-
-def softplus(a):
-    return np.log1p(np.exp(a))
-
-
-def inputs(size=D, seed=1):
-    return np.random.default_rng(seed).standard_normal((T, B, size))
-
-
-def random_params(cell, size=D, seed=0):
-    """Every leaf 0.5 * normal."""
-    leaves, tree = jax.tree.flatten(cell.init(jax.random.key(seed), size))
-    rng = np.random.default_rng(seed)
-    return tree.unflatten([0.5 * rng.standard_normal(leaf.shape) for leaf in leaves])
-
-
-def assert_close(ours, theirs, rtol=1e-10):
-    np.testing.assert_allclose(np.asarray(ours), theirs, rtol=rtol, atol=1e-12)
+H = 6
 
 
 def assert_uniform(sample, low, high):
@@ -279,7 +253,7 @@ def test_equation(name):
 @pytest.mark.parametrize("name", OF_EQUAL_SIZE)
 def test_equation_where_input_and_output_sizes_agree(name):
     cell, reference = CASES[name]
-    params, x = random_params(cell, size=H), inputs(H)
+    params, x = random_params(cell, size=H), inputs(size=H)
     assert_close(unroll(cell, params, x).outputs, reference(params, x))
 
 
@@ -527,9 +501,9 @@ def test_s6_starts_at_minus_one_to_minus_n():
 
 def test_s6_forgets_nothing_and_takes_nothing_where_its_step_is_zero():
     cell = s6(H, state_size=3)
-    params = random_params(cell, H)._replace(b_step=np.full(H, -800.0))
+    params = random_params(cell, size=H)._replace(b_step=np.full(H, -800.0))
     state = np.random.default_rng(2).standard_normal((B, H, 3))
-    final = unroll(cell, params, inputs(H), state=state).final_state
+    final = unroll(cell, params, inputs(size=H), state=state).final_state
     assert_close(final, state)
 
 
@@ -588,7 +562,7 @@ def test_linoss_initial_values():
 
 def test_sru_highway_starts_as_the_identity_with_a_low_bias():
     cell = sru(H, highway_bias=-60.0)
-    x = inputs(H)
+    x = inputs(size=H)
     outputs = unroll(cell, cell.init(jax.random.key(0), H), x).outputs
     np.testing.assert_allclose(outputs, x, atol=1e-12)
     W = sru(400).init(jax.random.key(0), 400).W_x
@@ -640,11 +614,11 @@ def test_rg_lru_keeps_the_variance_of_white_input():
 def test_rg_lru_square_root_has_a_clipped_gradient():
     """Where a_t is 1 in rounding, the exact derivative is infinite."""
     cell = rg_lru(H)
-    params = random_params(cell, H)._replace(Lambda=np.full(H, -80.0))
+    params = random_params(cell, size=H)._replace(Lambda=np.full(H, -80.0))
 
     def loss(params):
         engine = engines.sequential()  # for forward mode
-        return jnp.sum(unroll(cell, params, inputs(H), engine=engine).outputs)
+        return jnp.sum(unroll(cell, params, inputs(size=H), engine=engine).outputs)
 
     gradient = jax.grad(loss)(params)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))

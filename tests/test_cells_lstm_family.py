@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from papers import B, D, T, assert_close, inputs, random_params, sigmoid
 
 from rnn_research import engines, values
 from rnn_research.cells.gru import gru
@@ -21,27 +22,8 @@ from rnn_research.cells.slstm import slstm
 from rnn_research.cells.ur_lstm import ur_lstm
 from rnn_research.unroll import trajectory, unroll
 
-T, B, D, H = 9, 3, 4, 6
+H = 6
 tanh = np.tanh
-
-
-def sigmoid(a):
-    return 1 / (1 + np.exp(-a))
-
-
-def random_params(cell, seed=0):
-    params = cell.init(jax.random.key(seed), D)
-    leaves, tree = jax.tree.flatten(params)
-    rng = np.random.default_rng(seed)
-    return tree.unflatten([0.5 * rng.standard_normal(leaf.shape) for leaf in leaves])
-
-
-def inputs(seed=1):
-    return np.random.default_rng(seed).standard_normal((T, B, D))
-
-
-def assert_close(ours, theirs):
-    np.testing.assert_allclose(np.asarray(ours), theirs, rtol=1e-10, atol=1e-12)
 
 
 def size_of(cell, input_size):

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from papers import B, D, T, assert_close, inputs, random_params, sigmoid, silu, softplus
 
 from rnn_research import engines, values
 from rnn_research.cells.delta_net import delta_net, delta_product, gated_delta_net
@@ -14,36 +15,8 @@ from rnn_research.cells.retnet import retnet
 from rnn_research.cells.rwkv7 import rwkv7
 from rnn_research.unroll import unroll
 
-T, B, D = 9, 3, 4
 H, HEADS, KEY = 6, 2, 4
 VALUE = H // HEADS
-
-
-def sigmoid(a):
-    return 1 / (1 + np.exp(-a))
-
-
-def silu(a):
-    return a * sigmoid(a)
-
-
-def softplus(a):
-    return np.log1p(np.exp(a))
-
-
-def random_params(cell, seed=0, input_size=D):
-    params = cell.init(jax.random.key(seed), input_size)
-    leaves, tree = jax.tree.flatten(params)
-    rng = np.random.default_rng(seed)
-    return tree.unflatten([0.5 * rng.standard_normal(leaf.shape) for leaf in leaves])
-
-
-def inputs(seed=1, size=D):
-    return np.random.default_rng(seed).standard_normal((T, B, size))
-
-
-def assert_close(ours, theirs, rtol=1e-10):
-    np.testing.assert_allclose(np.asarray(ours), theirs, rtol=rtol, atol=1e-12)
 
 
 def in_heads(a, heads=HEADS):
@@ -260,7 +233,7 @@ def test_equation(name):
 
 def test_rwkv7_takes_six_streams():
     cell = rwkv7(H, heads=HEADS, rank=5, streams=6)
-    params = random_params(cell, input_size=6 * D)
+    params = random_params(cell, size=6 * D)
     x = inputs(size=6 * D)
     assert_close(unroll(cell, params, x).outputs, numpy_rwkv7(params, x))
     with pytest.raises(values.UsageError, match="6 vectors"):

@@ -7,6 +7,7 @@ import pytest
 import scipy.integrate
 import scipy.linalg
 import scipy.special
+from papers import B, D, assert_close, inputs, random_params, sigmoid
 
 from rnn_research import values
 from rnn_research.cells import initializers
@@ -18,26 +19,7 @@ from rnn_research.cells.lipschitz import lipschitz
 from rnn_research.cells.lmu import LMUState, legendre_delay, lmu
 from rnn_research.unroll import trajectory, unroll
 
-T, B, D, H = 9, 3, 4, 5
-
-
-def sigmoid(a):
-    return 1 / (1 + np.exp(-a))
-
-
-def random_params(cell, seed=0):
-    params = cell.init(jax.random.key(seed), D)
-    leaves, tree = jax.tree.flatten(params)
-    rng = np.random.default_rng(seed)
-    return tree.unflatten([0.5 * rng.standard_normal(leaf.shape) for leaf in leaves])
-
-
-def inputs(seed=1):
-    return np.random.default_rng(seed).standard_normal((T, B, D))
-
-
-def assert_close(ours, theirs, rtol=1e-10):
-    np.testing.assert_allclose(np.asarray(ours), theirs, rtol=rtol, atol=1e-12)
+H = 5
 
 
 def transition_matrix(cell, params):

@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 import scipy.linalg
+from papers import B, D, inputs, sigmoid
 
 from rnn_research import values
 from rnn_research.cells import initializers, orthogonal_rnn
@@ -19,12 +20,8 @@ from rnn_research.cells.spectral_rnn import spectral_rnn
 from rnn_research.cells.urnn import reflect, unitary, urnn
 from rnn_research.unroll import trajectory, unroll
 
-T, B, D, H = 9, 3, 4, 6
+H = 6
 EPS = 1e-12
-
-
-def sigmoid(a):
-    return 1 / (1 + np.exp(-a))
 
 
 def random_params(cell, seed=0):
@@ -37,10 +34,6 @@ def random_params(cell, seed=0):
         return np.asarray(leaf) if label == "fixed" else noise
 
     return jax.tree.map(draw, params, cell.groups(params))
-
-
-def inputs(seed=1):
-    return np.random.default_rng(seed).standard_normal((T, B, D))
 
 
 def assert_close(ours, theirs):

@@ -89,7 +89,7 @@ def main(settings: EngineSpeedConfig):
     table.write_csv(records, folder / "engine_speed.csv", columns=tuple(records[0]))
     page = markdown(rows, records, chosen)
     (folder / "engine_speed.md").write_text(page)
-    plotting.speed_ratios(ratios(rows, records), folder / "engine_speed.png")
+    plotting.speed_ratios(ratios(records), folder / "engine_speed.png")
     print(f"\n{page}\ntables and figure: {folder}")
 
 
@@ -183,8 +183,8 @@ def measure(job: worker.Job):
         text=True,
     )
     for line in done.stdout.splitlines():
-        result = json.loads(line) if line.startswith(("{", "null")) else None
-        if result:
+        if line.startswith("{"):
+            result = json.loads(line)
             yield tuple(result.pop("row")), result
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
@@ -228,7 +228,7 @@ def record(key, found: list[dict]) -> dict:
     }
 
 
-def ratios(rows, records) -> list[dict]:
+def ratios(records) -> list[dict]:
     """For each row and side: its time over ours."""
     by = {(_row(r), r["library"], r["tuned"]): r["ms"] for r in records}
     return [

@@ -55,8 +55,9 @@ def main():
         x = np.load(folder / inputs_file(length, batch))
         weights = dict(np.load(folder / weights_file(cell, hidden)))
         row = measure(job, cell, weights, hidden, x)
-        print(json.dumps(row and {"row": [cell, length, batch, hidden], **row}))
-        sys.stdout.flush()
+        if row:
+            names = {"row": [cell, length, batch, hidden]}
+            print(json.dumps(names | row), flush=True)
 
 
 def _measure_jax(job, cell, weights, hidden, x):

@@ -45,7 +45,7 @@ def token_shift(exponents):
 
     def initial_state(params, batch_shape):
         size = params.mu.shape[-1]
-        return ShiftState(*base.zeros_state(size, size)(params, batch_shape))
+        return base.zeros_state(size, size, kind=ShiftState)(params, batch_shape)
 
     def readout(params, h, x):
         mixed = x[..., None, :] + params.mu * (h.before - x)[..., None, :]

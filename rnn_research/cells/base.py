@@ -189,12 +189,14 @@ def as_keys(key: jax.Array | Keys, batch_size: int) -> Keys:
 # -------------------------------------------------------------- building blocks
 
 
-def zeros_state(*sizes: int):
-    """`initial_state` of zeros: one array of the size, or as given by the sizes."""
+def zeros_state(*sizes: int, kind: Callable[..., Tree] | None = None):
+    """`initial_state` of zeros: an array of the size; of several a tuple, or `kind`."""
 
     def initial_state(params, batch_shape):
         dtype = jax.tree.leaves(params)[0].dtype
         states = tuple(jnp.zeros((*batch_shape, size), dtype) for size in sizes)
+        if kind:
+            return kind(*states)
         return states[0] if len(states) == 1 else states
 
     return initial_state
@@ -220,6 +222,13 @@ def check_size(**sizes):
             raise values.UsageError(
                 f"{name} must be a whole number of at least 1, not {size!r}"
             )
+
+
+def check_flags(**flags):
+    """Raise unless each named option is True or False."""
+    for name, flag in flags.items():
+        if not isinstance(flag, bool):
+            raise values.UsageError(f"{name} must be True or False, not {flag!r}")
 
 
 def check_option(name: str, value, choices):

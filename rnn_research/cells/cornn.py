@@ -13,13 +13,6 @@ class OscillatorState(NamedTuple):
     z: jax.Array  # [*, N], the velocities
 
 
-def _initial_state(size):
-    def initial_state(params, batch_shape):
-        return OscillatorState(*base.zeros_state(size, size)(params, batch_shape))
-
-    return initial_state
-
-
 def _positions(w, state, u):
     del w, u
     return state.y
@@ -102,7 +95,7 @@ def cornn(
 
     return base.Cell(
         init=init,
-        initial_state=_initial_state(size),
+        initial_state=base.zeros_state(size, size, kind=OscillatorState),
         project=project,
         step=step,
         readout=_positions,
@@ -187,7 +180,7 @@ def unicornn(hidden_size, *, dt=0.19, alpha=30.65):
 
     return base.Cell(
         init=init,
-        initial_state=_initial_state(size),
+        initial_state=base.zeros_state(size, size, kind=OscillatorState),
         weights=weights,
         project=project,
         step=step,

@@ -36,7 +36,7 @@ def elman(
     """
     base.check_size(hidden_size=hidden_size)
     base.check_option("activation", activation, tuple(ACTIVATIONS))
-    base.check_option("residual", residual, (False, True))
+    base.check_flags(residual=residual)
     recurrent = initializers.check_recurrent(recurrent)
     f = ACTIVATIONS[activation]
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research.cells import base, initializers
-from rnn_research.cells.lstm import check_flags, normalised
+from rnn_research.cells.lstm import normalised
 
 
 class GRUParams(NamedTuple):
@@ -57,7 +57,7 @@ def gru(
     """
     base.check_size(hidden_size=hidden_size)
     base.check_option("reset", reset, ("after", "before"))
-    check_flags(layer_norm=layer_norm)
+    base.check_flags(layer_norm=layer_norm)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
     size = hidden_size

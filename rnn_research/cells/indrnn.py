@@ -48,7 +48,7 @@ def indrnn(
     """
     base.check_size(hidden_size=hidden_size)
     base.check_option("activation", activation, tuple(ACTIVATIONS))
-    base.check_option("near_one", near_one, (False, True))
+    base.check_flags(near_one=near_one)
     if t_max is not None:
         base.check_between("t_max", t_max, 1, float("inf"))
     elif near_one:

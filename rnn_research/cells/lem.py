@@ -63,9 +63,6 @@ def lem(hidden_size, *, dt=1.0, recurrent=UNIFORM):
             b=orthogonal_rnn.uniform(key_b, (4 * size,), bound),
         )
 
-    def initial_state(params, batch_shape):
-        return LEMState(*base.zeros_state(size, size)(params, batch_shape))
-
     def project(w, x):
         return x @ w.W_x + w.b
 
@@ -91,7 +88,7 @@ def lem(hidden_size, *, dt=1.0, recurrent=UNIFORM):
 
     return base.Cell(
         init=init,
-        initial_state=initial_state,
+        initial_state=base.zeros_state(size, size, kind=LEMState),
         project=project,
         step=step,
         readout=readout,

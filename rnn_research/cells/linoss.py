@@ -93,11 +93,6 @@ def linoss(hidden_size, *, state_size=64, discretization="im"):
             matrix = (jnp.ones_like(A), -step * A, step, 1 - step**2 * A)
         return LinOSSWeights(*matrix, step, *params[2:])
 
-    def initial_state(params, batch_shape):
-        return LinOSSState(
-            *base.zeros_state(state_size, state_size)(params, batch_shape)
-        )
-
     def project(w, x):
         force = w.step * (x @ w.B)
         return LinOSSDrive(w.yz * force, w.zz * force, apply_skip(w.D, x))
@@ -119,7 +114,7 @@ def linoss(hidden_size, *, state_size=64, discretization="im"):
     properties = ("volume-preserving",) if discretization == "imex" else ()
     return base.Cell(
         init=init,
-        initial_state=initial_state,
+        initial_state=base.zeros_state(state_size, state_size, kind=LinOSSState),
         weights=weights,
         project=project,
         readout=readout,

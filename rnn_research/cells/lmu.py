@@ -104,9 +104,6 @@ def lmu(hidden_size, *, order=None, theta=100.0, recurrent=NORMAL):
             W_m=kernel(key_m, memory),
         )
 
-    def initial_state(params, batch_shape):
-        return LMUState(*base.zeros_state(size, memory)(params, batch_shape))
-
     def weights(params):
         A, B = legendre_delay(memory, theta)
         dtype = params.e_m.dtype
@@ -139,7 +136,7 @@ def lmu(hidden_size, *, order=None, theta=100.0, recurrent=NORMAL):
 
     return base.Cell(
         init=init,
-        initial_state=initial_state,
+        initial_state=base.zeros_state(size, memory, kind=LMUState),
         weights=weights,
         project=project,
         step=step,

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research.cells import base, initializers
+from rnn_research.cells.state_space import apply_skip, init_skip
 
 
 class LRUParams(NamedTuple):
@@ -52,15 +53,13 @@ def lru(hidden_size, *, eigenvalues=initializers.ring()):
         key_a, key_b, key_c, key_d = jax.random.split(key, 4)
         real, phase = eigenvalues.make(key_a, size)
         scale_b, scale_c = (2 * input_size) ** -0.5, size**-0.5
-        diagonal = input_size == size
-        shape_d, scale_d = ((size,), 1.0) if diagonal else ((input_size, size), None)
         return LRUParams(
             nu_log=jnp.log(-real),
             theta_log=jnp.log(phase),
             gamma_log=0.5 * jnp.log(-jnp.expm1(2 * real)),
             B=scale_b * jax.random.normal(key_b, (2, input_size, size)),
             C=scale_c * jax.random.normal(key_c, (2, size, size)),
-            D=(scale_d or input_size**-0.5) * jax.random.normal(key_d, shape_d),
+            D=init_skip(key_d, input_size, size),
         )
 
     def weights(params):
@@ -74,8 +73,8 @@ def lru(hidden_size, *, eigenvalues=initializers.ring()):
         return jnp.zeros((*batch_shape, size), jnp.result_type(params.B, jnp.complex64))
 
     def project(w, x):
-        skip = x * w.D if w.D.ndim == 1 else x @ w.D
-        return LRUDrive(jax.lax.complex(x @ w.B.real, x @ w.B.imag), skip)
+        v = jax.lax.complex(x @ w.B.real, x @ w.B.imag)
+        return LRUDrive(v, apply_skip(w.D, x))
 
     def readout(w, h, u):
         return h.real @ w.C[0] - h.imag @ w.C[1] + u.skip

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
 from rnn_research.cells import base, initializers
 
 
@@ -76,7 +75,7 @@ def lstm(
     base.check_size(hidden_size=hidden_size)
     if cell_size is not None:
         base.check_size(cell_size=cell_size)
-    check_flags(peephole=peephole, coupled=coupled, layer_norm=layer_norm)
+    base.check_flags(peephole=peephole, coupled=coupled, layer_norm=layer_norm)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
     size, cells = hidden_size, cell_size or hidden_size
@@ -101,9 +100,6 @@ def lstm(
             gain_c=jnp.ones(cells) if layer_norm else None,
             b_c=jnp.zeros(cells) if layer_norm else None,
         )
-
-    def initial_state(params, batch_shape):
-        return LSTMState(*base.zeros_state(cells, size)(params, batch_shape))
 
     def project(w, x):
         a = x @ w.W_x
@@ -141,17 +137,10 @@ def lstm(
 
     return base.Cell(
         init=init,
-        initial_state=initial_state,
+        initial_state=base.zeros_state(cells, size, kind=LSTMState),
         project=project,
         step=step,
         readout=readout,
         gates=gates,
         groups=groups,
     )
-
-
-def check_flags(**flags):
-    """Raise unless each named option is True or False."""
-    for name, flag in flags.items():
-        if not isinstance(flag, bool):
-            raise values.UsageError(f"{name} must be True or False, not {flag!r}")

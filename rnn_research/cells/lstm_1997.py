@@ -7,7 +7,6 @@ import jax.numpy as jnp
 
 from rnn_research import values
 from rnn_research.cells import base
-from rnn_research.cells.lstm import check_flags
 
 
 class LSTM1997Params(NamedTuple):
@@ -67,7 +66,7 @@ def lstm_1997(
     gradient where it leaves a memory cell; here it is the exact one.
     """
     base.check_size(hidden_size=hidden_size, block_size=block_size)
-    check_flags(cell_bias=cell_bias)
+    base.check_flags(cell_bias=cell_bias)
     if hidden_size % block_size:
         raise values.UsageError(
             f"block_size ({block_size}) must divide hidden_size ({hidden_size})"
@@ -101,10 +100,6 @@ def lstm_1997(
             b_c=uniform(keys[4], size) if cell_bias else None,
         )
 
-    def initial_state(params, batch_shape):
-        zeros = base.zeros_state(size, size, blocks, blocks)
-        return LSTM1997State(*zeros(params, batch_shape))
-
     def project(w, x):
         b_c = w.b_c if cell_bias else jnp.zeros(size, w.b_in.dtype)
         return x @ w.W_x + jnp.concatenate([b_c, w.b_in, w.b_out])
@@ -130,7 +125,7 @@ def lstm_1997(
 
     return base.Cell(
         init=init,
-        initial_state=initial_state,
+        initial_state=base.zeros_state(size, size, blocks, blocks, kind=LSTM1997State),
         project=project,
         step=step,
         readout=readout,

@@ -58,9 +58,6 @@ def multiplicative_lstm(
             b=jnp.concatenate([i, f, jnp.zeros(2 * size)]),
         )
 
-    def initial_state(params, batch_shape):
-        return LSTMState(*base.zeros_state(size, size)(params, batch_shape))
-
     def project(w, x):
         return MultiplicativeLSTMDrive(x @ w.W_mx, x @ w.W_x + w.b)
 
@@ -84,7 +81,7 @@ def multiplicative_lstm(
 
     return base.Cell(
         init=init,
-        initial_state=initial_state,
+        initial_state=base.zeros_state(size, size, kind=LSTMState),
         project=project,
         step=step,
         readout=readout,

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 
 from rnn_research import values
 from rnn_research.cells import base
-from rnn_research.cells.lstm import check_flags
 
 
 class NRUParams(NamedTuple):
@@ -58,7 +57,7 @@ def nru(hidden_size, *, memory_size=64, heads=4, relu=False):
     start uniform in +-1/sqrt(fan-in), biases too (PyTorch's linear layers).
     """
     base.check_size(hidden_size=hidden_size, memory_size=memory_size, heads=heads)
-    check_flags(relu=relu)
+    base.check_flags(relu=relu)
     side = math.isqrt(heads * memory_size)
     if side**2 != heads * memory_size:
         raise values.UsageError(
@@ -83,10 +82,6 @@ def nru(hidden_size, *, memory_size=64, heads=4, relu=False):
             W_a=uniform(keys[5], seen, seen, 2 * heads),
             b_a=uniform(keys[6], seen, 2 * heads),
         )
-
-    def initial_state(params, batch_shape):
-        zeros = base.zeros_state(hidden_size, memory_size)
-        return NRUState(*zeros(params, batch_shape))
 
     def project(w, x):
         return x @ w.W_x + w.b_h
@@ -124,7 +119,7 @@ def nru(hidden_size, *, memory_size=64, heads=4, relu=False):
 
     return base.Cell(
         init=init,
-        initial_state=initial_state,
+        initial_state=base.zeros_state(hidden_size, memory_size, kind=NRUState),
         project=project,
         step=step,
         readout=readout,

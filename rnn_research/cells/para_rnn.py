@@ -155,9 +155,6 @@ def para_lstm(
             b=jnp.zeros((3, size)).at[0].set(forget_bias.make(key_f, size)),
         )
 
-    def initial_state(params, batch_shape):
-        return LSTMState(*base.zeros_state(size, size)(params, batch_shape))
-
     def memory(f, g, c):
         return f * c + (1 - f) * g
 
@@ -179,7 +176,7 @@ def para_lstm(
 
     return base.Cell(
         init=init,
-        initial_state=initial_state,
+        initial_state=base.zeros_state(size, size, kind=LSTMState),
         project=_project,
         step=step,
         readout=readout,

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research.cells import base, initializers
-from rnn_research.cells.lstm import check_flags
 
 
 class RHNParams(NamedTuple):
@@ -51,7 +50,7 @@ def rhn(
     R starts orthogonal, W normal of variance 1/D, b_H zero.
     """
     base.check_size(hidden_size=hidden_size, depth=depth)
-    check_flags(coupled=coupled)
+    base.check_flags(coupled=coupled)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
     size, count = hidden_size, 2 if coupled else 3

@@ -74,7 +74,7 @@ def scrn(
     base.check_between("alpha", alpha, 0.0, 1.0)
     if alpha in (0, 1):
         raise values.UsageError(f"alpha must be between 0 and 1, not {alpha!r}")
-    base.check_option("adaptive", adaptive, (False, True))
+    base.check_flags(adaptive=adaptive)
     recurrent = initializers.check_recurrent(recurrent)
 
     def init(key, input_size):
@@ -87,9 +87,6 @@ def scrn(
             R=initializers.matrix(recurrent, key_r, units),
             q=jnp.full(context, logit) if adaptive else None,
         )
-
-    def initial_state(params, batch_shape):
-        return SCRNState(*base.zeros_state(units, context)(params, batch_shape))
 
     def weights(params):
         kept = jax.nn.sigmoid(params.q) if adaptive else alpha
@@ -112,7 +109,7 @@ def scrn(
 
     return base.Cell(
         init=init,
-        initial_state=initial_state,
+        initial_state=base.zeros_state(units, context, kind=SCRNState),
         weights=weights,
         project=project,
         step=step,

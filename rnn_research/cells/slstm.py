@@ -114,8 +114,9 @@ def slstm(
         )
 
     def initial_state(params, batch_shape):
-        h, c, n, m = base.zeros_state(size, size, size, size)(params, batch_shape)
-        return SLSTMState(h, c, n, m + EMPTY)
+        zeros = base.zeros_state(size, size, size, size, kind=SLSTMState)
+        state = zeros(params, batch_shape)
+        return state._replace(m=state.m + EMPTY)
 
     def project(w, x):
         return x @ w.W + w.b

@@ -60,9 +60,6 @@ def ur_lstm(
             b=jnp.concatenate([f, -f, jnp.zeros(2 * size)]),
         )
 
-    def initial_state(params, batch_shape):
-        return LSTMState(*base.zeros_state(size, size)(params, batch_shape))
-
     def project(w, x):
         return x @ w.W_x + w.b
 
@@ -83,7 +80,7 @@ def ur_lstm(
 
     return base.Cell(
         init=init,
-        initial_state=initial_state,
+        initial_state=base.zeros_state(size, size, kind=LSTMState),
         project=project,
         step=step,
         readout=readout,

@@ -54,12 +54,17 @@ def adjoint(*, chunk=None):
                 "engine adjoint: the derivatives of this cell cannot be taken apart in "
                 "time, or it closes over a traced value; use --engine=sequential"
             )
-        length = base.length_of(inputs)
-        size = min(chunk or default_chunk(recurrence, state, inputs), length)
-        outputs, final = _run(recurrence, state, inputs, size)
-        return outputs, final, base.Record(adjoint(chunk=size))
+        return evaluate(recurrence, state, inputs, chunk)
 
     return base.Engine(run)
+
+
+def evaluate(recurrence, state, inputs, chunk=None):
+    """What the engine does for a recurrence that `fits`."""
+    length = base.length_of(inputs)
+    size = min(chunk or default_chunk(recurrence, state, inputs), length)
+    outputs, final = _run(recurrence, state, inputs, size)
+    return outputs, final, base.Record(adjoint(chunk=size))
 
 
 def default_chunk(recurrence, state, inputs) -> int:

@@ -1,9 +1,11 @@
 """The engine that picks an engine."""
 
+from collections.abc import Callable
+
 import jax
 
 from rnn_research.engines import base
-from rnn_research.engines.adjoint import adjoint, fits
+from rnn_research.engines.adjoint import evaluate, fits
 from rnn_research.engines.associative import associative
 from rnn_research.engines.checkpointed import checkpointed
 from rnn_research.engines.sequential import sequential
@@ -28,16 +30,17 @@ def auto():
     """
 
     def run(recurrence, state, inputs):
-        return pick(recurrence, state, inputs).run(recurrence, state, inputs)
+        return pick(recurrence, state, inputs)(recurrence, state, inputs)
 
     return base.Engine(run)
 
 
-def pick(recurrence, state, inputs) -> base.Engine:
+def pick(recurrence, state, inputs) -> Callable:
+    """The `run` of an engine that qualifies."""
     if jax.default_backend() != "cpu":
         if recurrence.associative is not None:
-            return associative()
-        return sequential(project="sequence")
+            return associative().run
+        return sequential(project="sequence").run
     drive = jax.eval_shape(recurrence.project, inputs)
     length = base.length_of(inputs)
     states = length * base.size_in_bytes(state)
@@ -47,7 +50,7 @@ def pick(recurrence, state, inputs) -> base.Engine:
     narrow = width < WIDE_STATE and kept // length <= WIDE_STEP_BYTES
     if narrow and states <= MANY_STATES_BYTES:
         if fits(recurrence, state, inputs):
-            return adjoint()
+            return evaluate
     if kept > CACHE_BYTES and width < WIDE_STATE:
-        return checkpointed()
-    return sequential()
+        return checkpointed().run
+    return sequential().run

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from rnn_research import engines, values
 from rnn_research.cells import base
 from rnn_research.engines.base import Engine
-from rnn_research.unroll import unroll
+from rnn_research.unroll import last_output, set_up
 
 Tree = Any
 
@@ -33,6 +33,8 @@ class Applied(NamedTuple):
     outputs: jax.Array  # [T, B, H]
     context: Tree
     records: tuple  # one engine record for each recurrence inside, in order
+    last: jax.Array | None = None  # [B, H], of outputs the last that is not masked,
+    # where it is to be had without them: then they need not be kept
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -59,6 +61,15 @@ class Layer(values.Value):
 
 
 layer = values.factory
+
+
+def last_there(outputs: jax.Array, mask: jax.Array | None) -> jax.Array:
+    """Of [T, B, H] the step [B, H] that is the last one not masked."""
+    if mask is None:
+        return outputs[-1]
+    steps = jnp.arange(mask.shape[0])[:, None]
+    last = jnp.max(jnp.where(mask, steps, 0), axis=0)
+    return jnp.take_along_axis(outputs, last[None, :, None], axis=0)[0]
 
 
 @functools.singledispatch
@@ -98,10 +109,18 @@ def recurrent(cell):
     """The cell run over the sequence; the context is its state."""
 
     def apply(params, x, context, call):
-        outputs, state, record = unroll(
-            cell, params, x, state=context, **call._asdict()
+        engines.check(call.engine, cell)
+        setup = set_up(
+            cell,
+            params,
+            x,
+            state=context,
+            mask=call.mask,
+            reset=call.reset,
+            key=call.key,
         )
-        return Applied(outputs, state, (record,))
+        outputs, state, record = call.engine.run(*setup)
+        return Applied(outputs, state, (record,), last_output(setup, state))
 
     return Layer(
         init=cell.init,
@@ -187,10 +206,11 @@ def stack(*parts):
         contexts, records = [], ()
         calls = _split_call(call, len(parts))
         for part, p, c, own in zip(parts, params, context, calls, strict=True):
-            x, c, more = part.apply(p, x, c, own)
-            contexts.append(c)
-            records += more
-        return Applied(x, tuple(contexts), records)
+            applied = part.apply(p, x, c, own)
+            x = applied.outputs
+            contexts.append(applied.context)
+            records += applied.records
+        return Applied(x, tuple(contexts), records, applied.last)
 
     def each(function):
         return lambda params, *shape: tuple(
@@ -224,7 +244,7 @@ def residual(inner):
 
     def apply(params, x, context, call):
         applied = inner.apply(params, x, context, call)
-        return applied._replace(outputs=x + applied.outputs)
+        return applied._replace(outputs=x + applied.outputs, last=None)
 
     return inner.replace(init=init, apply=apply)
 

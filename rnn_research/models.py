@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from rnn_research import blocks, cells, config, engines, layers, values
 from rnn_research.cells import initializers, wrappers
@@ -71,8 +70,12 @@ def model(body, *, input_size, output_size, head):
 
     def apply(params, x, context, call):
         applied = body.apply(params.body, x, context, call)
-        h = last_there(applied.outputs, call.mask) if last else applied.outputs
-        return applied._replace(outputs=h @ params.head.W + params.head.b)
+        h = applied.outputs
+        if last:
+            h = applied.last
+            if h is None:
+                h = layers.last_there(applied.outputs, call.mask)
+        return applied._replace(outputs=h @ params.head.W + params.head.b, last=None)
 
     def groups(params):
         return ModelParams(
@@ -86,15 +89,6 @@ def model(body, *, input_size, output_size, head):
         groups=groups,
         retract=lambda params: params._replace(body=body.retract(params.body)),
     )
-
-
-def last_there(outputs: jax.Array, mask: jax.Array | None) -> jax.Array:
-    """Of [T, B, H] the step [B, H] that is the last one not masked."""
-    if mask is None:
-        return outputs[-1]
-    steps = jnp.arange(mask.shape[0])[:, None]
-    last = jnp.max(jnp.where(mask, steps, 0), axis=0)
-    return jnp.take_along_axis(outputs, last[None, :, None], axis=0)[0]
 
 
 # ------------------------------------------------------------------- from settings

@@ -34,7 +34,9 @@ class Recurrence:
       project: (input) -> drive.
       step: (h, drive) -> h.
       readout: (h, drive) -> y.
+      inverse: (h, drive) -> h, the step undone; None where there are resets, too.
       associative: the parallel form with `element` of the drive, or None.
+      structure: what is known of dh'/dh.
       weights: what these functions have of the cell's weights, for engines that
         differentiate by themselves.
       of: (weights) -> the recurrence with others in their place.
@@ -43,7 +45,9 @@ class Recurrence:
     project: Callable[[Tree], Tree]
     step: Callable[[Tree, Tree], Tree]
     readout: Callable[[Tree, Tree], Tree]
+    inverse: Callable[[Tree, Tree], Tree] | None
     associative: base.Associative | None
+    structure: base.Structure
     weights: Tree
     of: Callable[[Tree], "Recurrence"]
 
@@ -98,13 +102,24 @@ def unroll(
       values.UsageError: wrong shapes or types, or an engine the cell does not
         qualify for; raised while tracing, before anything is compiled.
     """
-    complaint = engine.complaint(cell)
-    if complaint:
-        raise values.UsageError(f"engine {engine.name}: {complaint}")
-    recurrence, state, inputs = set_up(
-        cell, params, x, state=state, mask=mask, reset=reset, key=key
-    )
-    return Unrolled(*engine.run(recurrence, state, inputs))
+    engines.check(engine, cell)
+    setup = set_up(cell, params, x, state=state, mask=mask, reset=reset, key=key)
+    return Unrolled(*engine.run(*setup))
+
+
+def last_output(setup: "Setup", final_state: Tree) -> jax.Array:
+    """y [B, H] of each sequence's last step that is not masked, from h_T alone."""
+    mask = setup.inputs.mask
+    if mask is None:
+        given = jax.tree.map(lambda leaf: leaf[-1], setup.inputs)
+    else:
+        steps = jnp.arange(len(mask))[:, None]
+        last = jnp.max(
+            jnp.where(mask, steps, 0), axis=0
+        )  # zero output if there is none
+        each = jax.vmap(lambda leaf, t: leaf[t], in_axes=(1, 0))
+        given = jax.tree.map(lambda leaf: each(leaf, last), setup.inputs)
+    return setup.recurrence.readout(final_state, setup.recurrence.project(given))
 
 
 def trajectory(cell: base.Cell, params: Tree, x: jax.Array, **options) -> Unrolled:
@@ -131,7 +146,7 @@ def set_up(cell, params, x, *, state=None, mask=None, reset=None, key=None) -> S
     start = cell.initial_state(params, batch_shape)
     if state is None:
         state = start
-    recurrence = _close(cell, (w, start))
+    recurrence = _close(cell, (w, start), reset is not None)
     setup = Setup(recurrence, state, Input(inputs, mask, reset))
     _check_state(cell, start, setup)
     return setup
@@ -142,7 +157,7 @@ def _noise(cell: base.Cell, keys: base.Keys, length: int) -> Tree:
     return jax.vmap(lambda key: cell.noise(key, (length,)), out_axes=1)(keys.each)
 
 
-def _close(cell: base.Cell, weights: tuple[Tree, Tree]) -> Recurrence:
+def _close(cell: base.Cell, weights: tuple[Tree, Tree], has_resets) -> Recurrence:
     w, start = weights
 
     def project(inputs):
@@ -160,9 +175,19 @@ def _close(cell: base.Cell, weights: tuple[Tree, Tree]) -> Recurrence:
             return y
         return where(drive.mask, y, jax.tree.map(jnp.zeros_like, y))
 
-    associative = cell.associative and _with_masks(cell.associative, w, start)
+    def inverse(h, drive):
+        before = cell.inverse(w, h, drive.u)
+        return before if drive.mask is None else where(drive.mask, before, h)
+
     return Recurrence(
-        project, step, readout, associative, weights, of=lambda w: _close(cell, w)
+        project,
+        step,
+        readout,
+        inverse if cell.inverse is not None and not has_resets else None,
+        cell.associative and _with_masks(cell.associative, w, start),
+        cell.structure,
+        weights,
+        of=lambda w: _close(cell, w, has_resets),
     )
 
 

@@ -59,11 +59,13 @@ def example(cell, seed=0):
     return params, x, unroll(cell, params, before).final_state
 
 
-MORE_ENGINES = [
-    *(getattr(engines, name)() for name in engines.__all__),
+MORE_ENGINES = [  # besides those of the kit's own law
+    engines.auto(),
+    engines.associative(),
+    engines.checkpointed(),
     engines.checkpointed(chunk=1),
-    engines.checkpointed(chunk=4, project="sequence"),
-    engines.checkpointed(chunk=100),
+    engines.checkpointed(chunk=4, within=engines.sequential(project="sequence")),
+    engines.reversible(),
 ]
 
 

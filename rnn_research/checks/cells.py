@@ -165,17 +165,25 @@ def _vmap(s) -> float:
 def _engines_agree(s) -> float:
     """Against the plain loop, with masks, resets, a state and a gradient through it."""
     mask, reset = flags()
+    return _agreement(s, ENGINES, mask=mask, reset=reset)
+
+
+def _reversible_agrees(s) -> float:
+    """Likewise without resets, at which this engine is another one."""
+    return _agreement(s, [engines.reversible(chunk=3)], mask=flags()[0])
+
+
+def _agreement(s, others, **flags) -> float:
     loop, *others = candidates = [
         engines.sequential(),
-        *(engine for engine in ENGINES if not engine.complaint(s.cell)),
+        *(engine for engine in others if not engine.complaint(s.cell)),
     ]
 
     @jax.jit
     def run(*arguments):
         def through(engine):
             def function(params, x, state):
-                options = {"mask": mask, "reset": reset, "engine": engine}
-                result = unroll(s.cell, params, x, state=state, **options)
+                result = unroll(s.cell, params, x, state=state, engine=engine, **flags)
                 return result.outputs, result.final_state
 
             primal, pull = jax.vjp(function, *arguments)
@@ -201,6 +209,7 @@ ENGINES = (
     engines.checkpointed(chunk=3),
     engines.adjoint(chunk=3),
     engines.associative(),
+    engines.newton(),
 )
 
 
@@ -348,6 +357,13 @@ LAWS = (
         _engines_agree,
         ROUNDING,
         "the associative form, or a step that is not pure",
+    ),
+    Law(
+        "reversible engine agrees",
+        _reversible_agrees,
+        ROUNDING,
+        "inverse",
+        lambda cell: cell.inverse is not None,
     ),
     Law(
         "gradient is that of finite differences",

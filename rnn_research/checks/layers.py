@@ -17,7 +17,7 @@ from rnn_research.checks.report import (
     flags,
     random_like,
 )
-from rnn_research.layers import Call
+from rnn_research.layers import Call, last_there
 
 
 class Subject:
@@ -81,6 +81,18 @@ def _layer_masks(s) -> float:
     return difference(s.apply(s.x, mask=mask).outputs[kept], s.apply(s.x[kept]).outputs)
 
 
+def _last(s) -> float:
+    """Where a layer gives the last output by itself, with and without masks."""
+    worst = 0.0
+    for mask in (None, flags()[0]):
+        applied = s.apply(s.x, mask=mask)
+        if applied.last is not None:
+            worst = max(
+                worst, difference(applied.last, last_there(applied.outputs, mask))
+            )
+    return worst
+
+
 def _layer_differences(s) -> float:
     direction = random_like(jax.random.key(3), (s.params, s.x))
 
@@ -131,6 +143,12 @@ LAWS = (
     ),
     Law("resets", _layer_resets, ROUNDING, "the past is seen across a reset"),
     Law("masks", _layer_masks, ROUNDING, "masked steps are seen, or move the context"),
+    Law(
+        "last is the last of the outputs",
+        _last,
+        ROUNDING,
+        "outputs were replaced and last was not; give last=None with them",
+    ),
     Law(
         "gradient is that of finite differences",
         _layer_differences,

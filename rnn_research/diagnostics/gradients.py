@@ -100,12 +100,13 @@ def model_log_norms(
         raise values.UsageError(
             f"{model} has {len(taps)} recurrences; there is none of index {layer}"
         )
-    setup, outputs = taps[layer]
+    setup, results = taps[layer]
     if loss == "state":
         return _state_loss(setup)
     index = layer % len(taps)
-    gradient = jax.grad(lambda outputs: score(_replacing(index, outputs)))(outputs)
-    return adjoint_log_norms(setup, outputs=gradient * batch_size)  # score is a mean
+    gradient = jax.grad(lambda results: score(_replacing(index, results)))(results)
+    outputs, final = jax.tree.map(lambda leaf: leaf * batch_size, gradient)  # of a mean
+    return adjoint_log_norms(setup, outputs=outputs, final=final)
 
 
 class JacobianLogNorms(NamedTuple):
@@ -256,7 +257,7 @@ def _real_vector(state: Tree):
 
 class _Tap(NamedTuple):
     setup: Setup
-    outputs: jax.Array
+    results: tuple  # outputs and final state
 
 
 def _tapping(taps: list[_Tap]) -> Engine:
@@ -265,19 +266,19 @@ def _tapping(taps: list[_Tap]) -> Engine:
 
     def run(recurrence, state, inputs):
         result = inner.run(recurrence, state, inputs)
-        taps.append(_Tap(Setup(recurrence, state, inputs), result[0]))
+        taps.append(_Tap(Setup(recurrence, state, inputs), result[:2]))
         return result
 
     return Engine(run)
 
 
-def _replacing(index: int, outputs: jax.Array) -> Engine:
-    """An engine that gives `outputs` as those of recurrence number `index`."""
+def _replacing(index: int, results: tuple) -> Engine:
+    """An engine that gives `results` as those of recurrence number `index`."""
     inner = engines.sequential()
     calls = iter(range(index + 1))
 
     def run(recurrence, state, inputs):
-        own, final, record = inner.run(recurrence, state, inputs)
-        return (outputs if next(calls, None) == index else own), final, record
+        *own, record = inner.run(recurrence, state, inputs)
+        return *(results if next(calls, None) == index else own), record
 
     return Engine(run)

@@ -1,9 +1,37 @@
 """Engines: how a recurrence is evaluated. `__all__` is the list of engines."""
 
+from rnn_research import values
 from rnn_research.engines.adjoint import adjoint
 from rnn_research.engines.associative import associative
 from rnn_research.engines.auto import auto
 from rnn_research.engines.checkpointed import checkpointed
+from rnn_research.engines.newton import newton
+from rnn_research.engines.reversible import reversible
 from rnn_research.engines.sequential import sequential
+from rnn_research.engines.truncated import truncated
 
-__all__ = ["adjoint", "associative", "auto", "checkpointed", "sequential"]
+__all__ = [
+    "adjoint",
+    "associative",
+    "auto",
+    "checkpointed",
+    "newton",
+    "reversible",
+    "sequential",
+    "truncated",
+]
+
+
+def qualifying(cell) -> list[str]:
+    """The engines that `cell` qualifies for, by name."""
+    return [name for name in __all__ if not globals()[name]().complaint(cell)]
+
+
+def check(engine, cell):
+    """Raise unless `cell` qualifies for `engine`."""
+    complaint = engine.complaint(cell)
+    if complaint:
+        raise values.UsageError(
+            f"engine {engine.name}: {complaint}; {cell.name} qualifies for "
+            f"{', '.join(qualifying(cell))}"
+        )

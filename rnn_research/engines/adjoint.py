@@ -132,7 +132,7 @@ def _over_time(recurrence):
 
 
 def _run(recurrence, state, inputs, size: int):
-    """(outputs, final state), whose derivative is `_backward`."""
+    """(outputs, final state), whose derivative is `backward`."""
 
     @jax.custom_vjp
     def run(weights, state, inputs):
@@ -143,10 +143,30 @@ def _run(recurrence, state, inputs, size: int):
         outputs, final, states = _forward(recurrence.of(weights), state, inputs)
         return (outputs, final), (weights, state, states, inputs)
 
-    def backward(kept, cotangents):
-        return _backward(recurrence, *kept, *cotangents, size)
+    def back(kept, cotangents):
+        weights, state, states, inputs = kept
 
-    run.defvjp(forward, backward)
+        def states_of(end, start, inputs):
+            after = jax.tree.map(
+                lambda leaf: jax.lax.dynamic_slice_in_dim(
+                    leaf, start, base.length_of(inputs)
+                ),
+                states,
+            )
+            before = jax.tree.map(
+                lambda first, all_, rest: jnp.concatenate(
+                    [jnp.where(start == 0, first, all_[start - 1])[None], rest[:-1]]
+                ),
+                state,
+                states,
+                after,
+            )
+            return before, after, end
+
+        arguments = recurrence, weights, state, inputs, *cotangents, size
+        return backward(*arguments, states_of, end=())
+
+    run.defvjp(forward, back)
     return run(recurrence.weights, state, inputs)
 
 
@@ -182,28 +202,32 @@ def _parts_of_state(readout, state, drive) -> list[int | None]:
     ]
 
 
-def _backward(recurrence, weights, state, states, inputs, d_outputs, d_final, size):
-    """Cotangents of (weights, state, inputs)."""
+def backward(
+    recurrence, weights, state, inputs, d_outputs, d_final, size, states_of, end
+):
+    """Cotangents of (weights, state, inputs), from the last chunk to the first.
+
+    Args:
+      size: steps in a chunk.
+      states_of: (end, start, inputs of the chunk) -> (before, after, end of the chunk
+        before it), the states that its steps start from and those they make.
+      end: of the last chunk, whatever `states_of` goes on from.
+    """
     length = base.length_of(inputs)
     whole = length // size * size
 
     def chunk(carry, start, size):
-        after, x, d_y = jax.tree.map(
+        end, sums = carry
+        x, d_y = jax.tree.map(
             lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size),
-            (states, inputs, _floats(d_outputs)),
+            (inputs, _floats(d_outputs)),
         )
-        before = jax.tree.map(
-            lambda first, all_, rest: jnp.concatenate(
-                [jnp.where(start == 0, first, all_[start - 1])[None], rest[:-1]]
-            ),
-            state,
-            states,
-            after,
-        )
-        return _backward_chunk(recurrence, weights, carry, before, after, x, d_y)
+        before, after, end = states_of(end, start, x)
+        sums, d_x = _backward_chunk(recurrence, weights, sums, before, after, x, d_y)
+        return (end, sums), d_x
 
     d_weights = [jnp.zeros_like(leaf) for leaf in _floats(weights)]
-    carry = _floats(d_final), d_weights
+    carry = end, (_floats(d_final), d_weights)
     d_rest = []
     if whole < length:
         carry, d_rest = chunk(carry, whole, length - whole)
@@ -211,11 +235,10 @@ def _backward(recurrence, weights, state, states, inputs, d_outputs, d_final, si
     carry, d_inputs = jax.lax.scan(
         lambda carry, start: chunk(carry, start, size), carry, starts, reverse=True
     )
-    d_inputs = [leaf.reshape(whole, *leaf.shape[2:]) for leaf in d_inputs]
+    d_inputs = base.unfold(d_inputs)
     if whole < length:
-        pairs = zip(d_inputs, d_rest, strict=True)
-        d_inputs = [jnp.concatenate(pair) for pair in pairs]
-    d_state, d_weights = carry
+        d_inputs = base.join(d_inputs, d_rest)
+    _, (d_state, d_weights) = carry
     return (
         _cotangent(weights, d_weights),
         _cotangent(state, d_state),

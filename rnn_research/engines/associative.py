@@ -1,32 +1,120 @@
 """All steps at once, by an associative scan."""
 
-import jax
+from typing import Any
 
+import jax
+import jax.numpy as jnp
+
+from rnn_research import values
 from rnn_research.engines import base
+
+Tree = Any
 
 
 @base.engine
-def associative():
+def associative(*, mesh_axis=None):
     """Exact evaluation in O(log T) sequential steps, by `jax.lax.associative_scan`.
 
     For cells with an associative form (lru, min_gru); masks and resets are part of
     the elements. Uses O(T) memory times the size of an element.
+
+    Args:
+      mesh_axis: divide the sequence over this axis of the mesh that is set
+        (`jax.set_mesh`): each device scans its part of T, and the devices exchange one
+        element each. T must be a multiple of the axis.
     """
 
     def run(recurrence, state, inputs):
-        parallel = recurrence.associative
-        drive = recurrence.project(inputs)
-        prefixes = jax.lax.associative_scan(
-            lambda earlier, later: parallel.combine(later, earlier),
-            parallel.element(drive),
-        )
-        states = jax.vmap(parallel.apply, in_axes=(0, None))(prefixes, state)
-        final = jax.tree.map(lambda leaf: leaf[-1], states)
-        return recurrence.readout(states, drive), final, base.Record(associative())
+        record = base.Record(associative(mesh_axis=mesh_axis))
+        if mesh_axis is None:
+            outputs, final = _run(recurrence, state, inputs)
+            return outputs, final, record
+        devices = _devices_along(mesh_axis)
+        length = base.length_of(inputs)
+        if length % devices:
+            raise values.UsageError(
+                f"engine associative: T = {length} is not a multiple of the {devices} "
+                f"devices along {mesh_axis!r}; pad the sequence and mask what is added"
+            )
+        in_time = jax.sharding.PartitionSpec(mesh_axis)
+        everywhere = jax.sharding.PartitionSpec()
+
+        def part(weights, state, inputs):
+            return _run(recurrence.of(weights), state, inputs, mesh_axis)
+
+        outputs, final = jax.shard_map(
+            part,
+            in_specs=(everywhere, everywhere, in_time),
+            out_specs=(in_time, everywhere),
+            axis_names={mesh_axis},
+        )(recurrence.weights, state, _divided(inputs, mesh_axis))
+        return outputs, final, record
 
     def complaint(cell):
         if cell.associative is not None:
             return ""
-        return f"{cell.name} has no associative form; use --engine=sequential"
+        return f"{cell.name} has no associative form"
 
     return base.Engine(run, complaint)
+
+
+def _run(recurrence, state, inputs, mesh_axis=None):
+    """(outputs, final state), of one device's part where there are more."""
+    parallel = recurrence.associative
+    drive = recurrence.project(inputs)
+
+    def combine(earlier, later):
+        return parallel.combine(later, earlier)
+
+    prefixes = jax.lax.associative_scan(combine, parallel.element(drive))
+    if mesh_axis is not None:
+        state = _state_before(parallel, combine, prefixes, state, mesh_axis)
+    states = jax.vmap(parallel.apply, in_axes=(0, None))(prefixes, state)
+    final = jax.tree.map(lambda leaf: leaf[-1], states)
+    if mesh_axis is not None:
+        final = _of_last_device(final, mesh_axis)
+    return recurrence.readout(states, drive), final
+
+
+def _state_before(parallel, combine, prefixes, state, mesh_axis) -> Tree:
+    """The state that this device's part starts from."""
+    of_part = jax.tree.map(lambda leaf: leaf[-1], prefixes)
+    of_parts = jax.lax.all_gather(of_part, mesh_axis)
+    up_to = jax.lax.associative_scan(combine, of_parts)
+    ends = jax.vmap(parallel.apply, in_axes=(0, None))(up_to, state)
+    starts = jax.tree.map(
+        lambda first, rest: jnp.concatenate([first[None], rest[:-1]]), state, ends
+    )
+    mine = jax.lax.axis_index(mesh_axis)
+    return jax.tree.map(lambda leaf: leaf[mine], starts)
+
+
+def _of_last_device(tree: Tree, mesh_axis: str) -> Tree:
+    last = jax.lax.axis_index(mesh_axis) == jax.lax.axis_size(mesh_axis) - 1
+    return jax.tree.map(
+        lambda leaf: jax.lax.psum(jnp.where(last, leaf, 0), mesh_axis), tree
+    )
+
+
+def _devices_along(mesh_axis: str) -> int:
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh_axis not in mesh.axis_names:
+        raise values.UsageError(
+            f"engine associative: no mesh with an axis {mesh_axis!r} is set; run under "
+            "jax.set_mesh(jax.make_mesh((devices,), ('" + mesh_axis + "',)))"
+        )
+    return mesh.shape[mesh_axis]
+
+
+def _divided(inputs, mesh_axis: str):
+    """Over the devices; a mesh with explicit types has to be told."""
+    mesh = jax.sharding.get_abstract_mesh()
+    kinds = dict(zip(mesh.axis_names, mesh.axis_types, strict=True))
+    if kinds[mesh_axis] != jax.sharding.AxisType.Explicit:
+        return inputs
+
+    def divided(leaf):
+        spec = jax.typeof(leaf).sharding.spec
+        return jax.reshard(leaf, jax.sharding.PartitionSpec(mesh_axis, *spec[1:]))
+
+    return jax.tree.map(divided, inputs)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from rnn_research import values
 
@@ -22,11 +23,13 @@ class Engine(values.Value):
 
     Attributes:
       run: (recurrence, state, inputs) -> (outputs, final_state, record).
-      complaint: (cell) -> why the cell does not qualify and what to use, or ''.
+      complaint: (cell) -> why the cell does not qualify, or ''.
+      exact: False if its gradient is another than the plain loop's by design.
     """
 
     run: Callable[[Any, Tree, Tree], tuple[Tree, Tree, "Record"]]
     complaint: Callable[[Any], str] = lambda cell: ""
+    exact: bool = True
 
 
 @jax.tree_util.register_dataclass
@@ -36,14 +39,31 @@ class Record:
 
     Attributes:
       engine: the engine that did the work (what `auto` picked).
-      solver: arrays that an iterative engine reports, else None.
+      solver: arrays that an iterative engine reports, with `scores()` -> numbers by
+        name; else None.
     """
 
     engine: Engine = dataclasses.field(metadata={"static": True})
     solver: Tree = None
 
 
+def solver_scores(records) -> dict[str, jax.Array]:
+    """What the iterative engines among these report, in the mean over them."""
+    reports = [record.solver.scores() for record in records if record.solver]
+    names = dict.fromkeys(name for report in reports for name in report)
+    return {
+        name: jnp.mean(jnp.array([each[name] for each in reports if name in each]))
+        for name in names
+    }
+
+
 engine = values.factory
+
+
+def check_engine(name: str, value):
+    """Raise unless `value` is an engine or None."""
+    if value is not None and not isinstance(value, Engine):
+        raise values.UsageError(f"{name} must be an engine, not {value!r}")
 
 
 def size_in_bytes(tree: Tree) -> int:
@@ -53,3 +73,23 @@ def size_in_bytes(tree: Tree) -> int:
 def length_of(inputs: Tree) -> int:
     """T of inputs with leading axes [T, B]."""
     return jax.tree.leaves(inputs)[0].shape[0]
+
+
+# ------------------------------------------------------------- sequences in parts
+
+
+def fold(tree: Tree, count: int, size: int) -> Tree:
+    """The first `count` parts of `size` steps: [T, ...] -> [count, size, ...]."""
+    return jax.tree.map(
+        lambda leaf: leaf[: count * size].reshape(count, size, *leaf.shape[1:]), tree
+    )
+
+
+def unfold(tree: Tree) -> Tree:
+    """[count, size, ...] -> [count * size, ...]."""
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), tree)
+
+
+def join(first: Tree, second: Tree) -> Tree:
+    """One after the other in time."""
+    return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), first, second)

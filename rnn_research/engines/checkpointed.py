@@ -1,56 +1,57 @@
-"""The plain loop in chunks, each recomputed in the backward pass."""
+"""A loop in chunks, each recomputed in the backward pass."""
 
 import math
 
 import jax
 
 from rnn_research.cells import base as cells_base
-from rnn_research.engines import base, sequential
+from rnn_research.engines import base
+from rnn_research.engines.loop import fastest_loop
 
 
 @base.engine
-def checkpointed(*, chunk=None, project="step"):
+def checkpointed(*, chunk=None, within=None):
     """Keep the state at the chunk borders only; recompute inside each chunk.
 
     Args:
       chunk: steps in a chunk; None is the square root of T, for which memory beyond
         inputs and outputs grows as the square root of T.
-      project: 'step' or 'sequence', as in `sequential`, within each chunk.
+      within: the engine inside each chunk, such as newton; None is adjoint on CPUs
+        where it can serve (reverse mode only), else sequential.
 
     Costs one more forward pass. Where the residuals of the plain loop do not fit the
-    cache it is faster all the same.
+    cache it is faster all the same (Chen et al. 2016, arXiv 1604.06174).
     """
     if chunk is not None:
         cells_base.check_size(chunk=chunk)
-    cells_base.check_option("project", project, sequential.PLACES)
+    base.check_engine("within", within)
 
     def run(recurrence, state, inputs):
         length = base.length_of(inputs)
         size = min(chunk or default_chunk(length), length)
-        whole = length // size * size
+        count = length // size
+        some = jax.tree.map(lambda leaf: leaf[:size], inputs)
+        run_part = within.run if within else fastest_loop(recurrence, state, some)
+        engines = []
 
         def body(state, part):
-            outputs, state = sequential.scan(recurrence, state, part, project)
-            return state, outputs
-
-        def fold(leaf):
-            return leaf[:whole].reshape(-1, size, *leaf.shape[1:])
-
-        def unfold(leaf):
-            return leaf.reshape(whole, *leaf.shape[2:])
+            outputs, state, record = run_part(recurrence, state, part)
+            engines.append(record.engine)
+            return state, (outputs, record.solver)
 
         body = jax.checkpoint(body, prevent_cse=False)
-        state, outputs = jax.lax.scan(body, state, jax.tree.map(fold, inputs))
-        outputs = jax.tree.map(unfold, outputs)
-        if whole < length:
-            rest = jax.tree.map(lambda leaf: leaf[whole:], inputs)
-            state, last = body(state, rest)
-            outputs = jax.tree.map(
-                lambda a, b: jax.numpy.concatenate([a, b]), outputs, last
-            )
-        return outputs, state, base.Record(checkpointed(chunk=size, project=project))
+        parts = base.fold(inputs, count, size)
+        state, (outputs, solver) = jax.lax.scan(body, state, parts)
+        outputs = base.unfold(outputs)
+        if count * size < length:
+            rest = jax.tree.map(lambda leaf: leaf[count * size :], inputs)
+            state, (last, of_last) = body(state, rest)
+            outputs = base.join(outputs, last)
+            solver = base.join(solver, jax.tree.map(lambda leaf: leaf[None], of_last))
+        record = base.Record(checkpointed(chunk=size, within=engines[0]), solver)
+        return outputs, state, record
 
-    return base.Engine(run)
+    return base.Engine(run, lambda cell: within.complaint(cell) if within else "")
 
 
 def default_chunk(length: int) -> int:

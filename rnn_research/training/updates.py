@@ -18,6 +18,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from rnn_research import runtime
 from rnn_research.cells.base import Keys
+from rnn_research.engines.base import solver_scores
 from rnn_research.layers import Call
 from rnn_research.training import optimizers
 
@@ -116,7 +117,9 @@ def build(model, task, config, engine) -> Programs:
     def shard_scores(params, keys, noise: Keys | None):
         batch = task.batch(keys)
         call = Call(mask=batch.mask, key=noise, engine=engine)
-        scores = task.score(model.outputs(params, batch.inputs, call), batch)
+        context = model.initial_context(params, batch.inputs.shape[1:2])
+        applied = model.apply(params, batch.inputs, context, call)
+        scores = task.score(applied.outputs, batch) | solver_scores(applied.records)
         return scores["loss"], scores
 
     def over_shards(function, key):

@@ -1,0 +1,46 @@
+"""Which plain loop, for a whole sequence or a part of one."""
+
+from collections.abc import Callable
+
+import jax
+
+from rnn_research.engines import base
+from rnn_research.engines.adjoint import evaluate, fits
+from rnn_research.engines.sequential import sequential
+
+# Measured on 2 cores of an AMD EPYC at the five shapes of `engine_speed`, and with
+# matrix states. With wide products there is nothing to save but the products.
+WIDE_STATE = 384
+WIDE_STEP_BYTES = 250 * 2**10
+
+
+def fastest_loop(recurrence, state, inputs) -> Callable:
+    """The `run` of an engine that does a step after the other.
+
+    On CPUs adjoint, or sequential where the state or what a step makes is wide; on
+    accelerators sequential with the projection before the loop.
+    """
+    if jax.default_backend() != "cpu":
+        return sequential(project="sequence").run
+    narrow = (
+        features(state) < WIDE_STATE
+        and kept_bytes(recurrence, state, inputs) // base.length_of(inputs)
+        <= WIDE_STEP_BYTES
+    )
+    if narrow and fits(recurrence, state, inputs):
+        return evaluate
+    return sequential().run
+
+
+def features(state) -> int:
+    """The longest last axis of the state's parts."""
+    sizes = [leaf.shape[-1] for leaf in jax.tree.leaves(state) if leaf.ndim > 1]
+    return max(sizes, default=0)
+
+
+def kept_bytes(recurrence, state, inputs) -> int:
+    """What the backward pass of the plain loop keeps, about."""
+    drive = jax.eval_shape(recurrence.project, inputs)
+    return base.size_in_bytes(drive) + base.length_of(inputs) * base.size_in_bytes(
+        state
+    )

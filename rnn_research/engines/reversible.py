@@ -1,0 +1,103 @@
+"""The loop run backward from its end, for cells whose step can be undone."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import values
+from rnn_research.cells import base as cells_base
+from rnn_research.engines import base
+from rnn_research.engines.adjoint import backward, default_chunk, fits
+from rnn_research.engines.checkpointed import checkpointed
+
+Tree = Any
+
+
+@base.engine
+def reversible(*, chunk=None):
+    """Keep the last state only; going back, undo the steps.
+
+        h_{t-1} = inverse(w, h_t, u_t)                                    t = T ... 1
+
+    Memory beyond inputs and outputs does not grow with T (unICORNN, Rusch & Mishra
+    2021, arXiv 2103.05487). For cells that give an `inverse`. The steps are undone in
+    the arithmetic of the run, so the states drift from those of the way there, and the
+    gradient with them: `experiments.long_sequences` measures by how much.
+
+    A reset forgets the state before it, so that sequences with resets are run by
+    `checkpointed`, and the record says so. Reverse mode only.
+
+    Args:
+      chunk: steps undone and differentiated at once, as in `adjoint`.
+    """
+    if chunk is not None:
+        cells_base.check_size(chunk=chunk)
+
+    def run(recurrence, state, inputs):
+        if recurrence.inverse is None:
+            return checkpointed().run(recurrence, state, inputs)
+        if not fits(recurrence, state, inputs):
+            raise values.UsageError(
+                "engine reversible: the derivatives of this cell cannot be taken apart "
+                "in time, or it closes over a traced value; use --engine=checkpointed"
+            )
+        length = base.length_of(inputs)
+        size = min(chunk or default_chunk(recurrence, state, inputs), length)
+        outputs, final = _run(recurrence, state, inputs, size)
+        return outputs, final, base.Record(reversible(chunk=size))
+
+    def complaint(cell):
+        return "" if cell.inverse is not None else f"{cell.name} gives no inverse"
+
+    return base.Engine(run, complaint)
+
+
+def reconstructed(recurrence, final: Tree, inputs: Tree) -> Tree:
+    """The states h_0 ... h_{T-1}, each from the one after it."""
+    drive = jax.vmap(recurrence.project)(inputs)
+
+    def undo(h, drive):
+        h = recurrence.inverse(h, drive)
+        return h, h
+
+    return jax.lax.scan(undo, final, drive, reverse=True)[1]
+
+
+def _run(recurrence, state, inputs, size: int):
+    """(outputs, final state), whose derivative needs the final state alone."""
+
+    def loop(weights, state, inputs):
+        own = recurrence.of(weights)
+
+        def body(h, given):
+            drive = own.project(given)
+            h = own.step(h, drive)
+            return h, own.readout(h, drive)
+
+        final, outputs = jax.lax.scan(body, state, inputs)
+        return outputs, final
+
+    run = jax.custom_vjp(loop)
+
+    def forward(weights, state, inputs):
+        outputs, final = loop(weights, state, inputs)
+        return (outputs, final), (weights, state, final, inputs)
+
+    def back(kept, cotangents):
+        weights, state, final, inputs = kept
+        own = recurrence.of(weights)
+
+        def states_of(end, start, inputs):
+            del start
+            before = reconstructed(own, end, inputs)
+            after = jax.tree.map(
+                lambda all_, last: jnp.concatenate([all_[1:], last[None]]), before, end
+            )
+            return before, after, jax.tree.map(lambda leaf: leaf[0], before)
+
+        arguments = recurrence, weights, state, inputs, *cotangents, size
+        return backward(*arguments, states_of, end=final)
+
+    run.defvjp(forward, back)
+    return run(recurrence.weights, state, inputs)

@@ -1,0 +1,100 @@
+"""Truncated backpropagation through time."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnn_research import values
+from rnn_research.cells import base as cells_base
+from rnn_research.engines import base
+from rnn_research.engines.loop import fastest_loop
+
+
+@base.engine
+def truncated(*, window=100, stride=None, within=None):
+    """The values of the plain loop, with a gradient that goes back `window` steps.
+
+    The outputs of every `stride` steps get their gradient from a stretch that ends with
+    them and starts from the state carried over, taken as given. So a gradient goes back
+    between window - stride + 1 and `window` steps: BPTT(window; stride) of Williams &
+    Peng (1990, Neural Computation 2, 490), accumulated over the sequence. It is biased
+    by design; `diagnostics.truncation_bias` measures by how much. With a window of T it
+    is the gradient.
+
+    Args:
+      window: steps a gradient goes back at most, a multiple of `stride`.
+      stride: None is `window`: each step is done once, and the gradient is cut at the
+        borders. Each step is done window / stride times.
+      within: the engine of each stretch; None as for `checkpointed`.
+    """
+    stride = window if stride is None else stride
+    cells_base.check_size(window=window, stride=stride)
+    if window % stride:
+        raise values.UsageError(
+            f"window must be a multiple of stride; got {window} and {stride}"
+        )
+    base.check_engine("within", within)
+
+    def run(recurrence, state, inputs):
+        length = base.length_of(inputs)
+        some = jax.tree.map(lambda leaf: leaf[: min(window, length)], inputs)
+        run_part = within.run if within else fastest_loop(recurrence, state, some)
+        if length <= window:
+            return run_part(recurrence, state, inputs)
+        engines = []
+
+        def part(state, given):
+            outputs, state, record = run_part(recurrence, state, given)
+            engines.append(record.engine)
+            return outputs, state
+
+        def first(state, given):
+            outputs, state = part(state, given)
+            return state, (outputs, jax.lax.stop_gradient(state))
+
+        def further(carry, given):
+            borders, _ = carry
+            outputs, state = part(_at(borders, 0), given)
+            outputs = jax.tree.map(lambda leaf: leaf[window - stride :], outputs)
+            return (_moved(borders, state), state), outputs
+
+        whole = length // stride
+        blocks = base.fold(inputs, whole, stride)
+        overlap = window // stride
+        begin = jax.tree.map(lambda leaf: leaf[:overlap], blocks)
+        state, (outputs, borders) = jax.lax.scan(first, state, begin)
+        outputs = base.unfold(outputs)
+        if whole > overlap:
+            each = np.arange(1, whole - overlap + 1)[:, None] + np.arange(overlap)
+            windows = jax.tree.map(
+                lambda leaf: leaf[each].reshape(len(each), window, *leaf.shape[2:]),
+                blocks,
+            )
+            (borders, state), more = jax.lax.scan(further, (borders, state), windows)
+            outputs = base.join(outputs, base.unfold(more))
+        rest = length - whole * stride
+        if rest:
+            start = length - rest - (window - stride)
+            given = jax.tree.map(lambda leaf: leaf[start:], inputs)
+            last, state = part(_at(borders, 0), given)
+            last = jax.tree.map(lambda leaf: leaf[window - stride :], last)
+            outputs = base.join(outputs, last)
+        record = base.Record(truncated(window=window, stride=stride, within=engines[0]))
+        return outputs, state, record
+
+    def complaint(cell):
+        return within.complaint(cell) if within else ""
+
+    return base.Engine(run, complaint, exact=False)
+
+
+def _at(tree, index: int):
+    return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
+def _moved(borders, state):
+    """Without the oldest, and with the newest cut off from what made it."""
+    newest = jax.lax.stop_gradient(state)
+    return jax.tree.map(
+        lambda all_, new: jnp.concatenate([all_[1:], new[None]]), borders, newest
+    )

@@ -49,14 +49,15 @@ def _styled(draw: Callable) -> Callable:
     return styled
 
 
-def _figure(columns: int, width: float, height: float):
-    """A figure and its axes, drawn without a screen."""
+def _figure(columns: int, width: float, height: float, rows: int = 1):
+    """A figure and its axes, a list of rows if there are several; without a screen."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, columns, squeeze=False)[0]
+    axes = figure.subplots(rows, columns, squeeze=False)
+    return figure, axes if rows > 1 else axes[0]
 
 
 def _save(figure, path: pathlib.Path):
@@ -254,6 +255,276 @@ def speed_ratios(rows: list[dict], path: pathlib.Path):
     axes.set_xlabel("time of a gradient over ours (right of 1: ours is faster)")
     axes.set_title("Gradient through time; cell, T x B x H")
     figure.legend(loc="outside lower center", ncols=4, columnspacing=1.2)
+    _save(figure, path)
+
+
+@_styled
+def speed_by_length(records: list[dict], path: pathlib.Path):
+    """Time of a gradient against T, a panel for each cell, B and H of several T.
+
+    Args:
+      records: with cell, T, B, H, library, tuned, ms; the others as they come.
+      path: the PNG to write.
+    """
+    groups: dict[tuple, list[dict]] = {}
+    for record in records:
+        if not record["tuned"]:
+            key = record["cell"], record["B"], record["H"]
+            groups.setdefault(key, []).append(record)
+    groups = {key: own for key, own in groups.items() if len({r["T"] for r in own}) > 1}
+    figure, axes = _figure(len(groups), 3.4 * len(groups) + 0.6, 3.4)
+    libraries = list(dict.fromkeys(record["library"] for record in records))
+    libraries.sort(key=lambda name: name != "ours")
+    for panel, ((cell, batch, hidden), own) in zip(axes, groups.items(), strict=True):
+        for index, library in enumerate(libraries):
+            line = sorted((r["T"], r["ms"]) for r in own if r["library"] == library)
+            color = COLORS[index % len(COLORS)]
+            look = {"color": color, "marker": "o", "markersize": 3, "label": library}
+            if line:
+                panel.plot(*zip(*line, strict=True), **look)
+        panel.set_xscale("log")
+        panel.set_yscale("log")
+        panel.set_xlabel("sequence length $T$")
+        panel.set_title(f"{cell}, B = {batch}, H = {hidden}")
+    axes[0].set_ylabel("ms a gradient")
+    handles = axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=4, columnspacing=1.2)
+    _save(figure, path)
+
+
+@_styled
+def newton_speed(rows: list[dict], path: pathlib.Path):
+    """Newton's method in time: iterations and time, over length, width and chaos.
+
+    Above: iterations against T, H and the largest Lyapunov exponent; a cross where the
+    method did not converge. Below: the time of a gradient, the loop's in black.
+
+    Args:
+      rows: with sweep, at, method, exponent, converged, iterations, ms, loop_ms.
+      path: the PNG to write.
+    """
+    sweeps = {
+        "length": "sequence length $T$",
+        "width": "units $H$",
+        "gain": "largest Lyapunov exponent (nats a step)",
+    }
+    shown = [sweep for sweep in sweeps if any(r["sweep"] == sweep for r in rows)]
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    figure, axes = _figure(len(shown), 3.0 * len(shown) + 0.6, 5.4, rows=2)
+    for column, sweep in enumerate(shown):
+        own = [row for row in rows if row["sweep"] == sweep]
+        x_of = "exponent" if sweep == "gain" else "at"
+        above, below = axes[0][column], axes[1][column]
+        for index, method in enumerate(methods):
+            line = sorted(
+                (row for row in own if row["method"] == method), key=lambda r: r[x_of]
+            )
+            x = [row[x_of] for row in line]
+            look = {"color": COLORS[index], "markersize": 4}
+            above.plot(x, [r["iterations"] for r in line], **look, label=method)
+            for converged, marker in ((True, "o"), (False, "x")):
+                some = [row for row in line if row["converged"] is converged]
+                above.plot(
+                    [row[x_of] for row in some],
+                    [row["iterations"] for row in some],
+                    **look,
+                    marker=marker,
+                    linestyle="none",
+                )
+            below.plot(x, [r["ms"] for r in line], **look, marker="o")
+        loop = sorted({(row[x_of], row["loop_ms"]) for row in own})
+        look = {"color": "black", "linestyle": (0, (4, 2)), "linewidth": 1.2}
+        below.plot(*zip(*loop, strict=True), **look, label="loop")
+        for panel in (above, below):
+            panel.set_yscale("log")
+            panel.set_xlabel(sweeps[sweep])
+            if sweep == "gain":
+                panel.axvline(0, color="#999999", linewidth=0.8)
+            else:
+                panel.set_xscale("log")
+        above.set_title(
+            {"length": "Length", "width": "Width", "gain": "Order and chaos"}[sweep]
+        )
+    axes[0][0].set_ylabel("iterations (x: not converged)")
+    axes[1][0].set_ylabel("ms a gradient")
+    entries = [panel.get_legend_handles_labels() for panel in (axes[0][0], axes[1][0])]
+    handles, labels = (sum(lists, []) for lists in zip(*entries, strict=True))
+    figure.legend(handles, labels, loc="outside upper left", ncols=2)
+    _save(figure, path)
+
+
+@_styled
+def truncated_gradients(rows: list[dict], path: pathlib.Path):
+    """How a truncated gradient differs from the gradient, against the window.
+
+    Left: the cosine of the angle between them. Right: the ratio of their norms. A line
+    for each `label`, the median over seeds with a band from least to greatest.
+
+    Args:
+      rows: with label, seed, window, cosine, norm_ratio.
+      path: the PNG to write.
+    """
+    labels = list(dict.fromkeys(row["label"] for row in rows))
+    figure, axes = _figure(2, 7.0, 2.8 + 0.18 * -(-len(labels) // 3))
+    panels = (("cosine", "cosine with the gradient"), ("norm_ratio", "norm over its"))
+    for panel, (quantity, name) in zip(axes, panels, strict=True):
+        for index, label in enumerate(labels):
+            curve = Curve()
+            for row in rows:
+                if row["label"] == label:
+                    curve.add(row["window"], row[quantity])
+            x, middle, low, high = curve.line()
+            color = COLORS[index % len(COLORS)]
+            panel.plot(x, middle, color=color, marker="o", markersize=3, label=label)
+            panel.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+        panel.axhline(1, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
+        panel.set_xscale("log")
+        panel.set_xlabel("window (steps a gradient goes back)")
+        panel.set_ylabel(name)
+    axes[0].set_title("Direction")
+    axes[1].set_title("Size")
+    handles = axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper left", ncols=3)
+    _save(figure, path)
+
+
+@_styled
+def long_sequences(rows: list[dict], path: pathlib.Path):
+    """Time a step and memory of a gradient, against the length.
+
+    Args:
+      rows: with cell, engine, T, us_per_step, peak_mb.
+      path: the PNG to write.
+    """
+    cells = list(dict.fromkeys(row["cell"] for row in rows))
+    engines = list(dict.fromkeys(row["engine"] for row in rows))
+    figure, axes = _figure(2, 7.0, 3.4)
+    panels = (("us_per_step", "us a step"), ("peak_mb", "memory (MB)"))
+    for panel, (quantity, name) in zip(axes, panels, strict=True):
+        for cell in cells:
+            for engine in engines:
+                line = [r for r in rows if (r["cell"], r["engine"]) == (cell, engine)]
+                if line:
+                    panel.plot(
+                        [row["T"] for row in line],
+                        [row[quantity] for row in line],
+                        color=COLORS[engines.index(engine) % len(COLORS)],
+                        linestyle=("-", (0, (4, 2)))[cells.index(cell) % 2],
+                        marker="o",
+                        markersize=3,
+                        label=f"{cell}, {engine}",
+                    )
+        panel.set_xscale("log")
+        panel.set_yscale("log")
+        panel.set_xlabel("sequence length $T$")
+        panel.set_ylabel(name)
+    axes[0].set_title("Time of a gradient")
+    axes[1].set_title("Memory of a gradient")
+    lengths = sorted({row["T"] for row in rows})
+    base = min(row["peak_mb"] for row in rows if row["T"] == lengths[-1])
+    roots = [base * (length / lengths[-1]) ** 0.5 for length in lengths]
+    axes[1].plot(lengths, roots, color="#999999", linewidth=0.8)
+    axes[1].annotate(
+        r"$\sqrt{T}$",
+        (lengths[0], roots[0]),
+        xytext=(2, 3),
+        textcoords="offset points",
+        color="#777777",
+    )
+    handles = axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper left", ncols=3)
+    _save(figure, path)
+
+
+@_styled
+def lyapunov(rows: list[dict], path: pathlib.Path):
+    """Order and chaos: the largest exponent against the gain, and spectra of cells.
+
+    Args:
+      rows: with label, seed, gain ('' for cells), index, exponent, error.
+      path: the PNG to write.
+    """
+    sweep = [row for row in rows if row["gain"] != ""]
+    others = [row for row in rows if row["gain"] == ""]
+    labels = list(dict.fromkeys(row["label"] for row in others))
+    figure, axes = _figure(2, 7.0, 3.0 + 0.18 * -(-len(labels) // 3))
+    for panel in axes:
+        panel.axhline(0, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
+    for seed in dict.fromkeys(row["seed"] for row in sweep):
+        own = [row for row in sweep if row["seed"] == seed]
+        axes[0].errorbar(
+            [row["gain"] for row in own],
+            [row["exponent"] for row in own],
+            yerr=[2 * row["error"] for row in own],
+            color="black",
+            marker="o",
+            markersize=3,
+            linewidth=1,
+            capsize=2,
+        )
+    axes[0].axvline(1, color="#999999", linewidth=0.8)
+    axes[0].set_xlabel("gain $g$ of a random tanh network")
+    axes[0].set_ylabel("largest exponent (nats a step)")
+    axes[0].set_title("The edge of chaos")
+    for index, label in enumerate(labels):
+        curve = Curve()
+        for row in others:
+            if row["label"] == label:
+                curve.add(row["index"], row["exponent"])
+        x, middle, low, high = curve.line()
+        color = COLORS[index % len(COLORS)]
+        axes[1].plot(x, middle, color=color, marker="o", markersize=3, label=label)
+        axes[1].fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+    axes[1].set_xlabel("index $i$")
+    axes[1].set_ylabel("$\\lambda_i$ (nats a step)")
+    axes[1].set_title("Leading exponents, driven")
+    figure.legend(
+        *axes[1].get_legend_handles_labels(), loc="outside upper left", ncols=3
+    )
+    _save(figure, path)
+
+
+@_styled
+def curse_of_memory(rows: list[dict], path: pathlib.Path):
+    """Variances of the state and of its sensitivity against 1 - lambda.
+
+    Args:
+      rows: with distance, inputs, form, state, sensitivity and their closed forms.
+      path: the PNG to write.
+    """
+    figure, axes = _figure(2, 7.0, 3.6)
+    for panel, inputs in zip(axes, ("white", "constant"), strict=True):
+        own = [row for row in rows if row["inputs"] == inputs]
+        exact = [row for row in own if row["form"] == "plain"]
+        for quantity, dashes in (("state", (0, (1, 1.5))), ("sensitivity", "-")):
+            for index, form in enumerate(dict.fromkeys(row["form"] for row in own)):
+                line = [row for row in own if row["form"] == form]
+                name = {"state": "Var $h$", "sensitivity": "Var of sensitivity"}
+                panel.plot(
+                    [row["distance"] for row in line],
+                    [row[quantity] for row in line],
+                    color=COLORS[index],
+                    linestyle=dashes,
+                    marker="o",
+                    markersize=4,
+                    label=f"{name[quantity]}, {form}",
+                )
+            panel.plot(
+                [row["distance"] for row in exact],
+                [row[f"{quantity}_exact"] for row in exact],
+                color="black",
+                linewidth=0.8,
+                label="closed form" if quantity == "state" else None,
+            )
+        panel.set_xscale("log")
+        panel.set_yscale("log")
+        panel.invert_xaxis()
+        panel.set_xlabel("$1 - \\lambda$ (to the right: longer memory)")
+        panel.set_title(f"{inputs.capitalize()} inputs")
+    axes[0].set_ylabel("variance over sequences")
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2
+    )
     _save(figure, path)
 
 

@@ -6,8 +6,10 @@ Only programs call this (`experiments`), never a library import.
 import contextlib
 import ctypes
 import dataclasses
+import importlib.metadata
 import os
 import platform as host
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -179,7 +181,7 @@ def make_mesh(
       num_devices: of each process; 0 is all that can be used.
 
     Raises:
-      values.UsageError: `num_devices` does not divide the batch.
+      values.UsageError: `num_devices` does not divide the batch, or there are fewer.
     """
     local = jax.local_device_count()
     if num_runs > 1 and on_cpu() and jax.process_count() == 1:
@@ -188,6 +190,8 @@ def make_mesh(
     else:
         share = batch_size // jax.process_count()
         count = num_devices or largest_divisor(share, local)
+        if count > local:
+            raise values.UsageError(f"{count} devices: there are only {local}")
         if share % count:
             raise values.UsageError(
                 f"--num_devices={count} does not divide --batch_size={batch_size}"
@@ -283,6 +287,13 @@ def cpu_model() -> str:
             if line.startswith("model name"):
                 return line.split(":")[1].strip()
     return host.processor()
+
+
+def machine(packages) -> str:
+    """Processor, Python and versions of packages, for pages of results."""
+    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in packages)
+    python = ".".join(map(str, sys.version_info[:3]))
+    return f"{cpu_model()}, {cores()} cores; Python {python}, {versions}."
 
 
 def differences(then: dict, now: dict) -> list[str]:

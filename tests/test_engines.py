@@ -1,5 +1,9 @@
 """What each engine does that the laws of cells do not say."""
 
+import pathlib
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,9 +11,9 @@ import pytest
 from conftest import BATCH, INPUTS, LENGTH
 from test_cells_laws import example
 
-from rnn_research import Cell, cells, engines, values
+from rnn_research import Cell, cells, engines, layers, models, tasks, values
 from rnn_research.cells import wrappers
-from rnn_research.checks.report import difference, random_like
+from rnn_research.checks.report import difference, flags, random_like
 from rnn_research.unroll import unroll
 
 PICKED = {  # cell, T, B
@@ -30,7 +34,7 @@ def test_auto_says_what_it_picked(name):
     assert record.engine.name == name.split()[0]
 
 
-# ----------------------------------------------------------------------------- adjoint
+# ------------------------------------------------------------------------------ adjoint
 
 
 def both(cell, x, state, chunk):
@@ -270,3 +274,246 @@ def test_forward_mode_is_refused_by_jax_and_there_is_another_engine():
 def test_chunks_are_whole_numbers(chunk):
     with pytest.raises(values.UsageError, match="chunk must be a whole number"):
         engines.adjoint(chunk=chunk)
+
+
+# -------------------------------------------------------------------- chunks and memory
+
+
+def memory(cell, length, engine, batch=4):
+    """Bytes that a gradient of the last state needs beyond arguments and results."""
+    x = jax.ShapeDtypeStruct((length, batch, INPUTS), jnp.float64)
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), INPUTS))
+
+    def loss(params, x):
+        final = unroll(cell, params, x, engine=engine).final_state
+        return sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(final))
+
+    compiled = jax.jit(jax.grad(loss)).lower(params, x).compile()
+    return compiled.memory_analysis().temp_size_in_bytes
+
+
+@pytest.mark.parametrize("within", [None, engines.sequential()], ids=str)
+def test_memory_of_checkpointed_grows_as_the_root(within):
+    cell, engine = cells.gru(32), engines.checkpointed(within=within)
+    short, long = (memory(cell, length, engine) for length in (4096, 65536))
+    assert long < 4.6 * short  # for 16 times the length
+    assert long < memory(cell, 65536, engines.sequential()) / 20
+
+
+def test_memory_of_reversible_does_not_grow():
+    cell, engine = cells.unicornn(32), engines.reversible()
+    short, long = (memory(cell, length, engine) for length in (4096, 65536))
+    assert long < 1.1 * short
+
+
+@pytest.mark.parametrize("length", [1, 3, 7])
+@pytest.mark.parametrize("chunk", [1, 3, 100])
+def test_reversible_for_any_chunk_and_length(length, chunk):
+    cell = cells.unicornn(5)
+    params, x, state = example(cell)
+    mask = flags()[0][:length]
+
+    def gradient(engine):
+        def loss(params, x, state):
+            result = unroll(cell, params, x, state=state, mask=mask, engine=engine)
+            return jnp.sum(jnp.sin(result.outputs)) + jnp.sum(result.final_state.y**2)
+
+        return jax.jit(jax.grad(loss, (0, 1, 2)))(params, x[:length], state)
+
+    loop = gradient(engines.sequential())
+    assert difference(gradient(engines.reversible(chunk=chunk)), loop) < 1e-12
+
+
+def test_a_reset_cannot_be_undone_so_states_are_kept():
+    cell = cells.unicornn(5)
+    params, x, _ = example(cell)
+    result = unroll(
+        cell, params, x, reset=flags()[1], engine=engines.reversible(chunk=3)
+    )
+    assert result.record.engine.name == "checkpointed"
+
+
+def test_outputs_that_are_not_asked_for_are_not_kept():
+    """A last-step head on a long sequence: less than the outputs alone would take."""
+    length, batch, size = 20_000, 4, 32
+    task = tasks.adding(length)
+    model = models.build(cells.gru(size), task)
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    x = jax.ShapeDtypeStruct((length, batch, 2), jnp.float64)
+    call = layers.Call(engine=engines.checkpointed())
+
+    def loss(params, x):
+        return jnp.sum(model.outputs(params, x, call) ** 2)
+
+    compiled = jax.jit(jax.grad(loss)).lower(params, x).compile()
+    needed = compiled.memory_analysis().temp_size_in_bytes
+    assert needed < length * batch * size * 8 / 4
+
+
+# ---------------------------------------------------------------------------- truncated
+
+
+def scalar_network(alpha):
+    """h_t = alpha h_{t-1} + x_t."""
+    return Cell(
+        init=lambda key, input_size: jnp.asarray(alpha),
+        initial_state=lambda params, shape: jnp.zeros(shape),
+        project=lambda w, x: x[..., 0],
+        step=lambda w, h, u: w * h + u,
+        readout=lambda w, h, u: h[..., None],
+    )
+
+
+@pytest.mark.parametrize(
+    ("length", "window", "stride", "reach"),
+    [
+        (10, 5, 5, 5),
+        (10, 4, 2, 4),
+        (11, 4, 2, 3),  # the last output is the first of its stride
+        (12, 4, 4, 4),
+        (13, 4, 4, 1),
+        (10, 4, 1, 4),
+        (10, 10, 5, 10),
+        (9, 100, 10, 9),
+    ],
+)
+def test_truncated_goes_back_so_far(length, window, stride, reach):
+    """dh_T/dalpha = sum over the last `reach` steps of alpha^k h_{T-1-k}."""
+    alpha = 0.9
+    cell = scalar_network(alpha)
+    x = jax.random.normal(jax.random.key(0), (length, 2, 1))
+    engine = engines.truncated(window=window, stride=stride)
+
+    def last(alpha):
+        result = unroll(cell, alpha, x, engine=engine)
+        return jnp.sum(result.outputs[-1]), result
+
+    slope, result = jax.grad(last, has_aux=True)(jnp.asarray(alpha))
+    loop = unroll(cell, jnp.asarray(alpha), x, engine=engines.sequential())
+    np.testing.assert_allclose(result.outputs, loop.outputs, rtol=1e-12)
+    np.testing.assert_allclose(result.final_state, loop.final_state, rtol=1e-12)
+    h = np.concatenate([np.zeros((1, 2)), np.asarray(loop.outputs[..., 0])])
+    exact = sum(alpha**k * h[length - 1 - k].sum() for k in range(reach))
+    np.testing.assert_allclose(slope, exact, rtol=1e-12)
+
+
+def test_truncated_runs_any_engine_within():
+    cell = cells.gru(4)
+    params, x, _ = example(cell)
+
+    def gradient(within):
+        engine = engines.truncated(window=4, stride=2, within=within)
+
+        def loss(params):
+            return jnp.sum(unroll(cell, params, x, engine=engine).outputs ** 2)
+
+        return jax.jit(jax.grad(loss))(params)
+
+    loop = gradient(engines.sequential())
+    assert difference(gradient(engines.newton()), loop) < 1e-10
+    assert difference(gradient(None), loop) < 1e-12
+
+
+# ------------------------------------------------------------------------- over devices
+
+SHARDED = """
+import jax, jax.numpy as jnp
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_num_cpu_devices", 4)
+jax.config.update("jax_enable_x64", True)
+from rnn_research import cells, engines, unroll
+from rnn_research.checks.report import difference
+
+def results(cell, engine, batch=4, length=16):
+    params = cell.init(jax.random.key(0), 3)
+    x = jax.random.normal(jax.random.key(1), (length, batch, 3))
+    state = unroll(cell, params, x[:3]).final_state
+    mask = jax.random.bernoulli(jax.random.key(2), 0.7, (length, batch))
+    reset = jax.random.bernoulli(jax.random.key(3), 0.1, (length, batch))
+
+    @jax.jit
+    def run(*arguments):
+        def loss(params, x, state):
+            result = unroll(
+                cell, params, x, state=state, mask=mask, reset=reset, engine=engine
+            )
+            parts = jax.tree.leaves((result.outputs, result.final_state))
+            total = sum(jnp.sum(jnp.sin(p.real) + p.imag**2) for p in parts)
+            return total, (result.outputs, result.final_state)
+        return jax.value_and_grad(loss, (0, 1, 2), has_aux=True)(*arguments)
+
+    return jax.device_get(run(params, x, state))
+
+for shape, axes in (((4,), ("time",)), ((2, 2), ("batch", "time"))):
+    for kind in (jax.sharding.AxisType.Auto, jax.sharding.AxisType.Explicit):
+        mesh = jax.make_mesh(shape, axes, axis_types=(kind,) * len(axes))
+        for cell in (cells.lru(4), cells.min_gru(4), cells.linoss(4)):
+            alone = results(cell, engines.associative())
+            with jax.set_mesh(mesh):
+                ours = results(cell, engines.associative(mesh_axis="time"))
+            assert difference(ours, alone) < 1e-12, (cell, mesh)
+print("agree on", jax.device_count())
+"""
+
+
+def test_a_sequence_divided_over_four_devices(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", SHARDED],
+        capture_output=True,
+        text=True,
+        cwd=pathlib.Path(__file__).parent.parent,
+    )
+    assert done.stdout.strip() == "agree on 4", done.stderr[-2000:]
+
+
+def test_a_mesh_that_does_not_fit_is_named():
+    cell = cells.lru(4)
+    params, x, _ = example(cell)  # T = 7
+    engine = engines.associative(mesh_axis="time")
+    with pytest.raises(values.UsageError, match="no mesh with an axis 'time' is set"):
+        unroll(cell, params, x, engine=engine)
+    mesh = jax.make_mesh((2,), ("time",), axis_types=(jax.sharding.AxisType.Auto,))
+    with jax.set_mesh(mesh), pytest.raises(values.UsageError, match="pad the sequence"):
+        unroll(cell, params, x, engine=engine)
+
+
+# ------------------------------------------------------------------------ what is wrong
+
+
+@pytest.mark.parametrize(
+    ("engine", "message"),
+    [
+        (engines.associative(), "gru has no associative form; gru qualifies for"),
+        (engines.reversible(), "gru gives no inverse; gru qualifies for adjoint, auto"),
+        (
+            engines.checkpointed(within=engines.associative()),
+            "gru has no associative form",
+        ),
+    ],
+    ids=str,
+)
+def test_an_engine_that_does_not_suit_names_those_that_do(engine, message):
+    cell = cells.gru(4)
+    params, x, _ = example(cell)
+    with pytest.raises(values.UsageError, match=message):
+        unroll(cell, params, x, engine=engine)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: engines.truncated(window=10, stride=3), "multiple of stride"),
+        (lambda: engines.truncated(window=0), "window must be a whole number"),
+        (lambda: engines.checkpointed(within="adjoint"), "within must be an engine"),
+        (lambda: engines.reversible(chunk=0), "chunk must be a whole number"),
+    ],
+)
+def test_options_that_cannot_be(make, message):
+    with pytest.raises(values.UsageError, match=message):
+        make()
+
+
+def test_engines_within_engines_by_text():
+    engine = models.resolve_engine("checkpointed(chunk=5, within=newton(max_iters=9))")
+    within = engines.newton(max_iters=9)
+    assert engine == engines.checkpointed(chunk=5, within=within)

@@ -10,7 +10,15 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import adding_problem, copy_memory, engine_speed, gradient_norms
+from experiments import (
+    adding_problem,
+    copy_memory,
+    engine_speed,
+    gradient_norms,
+    long_sequences,
+    newton_speed,
+    truncated_gradients,
+)
 from rnn_research import (
     blocks,
     cells,
@@ -230,6 +238,71 @@ def test_engine_speed(tmp_path, monkeypatch, capsys):
     page = (folder / "engine_speed.md").read_text()
     assert page in capsys.readouterr().out and "Geometric mean" in page
     assert (folder / "engine_speed.png").read_bytes().startswith(PNG)
+
+
+def test_newton_speed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    argv = "--lengths=20 --widths=2,3 --length=15 --gains=0.5,3 --rounds=1 "
+    argv += "--methods=newton(max_iters=30),newton(jacobian=diagonal,damping=1)"
+    config.run(
+        newton_speed.main,
+        newton_speed.NewtonSpeedConfig(),
+        runtime.RunConfig(),
+        argv=argv.split(),
+    )
+    folder = tmp_path / "runs" / "newton_speed"
+    rows = table.read_csv(folder / "newton_speed.csv")
+    assert len(rows) == 2 * (1 + 2 + 2)
+    chaos = {row["at"]: row for row in rows if row["sweep"] == "gain"}
+    assert float(chaos["0.5"]["exponent"]) < 0 < float(chaos["3"]["exponent"])
+    near = [row for row in rows if row["sweep"] == "length"]
+    assert all(row["converged"] == "True" for row in near)
+    assert all(float(row["difference"]) < 1e-3 for row in near)
+    assert "(did not converge: the loop)" in capsys.readouterr().out
+    assert (folder / "newton_speed.png").read_bytes().startswith(PNG)
+
+
+def test_truncated_gradients(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    argv = "--cells=gru,lru --length=20 --windows=2,10,20 --hidden_size=6 --seeds=1,2"
+    config.run(
+        truncated_gradients.main,
+        truncated_gradients.TruncatedGradientsConfig(),
+        runtime.RunConfig(),
+        argv=argv.split(),
+    )
+    folder = tmp_path / "runs" / "truncated_gradients"
+    rows = table.read_csv(folder / "truncated_gradients.csv")
+    assert len(rows) == 2 * 3 * 2
+    for row in rows:
+        whole = row["window"] == "20"
+        assert (float(row["cosine"]) > 0.99999) == whole
+    assert (folder / "truncated_gradients.png").read_bytes().startswith(PNG)
+
+
+def test_long_sequences(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    argv = "--lengths=20,60 --longest=30 --engines=sequential,checkpointed "
+    argv += "--hidden_size=4 --batch_size=2 --rounds=1"
+    config.run(
+        long_sequences.main, long_sequences.LongSequencesConfig(), argv=argv.split()
+    )
+    folder = tmp_path / "runs" / "long_sequences"
+    rows = table.read_csv(folder / "long_sequences.csv")
+    assert {(row["cell"], row["engine"], row["T"]) for row in rows} >= {
+        ("gru", "sequential", "20"),
+        ("gru", "checkpointed", "60"),
+        ("unicornn", "reversible", "60"),
+    }
+    assert ("gru", "sequential", "60") not in {
+        (row["cell"], row["engine"], row["T"]) for row in rows
+    }
+    drifts = [float(r["drift"]) for r in rows if r["engine"] == "reversible"]
+    assert all(0 < drift < 1e-3 for drift in drifts)
+    page = (folder / "long_sequences.md").read_text()
+    assert page in capsys.readouterr().out and "not measured" in page
+    assert (folder / "long_sequences.png").read_bytes().startswith(PNG)
 
 
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])

@@ -11,6 +11,7 @@ from rnn_research import (
     blocks,
     cells,
     config,
+    diagnostics,
     engines,
     models,
     runtime,
@@ -42,6 +43,11 @@ def test_tables_list_what_there_is():
     assert table_names("Cells") == cells.__all__ + blocks.__all__
     assert table_names("Engines") == engines.__all__
     assert table_names("Tasks") == tasks.__all__
+    assert {
+        name
+        for cell in re.findall(r"^\| (`.*?) \|", section("Diagnostics"), re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", cell)
+    } == set(diagnostics.__all__)
     for name in wrappers.__all__ + initializers.__all__:
         assert f"`{name}`" in section("Cells")
     for name in flax_cells.__all__:
@@ -143,6 +149,14 @@ def test_the_python_code_runs(users_folder, capsys):
     exec(small, names)
     assert names["outputs"].shape == (9, 5, 6)
     assert names["result"].summary["runs"][0]["steps"] == 2
+
+
+def test_the_python_code_on_diagnostics_runs():
+    names = {}
+    small = code("python", "Diagnostics")[0].replace("64", "4").replace("500", "80")
+    exec(small, names)
+    assert 0 < names["horizon"].lag
+    assert names["chaos"].exponents.shape == (16, 3)
 
 
 def test_the_python_code_on_weights_runs():

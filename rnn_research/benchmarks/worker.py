@@ -102,7 +102,7 @@ def _measure_jax(job, cell, weights, hidden, x):
         params, x = jax.device_put((built.params, x), everywhere)
     else:
         params = built.params
-    row = _time(lambda: jax.block_until_ready(gradient(params, x)), job.seconds)
+    row = timed(lambda: jax.block_until_ready(gradient(params, x)), seconds=job.seconds)
     loss, grads = gradient(params, x)
     return row | result(built, loss, grads) | {"devices": devices}
 
@@ -121,19 +121,24 @@ def _measure_torch(job, cell, weights, hidden, x):
         loss.backward()
         return loss
 
-    row = _time(gradient, job.seconds)
+    row = timed(gradient, seconds=job.seconds)
     loss = gradient().detach()
     return row | result(built, loss, built.params) | {"devices": 1}
 
 
-def _time(call, seconds) -> dict:
-    """First call, median of the others, peak memory of the process in these."""
+def timed(call, *, seconds: float, calls: int = 5) -> dict:
+    """First call, median of the others, peak memory of the process in these.
+
+    Args:
+      seconds, calls: to measure for at least, after the first call.
+    """
+    before = _memory_mb("VmRSS")
     _reset_peak()
     begun = time.perf_counter()
     call()
     first = time.perf_counter() - begun
     times = []
-    while len(times) < 5 or sum(times) < seconds:
+    while len(times) < calls or sum(times) < seconds:
         begun = time.perf_counter()
         call()
         times.append(time.perf_counter() - begun)
@@ -141,7 +146,8 @@ def _time(call, seconds) -> dict:
         "first_s": first,
         "ms": 1000 * statistics.median(times),
         "calls": len(times),
-        "peak_mb": _peak_mb(),
+        "peak_mb": _memory_mb("VmHWM"),
+        "beyond_mb": _memory_mb("VmHWM") - before,
     }
 
 
@@ -152,10 +158,11 @@ def _reset_peak():
         pass  # the peak is then that of all rows so far
 
 
-def _peak_mb() -> float:
+def _memory_mb(which: str) -> float:
+    """VmRSS, memory in use, or VmHWM, the most there was."""
     try:
         status = pathlib.Path("/proc/self/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+        return int(status.split(f"{which}:")[1].split()[0]) / 1024
     except (OSError, IndexError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 

@@ -1,15 +1,50 @@
 """Diagnostics: measurements on cells and models, each one function."""
 
+from rnn_research.diagnostics.curvature import hessian_eigenvalues
 from rnn_research.diagnostics.gradients import (
     adjoint_log_norms,
-    jacobian_log_norms,
+    input_log_norms,
     model_log_norms,
     state_loss_log_norms,
 )
+from rnn_research.diagnostics.horizon import decay_rate, memory_horizon
+from rnn_research.diagnostics.jacobians import (
+    frobenius_log_norms,
+    jacobian_log_norms,
+    log_condition_number,
+    participation_ratio,
+    product_log_singular_values,
+    spectral_log_norm,
+    step_jacobians,
+)
+from rnn_research.diagnostics.lyapunov import (
+    kaplan_yorke_dimension,
+    lyapunov_exponents,
+)
+from rnn_research.diagnostics.real_time import curse_of_memory, real_time_gradient
+from rnn_research.diagnostics.saturation import saturation, time_scales
+from rnn_research.diagnostics.truncation import truncation_bias
 
 __all__ = [
     "adjoint_log_norms",
+    "curse_of_memory",
+    "decay_rate",
+    "frobenius_log_norms",
+    "hessian_eigenvalues",
+    "input_log_norms",
     "jacobian_log_norms",
+    "kaplan_yorke_dimension",
+    "log_condition_number",
+    "lyapunov_exponents",
+    "memory_horizon",
     "model_log_norms",
+    "participation_ratio",
+    "product_log_singular_values",
+    "real_time_gradient",
+    "saturation",
+    "spectral_log_norm",
     "state_loss_log_norms",
+    "step_jacobians",
+    "time_scales",
+    "truncation_bias",
 ]

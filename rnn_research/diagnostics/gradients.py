@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research import engines, values
+from rnn_research.diagnostics.vectors import norm
 from rnn_research.engines.base import Engine
 from rnn_research.layers import Call
 from rnn_research.unroll import Setup, set_up
@@ -35,24 +36,62 @@ def adjoint_log_norms(
     Returns:
       [T + 1, B]; row t is the norm at h_t, row 0 at the initial state.
     """
+    return _backward(setup, final, outputs, with_inputs=False)[0]
+
+
+def input_log_norms(
+    setup: Setup, *, final: Tree = None, outputs: jax.Array | None = None
+) -> jax.Array:
+    """log ||dL/dx_t|| for every t, [T, B], in one backward pass.
+
+    Arguments as of `adjoint_log_norms`. With the last of `outputs` alone it is the
+    sensitivity of y_T to the inputs, in that direction.
+    """
+    return _backward(setup, final, outputs, with_inputs=True)[1]
+
+
+def _backward(setup: Setup, final, outputs, with_inputs: bool):
+    """(log ||dL/dh_t|| [T + 1, B], log ||dL/dx_t|| [T, B] or None)."""
     recurrence = setup.recurrence
     drives = recurrence.project(setup.inputs)
-    last, before = _forward(setup, drives)
+    last, before = forward(setup, drives)
     start = jax.tree.map(jnp.zeros_like, last)
     scaled = _add(_Scaled(start, jnp.full(_batch(last), -jnp.inf)), final)
 
     def backward(scaled, given):
-        h, drive, dy = given
-        new, pull = jax.vjp(lambda h: recurrence.step(h, drive), h)
+        h, drive, inputs, dy = given
+        new, pull = jax.vjp(recurrence.step, h, drive)
+        d_drives = []
         if dy is not None:
-            _, pull_readout = jax.vjp(lambda h: recurrence.readout(h, drive), new)
-            scaled = _add(scaled, pull_readout(dy)[0])
-        return _rescale(pull(scaled.direction)[0], scaled.log), scaled.log
+            _, pull_readout = jax.vjp(recurrence.readout, new, drive)
+            d_h, d_drive = pull_readout(dy)
+            scaled = _add(scaled, d_h)
+            d_drives.append((d_drive, jnp.zeros_like(scaled.log)))
+        d_before, d_drive = pull(scaled.direction)
+        d_drives.append((d_drive, scaled.log))
+        logs = scaled.log, None
+        if with_inputs:
+            logs = scaled.log, _log_norm_at_inputs(recurrence, inputs, d_drives)
+        return _rescale(d_before, scaled.log), logs
 
-    first, logs = jax.lax.scan(
-        backward, scaled, (before, drives, outputs), reverse=True
+    first, (logs, of_inputs) = jax.lax.scan(
+        backward, scaled, (before, drives, setup.inputs, outputs), reverse=True
     )
-    return jnp.concatenate([first.log[None], logs])
+    return jnp.concatenate([first.log[None], logs]), of_inputs
+
+
+def _log_norm_at_inputs(recurrence, inputs, d_drives):
+    """Of the sum of cotangents of a drive, each with a log of its scale."""
+
+    def project(x):
+        return recurrence.project(inputs._replace(x=x))
+
+    _, pull = jax.vjp(project, inputs.x)
+    total = None
+    for d_drive, log in d_drives:
+        scaled = _rescale(pull(d_drive)[0], log)
+        total = scaled if total is None else _sum(total, scaled)
+    return total.log
 
 
 def state_loss_log_norms(cell, params: Tree, x: jax.Array, **options) -> jax.Array:
@@ -61,7 +100,7 @@ def state_loss_log_norms(cell, params: Tree, x: jax.Array, **options) -> jax.Arr
 
 
 def _state_loss(setup: Setup) -> jax.Array:
-    final, _ = _forward(setup, setup.recurrence.project(setup.inputs))
+    final, _ = forward(setup, setup.recurrence.project(setup.inputs))
     return adjoint_log_norms(setup, final=jax.tree.map(jnp.conj, final))
 
 
@@ -109,56 +148,6 @@ def model_log_norms(
     return adjoint_log_norms(setup, outputs=outputs, final=final)
 
 
-class JacobianLogNorms(NamedTuple):
-    spectral: jax.Array  # [L, B], log of the largest singular value
-    frobenius: jax.Array  # [L, B]
-
-
-def jacobian_log_norms(
-    cell, params: Tree, x: jax.Array, lags: jax.Array, **options
-) -> JacobianLogNorms:
-    """log ||dh_T/dh_{T-k}|| at the given lags k, from the exact product.
-
-    The product of the step Jacobians is carried whole, [n, n] for each sequence where
-    n counts the real numbers in the state, so the cost is n backward passes.
-
-    Args:
-      lags: [L] whole numbers, increasing, from 0 to T.
-      options: as for `unroll`.
-    """
-    setup = set_up(cell, params, x, **options)
-    recurrence = setup.recurrence
-    drives = recurrence.project(setup.inputs)
-    last, before = _forward(setup, drives)
-    length = x.shape[0]
-    to_real, from_real = _real_vector(last)
-    size = to_real(last).shape[-1]
-
-    def pull_through(k, carry):
-        rows, log = carry  # rows [n, B, n]: row i is d(h_T)_i / d h
-        h, drive = jax.tree.map(lambda leaf: leaf[length - 1 - k], (before, drives))
-        _, pull = jax.vjp(
-            lambda v: to_real(recurrence.step(from_real(v), drive)), to_real(h)
-        )
-        rows = jax.vmap(lambda row: pull(row)[0])(rows)
-        norm = _norm((jnp.moveaxis(rows, 0, 1),))
-        return rows / jnp.where(norm > 0, norm, 1)[:, None], log + jnp.log(norm)
-
-    def at_lag(carry, lag):
-        rows, log, done = carry
-        rows, log = jax.lax.fori_loop(done, lag, pull_through, (rows, log))
-        matrices = jnp.moveaxis(rows, 0, 1)
-        spectral = jnp.linalg.norm(matrices, 2, axis=(1, 2))
-        frobenius = jnp.linalg.norm(matrices, "fro", axis=(1, 2))
-        norms = JacobianLogNorms(log + jnp.log(spectral), log + jnp.log(frobenius))
-        return (rows, log, lag), norms
-
-    batch, dtype = to_real(last).shape[0], to_real(last).dtype
-    eye = jnp.broadcast_to(jnp.eye(size, dtype=dtype)[:, None], (size, batch, size))
-    start = (eye, jnp.zeros(batch, dtype), jnp.zeros((), jnp.int32))
-    return jax.lax.scan(at_lag, start, jnp.asarray(lags, jnp.int32))[1]
-
-
 # ------------------------------------------------------------------ scaled vectors
 
 
@@ -170,37 +159,27 @@ class _Scaled(NamedTuple):
 
 
 def _rescale(vector: Tree, log: jax.Array) -> _Scaled:
-    norm = _norm(jax.tree.leaves(vector))
-    divisor = jnp.where(norm > 0, norm, 1)
+    size = norm(jax.tree.leaves(vector))
+    divisor = jnp.where(size > 0, size, 1)
     direction = jax.tree.map(lambda leaf: leaf / _like(divisor, leaf), vector)
-    return _Scaled(direction, log + jnp.log(norm))
+    return _Scaled(direction, log + jnp.log(size))
 
 
 def _add(scaled: _Scaled, vector: Tree) -> _Scaled:
     if vector is None:
         return scaled
-    other = _rescale(vector, jnp.zeros_like(scaled.log))
-    top = jnp.maximum(scaled.log, other.log)
+    return _sum(scaled, _rescale(vector, jnp.zeros_like(scaled.log)))
+
+
+def _sum(one: _Scaled, other: _Scaled) -> _Scaled:
+    top = jnp.maximum(one.log, other.log)
     top = jnp.where(jnp.isfinite(top), top, 0)
 
     def add(a, b):
-        a_factor, b_factor = jnp.exp(scaled.log - top), jnp.exp(other.log - top)
+        a_factor, b_factor = jnp.exp(one.log - top), jnp.exp(other.log - top)
         return a * _like(a_factor, a) + b * _like(b_factor, b)
 
-    total = jax.tree.map(add, scaled.direction, other.direction)
-    return _rescale(total, top)
-
-
-def _norm(leaves) -> jax.Array:
-    """The norm over all leaves [B, ...] for each sequence, safe from underflow."""
-
-    def flat(leaf):
-        return jnp.abs(leaf).reshape(leaf.shape[0], -1)
-
-    entries = jnp.concatenate([flat(leaf) for leaf in leaves], axis=1)
-    largest = jnp.max(entries, axis=1)
-    divisor = jnp.where(largest > 0, largest, 1)
-    return largest * jnp.sqrt(jnp.sum((entries / divisor[:, None]) ** 2, axis=1))
+    return _rescale(jax.tree.map(add, one.direction, other.direction), top)
 
 
 def _like(per_sequence: jax.Array, leaf: jax.Array) -> jax.Array:
@@ -211,45 +190,13 @@ def _batch(state: Tree) -> tuple[int, ...]:
     return jax.tree.leaves(state)[0].shape[:1]
 
 
-def _forward(setup: Setup, drives: Tree) -> tuple[Tree, Tree]:
+def forward(setup: Setup, drives: Tree) -> tuple[Tree, Tree]:
     """h_T, and the states h_0 ... h_{T-1} that the steps start from."""
 
     def body(h, drive):
         return setup.recurrence.step(h, drive), h
 
     return jax.lax.scan(body, setup.state, drives)
-
-
-def _real_vector(state: Tree):
-    """Maps between states and real vectors [B, n], complex leaves as pairs of reals."""
-    leaves, tree = jax.tree.flatten(state)
-    shapes = [leaf.shape[1:] for leaf in leaves]
-    complexes = [jnp.iscomplexobj(leaf) for leaf in leaves]
-
-    def to_real(state):
-        parts = []
-        for leaf in jax.tree.leaves(state):
-            flat = leaf.reshape(leaf.shape[0], -1)
-            parts += [flat.real, flat.imag] if jnp.iscomplexobj(flat) else [flat]
-        return jnp.concatenate(parts, axis=1)
-
-    def from_real(vector):
-        leaves, start = [], 0
-
-        def take(shape):
-            nonlocal start
-            size = 1
-            for axis in shape:
-                size *= axis
-            start += size
-            return vector[:, start - size : start].reshape(-1, *shape)
-
-        for shape, is_complex in zip(shapes, complexes, strict=True):
-            part = take(shape)
-            leaves.append(jax.lax.complex(part, take(shape)) if is_complex else part)
-        return tree.unflatten(leaves)
-
-    return to_real, from_real
 
 
 # -------------------------------------------------------------------- model probes

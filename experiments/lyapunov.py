@@ -1,0 +1,214 @@
+"""Order or chaos: do small differences of the state die out or grow?
+
+    python -m experiments.lyapunov
+    python -m experiments.lyapunov --cells=gru --runs=runs/adding_problem/gru-...
+
+Left: the largest Lyapunov exponent of a random tanh network without inputs against the
+gain g of its weights, which changes sign near g = 1 (Sompolinsky, Crisanti & Sommers
+1988), where the state begins to move by itself. Right: the leading exponents of cells
+driven by white noise, and of trained runs, before and after, by the inputs of their
+task; a gradient through time shrinks or grows at the rate of these. First the Lorenz
+system, whose largest exponent is 0.906 a unit of time, to show that the measurement is
+right. Writes lyapunov.csv and lyapunov.png. Takes about a minute on 2 CPU cores.
+"""
+
+import dataclasses
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnn_research import Cell, config, diagnostics, models, plotting, runtime
+from rnn_research.cells.base import zeros_state
+from rnn_research.diagnostics import table
+from rnn_research.training import run, run_folder
+
+
+@dataclasses.dataclass(frozen=True)
+class LyapunovConfig(config.Seeds):
+    """Lyapunov exponents:"""
+
+    gains: tuple[float, ...] = config.setting(
+        (0.4, 0.6, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0),
+        "g of the random network",
+    )
+    cells: tuple[str, ...] = config.setting(
+        ("elman", "irnn", "gru", "lstm"), "cells to compare, as for --cell"
+    )
+    runs: tuple[str, ...] | None = config.setting(
+        None, "folders of trained runs: their weights before and after training"
+    )
+    count: int = config.setting(16, "leading exponents of each cell", low=1)
+    network_size: int = config.setting(200, "units of the random network", low=2)
+    hidden_size: int = config.setting(64, "units of each cell", low=1)
+    length: int = config.setting(1500, "steps", low=100)
+    transient: int = config.setting(500, "first steps that do not count", low=0)
+    input_size: int = config.setting(2, "channels of the white noise", low=1)
+    batch_size: int = config.setting(2, "sequences to average over", low=1)
+    workdir: str = config.setting("runs/lyapunov", "folder for table and figure")
+
+
+TIME_STEP = 0.01
+LORENZ_STEPS, LORENZ_EXPONENT = 60_000, 0.906
+
+
+def main(settings: LyapunovConfig, run_config: runtime.RunConfig):
+    runtime.start(run_config, batch_size=1, hidden_size=settings.hidden_size)
+    folder = pathlib.Path(settings.workdir)
+    run_folder.make(folder)
+    named = [
+        (text, models.resolve_cell(text, settings.hidden_size))
+        for text in settings.cells
+    ]
+    with jax.default_matmul_precision("highest"):
+        calibrate()
+        rows = []
+        for seed in settings.all_seeds():
+            rows += random_network(seed, settings)
+            for text, cell in named:
+                rows += driven(text, cell, seed, settings)
+        for path in settings.runs or ():
+            for one in run.load_all(pathlib.Path(path)):
+                rows += trained(pathlib.Path(path).name, one, settings)
+    table.write_csv(rows, folder / "lyapunov.csv", columns=tuple(rows[0]))
+    plotting.lyapunov(rows, folder / "lyapunov.png")
+    print(f"table:  {folder / 'lyapunov.csv'}\nfigure: {folder / 'lyapunov.png'}")
+
+
+def lorenz() -> Cell:
+    """The Lorenz system, sigma = 10, rho = 28, beta = 8/3, by Runge and Kutta."""
+
+    def velocity(h):
+        x, y, z = h[..., 0], h[..., 1], h[..., 2]
+        return jnp.stack([10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z], -1)
+
+    def step(w, h, u):
+        del w, u
+        a = velocity(h)
+        b = velocity(h + TIME_STEP / 2 * a)
+        c = velocity(h + TIME_STEP / 2 * b)
+        d = velocity(h + TIME_STEP * c)
+        return h + TIME_STEP / 6 * (a + 2 * b + 2 * c + d)
+
+    def initial_state(params, batch_shape):
+        start = jnp.array([1.0, 1.0, 20.0], params.dtype)
+        return jnp.broadcast_to(start, (*batch_shape, 3))
+
+    return Cell(
+        init=lambda key, input_size: jnp.ones(()),
+        initial_state=initial_state,
+        step=step,
+    )
+
+
+def calibrate():
+    cell = lorenz()
+    params = cell.init(jax.random.key(0), 1)
+    x = jnp.zeros((LORENZ_STEPS, 1, 1))
+    found = exponents(cell, params, x, transient=5000)
+    leading, error = (float(leaf[0, 0]) / TIME_STEP for leaf in found)
+    print(
+        f"Lorenz: largest exponent {leading:.3f} +- {error:.3f}; known: "
+        f"{LORENZ_EXPONENT}",
+        flush=True,
+    )
+
+
+def exponents(cell, params, x, **options):
+    """`diagnostics.lyapunov_exponents`, compiled."""
+    measure = jax.jit(
+        lambda params, x: diagnostics.lyapunov_exponents(cell, params, x, **options)
+    )
+    return measure(params, x)
+
+
+def random_network(seed: int, settings) -> list[dict]:
+    """A row a gain: the largest exponent of h' = tanh(g J h), J normal of 1/N."""
+    size = settings.network_size
+    key_J, key_h = jax.random.split(jax.random.key(seed))
+    normal = jax.random.normal(key_J, (size, size)) / size**0.5
+    cell = Cell(
+        init=lambda key, input_size: normal,
+        initial_state=zeros_state(size),
+        step=lambda w, h, u: jnp.tanh(h @ w),
+    )
+    state = jax.random.normal(key_h, (1, size))
+    x = jnp.zeros((settings.length, 1, 1))
+
+    @jax.jit
+    def leading(gain):
+        options = {"state": state, "count": 1, "transient": settings.transient}
+        return diagnostics.lyapunov_exponents(cell, gain * normal, x, **options)
+
+    rows = []
+    for gain in settings.gains:
+        found = leading(gain)
+        rows += rows_of(found, label="random network", seed=seed, gain=gain)
+    return rows
+
+
+def driven(text: str, cell, seed: int, settings) -> list[dict]:
+    """Rows of the leading exponents of a cell at initialisation."""
+    key_params, key_x = jax.random.split(jax.random.key(seed))
+    shape = (settings.length, settings.batch_size, settings.input_size)
+    params = cell.init(key_params, settings.input_size)
+    found = exponents(
+        cell,
+        params,
+        jax.random.normal(key_x, shape),
+        count=count_of(cell, params, settings),
+        transient=settings.transient,
+    )
+    return announced(rows_of(found, label=text, seed=seed, gain=""))
+
+
+def trained(name: str, one: run.Loaded, settings) -> list[dict]:
+    """Rows of a run of one recurrent layer, before and after, on its task's inputs."""
+    cell = models.resolve_cell(one.settings["cell"], one.settings["hidden_size"])
+    task = run.resolve_task(one.settings["task"], settings.length)
+    x = task.sample(jax.random.key(one.seed), settings.batch_size).inputs
+    rows = []
+    for weights, params in (
+        ("initial", one.initial_params.body),
+        ("trained", one.params.body),
+    ):
+        count = count_of(cell, params, settings)
+        found = exponents(cell, params, x, count=count, transient=settings.transient)
+        label = f"{name} ({weights})"
+        rows += announced(rows_of(found, label=label, seed=one.seed, gain=""))
+    return rows
+
+
+def count_of(cell, params, settings) -> int:
+    state = jax.eval_shape(lambda: cell.initial_state(params, (1,)))
+    numbers = sum(
+        leaf.size * (2 if jnp.iscomplexobj(leaf) else 1)
+        for leaf in jax.tree.leaves(state)
+    )
+    return min(settings.count, numbers)
+
+
+def rows_of(found, **labels) -> list[dict]:
+    """A row for each exponent, the mean over sequences."""
+    each = zip(
+        np.mean(found.exponents, axis=0), np.mean(found.errors, axis=0), strict=True
+    )
+    return [
+        {**labels, "index": index + 1, "exponent": float(value), "error": float(error)}
+        for index, (value, error) in enumerate(each)
+    ]
+
+
+def announced(rows: list[dict]) -> list[dict]:
+    first = rows[0]
+    print(
+        f"{first['label']}: largest exponent {first['exponent']:+.4f} +- "
+        f"{first['error']:.4f} nats a step",
+        flush=True,
+    )
+    return rows
+
+
+if __name__ == "__main__":
+    config.run(main, LyapunovConfig(), runtime.RunConfig())

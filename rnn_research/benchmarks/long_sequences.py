@@ -1,0 +1,85 @@
+"""A gradient through a long sequence, in a process of its own.
+
+    python -m rnn_research.benchmarks.long_sequences
+
+Reads a job as JSON from standard input, writes a line of JSON.
+"""
+
+import json
+import sys
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import models, runtime
+from rnn_research.benchmarks.worker import timed
+from rnn_research.engines.reversible import reconstructed
+from rnn_research.unroll import set_up, trajectory, unroll
+
+INPUT_SIZE = 2
+
+
+class Job(NamedTuple):
+    cell: str
+    engine: str
+    length: int
+    batch_size: int
+    hidden_size: int
+    rounds: int
+
+
+def main():
+    job = Job(**json.load(sys.stdin))
+    runtime.start(runtime.RunConfig(platform="cpu"), batch_size=1, hidden_size=1)
+    cell = models.resolve_cell(job.cell, job.hidden_size)
+    engine = models.resolve_engine(job.engine)
+    params = cell.init(jax.random.key(0), INPUT_SIZE)
+    x = jax.random.normal(jax.random.key(1), (job.length, job.batch_size, INPUT_SIZE))
+
+    @jax.jit
+    def gradient(params, x):
+        def loss(params):
+            final = unroll(cell, params, x, engine=engine).final_state
+            return sum(jnp.mean(jnp.abs(h) ** 2) for h in jax.tree.leaves(final))
+
+        return jax.grad(loss)(params)
+
+    x.block_until_ready()
+    row = timed(
+        lambda: jax.block_until_ready(gradient(params, x)), calls=job.rounds, seconds=0
+    )
+    drift = float(drift_of(cell, params, x)) if engine.name == "reversible" else None
+    result = {
+        "us_per_step": 1000 * row["ms"] / job.length,
+        "peak_mb": row["beyond_mb"],
+        "first_s": row["first_s"],
+        "drift": drift,
+    }
+    print(json.dumps(result))
+
+
+def drift_of(cell, params, x):
+    """The largest difference between the states and those undone from the last."""
+    states = jax.jit(lambda p, x: trajectory(cell, p, x).outputs)(params, x)
+
+    @jax.jit
+    def largest(params, x, states):
+        recurrence, start, inputs = set_up(cell, params, x)
+        final = jax.tree.map(lambda leaf: leaf[-1], states)
+        undone = reconstructed(recurrence, final, inputs)
+        differences = jax.tree.map(
+            lambda first, all_, back: jnp.maximum(
+                jnp.abs(all_[:-1] - back[1:]).max(), jnp.abs(first - back[0]).max()
+            ),
+            start,
+            states,
+            undone,
+        )
+        return jnp.max(jnp.array(jax.tree.leaves(differences)))
+
+    return largest(params, x, states)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""How far back: memory horizons and rates of decay, from norms by lag."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from rnn_research import values
+
+
+class Horizon(NamedTuple):
+    """The first lag at which a norm is below a threshold; inf: at none measured."""
+
+    lag: float
+    low: float  # of a 95 % interval, by bootstrap over the sequences
+    high: float
+
+
+def memory_horizon(
+    log_norms, *, threshold: float = 0.01, samples: int = 1000, seed: int = 0
+) -> Horizon:
+    """The smallest lag whose median norm, relative to lag 0, is below `threshold`.
+
+    0.5 gives the half-life. For h_t = lambda h_{t-1} + x_t it is the first whole number
+    above ln threshold / ln lambda.
+
+    Args:
+      log_norms: [L, B], natural logs by lag, lag 0 first; -inf is a norm of zero.
+      samples: resampled batches of the bootstrap.
+
+    Raises:
+      UsageError: a threshold outside of (0, 1), or norms that are NaN or infinite.
+    """
+    if not 0 < threshold < 1:
+        raise values.UsageError(f"threshold must be in (0, 1), not {threshold}")
+    log_norms = checked(log_norms)
+    relative = log_norms - log_norms[0]
+    batch = relative.shape[1]
+
+    def first_below(columns) -> float:
+        below = np.median(relative[:, columns], axis=1) < math.log(threshold)
+        return float(np.argmax(below)) if below.any() else math.inf
+
+    rng = np.random.default_rng(seed)
+    drawn = [first_below(rng.integers(batch, size=batch)) for _ in range(samples)]
+    low, high = np.quantile(drawn, [0.025, 0.975], method="nearest")
+    return Horizon(first_below(np.arange(batch)), float(low), float(high))
+
+
+class Decay(NamedTuple):
+    """norm at lag k ~ exp(rate k)."""
+
+    rate: float  # nats a step, negative where the gradient vanishes
+    low: float  # of a 95 % interval
+    high: float
+
+
+def decay_rate(log_norms, *, first: int = 0) -> Decay:
+    """The rate at which the norm falls or grows with the lag, by a robust line.
+
+    The median of the slopes between all pairs of lags (Theil & Sen) through the median
+    over sequences, from lag `first` to the last before a norm of zero.
+
+    Args:
+      log_norms: [L, B], natural logs by lag, lag 0 first.
+
+    Raises:
+      UsageError: fewer than three lags with a norm that is not zero.
+    """
+    from scipy import stats
+
+    middle = np.median(checked(log_norms), axis=1)
+    zero = np.flatnonzero(np.isneginf(middle))
+    end = zero[0] if len(zero) else len(middle)
+    if end - first < 3:
+        raise values.UsageError(
+            f"a rate needs three lags with a norm that is not zero; there are "
+            f"{max(0, end - first)}"
+        )
+    lags = np.arange(first, end)
+    lags = lags[:: -(-len(lags) // 1000)]  # all pairs of more would take long
+    slope, _, low, high = stats.theilslopes(middle[lags], lags)
+    return Decay(float(slope), float(low), float(high))
+
+
+def checked(log_norms) -> np.ndarray:
+    log_norms = np.asarray(log_norms, np.float64)
+    if log_norms.ndim != 2 or np.isnan(log_norms).any() or np.isposinf(log_norms).any():
+        raise values.UsageError(
+            "norms must be [L, B] and not NaN or infinite; was the trajectory finite?"
+        )
+    if np.isneginf(log_norms[0]).any():
+        raise values.UsageError(
+            "the norm at lag 0 is zero, so nothing is relative to it"
+        )
+    return log_norms

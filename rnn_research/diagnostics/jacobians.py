@@ -1,0 +1,235 @@
+"""Jacobians of one step and their products over time, exact and estimated.
+
+Norms and singular values are natural logarithms; products are rescaled at every step
+and their logs carried, as in `gradients`.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import values
+from rnn_research.cells import base
+from rnn_research.diagnostics.gradients import adjoint_log_norms, forward
+from rnn_research.diagnostics.vectors import norm, real_vector
+from rnn_research.unroll import Setup, set_up
+
+Tree = Any
+MOST_BYTES = 2**33  # of Jacobians held at once
+
+
+class JacobianLogNorms(NamedTuple):
+    spectral: jax.Array  # [L, B], log of the largest singular value
+    frobenius: jax.Array  # [L, B]
+
+
+def jacobian_log_norms(
+    cell, params: Tree, x: jax.Array, lags: jax.Array, **options
+) -> JacobianLogNorms:
+    """log ||dh_T/dh_{T-k}|| at the given lags k, from the exact product.
+
+    The product of the step Jacobians is carried whole, [n, n] for each sequence where
+    n counts the real numbers in the state, so the cost is n backward passes.
+
+    Args:
+      lags: [L] whole numbers, increasing, from 0 to T.
+      options: as for `unroll`.
+
+    Raises:
+      UsageError: the products would take more than 8 GiB.
+    """
+
+    def norms(matrices, log):
+        spectral = jnp.linalg.norm(matrices, 2, axis=(1, 2))
+        frobenius = jnp.linalg.norm(matrices, "fro", axis=(1, 2))
+        return JacobianLogNorms(log + jnp.log(spectral), log + jnp.log(frobenius))
+
+    return _of_products(set_up(cell, params, x, **options), lags, norms)
+
+
+def product_log_singular_values(
+    cell, params: Tree, x: jax.Array, lags: jax.Array, **options
+) -> jax.Array:
+    """log of the singular values of dh_T/dh_{T-k}, [L, B, n], in falling order.
+
+    Arguments and cost as of `jacobian_log_norms`. Values below the largest times the
+    rounding of the type (1e-7, 1e-16) are not resolved.
+    """
+
+    def singular(matrices, log):
+        return log[:, None] + jnp.log(jnp.linalg.svd(matrices, compute_uv=False))
+
+    return _of_products(set_up(cell, params, x, **options), lags, singular)
+
+
+def _of_products(setup: Setup, lags, measure):
+    """measure(matrices [B, n, n], log [B]) of dh_T/dh_{T-k} = matrices * exp(log)."""
+    recurrence = setup.recurrence
+    drives = recurrence.project(setup.inputs)
+    last, before = forward(setup, drives)
+    to_real, from_real = real_vector(last)
+    batch, size = to_real(last).shape
+    dtype = to_real(last).dtype
+    _check_size(batch * size**2 * dtype.itemsize, size)
+    length = jax.tree.leaves(setup.inputs)[0].shape[0]
+
+    def pull_through(k, carry):
+        rows, log = carry  # rows [n, B, n]: row i is d(h_T)_i / d h
+        h, drive = jax.tree.map(lambda leaf: leaf[length - 1 - k], (before, drives))
+        _, pull = jax.vjp(
+            lambda v: to_real(recurrence.step(from_real(v), drive)), to_real(h)
+        )
+        rows = jax.vmap(lambda row: pull(row)[0])(rows)
+        size = norm((jnp.moveaxis(rows, 0, 1),))
+        return rows / jnp.where(size > 0, size, 1)[:, None], log + jnp.log(size)
+
+    def at_lag(carry, lag):
+        rows, log, done = carry
+        rows, log = jax.lax.fori_loop(done, lag, pull_through, (rows, log))
+        return (rows, log, lag), measure(jnp.moveaxis(rows, 0, 1), log)
+
+    eye = jnp.broadcast_to(jnp.eye(size, dtype=dtype)[:, None], (size, batch, size))
+    start = (eye, jnp.zeros(batch, dtype), jnp.zeros((), jnp.int32))
+    return jax.lax.scan(at_lag, start, jnp.asarray(lags, jnp.int32))[1]
+
+
+def step_jacobians(cell, params: Tree, x: jax.Array, **options) -> jax.Array:
+    """dh_t/dh_{t-1} for every t, [T, B, n, n] over the real numbers of the state.
+
+    Raises:
+      UsageError: they would take more than 8 GiB.
+    """
+    setup = set_up(cell, params, x, **options)
+    recurrence = setup.recurrence
+    drives = recurrence.project(setup.inputs)
+    _, before = forward(setup, drives)
+    to_real, from_real = real_vector(setup.state)
+    start = to_real(setup.state)
+    batch, size = start.shape
+    _check_size(x.shape[0] * batch * size**2 * start.dtype.itemsize, size)
+    basis = jnp.eye(size, dtype=start.dtype)
+
+    def one(given):
+        h, drive = given
+
+        def step(v):
+            return to_real(recurrence.step(from_real(v), drive))
+
+        _, push = jax.linearize(step, to_real(h))
+
+        def column(unit):
+            return push(jnp.broadcast_to(unit, (batch, size)))
+
+        return jax.vmap(column, out_axes=-1)(basis)
+
+    return jax.lax.map(one, (before, drives))
+
+
+def participation_ratio(log_singular_values: jax.Array) -> jax.Array:
+    """How many directions share the gain: (sum s^2)^2 / sum s^4, of [*, n]; 1 to n."""
+    top = jnp.max(log_singular_values, axis=-1, keepdims=True)
+    squares = jnp.exp(2 * (log_singular_values - top))
+    return jnp.sum(squares, -1) ** 2 / jnp.sum(squares**2, -1)
+
+
+def log_condition_number(log_singular_values: jax.Array) -> jax.Array:
+    """log of the largest over the smallest, of [*, n]."""
+    return jnp.max(log_singular_values, -1) - jnp.min(log_singular_values, -1)
+
+
+# ------------------------------------------------------------------ for large states
+
+
+def frobenius_log_norms(
+    cell, params: Tree, x: jax.Array, key: jax.Array, *, probes: int = 16, **options
+) -> jax.Array:
+    """log ||dh_T/dh_t||_F for every t, [T + 1, B], estimated by random probes.
+
+        ||J||_F^2 = E ||J^T v||^2,   v standard normal
+
+    Costs a backward pass a probe, in memory for T states; the relative standard error
+    of the square is at most sqrt(2 / probes). Row t is that at h_t.
+    """
+    base.check_size(probes=probes)
+    setup = set_up(cell, params, x, **options)
+    to_real, from_real = real_vector(setup.state)
+    shape, dtype = to_real(setup.state).shape, to_real(setup.state).dtype
+
+    def probe(key):
+        v = from_real(jax.random.normal(key, shape, dtype))
+        return adjoint_log_norms(setup, final=jax.tree.map(jnp.conj, v))
+
+    logs = jax.lax.map(probe, jax.random.split(key, probes))
+    mean = jax.nn.logsumexp(2 * logs, axis=0) - jnp.log(probes)
+    return mean / 2
+
+
+def spectral_log_norm(
+    cell,
+    params: Tree,
+    x: jax.Array,
+    key: jax.Array,
+    lag: int,
+    *,
+    iterations: int = 30,
+    **options,
+) -> jax.Array:
+    """log ||dh_T/dh_{T-k}||_2 at lag k, [B], by power iteration on J^T J.
+
+    Costs 2 `iterations` passes over k steps; a lower bound that rises to the norm, the
+    faster the further the largest singular value is from the next.
+
+    Raises:
+      UsageError: a lag that is not from 1 to T.
+    """
+    length = x.shape[0]
+    if not 1 <= lag <= length:
+        raise values.UsageError(f"lag must be from 1 to T = {length}, not {lag}")
+    base.check_size(iterations=iterations)
+    setup = set_up(cell, params, x, **options)
+    recurrence = setup.recurrence
+    drives = recurrence.project(setup.inputs)
+    _, before = forward(setup, drives)
+    to_real, from_real = real_vector(setup.state)
+    given = jax.tree.map(
+        lambda leaf: leaf[length - lag :], (jax.vmap(to_real)(before), drives)
+    )
+
+    def step_at(drive):
+        return lambda v: to_real(recurrence.step(from_real(v), drive))
+
+    def push(carry, given):
+        h, drive = given
+        v, log = carry
+        return _unit(jax.jvp(step_at(drive), (h,), (v,))[1], log), None
+
+    def pull(carry, given):
+        h, drive = given
+        v, log = carry
+        return _unit(jax.vjp(step_at(drive), h)[1](v)[0], log), None
+
+    def iterate(v, _):
+        zero = jnp.zeros(v.shape[0], v.dtype)
+        carry, _ = jax.lax.scan(push, (v, zero), given)
+        (v, log), _ = jax.lax.scan(pull, carry, given, reverse=True)
+        return v, log / 2
+
+    start = to_real(setup.state)
+    v, _ = _unit(jax.random.normal(key, start.shape, start.dtype), start[:, 0])
+    _, logs = jax.lax.scan(iterate, v, length=iterations)
+    return logs[-1]
+
+
+def _unit(v, log):
+    size = norm((v,))
+    return v / jnp.where(size > 0, size, 1)[:, None], log + jnp.log(size)
+
+
+def _check_size(needed: int, size: int):
+    if needed > MOST_BYTES:
+        raise values.UsageError(
+            f"the Jacobians of a state of {size} numbers take {needed / 2**30:.0f} "
+            "GiB; take fewer sequences or steps, or frobenius_log_norms, "
+            "spectral_log_norm or lyapunov_exponents with a count"
+        )

@@ -1,0 +1,102 @@
+"""Gradients forward in time: real-time recurrent learning, and the curse of memory."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import engines
+from rnn_research.cells.base import Cell
+from rnn_research.unroll import set_up, trajectory
+
+Tree = Any
+
+
+def real_time_gradient(
+    cell: Cell,
+    params: Tree,
+    x: jax.Array,
+    d_outputs: Callable[[jax.Array, jax.Array], jax.Array],
+    **options,
+) -> Tree:
+    """dL/dparams by real-time recurrent learning, the exact reference on small sizes.
+
+        S_t = dh_t/dh_{t-1} S_{t-1} + dh_t/dw
+        dL/dw = sum_t dL/dy_t (dy_t/dh_t S_t + dy_t/dw)
+
+    (Williams & Zipser 1989, Neural Computation 1, 270). Nothing of the past is kept but
+    S, which has a state for each number in `params`, P of them: memory B n P for any T,
+    and P JVPs a step.
+
+    Args:
+      d_outputs: (t, y_t [B, H]) -> dL/dy_t [B, H].
+      options: as for `unroll`.
+    """
+    flat, rebuild = jax.flatten_util.ravel_pytree(params)
+
+    def at(flat):
+        return set_up(cell, rebuild(flat), x, **options)
+
+    setup = at(flat)
+    basis = jnp.eye(flat.size, dtype=flat.dtype)
+
+    def body(carry, given):
+        h, influence, gradient, t = carry
+        inputs = given
+
+        def both(flat, h):
+            recurrence = at(flat).recurrence
+            drive = recurrence.project(inputs)
+            new = recurrence.step(h, drive)
+            return new, recurrence.readout(new, drive)
+
+        (h, y), push = jax.linearize(both, flat, h)
+        influence, sensitivity = jax.vmap(push)(basis, influence)
+        dy = d_outputs(t, y)
+        gradient = gradient + jnp.einsum("pbh,bh->p", sensitivity, dy)
+        return (h, influence, gradient, t + 1), None
+
+    start = jax.vmap(lambda unit: jax.jvp(lambda f: at(f).state, (flat,), (unit,))[1])
+    carry = setup.state, start(basis), jnp.zeros_like(flat), 0
+    (_, _, gradient, _), _ = jax.lax.scan(body, carry, setup.inputs)
+    return rebuild(gradient)
+
+
+class Curse(NamedTuple):
+    """Variances over sequences, summed over the numbers of the state, [T] each."""
+
+    of_state: jax.Array  # Var h_t
+    of_sensitivity: jax.Array  # Var (dh_t/dparams . direction)
+
+
+def curse_of_memory(
+    cell: Cell, params: Tree, x: jax.Array, direction: Tree, **options
+) -> Curse:
+    """How much more the state moves with the parameters than with the inputs.
+
+    For h_t = lambda h_{t-1} + x_t with white inputs Var h = 1 / (1 - lambda^2), and
+    Var dh/dlambda = (1 + lambda^2) / (1 - lambda^2)^3: longer memory makes learning
+    more sensitive although no gradient explodes (Zucchet & Orvieto 2024, arXiv
+    2405.21064).
+
+    Args:
+      direction: a tree like `params`; for one parameter 1 there and 0 elsewhere.
+      options: as for `unroll`.
+    """
+
+    def run(params):
+        loop = engines.sequential()  # there is a forward mode of it
+        return trajectory(cell, params, x, engine=loop, **options).outputs
+
+    h, sensitivity = jax.jvp(run, (params,), (direction,))
+    return Curse(_variance(h), _variance(sensitivity))
+
+
+def _variance(tree: Tree) -> jax.Array:
+    """[T] of leaves [T, B, ...]."""
+    each = [
+        jnp.sum(jnp.var(leaf, axis=1).reshape(leaf.shape[0], -1), axis=1)
+        for leaf in jax.tree.leaves(tree)
+    ]
+    return sum(each)

@@ -1,0 +1,51 @@
+"""How far a truncated gradient is from the gradient."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from rnn_research import engines
+
+Tree = Any
+
+
+class TruncationBias(NamedTuple):
+    cosine: jax.Array  # [W], of the angle between the truncated and the full gradient
+    norm_ratio: jax.Array  # [W], truncated over full
+
+
+def truncation_bias(
+    loss: Callable[[Tree, Any], jax.Array],
+    params: Tree,
+    windows: Sequence[int],
+    *,
+    stride: int | None = None,
+) -> TruncationBias:
+    """The gradient of truncated backpropagation beside the full one.
+
+        cos = <g_w, g> / (||g_w|| ||g||),   ratio = ||g_w|| / ||g||
+
+    Args:
+      loss: (params, engine) -> scalar, with the recurrences run by that engine.
+      windows: steps that a gradient goes back, of `engines.truncated`.
+      stride: as there; a divisor of every window.
+
+    cos is 0 where the truncated gradient is zero.
+    """
+
+    def gradient(engine):
+        return jax.grad(loss)(params, engine)
+
+    full = gradient(engines.auto())
+    length = optax.tree.norm(full)
+    cosines, ratios = [], []
+    for window in windows:
+        own = gradient(engines.truncated(window=window, stride=stride))
+        norm = optax.tree.norm(own)
+        product = optax.tree.vdot(own, full)
+        cosines.append(product / jnp.where(norm > 0, norm * length, 1))
+        ratios.append(norm / length)
+    return TruncationBias(jnp.array(cosines), jnp.array(ratios))

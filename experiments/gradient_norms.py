@@ -8,7 +8,8 @@ For every cell, length and seed, at initialisation: the norm of dL/dh_t for all 
 one backward pass, with L = ||h_T||^2 / 2 on white noise (or the task's loss,
 --loss=task), and the norm of dh_T/dh_{T-k} from the exact product of Jacobians. With
 --runs, before and after the training of these runs. Writes gradient_norms.csv (norms
-as log10; -inf is exactly zero) and gradient_norms.png.
+as log10; -inf is exactly zero), rates.csv (for each curve the rate of decay, a robust
+line with its interval, and the lag at which 1 % is left) and gradient_norms.png.
 """
 
 import dataclasses
@@ -18,7 +19,7 @@ import pathlib
 import jax
 import numpy as np
 
-from rnn_research import config, diagnostics, models, plotting, runtime
+from rnn_research import config, diagnostics, models, plotting, runtime, values
 from rnn_research.cells.base import Cell
 from rnn_research.diagnostics import table
 from rnn_research.training import run, run_folder
@@ -58,6 +59,7 @@ class GradientNormsConfig(config.Seeds):
 
 DEFAULT_CELLS = ("elman", "irnn", "lstm", "gru")
 DEFAULT_LENGTHS = (10, 30, 100, 300, 1000)
+HORIZON = 0.01  # of the gradient at the end is what counts as remembered
 
 
 def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
@@ -84,6 +86,9 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
                 rows += measure_run(name, one, settings)
             report(rows, f"{name} after training")
     table.write_csv(rows, folder / "gradient_norms.csv")
+    rates = fitted(rows)
+    if rates:
+        table.write_csv(rates, folder / "rates.csv", columns=tuple(rates[0]))
     plotting.gradient_decay(rows, folder / "gradient_norms.png")
     print(f"table:  {folder / 'gradient_norms.csv'} ({len(rows)} rows)")
     print(f"figure: {folder / 'gradient_norms.png'}")
@@ -183,23 +188,67 @@ def spread_lags(length: int, count: int) -> tuple[int, ...]:
     return (0, *sorted({int(lag) for lag in spread}))
 
 
+def fitted(rows: list[dict]) -> list[dict]:
+    """A row for each curve of dL/dh: its rate of decay and its memory horizon.
+
+    Seeds are what intervals are over. Nothing where the gradient at lag 0 is zero, or
+    at all but two lags.
+    """
+    curves: dict[tuple, dict[int, dict[int, float]]] = {}
+    for row in rows:
+        if row["quantity"] == "dL/dh" and row["lag"] < row["length"]:
+            by_seed = curves.setdefault((row["label"], row["length"]), {})
+            seed = row["seed"], row.get("trained_seed")
+            by_seed.setdefault(seed, {})[row["lag"]] = row["median_log10"]
+    found = []
+    for (label, length), by_seed in curves.items():
+        logs = np.array([[own[lag] for lag in sorted(own)] for own in by_seed.values()])
+        logs = logs.T * table.LOG_10
+        try:
+            rate = diagnostics.decay_rate(logs)
+            horizon = diagnostics.memory_horizon(logs, threshold=HORIZON)
+        except values.UsageError:
+            continue
+        found.append(
+            {
+                "label": label,
+                "length": length,
+                "seeds": logs.shape[1],
+                "rate": rate.rate,
+                "rate_low": rate.low,
+                "rate_high": rate.high,
+                "horizon": horizon.lag,
+                "horizon_low": horizon.low,
+                "horizon_high": horizon.high,
+            }
+        )
+    return found
+
+
 def report(rows: list[dict], name: str):
-    """One line: by how many decades the gradient changes over the longest sequence."""
+    """One line: how the gradient changes over the longest sequence."""
     longest = rows[-1]["length"]
-    decades = [
-        row["relative_log10"]
+    own = [
+        row
         for row in rows
         if row["label"] == rows[-1]["label"]
         and row["length"] == longest
         and row["quantity"] == "dL/dh"
-        and row["lag"] == longest - 1
     ]
+    decades = [row["relative_log10"] for row in own if row["lag"] == longest - 1]
     middle = float(np.median(decades))
-    print(
+    line = (
         f"{name}: over T = {longest} the gradient changes by 10^{middle:.2f} "
-        f"(seeds: {min(decades):.2f} to {max(decades):.2f})",
-        flush=True,
+        f"(seeds: {min(decades):.2f} to {max(decades):.2f})"
     )
+    for curve in fitted(own):
+        line += f", {curve['rate']:+.4f} nats a step"
+        line += (
+            f", below {HORIZON:.0%} at lag {curve['horizon']:g}"
+            if np.isfinite(curve["horizon"])
+            else f", never below {HORIZON:.0%}"
+        )
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

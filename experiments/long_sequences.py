@@ -20,7 +20,6 @@ import sys
 
 from rnn_research import config, engines, models, plotting, runtime, values
 from rnn_research.benchmarks import long_sequences as worker
-from rnn_research.cells.base import Cell
 from rnn_research.diagnostics import table
 from rnn_research.training import run_folder
 
@@ -61,9 +60,7 @@ def main(settings: LongSequencesConfig):
             for engine in ("adjoint", "checkpointed", "reversible")
         ]
     for cell, engine in sides:
-        value = models.resolve_cell(cell, settings.hidden_size)
-        if not isinstance(value, Cell):
-            raise values.UsageError(f"cell {cell}: is a layer; this needs a cell")
+        value = models.only_cell(models.resolve_cell(cell, settings.hidden_size))
         engines.check(models.resolve_engine(engine), value)
     rows = []
     for length in settings.lengths:
@@ -71,6 +68,10 @@ def main(settings: LongSequencesConfig):
             bounded = engine.startswith(BOUNDED)
             if length <= settings.longest or bounded:
                 rows += measure(cell, engine, length, settings)
+    if not rows:
+        raise values.UsageError(
+            "nothing was measured; see the messages above, and --longest"
+        )
     path = folder / "long_sequences.csv"
     table.write_csv(rows, path, columns=tuple(rows[0]))
     page = markdown(rows, settings)

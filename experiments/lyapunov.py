@@ -58,7 +58,7 @@ def main(settings: LyapunovConfig, run_config: runtime.RunConfig):
     folder = pathlib.Path(settings.workdir)
     run_folder.make(folder)
     named = [
-        (text, models.resolve_cell(text, settings.hidden_size))
+        (text, models.only_cell(models.resolve_cell(text, settings.hidden_size)))
         for text in settings.cells
     ]
     with jax.default_matmul_precision("highest"):
@@ -157,36 +157,44 @@ def driven(text: str, cell, seed: int, settings) -> list[dict]:
         cell,
         params,
         jax.random.normal(key_x, shape),
-        count=count_of(cell, params, settings),
+        count=min(settings.count, numbers_in(cell.initial_state(params, (1,)))),
         transient=settings.transient,
     )
     return announced(rows_of(found, label=text, seed=seed, gain=""))
 
 
 def trained(name: str, one: run.Loaded, settings) -> list[dict]:
-    """Rows of a run of one recurrent layer, before and after, on its task's inputs."""
-    cell = models.resolve_cell(one.settings["cell"], one.settings["hidden_size"])
+    """Rows of every recurrence of a run, before and after, on its task's inputs."""
     task = run.resolve_task(one.settings["task"], settings.length)
-    x = task.sample(jax.random.key(one.seed), settings.batch_size).inputs
+    batch = task.sample(jax.random.key(one.seed), settings.batch_size)
+
+    @jax.jit
+    def measure(params):
+        setups = diagnostics.recurrences(one.model, params, batch.inputs, batch.mask)
+        return [
+            diagnostics.exponents_of(
+                setup,
+                count=min(settings.count, numbers_in(setup.state)),
+                transient=settings.transient,
+            )
+            for setup in setups
+        ]
+
     rows = []
-    for weights, params in (
-        ("initial", one.initial_params.body),
-        ("trained", one.params.body),
-    ):
-        count = count_of(cell, params, settings)
-        found = exponents(cell, params, x, count=count, transient=settings.transient)
-        label = f"{name} ({weights})"
-        rows += announced(rows_of(found, label=label, seed=one.seed, gain=""))
+    for weights, params in (("initial", one.initial_params), ("trained", one.params)):
+        each = measure(params)
+        for layer, found in enumerate(each):
+            label = f"{name} ({weights})" + f", layer {layer + 1}" * (len(each) > 1)
+            rows += announced(rows_of(found, label=label, seed=one.seed, gain=""))
     return rows
 
 
-def count_of(cell, params, settings) -> int:
-    state = jax.eval_shape(lambda: cell.initial_state(params, (1,)))
-    numbers = sum(
-        leaf.size * (2 if jnp.iscomplexobj(leaf) else 1)
+def numbers_in(state) -> int:
+    """Real numbers of a state [B, ...] of one sequence."""
+    return sum(
+        leaf[0].size * (2 if jnp.iscomplexobj(leaf) else 1)
         for leaf in jax.tree.leaves(state)
     )
-    return min(settings.count, numbers)
 
 
 def rows_of(found, **labels) -> list[dict]:

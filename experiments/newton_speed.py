@@ -22,7 +22,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import cells, config, diagnostics, engines, models, plotting, runtime
+from rnn_research import (
+    cells,
+    config,
+    diagnostics,
+    engines,
+    models,
+    plotting,
+    runtime,
+    values,
+)
 from rnn_research.diagnostics import table
 from rnn_research.training import run_folder
 from rnn_research.unroll import unroll
@@ -62,6 +71,10 @@ def main(settings: NewtonSpeedConfig, run_config: runtime.RunConfig):
     folder = pathlib.Path(settings.workdir)
     run_folder.make(folder)
     methods = {text: models.resolve_engine(text) for text in settings.methods}
+    for text, engine in methods.items():
+        if engine.name != "newton":
+            raise values.UsageError(f"--methods: {text} is not newton; see --help")
+    models.only_cell(models.resolve_cell(settings.cell, settings.hidden_size))
     rows = []
     with jax.default_matmul_precision("highest"):
         for problem in problems(settings):

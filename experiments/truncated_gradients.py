@@ -82,7 +82,8 @@ def main(settings: TruncatedGradientsConfig, run_config: runtime.RunConfig):
 
 def measure(label: str, model, task, params, settings) -> list[dict]:
     """A row for each window and seed of the data."""
-    windows = [window for window in settings.windows if window <= task.length]
+    windows = [min(window, task.length) for window in settings.windows]
+    windows = list(dict.fromkeys(windows))
 
     @jax.jit
     def bias(params, key):

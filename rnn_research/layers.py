@@ -120,7 +120,10 @@ def recurrent(cell):
             key=call.key,
         )
         outputs, state, record = call.engine.run(*setup)
-        return Applied(outputs, state, (record,), last_output(setup, state))
+        last = None
+        if call.mask is None or call.reset is None:  # a masked step can be a reset
+            last = last_output(setup, state)
+        return Applied(outputs, state, (record,), last)
 
     return Layer(
         init=cell.init,

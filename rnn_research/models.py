@@ -144,6 +144,13 @@ def resolve_cell(text: str, hidden_size: int):
     return value
 
 
+def only_cell(value) -> Cell:
+    """The value, if it is a cell and not a layer."""
+    if not isinstance(value, Cell):
+        raise values.UsageError(f"{value} is a layer; this needs a cell")
+    return value
+
+
 def resolve_engine(text: str):
     """The engine that `--engine` names."""
     return values.resolve(text, "engine", (engines,))

@@ -219,6 +219,62 @@ def gradient_decay(rows: list[dict], path: pathlib.Path):
     _save(figure, path)
 
 
+STRIPS = 8  # moments of a training that are drawn
+
+
+@_styled
+def gradients_during_training(rows: list[dict], path: pathlib.Path, *, baseline: float):
+    """A film strip: the gradient by lag at moments of a training, and the loss.
+
+    Left: ||dL/dh_{T-k}|| against the lag k, dark to light as training goes on. Right:
+    the validation loss, with these moments marked, and the memory horizon.
+
+    Args:
+      rows: of metrics.jsonl, of one run, with 'diagnostics'.
+      path: the PNG to write.
+      baseline: the loss without memory.
+    """
+    from matplotlib import colormaps
+
+    figure, axes = _figure(3, 9.6, 3.0)
+    count = min(STRIPS, len(rows))
+    chosen = [
+        rows[round(i * (len(rows) - 1) / max(1, count - 1))] for i in range(count)
+    ]
+    palette = colormaps["viridis"]
+    for index, row in enumerate(chosen):
+        color = palette(0.9 * index / max(1, count - 1))
+        found = row["diagnostics"]
+        pairs = zip(found["gradient_lags"], found["gradient_log10"], strict=True)
+        lags, logs = zip(*((k, v) for k, v in pairs if v is not None), strict=True)
+        label = f"update {row['step']}"
+        axes[0].plot(lags, logs, color=color, linewidth=1.2, label=label)
+        axes[1].plot(row["step"], row["loss"], color=color, marker="o", zorder=3)
+    axes[0].set_xlabel("lag $k$ (steps before the end)")
+    axes[0].set_ylabel(r"$\|\partial L/\partial h_{T-k}\|$")
+    axes[0].yaxis.set_major_formatter(lambda value, _: f"$10^{{{value:g}}}$")
+    axes[0].yaxis.get_major_locator().set_params(integer=True)
+    axes[0].set_title("Gradient by lag")
+    axes[0].legend(fontsize=7)
+    _draw(axes[1], rows, "loss", color="#999999", linewidth=1)
+    axes[1].axhline(baseline, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
+    axes[1].set_yscale("log")
+    axes[1].set_xlabel("updates")
+    axes[1].set_ylabel("validation loss (dashed: memoryless)")
+    axes[1].set_title("Loss")
+    steps = [row["step"] for row in rows]
+    horizons = [row["diagnostics"]["horizon"] for row in rows]
+    longest = max(rows[-1]["diagnostics"]["gradient_lags"])
+    inside = [longest if horizon is None else horizon for horizon in horizons]
+    axes[2].plot(steps, inside, color=COLORS[0], marker="o", markersize=3)
+    axes[2].axhline(longest, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
+    axes[2].set_ylim(bottom=0)
+    axes[2].set_xlabel("updates")
+    axes[2].set_ylabel("lag where 1 % is left (dashed: all)")
+    axes[2].set_title("Memory horizon")
+    _save(figure, path)
+
+
 @_styled
 def speed_ratios(rows: list[dict], path: pathlib.Path):
     """Times of other libraries over ours, a line a row; right of 1 ours is faster.

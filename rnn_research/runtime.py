@@ -19,7 +19,7 @@ from rnn_research import config, processes, values
 # On CPUs a batch split over one device a core is faster for small states; wide matrix
 # products use all cores already (measured at the five shapes of `engine_speed`).
 WIDE_STATE = 384
-SMALLEST_SHARD = 20
+SMALLEST_SHARD = 8
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 

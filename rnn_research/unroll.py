@@ -91,9 +91,9 @@ def unroll(
       reset: [T, B] bool; where True the state is the cell's initial state before
         that step (also when that step is masked).
       key: given in training: draws what the cell's `noise` and `perturb` need.
-      engine: how the recurrence is evaluated; all agree in values and gradients. What
-        auto picks on a CPU has reverse mode only: for `jax.jvp` and `jax.hessian` give
-        `engines.sequential()`.
+      engine: how the recurrence is evaluated; all but `truncated` agree in values and
+        gradients. What auto picks on a CPU has reverse mode only: for `jax.jvp` and
+        `jax.hessian` give `engines.sequential()`.
 
     Returns:
       Unrolled(outputs [T, B, H], final_state, record), whatever the arguments.
@@ -108,7 +108,10 @@ def unroll(
 
 
 def last_output(setup: "Setup", final_state: Tree) -> jax.Array:
-    """y [B, H] of each sequence's last step that is not masked, from h_T alone."""
+    """y [B, H] of each sequence's last step that is not masked, from h_T alone.
+
+    Not for sequences with masks and resets both: a reset at a masked step forgets it.
+    """
     mask = setup.inputs.mask
     if mask is None:
         given = jax.tree.map(lambda leaf: leaf[-1], setup.inputs)
@@ -123,7 +126,10 @@ def last_output(setup: "Setup", final_state: Tree) -> jax.Array:
 
 
 def trajectory(cell: base.Cell, params: Tree, x: jax.Array, **options) -> Unrolled:
-    """`unroll` whose outputs are all states h_1 ... h_T, every leaf [T, B, ...]."""
+    """`unroll` whose outputs are all states h_1 ... h_T, every leaf [T, B, ...].
+
+    Zero at masked steps, as outputs are.
+    """
     return unroll(cell.replace(readout=_whole_state), params, x, **options)
 
 
@@ -251,11 +257,15 @@ def _check_sequence(x, mask, reset):
     for name, flag in (("mask", mask), ("reset", reset)):
         if flag is None:
             continue
-        if jnp.shape(flag) != x.shape[:2] or flag.dtype != bool:
+        if jnp.shape(flag) != x.shape[:2] or not _is_bool(flag):
             raise values.UsageError(
                 f"{name} must be bool [T, B] = {list(x.shape[:2])}; "
-                f"got {flag.dtype} {list(jnp.shape(flag))}"
+                f"got {jnp.result_type(flag)} {list(jnp.shape(flag))}"
             )
+
+
+def _is_bool(flag) -> bool:
+    return jnp.issubdtype(jnp.result_type(flag), jnp.bool_)
 
 
 def _check_state(cell, start, setup):

@@ -412,6 +412,9 @@ def test_truncated_runs_any_engine_within():
     loop = gradient(engines.sequential())
     assert difference(gradient(engines.newton()), loop) < 1e-10
     assert difference(gradient(None), loop) < 1e-12
+    engine = engines.truncated(window=4, stride=2, within=engines.newton())
+    solver = unroll(cell, params, x, engine=engine).record.solver
+    assert solver.converged.all() and len(solver.converged) == 4  # of T = 7
 
 
 # ------------------------------------------------------------------------- over devices
@@ -503,6 +506,8 @@ def test_an_engine_that_does_not_suit_names_those_that_do(engine, message):
     ("make", "message"),
     [
         (lambda: engines.truncated(window=10, stride=3), "multiple of stride"),
+        (lambda: engines.check("newton", cells.gru(4)), "engine must be an engine"),
+        (lambda: engines.check(engines.newton, cells.gru(4)), "such as engines.auto()"),
         (lambda: engines.truncated(window=0), "window must be a whole number"),
         (lambda: engines.checkpointed(within="adjoint"), "within must be an engine"),
         (lambda: engines.reversible(chunk=0), "chunk must be a whole number"),

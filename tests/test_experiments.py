@@ -13,9 +13,12 @@ import pytest
 from experiments import (
     adding_problem,
     copy_memory,
+    curse_of_memory,
     engine_speed,
+    gradient_during_training,
     gradient_norms,
     long_sequences,
+    lyapunov,
     newton_speed,
     truncated_gradients,
 )
@@ -197,7 +200,16 @@ def test_gradient_norms_at_initialisation(run_in, capsys):
         for row in rows
         if row["lag"] == 0 and row["quantity"] == "dL/dh"
     )
-    assert "elman: over T = 12 the gradient changes by 10^" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "elman: over T = 12 the gradient changes by 10^" in said
+    rates = table.read_csv(folder / "rates.csv")
+    assert [(rate["label"], rate["length"]) for rate in rates] == [
+        (label, length) for label in ("elman", "lru") for length in (6, 12)
+    ]
+    for rate in rates:
+        low, middle, high = (float(rate[f"rate{end}"]) for end in ("_low", "", "_high"))
+        assert low <= middle <= high
+    assert f"{float(rates[1]['rate']):+.4f} nats a step" in said
 
 
 def test_gradient_norms_of_the_task_loss(run_in):
@@ -260,6 +272,86 @@ def test_newton_speed(tmp_path, monkeypatch, capsys):
     assert all(float(row["difference"]) < 1e-3 for row in near)
     assert "(did not converge: the loop)" in capsys.readouterr().out
     assert (folder / "newton_speed.png").read_bytes().startswith(PNG)
+
+
+def test_gradient_during_training(run_in):
+    folder = run_in(
+        gradient_during_training,
+        training_settings(),
+        "--diagnose_every=1",
+        "--workdir=watched",
+    )
+    rows = (folder / "watched" / "metrics.jsonl").read_text().splitlines()
+    for row in map(json.loads, rows):
+        found = row["diagnostics"]
+        lags, logs = found["gradient_lags"], found["gradient_log10"]
+        assert lags[0] == 0 and len(lags) == len(logs) and np.isfinite(logs[0])
+        assert 0 <= found["saturated"] <= 1 and found["spectral_radius"] > 0
+    assert len(rows) == 2
+    figure = folder / "watched" / "plots" / "gradients_during_training.png"
+    assert figure.read_bytes().startswith(PNG)
+
+
+def test_lyapunov(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(lyapunov, "LORENZ_STEPS", 6000)
+    argv = "--gains=0.5,3 --cells=elman,lru --network_size=20 --hidden_size=4 "
+    argv += "--length=200 --transient=50 --count=100"
+    config.run(
+        lyapunov.main,
+        lyapunov.LyapunovConfig(),
+        runtime.RunConfig(),
+        argv=argv.split(),
+    )
+    folder = tmp_path / "runs" / "lyapunov"
+    rows = table.read_csv(folder / "lyapunov.csv")
+    gains = {row["gain"]: float(row["exponent"]) for row in rows if row["gain"]}
+    assert gains["0.5"] < 0 < gains["3"]
+    assert len([row for row in rows if row["label"] == "elman"]) == 4
+    assert len([row for row in rows if row["label"] == "lru"]) == 8
+    assert "Lorenz: largest exponent" in capsys.readouterr().out
+    assert (folder / "lyapunov.png").read_bytes().startswith(PNG)
+
+
+def test_lyapunov_of_trained_runs(run_in, tmp_path):
+    two_layers = ("--num_layers=2", "--workdir=trained")
+    run_in(adding_problem, training_settings(), *two_layers)
+    argv = "--gains=0.5 --cells=elman --network_size=9 --hidden_size=4 --length=120 "
+    argv += "--transient=20 --count=2 --runs=trained"
+    config.run(
+        lyapunov.main,
+        lyapunov.LyapunovConfig(),
+        runtime.RunConfig(precision="float64"),
+        argv=argv.split(),
+    )
+    rows = table.read_csv(tmp_path / "runs" / "lyapunov" / "lyapunov.csv")
+    labels = {row["label"] for row in rows}
+    assert {
+        f"trained ({weights}), layer {layer}"
+        for weights in ("initial", "trained")
+        for layer in (1, 2)
+    } <= labels
+
+
+def test_curse_of_memory(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    argv = "--distances=0.3,0.1,0.03 --sequences=2000"
+    config.run(
+        curse_of_memory.main,
+        curse_of_memory.CurseOfMemoryConfig(),
+        runtime.RunConfig(),
+        argv=argv.split(),
+    )
+    folder = tmp_path / "runs" / "curse_of_memory"
+    rows = table.read_csv(folder / "curse_of_memory.csv")
+    for row in rows:
+        if row["form"] == "plain":
+            for name in ("state", "sensitivity"):
+                exact = float(row[f"{name}_exact"])
+                np.testing.assert_allclose(float(row[name]), exact, rtol=0.2)
+    said = capsys.readouterr().out
+    assert "white inputs: slope" in said and "constant inputs: slope" in said
+    assert (folder / "curse_of_memory.png").read_bytes().startswith(PNG)
 
 
 def test_truncated_gradients(tmp_path, monkeypatch):

@@ -101,6 +101,33 @@ def test_estimates_for_large_states_meet_the_exact_norms():
     np.testing.assert_allclose(power, exact.spectral[5], rtol=1e-6)
 
 
+@pytest.mark.parametrize("lags", [[0, 10, 5], [8], [-1, 2], [0.5], [1, 1]], ids=str)
+def test_lags_that_cannot_be(lags):
+    cell = cells.gru(3)
+    params, x, _ = example(cell)
+    with pytest.raises(values.UsageError, match="from 0 to T = 7"):
+        diagnostics.jacobian_log_norms(cell, params, x, np.array(lags))
+
+
+def test_masks_that_have_no_meaning_are_refused():
+    cell = cells.gru(3)
+    params, x, _ = example(cell)
+    for measure in (diagnostics.time_scales, diagnostics.lyapunov_exponents):
+        with pytest.raises(values.UsageError, match="without a mask"):
+            measure(cell, params, x, mask=flags()[0])
+
+
+def test_masked_steps_do_not_saturate():
+    """Half of the batch is padding from step 3 on: the share is that of the rest."""
+    cell = cells.gru(3)
+    params, x, _ = example(cell)
+    mask = jnp.ones((LENGTH, BATCH), bool).at[3:, 2:].set(False)
+    masked = diagnostics.saturation(cell, params, 9 * x, mask=mask)
+    alone = diagnostics.saturation(cell, params, 9 * x[:, :2])
+    for ours, rest in zip(jax.tree.leaves(masked), jax.tree.leaves(alone), strict=True):
+        np.testing.assert_allclose(ours[3:], rest[3:])
+
+
 def test_jacobians_that_would_not_fit():
     cell = cells.gru(2048)
     params = jax.eval_shape(lambda: cell.init(jax.random.key(0), INPUTS))
@@ -159,7 +186,11 @@ def test_a_horizon_that_is_not_reached_is_infinite():
 def test_intervals_hold_the_truth_and_are_not_empty():
     logs = logs_of(-0.2, noise=0.3)
     rate = diagnostics.decay_rate(logs)
-    assert rate.low < -0.2 < rate.high and rate.low < rate.rate < rate.high
+    assert rate.low < rate.rate < rate.high and abs(rate.rate + 0.2) < 0.01
+    steps = np.random.default_rng(1).normal(-0.2, 0.3, size=(1000, 32))
+    wandering = np.concatenate([np.zeros((1, 32)), np.cumsum(steps, axis=0)])
+    rate = diagnostics.decay_rate(wandering)  # not independent from lag to lag
+    assert rate.low < -0.2 < rate.high and rate.high - rate.low > 0.003
     horizon = diagnostics.memory_horizon(logs, threshold=0.1)
     assert horizon.low <= horizon.lag <= horizon.high and horizon.low < horizon.high
 
@@ -235,6 +266,12 @@ def test_hessian_of_a_quadratic():
     np.testing.assert_allclose(found.eigenvalues, [-7, 5, 2], rtol=1e-9)
     np.testing.assert_allclose(found.shares["recurrent"], [1, 1, 0], atol=1e-9)
     np.testing.assert_allclose(found.shares["free"], [0, 0, 1], atol=1e-9)
+
+
+def test_more_eigenvalues_than_parameters():
+    with pytest.raises(values.UsageError, match="less than the 2 parameters"):
+        tree = {"a": jnp.ones(2)}
+        diagnostics.hessian_eigenvalues(lambda p: p["a"].sum(), tree, {"a": "free"})
 
 
 def test_hessian_of_a_network_is_the_dense_one():

@@ -7,6 +7,7 @@ import pytest
 from conftest import INPUTS
 from test_cells_laws import example
 
+from experiments.lyapunov import TIME_STEP, lorenz
 from rnn_research import Cell, cells, diagnostics, engines, values
 from rnn_research.unroll import unroll
 
@@ -45,32 +46,6 @@ def test_of_a_scaled_orthogonal_map_they_are_one_number():
     np.testing.assert_allclose(found, np.log(0.7), rtol=1e-12)
 
 
-DT = 0.01
-
-
-def lorenz():
-    """The Lorenz system, sigma = 10, rho = 28, beta = 8/3, by Runge and Kutta."""
-
-    def velocity(h):
-        x, y, z = h[..., 0], h[..., 1], h[..., 2]
-        return jnp.stack([10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z], -1)
-
-    def step(w, h, u):
-        a = velocity(h)
-        b = velocity(h + DT / 2 * a)
-        c = velocity(h + DT / 2 * b)
-        d = velocity(h + DT * c)
-        return h + DT / 6 * (a + 2 * b + 2 * c + d)
-
-    return Cell(
-        init=lambda key, input_size: jnp.ones(()),
-        initial_state=lambda params, shape: jnp.broadcast_to(
-            jnp.array([1.0, 1.0, 20.0]), (*shape, 3)
-        ),
-        step=step,
-    )
-
-
 def test_lorenz():
     """0.906, 0, and a sum of -(sigma + 1 + beta), the divergence of the flow."""
     x = jnp.zeros((100_000, 1, 1))
@@ -79,7 +54,7 @@ def test_lorenz():
     run = jax.jit(
         lambda x: diagnostics.lyapunov_exponents(cell, params, x, transient=5000)
     )
-    found, errors = (np.asarray(leaf)[0] / DT for leaf in run(x))
+    found, errors = (np.asarray(leaf)[0] / TIME_STEP for leaf in run(x))
     np.testing.assert_allclose(found[0], 0.906, atol=0.02)
     np.testing.assert_allclose(found[1], 0, atol=0.01)
     np.testing.assert_allclose(found.sum(), -(10 + 1 + 8 / 3), rtol=1e-4)

@@ -116,16 +116,99 @@ def test_a_product_in_low_precision_is_never_silently_wrong():
         np.testing.assert_array_equal(outputs, loop)
 
 
-def test_nan_is_never_convergence():
+@pytest.mark.parametrize("guess", ["initial", "step"])
+def test_nan_is_never_convergence(guess):
     """A step that is NaN from some state on: the loop's NaN, and no convergence."""
     cell, params = tanh_network(0.5)
     broken = cell.replace(
         step=lambda w, h, u: cell.step(w, h, u) + jnp.log(jnp.where(u > 3, -1.0, 1.0))
     )
-    outputs, _, solver = run(broken, params, sequence(200), newton(max_iters=5))
+    engine = newton(max_iters=5, guess=guess)
+    outputs, _, solver = run(broken, params, sequence(200), engine)
     loop, _, _ = run(broken, params, sequence(200), engines.sequential())
     assert np.isnan(loop).any() and not solver.converged
     np.testing.assert_array_equal(outputs, loop)
+
+
+def test_a_nan_in_the_initial_state_spoils_its_own_sequence_only():
+    cell, params = tanh_network(0.5)
+    x = sequence(20)
+    state = jnp.zeros((2, 8)).at[0, 0].set(jnp.nan)
+
+    def states(engine):
+        return unroll(cell, params, x, state=state, engine=engine)
+
+    ours, loop = states(newton(max_iters=5)), states(engines.sequential())
+    assert not ours.record.solver.converged
+    np.testing.assert_array_equal(ours.outputs, loop.outputs)
+    assert np.isfinite(ours.outputs[:, 1]).all()
+
+
+def test_convergence_is_judged_sequence_by_sequence():
+    """One that grows to 1e7 does not excuse another whose states are small."""
+    cell = cells.elman(1, activation="relu")
+    params = cell.init(jax.random.key(0), 1)
+    params = params._replace(
+        W_hh=jnp.ones((1, 1)), W_xh=jnp.ones((1, 1)), b_h=jnp.zeros(1)
+    )
+    params = in_float32(params)
+    x = jnp.stack([jnp.full(100, 1e5), jnp.full(100, 1e-3)], 1)[..., None]
+    x = x.astype(jnp.float32)
+    outputs, _, solver = run(cell, params, x, newton())
+    loop, _, _ = run(cell, params, x, engines.sequential())
+    np.testing.assert_allclose(outputs, loop, rtol=1e-4, atol=2e-5)
+
+
+def test_a_gradient_that_overflows_in_parallel_is_that_of_the_loop():
+    """h' = 2 h + u in float32: 2^289 times the zero of a reset is no number."""
+    cell = Cell(
+        init=lambda key, size: jnp.full((), 2.0, jnp.float32),
+        initial_state=lambda params, shape: jnp.zeros((*shape, 1), jnp.float32),
+        project=lambda w, x: w / 2 * x,
+        step=lambda w, h, u: w * h + u,
+    )
+    x = jnp.zeros((300, 1, 1), jnp.float32)
+    reset = jnp.zeros((300, 1), bool).at[290].set(True)
+
+    def gradient(engine):
+        def loss(x):
+            params = jnp.full((), 2.0, jnp.float32)
+            return unroll(cell, params, x, reset=reset, engine=engine).outputs[-1, 0, 0]
+
+        return jax.jit(jax.grad(loss))(x)
+
+    loop = gradient(engines.sequential())
+    assert np.isfinite(loop).all() and loop[290] == 2.0**9
+    np.testing.assert_array_equal(gradient(newton()), loop)
+
+
+def test_adjoints_of_early_steps_are_right_however_small():
+    """dL/dx_1 is 1e-12 of dL/dx_T and still right, with an inexact Jacobian."""
+    cell = cells.gru(6)
+    params = cell.init(jax.random.key(0), INPUTS)
+    x = sequence(60, dtype=jnp.float64)
+
+    def gradient(engine):
+        def loss(x):
+            return jnp.sum(unroll(cell, params, x, engine=engine).outputs[-1])
+
+        return jax.jit(jax.grad(loss))(x)
+
+    ours = gradient(newton(jacobian="diagonal"))
+    loop = gradient(engines.sequential())
+    assert np.abs(loop[0]).max() < 1e-6 * np.abs(loop[-1]).max()
+    np.testing.assert_allclose(ours, loop, rtol=1e-5, atol=1e-30)
+
+
+def test_a_cell_that_closes_over_what_is_differentiated():
+    cell, params = tanh_network(0.5)
+
+    def loss(alpha):
+        own = cell.replace(step=lambda w, h, u: alpha * cell.step(w, h, u))
+        return jnp.sum(unroll(own, params, sequence(9), engine=newton()).outputs)
+
+    with pytest.raises(values.UsageError, match="closes over a traced value"):
+        jax.grad(loss)(0.3)
 
 
 # -------------------------------------------------------------------------- derivatives
@@ -319,6 +402,7 @@ def test_jacobians_that_would_not_fit():
         {"max_iters": 0},
         {"damping": -1.0},
         {"tolerance": "small"},
+        {"tolerance": 2.0},
     ],
     ids=str,
 )

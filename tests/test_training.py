@@ -10,9 +10,18 @@ import numpy as np
 import optax
 import pytest
 
-from rnn_research import cells, layers, models, runtime, tasks, training, values
+from rnn_research import (
+    cells,
+    diagnostics,
+    layers,
+    models,
+    runtime,
+    tasks,
+    training,
+    values,
+)
 from rnn_research.cells import wrappers
-from rnn_research.training import loop, optimizers, results, run_folder
+from rnn_research.training import loop, optimizers, results, run_folder, watch
 
 SMALL = training.TrainConfig(
     num_steps=12, batch_size=8, eval_every=4, eval_size=16, checkpoint_every=4
@@ -207,7 +216,7 @@ def test_files_are_written_whole(tmp_path):
         run_folder.read_json(tmp_path / "a.json")
 
 
-# ----------------------------------------------------------------------- optimizers
+# --------------------------------------------------------------------------- optimizers
 
 
 def one_step(grads, labels, **changes):
@@ -318,3 +327,43 @@ def test_source_has_no_choice_by_name():
     for folder in ("rnn_research", "experiments"):
         for path in (root / folder).rglob("*.py"):
             assert not pattern.search(path.read_text()), path
+
+
+# ----------------------------------------------------------------------------- watching
+
+
+def test_watching_changes_nothing_and_is_resumed(tmp_path):
+    watched = replace(diagnose_every=8)
+    plain = small_train(tmp_path / "plain")
+    whole = small_train(tmp_path / "whole", watched)
+    assert same(plain.params, whole.params)
+    small_train(tmp_path / "parts", replace(diagnose_every=8, num_steps=4))
+    small_train(tmp_path / "parts", watched)
+    assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
+    for row, other in zip(rows(tmp_path / "whole"), plain.metrics, strict=True):
+        found = row.pop("diagnostics", None)
+        assert (found is not None) == (row["step"] == 8)
+        assert row == other
+
+
+def test_what_is_watched_is_what_diagnostics_measure():
+    task = tasks.adding(12)
+    model = models.build(cells.elman(5), task)
+    params = model.init(jax.random.key(0))
+    found = watch.Watch(model, task).measure(params, seed=3, step=40)
+    key = jax.random.fold_in(jax.random.key(3), 40)
+    norms = diagnostics.model_log_norms(model, params, task, key, watch.BATCH)[::-1]
+    by_lag = np.median(norms / np.log(10), axis=1)[np.array(found["gradient_lags"])]
+    np.testing.assert_allclose(found["gradient_log10"], by_lag, rtol=1e-9)
+    radius = np.abs(np.linalg.eigvals(params.body.W_hh)).max()
+    np.testing.assert_allclose(found["spectral_radius"], radius, rtol=1e-9)
+    wide = params._replace(body=params.body._replace(W_xh=1e3 * params.body.W_xh))
+    saturated = watch.Watch(model, task).measure(wide, seed=3, step=40)["saturated"]
+    assert saturated > 0.9 > found["saturated"]
+
+
+def test_spectral_radii_of_gates_side_by_side():
+    W = np.concatenate([np.diag([1.0, -3.0]), np.diag([0.5, 0.2])], axis=1)
+    tree = {"W": W, "b": np.ones(2), "U": np.ones((2, 4))}
+    labels = {"W": "recurrent", "b": "recurrent", "U": "free"}
+    assert watch.spectral_radii(tree, labels) == [3.0, 0.5]

@@ -69,7 +69,7 @@ def _measure_jax(job, cell, weights, hidden, x):
 
     if job.library == "ours":
         runtime.start(
-            runtime.RunConfig(platform="cpu"), batch_size=x.shape[1], hidden_size=1
+            runtime.RunConfig(platform="cpu"), batch_size=x.shape[1], hidden_size=hidden
         )
     elif job.tuned:
         jax.config.update("jax_num_cpu_devices", runtime.cores())

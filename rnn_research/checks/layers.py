@@ -82,14 +82,20 @@ def _layer_masks(s) -> float:
 
 
 def _last(s) -> float:
-    """Where a layer gives the last output by itself, with and without masks."""
+    """Where a layer gives the last output by itself, with masks and resets."""
     worst = 0.0
-    for mask in (None, flags()[0]):
-        applied = s.apply(s.x, mask=mask)
+    mask, reset = flags()
+    end = jnp.full((LENGTH, BATCH), False).at[-1].set(True)
+    for call in (
+        {},
+        {"mask": mask},
+        {"reset": reset},
+        {"mask": ~end, "reset": end},
+    ):
+        applied = s.apply(s.x, **call)
         if applied.last is not None:
-            worst = max(
-                worst, difference(applied.last, last_there(applied.outputs, mask))
-            )
+            last = last_there(applied.outputs, call.get("mask"))
+            worst = max(worst, difference(applied.last, last))
     return worst
 
 

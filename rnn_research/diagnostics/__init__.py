@@ -5,6 +5,7 @@ from rnn_research.diagnostics.gradients import (
     adjoint_log_norms,
     input_log_norms,
     model_log_norms,
+    recurrences,
     state_loss_log_norms,
 )
 from rnn_research.diagnostics.horizon import decay_rate, memory_horizon
@@ -18,6 +19,7 @@ from rnn_research.diagnostics.jacobians import (
     step_jacobians,
 )
 from rnn_research.diagnostics.lyapunov import (
+    exponents_of,
     kaplan_yorke_dimension,
     lyapunov_exponents,
 )
@@ -29,6 +31,7 @@ __all__ = [
     "adjoint_log_norms",
     "curse_of_memory",
     "decay_rate",
+    "exponents_of",
     "frobenius_log_norms",
     "hessian_eigenvalues",
     "input_log_norms",
@@ -41,6 +44,7 @@ __all__ = [
     "participation_ratio",
     "product_log_singular_values",
     "real_time_gradient",
+    "recurrences",
     "saturation",
     "spectral_log_norm",
     "state_loss_log_norms",

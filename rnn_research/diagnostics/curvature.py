@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rnn_research import values
 from rnn_research.cells import base
 
 Tree = Any
@@ -38,6 +39,10 @@ def hessian_eigenvalues(
 
     base.check_size(count=count)
     flat, rebuild = jax.flatten_util.ravel_pytree(params)
+    if count >= flat.size:
+        raise values.UsageError(
+            f"count is {count}, but must be less than the {flat.size} parameters"
+        )
 
     @jax.jit
     def product(vector):

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research import engines, values
+from rnn_research.cells.base import check_option
 from rnn_research.diagnostics.vectors import norm
 from rnn_research.engines.base import Engine
 from rnn_research.layers import Call
@@ -126,15 +127,15 @@ def model_log_norms(
     Raises:
       UsageError: the model has no recurrence, or fewer.
     """
+    check_option("loss", loss, ("task", "state"))
     batch = task.sample(key, batch_size)
-    taps: list[_Tap] = []
 
     def score(engine):
         call = Call(mask=batch.mask, engine=engine)
         outputs = model.outputs(params, batch.inputs, call)
         return task.score(outputs, batch)["loss"]
 
-    score(_tapping(taps))
+    taps = _taps(model, params, batch.inputs, batch.mask)
     if not -len(taps) <= layer < len(taps):
         raise values.UsageError(
             f"{model} has {len(taps)} recurrences; there is none of index {layer}"
@@ -199,12 +200,31 @@ def forward(setup: Setup, drives: Tree) -> tuple[Tree, Tree]:
     return jax.lax.scan(body, setup.state, drives)
 
 
+def states_of(setup: Setup, drives: Tree) -> Tree:
+    """The states h_1 ... h_T that the steps make."""
+    last, before = forward(setup, drives)
+    return jax.tree.map(
+        lambda all_, end: jnp.concatenate([all_[1:], end[None]]), before, last
+    )
+
+
 # -------------------------------------------------------------------- model probes
 
 
 class _Tap(NamedTuple):
     setup: Setup
     results: tuple  # outputs and final state
+
+
+def recurrences(model, params: Tree, x: jax.Array, mask=None) -> list[Setup]:
+    """Every recurrence of a model with the inputs that reach it, in order."""
+    return [tap.setup for tap in _taps(model, params, x, mask)]
+
+
+def _taps(model, params, x, mask) -> list[_Tap]:
+    taps: list[_Tap] = []
+    model.outputs(params, x, Call(mask=mask, engine=_tapping(taps)))
+    return taps
 
 
 def _tapping(taps: list[_Tap]) -> Engine:

@@ -7,6 +7,8 @@ import numpy as np
 
 from rnn_research import values
 
+LAGS = 200  # all pairs of more would take long
+
 
 class Horizon(NamedTuple):
     """The first lag at which a norm is below a threshold; inf: at none measured."""
@@ -55,21 +57,26 @@ class Decay(NamedTuple):
     high: float
 
 
-def decay_rate(log_norms, *, first: int = 0) -> Decay:
+def decay_rate(
+    log_norms, *, first: int = 0, samples: int = 200, seed: int = 0
+) -> Decay:
     """The rate at which the norm falls or grows with the lag, by a robust line.
 
     The median of the slopes between all pairs of lags (Theil & Sen) through the median
-    over sequences, from lag `first` to the last before a norm of zero.
+    over sequences, from lag `first` to the last before a norm of zero. The interval is
+    by bootstrap over the sequences; of one sequence it is empty.
 
     Args:
       log_norms: [L, B], natural logs by lag, lag 0 first.
+      samples: resampled batches of the bootstrap.
 
     Raises:
       UsageError: fewer than three lags with a norm that is not zero.
     """
     from scipy import stats
 
-    middle = np.median(checked(log_norms), axis=1)
+    log_norms = checked(log_norms)
+    middle = np.median(log_norms, axis=1)
     zero = np.flatnonzero(np.isneginf(middle))
     end = zero[0] if len(zero) else len(middle)
     if end - first < 3:
@@ -78,9 +85,20 @@ def decay_rate(log_norms, *, first: int = 0) -> Decay:
             f"{max(0, end - first)}"
         )
     lags = np.arange(first, end)
-    lags = lags[:: -(-len(lags) // 1000)]  # all pairs of more would take long
-    slope, _, low, high = stats.theilslopes(middle[lags], lags)
-    return Decay(float(slope), float(low), float(high))
+    lags = lags[:: -(-len(lags) // LAGS)]
+    batch = log_norms.shape[1]
+
+    def slope(columns) -> float:
+        line = np.median(log_norms[lags][:, columns], axis=1)
+        there = np.isfinite(line)
+        if there.sum() < 2:
+            return math.nan
+        return float(stats.theilslopes(line[there], lags[there])[0])
+
+    rng = np.random.default_rng(seed)
+    drawn = [slope(rng.integers(batch, size=batch)) for _ in range(samples)]
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    return Decay(slope(np.arange(batch)), float(low), float(high))
 
 
 def checked(log_norms) -> np.ndarray:

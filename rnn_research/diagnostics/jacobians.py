@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rnn_research import values
 from rnn_research.cells import base
@@ -34,10 +35,10 @@ def jacobian_log_norms(
 
     Args:
       lags: [L] whole numbers, increasing, from 0 to T.
-      options: as for `unroll`.
+      options: state, mask, reset and key, as for `unroll`.
 
     Raises:
-      UsageError: the products would take more than 8 GiB.
+      UsageError: other lags, or products that would take more than 8 GiB.
     """
 
     def norms(matrices, log):
@@ -65,6 +66,13 @@ def product_log_singular_values(
 
 def _of_products(setup: Setup, lags, measure):
     """measure(matrices [B, n, n], log [B]) of dh_T/dh_{T-k} = matrices * exp(log)."""
+    lags = np.asarray(lags)
+    steps = jax.tree.leaves(setup.inputs)[0].shape[0]
+    whole = lags.ndim == 1 and np.issubdtype(lags.dtype, np.integer)
+    if not whole or (np.diff(lags) <= 0).any() or not 0 <= lags[0] <= lags[-1] <= steps:
+        raise values.UsageError(
+            f"lags must be whole numbers, increasing, from 0 to T = {steps}; got {lags}"
+        )
     recurrence = setup.recurrence
     drives = recurrence.project(setup.inputs)
     last, before = forward(setup, drives)
@@ -127,14 +135,17 @@ def step_jacobians(cell, params: Tree, x: jax.Array, **options) -> jax.Array:
 
 
 def participation_ratio(log_singular_values: jax.Array) -> jax.Array:
-    """How many directions share the gain: (sum s^2)^2 / sum s^4, of [*, n]; 1 to n."""
+    """How many directions share the gain: (sum s^2)^2 / sum s^4, of [*, n]; 1 to n.
+
+    NaN where all singular values are zero, as after a reset.
+    """
     top = jnp.max(log_singular_values, axis=-1, keepdims=True)
     squares = jnp.exp(2 * (log_singular_values - top))
     return jnp.sum(squares, -1) ** 2 / jnp.sum(squares**2, -1)
 
 
 def log_condition_number(log_singular_values: jax.Array) -> jax.Array:
-    """log of the largest over the smallest, of [*, n]."""
+    """log of the largest over the smallest, of [*, n]; NaN where all are zero."""
     return jnp.max(log_singular_values, -1) - jnp.min(log_singular_values, -1)
 
 

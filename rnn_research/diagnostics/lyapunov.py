@@ -9,7 +9,7 @@ import numpy as np
 from rnn_research import values
 from rnn_research.cells import base
 from rnn_research.diagnostics.vectors import real_vector
-from rnn_research.unroll import set_up
+from rnn_research.unroll import Setup, set_up
 
 Tree = Any
 BLOCKS = 16  # of the trajectory, whose means tell the standard error
@@ -43,24 +43,32 @@ def lyapunov_exponents(
       count: how many, k; None is all, the real numbers in the state. 1 is cheap for
         states of any size.
       transient: first steps that do not count, in which Q turns to its directions.
-      options: as for `unroll`.
+      options: state, reset and key, as for `unroll`.
 
     Returns:
       Lyapunov; -inf where a direction is lost exactly, NaN where the trajectory is not
       finite.
 
     Raises:
-      UsageError: more exponents than the state has numbers, or too few steps after the
-        transient.
+      UsageError: more exponents than the state has numbers, too few steps after the
+        transient, or a mask.
     """
     setup = set_up(cell, params, x, **options)
+    return exponents_of(setup, count=count, transient=transient)
+
+
+def exponents_of(
+    setup: Setup, *, count: int | None = None, transient: int = 0
+) -> Lyapunov:
+    """`lyapunov_exponents` of a recurrence as it stands, such as a model's layer."""
     recurrence, state, inputs = setup
+    check_no_masks(setup)
     to_real, from_real = real_vector(state)
     start = to_real(state)
     batch, size = start.shape
     count = size if count is None else count
     base.check_size(count=count)
-    length = x.shape[0]
+    length = jax.tree.leaves(inputs)[0].shape[0]
     if count > size:
         raise values.UsageError(f"count is {count}, but the state has {size} numbers")
     if not 0 <= transient <= length - BLOCKS:
@@ -96,13 +104,21 @@ def lyapunov_exponents(
     return Lyapunov(exponents, jnp.std(means, axis=0, ddof=1) / BLOCKS**0.5)
 
 
+def check_no_masks(setup: Setup):
+    if setup.inputs.mask is not None:
+        raise values.UsageError(
+            "masked steps would count as steps at which nothing changes; give "
+            "sequences of one length, without a mask"
+        )
+
+
 def kaplan_yorke_dimension(exponents) -> np.ndarray:
     """The dimension of the attractor, from all exponents [*, n] in falling order.
 
         D = j + (lambda_1 + ... + lambda_j) / |lambda_{j+1}|
 
     with j the most exponents whose sum is not negative (Kaplan & Yorke 1979); 0 if the
-    first is negative, n if all sums are positive.
+    first is negative, n if all sums are positive, NaN if an exponent is.
     """
     exponents = np.asarray(exponents, np.float64)
     sums = np.cumsum(exponents, axis=-1)
@@ -113,4 +129,6 @@ def kaplan_yorke_dimension(exponents) -> np.ndarray:
     total = np.take_along_axis(sums, last, -1)[..., 0]
     next_one = np.take_along_axis(exponents, following, -1)[..., 0]
     whole = (count == 0) | (count == size)
-    return np.where(whole, count, count + total / np.where(whole, 1, np.abs(next_one)))
+    beyond = total / np.where(whole, 1, np.abs(next_one))
+    found = np.where(whole, count, count + beyond)
+    return np.where(np.isnan(exponents).any(-1), np.nan, found)

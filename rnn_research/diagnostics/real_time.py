@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import engines
 from rnn_research.cells.base import Cell
-from rnn_research.unroll import set_up, trajectory
+from rnn_research.diagnostics.gradients import states_of
+from rnn_research.unroll import set_up
 
 Tree = Any
 
@@ -26,12 +26,12 @@ def real_time_gradient(
         dL/dw = sum_t dL/dy_t (dy_t/dh_t S_t + dy_t/dw)
 
     (Williams & Zipser 1989, Neural Computation 1, 270). Nothing of the past is kept but
-    S, which has a state for each number in `params`, P of them: memory B n P for any T,
-    and P JVPs a step.
+    S, which has a state for each number in `params`, P of them: memory (B n + P) P for
+    any T, and P JVPs a step.
 
     Args:
       d_outputs: (t, y_t [B, H]) -> dL/dy_t [B, H].
-      options: as for `unroll`.
+      options: state, mask, reset and key, as for `unroll`.
     """
     flat, rebuild = jax.flatten_util.ravel_pytree(params)
 
@@ -82,12 +82,12 @@ def curse_of_memory(
 
     Args:
       direction: a tree like `params`; for one parameter 1 there and 0 elsewhere.
-      options: as for `unroll`.
+      options: state, mask, reset and key, as for `unroll`.
     """
 
     def run(params):
-        loop = engines.sequential()  # there is a forward mode of it
-        return trajectory(cell, params, x, engine=loop, **options).outputs
+        setup = set_up(cell, params, x, **options)
+        return states_of(setup, setup.recurrence.project(setup.inputs))
 
     h, sensitivity = jax.jvp(run, (params,), (direction,))
     return Curse(_variance(h), _variance(sensitivity))

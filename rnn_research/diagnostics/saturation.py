@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research import values
-from rnn_research.diagnostics.gradients import forward
+from rnn_research.diagnostics.gradients import forward, states_of
 from rnn_research.diagnostics.jacobians import step_jacobians
-from rnn_research.unroll import set_up
+from rnn_research.diagnostics.lyapunov import check_no_masks
+from rnn_research.unroll import set_up, where
 
 Tree = Any
 GATE_LOW, GATE_HIGH = 0.1, 0.9
@@ -17,7 +18,7 @@ STATE_HIGH = 0.99
 
 
 class Saturation(NamedTuple):
-    """Shares over sequences and units, at every step.
+    """Shares over sequences and units, at every step; masked ones do not count.
 
     Attributes:
       low: gate -> [T], the share below 0.1: closed.
@@ -35,22 +36,26 @@ def saturation(cell, params: Tree, x: jax.Array, **options) -> Saturation:
 
     The gates are those of the cell's own `gates`; a cell without has none. Of a state
     that is not bounded by 1, such as an LSTM's c, the share says how much exceeds it.
+    NaN at a step that is masked in all sequences. Options: state, mask, reset and key,
+    as for `unroll`.
     """
     setup = set_up(cell, params, x, **options)
+    w, start = setup.recurrence.weights
     drives = setup.recurrence.project(setup.inputs)
-    last, before = forward(setup, drives)
-    states = jax.tree.map(
-        lambda all_, end: jnp.concatenate([all_[1:], end[None]]), before, last
-    )
+    _, before = forward(setup, drives)
+    if drives.reset is not None:
+        before = where(drives.reset, start, before)
+    there = setup.inputs.mask
     low, high = {}, {}
     if cell.gates is not None:
-        gates = cell.gates(cell.weights(params), before, drives.u)
-        for name, gate in gates._asdict().items():
-            low[name] = _share(gate < GATE_LOW)
-            high[name] = _share(gate > GATE_HIGH)
-    return Saturation(
-        low, high, {n: _share(abs(h) > STATE_HIGH) for n, h in parts(states)}
-    )
+        for name, gate in cell.gates(w, before, drives.u)._asdict().items():
+            low[name] = _share(gate < GATE_LOW, there)
+            high[name] = _share(gate > GATE_HIGH, there)
+    states = {
+        name: _share(jnp.abs(h) > STATE_HIGH, there)
+        for name, h in parts(states_of(setup, drives))
+    }
+    return Saturation(low, high, states)
 
 
 def parts(state: Tree):
@@ -60,8 +65,9 @@ def parts(state: Tree):
         yield jax.tree_util.keystr(path).strip(".[]'") or "h", leaf
 
 
-def _share(true: jax.Array) -> jax.Array:
-    return jnp.mean(true.reshape(len(true), -1), axis=1)
+def _share(true: jax.Array, there: jax.Array | None) -> jax.Array:
+    each = jnp.mean(true.reshape(*true.shape[:2], -1), axis=2)  # [T, B]
+    return jnp.mean(each, axis=1, where=there)
 
 
 def time_scales(cell, params: Tree, x: jax.Array, **options) -> np.ndarray:
@@ -71,11 +77,12 @@ def time_scales(cell, params: Tree, x: jax.Array, **options) -> np.ndarray:
 
     with lambda_i(t) the eigenvalues of the Jacobian of step t, the i-th largest of
     each: of a diagonal linear recurrence its own, of a gated cell about -1 / ln f.
-    Infinite where a direction does not decay.
+    Infinite where a direction does not decay, zero where it is lost, as at a reset.
 
     Raises:
-      UsageError: the Jacobians take too much memory, or are not finite.
+      UsageError: the Jacobians take too much memory, or are not finite; a mask.
     """
+    check_no_masks(set_up(cell, params, x, **options))
     jacobians = np.asarray(step_jacobians(cell, params, x, **options))
     if not np.isfinite(jacobians).all():
         raise values.UsageError("the trajectory is not finite; no time scales")

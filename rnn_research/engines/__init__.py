@@ -1,6 +1,7 @@
 """Engines: how a recurrence is evaluated. `__all__` is the list of engines."""
 
 from rnn_research import values
+from rnn_research.engines import base
 from rnn_research.engines.adjoint import adjoint
 from rnn_research.engines.associative import associative
 from rnn_research.engines.auto import auto
@@ -28,7 +29,8 @@ def qualifying(cell) -> list[str]:
 
 
 def check(engine, cell):
-    """Raise unless `cell` qualifies for `engine`."""
+    """Raise unless `engine` is one and `cell` qualifies for it."""
+    base.check_engine("engine", engine)
     complaint = engine.complaint(cell)
     if complaint:
         raise values.UsageError(

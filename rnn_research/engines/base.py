@@ -24,12 +24,10 @@ class Engine(values.Value):
     Attributes:
       run: (recurrence, state, inputs) -> (outputs, final_state, record).
       complaint: (cell) -> why the cell does not qualify, or ''.
-      exact: False if its gradient is another than the plain loop's by design.
     """
 
     run: Callable[[Any, Tree, Tree], tuple[Tree, Tree, "Record"]]
     complaint: Callable[[Any], str] = lambda cell: ""
-    exact: bool = True
 
 
 @jax.tree_util.register_dataclass
@@ -61,9 +59,28 @@ engine = values.factory
 
 
 def check_engine(name: str, value):
-    """Raise unless `value` is an engine or None."""
-    if value is not None and not isinstance(value, Engine):
-        raise values.UsageError(f"{name} must be an engine, not {value!r}")
+    """Raise unless `value` is an engine."""
+    if not isinstance(value, Engine):
+        raise values.UsageError(
+            f"{name} must be an engine, such as engines.auto(), not {value!r}"
+        )
+
+
+def closes_over_traced(recurrence, state: Tree, inputs: Tree) -> bool:
+    """Whether the functions use a traced value that is not among their weights.
+
+    A rule for derivatives that is given with the engine would not see it.
+    """
+
+    def functions(weights, h, given):
+        own = recurrence.of(weights)
+        drive = own.project(given)
+        new = own.step(h, drive)
+        return new, own.readout(new, drive)
+
+    first = jax.tree.map(lambda leaf: leaf[0], inputs)
+    jaxpr = jax.make_jaxpr(functions)(recurrence.weights, state, first)
+    return any(isinstance(const, jax.core.Tracer) for const in jaxpr.consts)
 
 
 def size_in_bytes(tree: Tree) -> int:

@@ -24,7 +24,8 @@ def checkpointed(*, chunk=None, within=None):
     """
     if chunk is not None:
         cells_base.check_size(chunk=chunk)
-    base.check_engine("within", within)
+    if within is not None:
+        base.check_engine("within", within)
 
     def run(recurrence, state, inputs):
         length = base.length_of(inputs)

@@ -31,7 +31,8 @@ class NewtonRecord(NamedTuple):
     converged: jax.Array  # bool; False: the sequence is that of the plain loop
     iterations: jax.Array  # int32
     residual: jax.Array  # of what the iterations ended at
-    residuals: jax.Array  # [max_iters + 1], of the guess and after each iteration
+    residuals: jax.Array  # [max_iters + 1], of the guess and after each iteration;
+    # infinite after the last
 
     def scores(self) -> dict[str, jax.Array]:
         """What a training notes: the share that converged, and iterations."""
@@ -66,10 +67,11 @@ def newton(
 
     found by a Kalman filter and smoother, parallel as well (quasi-ELK, ibid.).
 
-    It has converged when all states are finite and max |F| <= tolerance max(1, max |h|)
-    of the sequence that is returned. If that is not reached in `max_iters` the plain
-    loop runs instead, and the record says so: contractive networks take few iterations,
-    chaotic ones as many as steps (Gonzalez et al. 2025, arXiv 2508.16817).
+    It has converged when all states are finite and max |F_t| <= tolerance max(1, |h_t|)
+    at every step of every sequence that is returned. If that is not reached in
+    `max_iters` the plain loop runs instead, and the record says so: contractive
+    networks take few iterations, chaotic ones as many as steps (Gonzalez et al. 2025,
+    arXiv 2508.16817).
 
     Derivatives are those of the solution, by the same scans with the Jacobians at the
     solution: forward and reverse mode, of any order. Memory is T B times the size of a
@@ -97,9 +99,14 @@ def newton(
     options = _Options(float(damping), max_iters, tolerance, guess)
 
     def run(recurrence, state, inputs):
+        if base.closes_over_traced(recurrence, state, inputs):
+            raise values.UsageError(
+                "engine newton: the cell closes over a traced value, whose derivative "
+                "would be lost; make it a parameter, or use --engine=sequential"
+            )
         declared = recurrence.structure.jacobian
-        wanted = declared if jacobian == "declared" else jacobian
-        blocks = Blocks(state, ("block", 1) if wanted == "block" else wanted)
+        wanted = {"declared": declared, "block": ("block", 1)}.get(jacobian, jacobian)
+        blocks = Blocks(state, wanted)
         _check(blocks, damping, base.length_of(inputs))
         exact = wanted in ("dense", declared)
         states, solver = _solution(recurrence, blocks, exact, options, state, inputs)
@@ -223,20 +230,24 @@ def _solve(system, blocks, exact, options: _Options):
     length = base.length_of(system.drive)
     start = jnp.broadcast_to(system.start, (length, *system.start.shape))
     guess = start if options.guess == "initial" else system.all_steps(start)
-    limit = options.tolerance or default_tolerance(guess.dtype)
+    limit = options.tolerance
+    limit = default_tolerance(guess.dtype) if limit is None else limit
 
-    def residual_of(h):
-        return _largest(system.misfit(h))
-
-    def small(h, residual):
-        return residual <= limit * jnp.maximum(1, _largest(h))
+    def judged(h):
+        """(residual, converged) of a sequence."""
+        misfit = system.misfit(h)
+        scale = jnp.maximum(1, _largest_each(h))
+        solved = jnp.all(_largest_each(misfit) <= limit * scale)
+        finite = jnp.isfinite(h).all() & jnp.isfinite(misfit).all()
+        residual = jnp.where(finite, jnp.abs(misfit).max(), jnp.inf)
+        return residual.astype(h.dtype), finite & solved
 
     def goes_on(at):
-        h, count, residuals = at
-        return (count < options.max_iters) & ~small(h, residuals[count])
+        _, count, _, converged = at
+        return (count < options.max_iters) & ~converged
 
     def iterate(at):
-        h, count, residuals = at
+        h, count, residuals, _ = at
         misfit, linear = jax.linearize(system.misfit, h)
         jacobians = blocks.jacobians(linear, exact, misfit)
         if options.damping:
@@ -245,22 +256,23 @@ def _solve(system, blocks, exact, options: _Options):
             update = affine_scan(jacobians, -misfit)
         h = h + update
         h = jnp.where(jnp.isfinite(h), h, guess)  # overflowed: begin there once more
-        return h, count + 1, residuals.at[count + 1].set(residual_of(h))
+        residual, converged = judged(h)
+        return h, count + 1, residuals.at[count + 1].set(residual), converged
 
-    residuals = jnp.zeros(options.max_iters + 1, guess.dtype)
-    h, count, residuals = jax.lax.while_loop(
-        goes_on, iterate, (guess, 0, residuals.at[0].set(residual_of(guess)))
+    residual, converged = judged(guess)
+    residuals = jnp.full(options.max_iters + 1, jnp.inf, guess.dtype)
+    h, count, residuals, converged = jax.lax.while_loop(
+        goes_on, iterate, (guess, 0, residuals.at[0].set(residual), converged)
     )
     residual = residuals[count]
-    converged = small(h, residual)
     loop = _loop(system.step, system.at, system.start, length, needed=~converged)
     h = jnp.where(converged, h, loop)
     return h, NewtonRecord(converged, jnp.int32(count), residual, residuals)
 
 
-def _largest(x):
-    """max |x|, and infinite if an entry is not finite: jnp.max may drop NaN."""
-    return jnp.where(jnp.isfinite(x).all(), jnp.abs(x).max(), jnp.inf).astype(x.dtype)
+def _largest_each(x):
+    """max |x| over the units of each step and sequence; jnp.max may drop NaN."""
+    return jnp.abs(x).max((-2, -1))
 
 
 def _loop(step, at, start, length: int, needed, reverse: bool = False):
@@ -349,6 +361,13 @@ def _refine(matrix, jacobians, source, reverse: bool, max_iters: int):
 
 
 def _solves(matrix, x, source):
-    """Whether x is finite and what is left of the source is small beside x."""
-    limit = default_tolerance(x.dtype)
-    return _largest(matrix(x) - source) <= limit * _largest(x)
+    """Whether x is finite and what is left is small, at every step by itself.
+
+    By itself, for in long sequences the adjoints of early steps are small beside the
+    late ones, and they are what is looked for.
+    """
+    left = matrix(x) - source
+    scale = _largest_each(x) + _largest_each(source)
+    least = 1e3 * jnp.finfo(x.dtype).tiny  # below it there are no digits
+    small = _largest_each(left) <= default_tolerance(x.dtype) * scale + least
+    return jnp.isfinite(x).all() & jnp.isfinite(left).all() & small.all()

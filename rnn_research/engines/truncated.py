@@ -33,7 +33,8 @@ def truncated(*, window=100, stride=None, within=None):
         raise values.UsageError(
             f"window must be a multiple of stride; got {window} and {stride}"
         )
-    base.check_engine("within", within)
+    if within is not None:
+        base.check_engine("within", within)
 
     def run(recurrence, state, inputs):
         length = base.length_of(inputs)
@@ -46,23 +47,23 @@ def truncated(*, window=100, stride=None, within=None):
         def part(state, given):
             outputs, state, record = run_part(recurrence, state, given)
             engines.append(record.engine)
-            return outputs, state
+            return outputs, state, record.solver
 
         def first(state, given):
-            outputs, state = part(state, given)
-            return state, (outputs, jax.lax.stop_gradient(state))
+            outputs, state, solver = part(state, given)
+            return state, (outputs, jax.lax.stop_gradient(state), solver)
 
         def further(carry, given):
             borders, _ = carry
-            outputs, state = part(_at(borders, 0), given)
+            outputs, state, solver = part(_at(borders, 0), given)
             outputs = jax.tree.map(lambda leaf: leaf[window - stride :], outputs)
-            return (_moved(borders, state), state), outputs
+            return (_moved(borders, state), state), (outputs, solver)
 
         whole = length // stride
         blocks = base.fold(inputs, whole, stride)
         overlap = window // stride
         begin = jax.tree.map(lambda leaf: leaf[:overlap], blocks)
-        state, (outputs, borders) = jax.lax.scan(first, state, begin)
+        state, (outputs, borders, solver) = jax.lax.scan(first, state, begin)
         outputs = base.unfold(outputs)
         if whole > overlap:
             each = np.arange(1, whole - overlap + 1)[:, None] + np.arange(overlap)
@@ -70,22 +71,26 @@ def truncated(*, window=100, stride=None, within=None):
                 lambda leaf: leaf[each].reshape(len(each), window, *leaf.shape[2:]),
                 blocks,
             )
-            (borders, state), more = jax.lax.scan(further, (borders, state), windows)
+            (borders, state), (more, of_more) = jax.lax.scan(
+                further, (borders, state), windows
+            )
             outputs = base.join(outputs, base.unfold(more))
+            solver = base.join(solver, of_more)
         rest = length - whole * stride
         if rest:
             start = length - rest - (window - stride)
             given = jax.tree.map(lambda leaf: leaf[start:], inputs)
-            last, state = part(_at(borders, 0), given)
+            last, state, of_last = part(_at(borders, 0), given)
             last = jax.tree.map(lambda leaf: leaf[window - stride :], last)
             outputs = base.join(outputs, last)
-        record = base.Record(truncated(window=window, stride=stride, within=engines[0]))
-        return outputs, state, record
+            solver = base.join(solver, jax.tree.map(lambda leaf: leaf[None], of_last))
+        ran = truncated(window=window, stride=stride, within=engines[0])
+        return outputs, state, base.Record(ran, solver)
 
     def complaint(cell):
         return within.complaint(cell) if within else ""
 
-    return base.Engine(run, complaint, exact=False)
+    return base.Engine(run, complaint)
 
 
 def _at(tree, index: int):

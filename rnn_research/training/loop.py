@@ -27,6 +27,7 @@ from rnn_research.training import (
 from rnn_research.training.checkpoints import Checkpoints
 from rnn_research.training.interrupts import Interrupts
 from rnn_research.training.standing import DIVERGED, GOES_ON, Standing, numbers
+from rnn_research.training.watch import Watch
 
 SECONDS_PER_CALL = 0.5
 
@@ -83,6 +84,12 @@ class TrainConfig(config.Seeds):
     eval_every: int = config.setting(100, "updates between evaluations", low=1)
     eval_size: int = config.setting(
         1000, "fresh sequences in an evaluation, rounded up to whole batches", low=1
+    )
+    diagnose_every: int = config.setting(
+        0,
+        "updates between measurements of the gradient by lag, saturation and spectral "
+        "radius, taken at evaluations; 0 is never",
+        low=0,
     )
     checkpoint_every: int = config.setting(
         500, "updates between checkpoints, taken at the next evaluation", low=1
@@ -153,6 +160,7 @@ def train(
     programs = updates.build(model, task, config, engine)
     pairs = config.all_runs()
     standing = Standing(config, task)
+    watch = Watch(model, task) if config.diagnose_every and programs.engines else None
     folder = None if workdir is None else pathlib.Path(workdir)
     described = {
         "task": repr(task),
@@ -218,6 +226,15 @@ def train(
                     scores = evaluate(state.params, now.step, due, updates.VALIDATION)
                     scores = jax.device_get(scores)
                 rows = standing.rows(now, due, scores)
+                if watch:
+                    with _timed(seconds, "run"):
+                        for row in rows:
+                            if row["step"] % config.diagnose_every == 0:
+                                own = pairs.index(metrics.key(row))
+                                params = of_run(to_host(state.params), own)
+                                row["diagnostics"] = watch.measure(
+                                    params, row["seed"], row["step"]
+                                )
                 hold.check()
                 record.write(rows)
                 progress.report(rows)

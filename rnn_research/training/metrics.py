@@ -125,8 +125,11 @@ class Events:
     def write(self, row: dict):
         from tensorboardX import summary
 
-        for name, value in row.items():
-            if name not in ("seed", "learning_rate") and value is not None:
+        watched = row.get("diagnostics", {}).items()
+        scalars = row | {f"diagnostics/{name}": value for name, value in watched}
+        for name, value in scalars.items():
+            is_number = isinstance(value, (int, float))
+            if name not in ("seed", "learning_rate") and is_number:
                 scalar = summary.scalar(name, value)
                 self._put(step=row["step"], summary=scalar)
         self._file.flush()
@@ -162,7 +165,15 @@ def _marked(path: pathlib.Path, mark: dict) -> bytes:
 
 
 # What a row holds besides the task's own metrics.
-COLUMNS = ("seed", "learning_rate", "step", "train_loss", "grad_norm", "dropped")
+COLUMNS = (
+    "seed",
+    "learning_rate",
+    "step",
+    "train_loss",
+    "grad_norm",
+    "dropped",
+    "diagnostics",
+)
 
 
 def scores_of(row: dict) -> dict:

@@ -68,7 +68,8 @@ def run(
 
     The folder of the run holds config.json, metrics.jsonl, summary.json, TensorBoard
     events, checkpoints/, plots/learning_curve.png and plots/gradients.png (the
-    gradient by lag before and after training, where the model has a recurrence).
+    gradient by lag before and after training, where the model has a recurrence), and
+    with --diagnose_every plots/gradients_during_training.png of the first run.
     """
     runtime.start(
         run_config,
@@ -108,6 +109,11 @@ def run(
     )
     if result.summary["engines"]:
         _draw_gradients(model, task, result, plots / "gradients.png")
+    watched = [row for row in result.metrics if "diagnostics" in row]
+    if watched:
+        plotting.gradients_during_training(
+            watched, plots / "gradients_during_training.png", baseline=task.baseline
+        )
     print(*results.ending(result.summary), f"figures: {plots}", sep="\n")
     return result
 

@@ -1,0 +1,101 @@
+"""What is measured of a network while it learns, at `--diagnose_every`."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnn_research import diagnostics, values
+from rnn_research.diagnostics.table import LOG_10
+
+Tree = Any
+BATCH = 16  # sequences that are measured
+LAGS = 40  # at most, evenly spread over a logarithmic scale
+HORIZON = 0.01
+SATURATED = 0.99
+
+
+class Watch:
+    """Measures the last recurrence of a model on fresh sequences of the task.
+
+    `measure` gives, as numbers and lists of numbers (None for the log of zero):
+
+      gradient_lags, gradient_log10: log10 ||dL/dh_{T-k}||, median over sequences.
+      horizon: the lag at which a hundredth of the gradient at the end is left; None if
+        there is more at all lags.
+      saturated: the share of the state's numbers with |h| > 0.99.
+      spectral_radius: the largest of the recurrent matrices, gate by gate; only where
+        there are square ones.
+    """
+
+    def __init__(self, model, task):
+        self._labels = model.groups
+        self._lags = _spread(task.length)
+
+        @jax.jit
+        def measure(params, key):
+            norms = diagnostics.model_log_norms(model, params, task, key, BATCH)
+            batch = task.sample(key, BATCH)
+            setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
+            return norms[::-1], _saturated(setups[-1])
+
+        self._measure = measure
+
+    def measure(self, params: Tree, seed: int, step: int) -> dict:
+        """Of one run's parameters at a step."""
+        key = jax.random.fold_in(jax.random.key(seed), step)
+        by_lag, saturated = jax.device_get(self._measure(params, key))
+        lags = [lag for lag in self._lags if lag < len(by_lag)]
+        found = {
+            "gradient_lags": lags,
+            "gradient_log10": [
+                _number(value / LOG_10) for value in np.median(by_lag[lags], axis=1)
+            ],
+            "saturated": float(saturated),
+        }
+        try:
+            horizon = diagnostics.memory_horizon(
+                by_lag, threshold=HORIZON, samples=1
+            ).lag
+        except values.UsageError:  # no gradient at the end
+            horizon = math.inf
+        found["horizon"] = _number(horizon)
+        radii = spectral_radii(jax.device_get(params), self._labels(params))
+        if radii:
+            found["spectral_radius"] = max(radii)
+        return found
+
+
+def _spread(length: int) -> list[int]:
+    spread = np.geomspace(1, length, LAGS).round().astype(int)
+    return [0, *sorted({int(lag) for lag in spread})]
+
+
+def _number(value) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _saturated(setup) -> jax.Array:
+    def body(h, inputs):
+        h = setup.recurrence.step(h, setup.recurrence.project(inputs))
+        leaves = jax.tree.leaves(h)
+        beyond = sum(jnp.sum(jnp.abs(leaf) > SATURATED) for leaf in leaves)
+        return h, beyond / sum(leaf.size for leaf in leaves)
+
+    return jnp.mean(jax.lax.scan(body, setup.state, setup.inputs)[1])
+
+
+def spectral_radii(params: Tree, labels: Tree) -> list[float]:
+    """Of every square block [N, N] of the matrices [N, k N] labelled 'recurrent'."""
+    found = []
+    leaves, names = jax.tree.leaves(params), jax.tree.leaves(labels)
+    for leaf, label in zip(leaves, names, strict=True):
+        if label != "recurrent" or np.ndim(leaf) != 2:
+            continue
+        rows, columns = leaf.shape
+        if rows > 1 and columns % rows == 0 and np.isfinite(leaf).all():
+            for block in np.split(np.asarray(leaf), columns // rows, axis=1):
+                found.append(float(np.abs(np.linalg.eigvals(block)).max()))
+    return found

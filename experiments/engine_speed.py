@@ -269,10 +269,15 @@ def ratios(records) -> list[dict]:
 
 
 def markdown(rows, records, chosen) -> str:
-    """A table with a line a row: ours, the others as they come, and tuned."""
+    """The page: times, spread, and what the processes took; a line a row in each."""
     by = {(_row(r), r["library"], r["tuned"]): r for r in records}
     others = [name for name in chosen if name != "ours"]
     lines = [
+        "# A gradient through time",
+        "",
+        "Median ms; of the others as they come / with our settings (the allocator, one "
+        "CPU device a core). Fastest is of those as they come.",
+        "",
         "| cell | T, B, H | ours | " + " | ".join(others) + " | fastest / ours |",
         "|---" * (len(others) + 4) + "|",
     ]
@@ -286,20 +291,35 @@ def markdown(rows, records, chosen) -> str:
         peers = [by[row, n, False]["ms"] for n in others if (row, n, False) in by]
         gain = min(peers) / own["ms"] if own and peers else None
         gains += [gain] if gain else []
-        cell, length, batch, hidden = row
         lines.append(
-            f"| {cell} | {length}, {batch}, {hidden} | "
-            f"{own['ms'] if own else '-'} | {' | '.join(texts)} | "
-            f"{f'{gain:.2f}' if gain else '-'} |"
+            f"| {row[0]} | {_shape(row)} | {own['ms'] if own else '-'} | "
+            f"{' | '.join(texts)} | {f'{gain:.2f}' if gain else '-'} |"
         )
     if gains:
         lines += [
             "",
             f"Geometric mean of fastest / ours {statistics.geometric_mean(gains):.2f}, "
-            f"least {min(gains):.2f}. Median ms of a gradient; of the others as they "
-            "come / with our settings; fastest is of those as they come.",
+            f"least {min(gains):.2f}.",
+            "",
+            "![Times of other libraries over ours](engine_speed.png)",
         ]
+    for title, text in (
+        ("Spread over the rounds, ms", lambda r: f"{r['ms_min']} to {r['ms_max']}"),
+        ("First call, compiling included, s", lambda r: f"{r['first_call_s']:.1f}"),
+        ("Peak memory of the process, MB", lambda r: f"{r['peak_mb']:.0f}"),
+    ):
+        lines += ["", f"## {title}", ""]
+        lines += [f"| cell | T, B, H | {' | '.join(chosen)} |"]
+        lines += ["|---" * (len(chosen) + 2) + "|"]
+        for row in rows:
+            found = [by.get((row, name, False)) for name in chosen]
+            texts = [text(record) if record else "-" for record in found]
+            lines.append(f"| {row[0]} | {_shape(row)} | {' | '.join(texts)} |")
     return "\n".join([*lines, "", *machine(chosen)]) + "\n"
+
+
+def _shape(row) -> str:
+    return ", ".join(str(number) for number in row[1:])
 
 
 def machine(chosen) -> list[str]:

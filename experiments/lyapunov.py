@@ -34,7 +34,7 @@ class LyapunovConfig(config.Seeds):
         "g of the random network",
     )
     cells: tuple[str, ...] = config.setting(
-        ("elman", "irnn", "gru", "lstm"), "cells to compare, as for --cell"
+        ("elman", "gru", "lstm", "cornn"), "cells to compare, as for --cell"
     )
     runs: tuple[str, ...] | None = config.setting(
         None, "folders of trained runs: their weights before and after training"

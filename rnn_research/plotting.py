@@ -398,6 +398,9 @@ def newton_speed(rows: list[dict], path: pathlib.Path):
                 panel.axvline(0, color="#999999", linewidth=0.8)
             else:
                 panel.set_xscale("log")
+                ticks = sorted({row["at"] for row in own})
+                panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+                panel.set_xticks([], minor=True)
         above.set_title(
             {"length": "Length", "width": "Width", "gain": "Order and chaos"}[sweep]
         )
@@ -449,13 +452,16 @@ def long_sequences(rows: list[dict], path: pathlib.Path):
     """Time a step and memory of a gradient, against the length.
 
     Args:
-      rows: with cell, engine, T, us_per_step, peak_mb.
+      rows: with cell, engine, T, us_per_step, memory_mb.
       path: the PNG to write.
     """
     cells = list(dict.fromkeys(row["cell"] for row in rows))
     engines = list(dict.fromkeys(row["engine"] for row in rows))
     figure, axes = _figure(2, 7.0, 3.4)
-    panels = (("us_per_step", "us a step"), ("peak_mb", "memory (MB)"))
+    panels = (
+        ("us_per_step", "us a step"),
+        ("memory_mb", "MB beyond inputs and results"),
+    )
     for panel, (quantity, name) in zip(axes, panels, strict=True):
         for cell in cells:
             for engine in engines:
@@ -476,17 +482,19 @@ def long_sequences(rows: list[dict], path: pathlib.Path):
         panel.set_ylabel(name)
     axes[0].set_title("Time of a gradient")
     axes[1].set_title("Memory of a gradient")
-    lengths = sorted({row["T"] for row in rows})
-    base = min(row["peak_mb"] for row in rows if row["T"] == lengths[-1])
-    roots = [base * (length / lengths[-1]) ** 0.5 for length in lengths]
-    axes[1].plot(lengths, roots, color="#999999", linewidth=0.8)
-    axes[1].annotate(
-        r"$\sqrt{T}$",
-        (lengths[0], roots[0]),
-        xytext=(2, 3),
-        textcoords="offset points",
-        color="#777777",
-    )
+    kept = [row for row in rows if row["engine"].startswith("checkpointed")]
+    if kept:
+        lengths = [row["T"] for row in kept if row["cell"] == kept[0]["cell"]]
+        top = max(row["memory_mb"] for row in kept if row["T"] == lengths[-1])
+        roots = [top * (length / lengths[-1]) ** 0.5 for length in lengths]
+        axes[1].plot(lengths, roots, color="#999999", linewidth=0.8)
+        axes[1].annotate(
+            r"$\sqrt{T}$",
+            (lengths[0], roots[0]),
+            xytext=(2, 3),
+            textcoords="offset points",
+            color="#777777",
+        )
     handles = axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper left", ncols=3)
     _save(figure, path)
@@ -532,6 +540,7 @@ def lyapunov(rows: list[dict], path: pathlib.Path):
         axes[1].plot(x, middle, color=color, marker="o", markersize=3, label=label)
         axes[1].fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
     axes[1].set_xlabel("index $i$")
+    axes[1].xaxis.get_major_locator().set_params(integer=True)
     axes[1].set_ylabel("$\\lambda_i$ (nats a step)")
     axes[1].set_title("Leading exponents, driven")
     figure.legend(

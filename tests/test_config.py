@@ -227,7 +227,10 @@ def training_settings():
     [
         (["--engine=sequentiall"], "unknown engine 'sequentiall'; did you mean"),
         (["--engine=checkpointed(chunk=0)"], "chunk must be a whole number"),
-        (["--engine=associative"], "gru has no associative form; use --engine=seq"),
+        (
+            ["--engine=associative"],
+            "gru has no associative form; gru qualifies for adjoint",
+        ),
         (["--task=ading"], "unknown task 'ading'; did you mean adding?"),
         (["--task=adding(form=x)"], "form must be one of"),
         (["--task=adding(frm=x)"], "no option 'frm'; did you mean form?"),

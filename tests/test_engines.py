@@ -459,6 +459,7 @@ print("agree on", jax.device_count())
 """
 
 
+@pytest.mark.slow
 def test_a_sequence_divided_over_four_devices(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", SHARDED],

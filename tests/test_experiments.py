@@ -252,9 +252,10 @@ def test_engine_speed(tmp_path, monkeypatch, capsys):
     assert (folder / "engine_speed.png").read_bytes().startswith(PNG)
 
 
+@pytest.mark.slow
 def test_newton_speed(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    argv = "--lengths=20 --widths=2,3 --length=15 --gains=0.5,3 --rounds=1 "
+    argv = "--lengths=20 --widths=2,3 --length=25 --gains=0.5,3 --rounds=1 "
     argv += "--methods=newton(max_iters=30),newton(jacobian=diagonal,damping=1)"
     config.run(
         newton_speed.main,
@@ -368,10 +369,11 @@ def test_truncated_gradients(tmp_path, monkeypatch):
     assert len(rows) == 2 * 3 * 2
     for row in rows:
         whole = row["window"] == "20"
-        assert (float(row["cosine"]) > 0.99999) == whole
+        assert (float(row["cosine"]) > 0.999999) == whole
     assert (folder / "truncated_gradients.png").read_bytes().startswith(PNG)
 
 
+@pytest.mark.slow
 def test_long_sequences(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

@@ -46,6 +46,7 @@ def test_of_a_scaled_orthogonal_map_they_are_one_number():
     np.testing.assert_allclose(found, np.log(0.7), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_lorenz():
     """0.906, 0, and a sum of -(sigma + 1 + beta), the divergence of the flow."""
     x = jnp.zeros((100_000, 1, 1))

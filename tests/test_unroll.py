@@ -72,7 +72,7 @@ WRONG_CALLS = {
     "mask type": (dict(mask=jnp.ones((4, 2))), "mask must be bool"),
     "reset": (dict(reset=jnp.ones((4,), bool)), "reset must be bool"),
     "state": (dict(state=jnp.zeros((3, 5))), "state does not fit gru"),
-    "engine": (dict(engine=engines.associative()), "use --engine=sequential"),
+    "engine": (dict(engine=engines.associative()), "gru qualifies for adjoint"),
 }
 
 

@@ -27,6 +27,7 @@ class Job(NamedTuple):
     batch_size: int
     hidden_size: int
     rounds: int
+    drift: bool  # measure that of undone states
 
 
 def main():
@@ -45,15 +46,15 @@ def main():
 
         return jax.grad(loss)(params)
 
-    x.block_until_ready()
+    compiled = gradient.lower(params, x).compile()
     row = timed(
-        lambda: jax.block_until_ready(gradient(params, x)), calls=job.rounds, seconds=0
+        lambda: jax.block_until_ready(compiled(params, x)), calls=job.rounds, seconds=0
     )
-    drift = float(drift_of(cell, params, x)) if engine.name == "reversible" else None
+    drift = float(drift_of(cell, params, x)) if job.drift else None
     result = {
         "us_per_step": 1000 * row["ms"] / job.length,
-        "peak_mb": row["beyond_mb"],
-        "first_s": row["first_s"],
+        "memory_mb": compiled.memory_analysis().temp_size_in_bytes / 2**20,
+        "peak_mb": row["peak_mb"],
         "drift": drift,
     }
     print(json.dumps(result))

@@ -132,7 +132,6 @@ def timed(call, *, seconds: float, calls: int = 5) -> dict:
     Args:
       seconds, calls: to measure for at least, after the first call.
     """
-    before = _memory_mb("VmRSS")
     _reset_peak()
     begun = time.perf_counter()
     call()
@@ -146,8 +145,7 @@ def timed(call, *, seconds: float, calls: int = 5) -> dict:
         "first_s": first,
         "ms": 1000 * statistics.median(times),
         "calls": len(times),
-        "peak_mb": _memory_mb("VmHWM"),
-        "beyond_mb": _memory_mb("VmHWM") - before,
+        "peak_mb": _peak_mb(),
     }
 
 
@@ -158,11 +156,10 @@ def _reset_peak():
         pass  # the peak is then that of all rows so far
 
 
-def _memory_mb(which: str) -> float:
-    """VmRSS, memory in use, or VmHWM, the most there was."""
+def _peak_mb() -> float:
     try:
         status = pathlib.Path("/proc/self/status").read_text()
-        return int(status.split(f"{which}:")[1].split()[0]) / 1024
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
     except (OSError, IndexError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 

@@ -16,7 +16,7 @@ BLOCKS = 16  # of the trajectory, whose means tell the standard error
 
 
 class Lyapunov(NamedTuple):
-    exponents: jax.Array  # [B, k], nats a step, the largest first
+    exponents: jax.Array  # [B, k], nats a step, the largest first for long sequences
     errors: jax.Array  # [B, k], standard errors
 
 
@@ -46,8 +46,8 @@ def lyapunov_exponents(
       options: state, reset and key, as for `unroll`.
 
     Returns:
-      Lyapunov; -inf where a direction is lost exactly, NaN where the trajectory is not
-      finite.
+      Lyapunov; -inf where a direction is lost exactly (a dead unit, a reset; the order
+      means nothing then), NaN where the trajectory is not finite.
 
     Raises:
       UsageError: more exponents than the state has numbers, too few steps after the

@@ -14,7 +14,7 @@ def checkpointed(*, chunk=None, within=None):
     """Keep the state at the chunk borders only; recompute inside each chunk.
 
     Args:
-      chunk: steps in a chunk; None is the square root of T, for which memory beyond
+      chunk: steps in a chunk; None is about sqrt(T), for which memory beyond
         inputs and outputs grows as the square root of T.
       within: the engine inside each chunk, such as newton; None is adjoint on CPUs
         where it can serve (reverse mode only), else sequential.
@@ -56,4 +56,10 @@ def checkpointed(*, chunk=None, within=None):
 
 
 def default_chunk(length: int) -> int:
-    return max(1, math.isqrt(length))
+    """About the square root of T, and a divisor of it if there is one near by.
+
+    Of whole chunks the inputs need not be copied.
+    """
+    root = math.isqrt(length)
+    near = range(root, root // 2, -1)
+    return next((size for size in near if length % size == 0), root)

@@ -20,12 +20,9 @@ shapes that share B and H the time against T:
 import dataclasses
 import functools
 import importlib.util
-import json
 import pathlib
 import random
 import statistics
-import subprocess
-import sys
 import tempfile
 
 import jax
@@ -34,6 +31,7 @@ import numpy as np
 
 from rnn_research import cells, config, engines, interop, plotting, runtime, values
 from rnn_research.benchmarks import libraries, worker
+from rnn_research.benchmarks.process import in_a_process
 from rnn_research.cells import base
 from rnn_research.diagnostics import table
 from rnn_research.training import run_folder
@@ -201,19 +199,8 @@ def in_one_process(name: str, rows: list) -> list[list]:
 
 def measure(job: worker.Job):
     """(row, result) of each row, from a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "rnn_research.benchmarks.worker"],
-        input=json.dumps(job._asdict()),
-        capture_output=True,
-        text=True,
-    )
-    for line in done.stdout.splitlines():
-        if line.startswith("{"):
-            result = json.loads(line)
-            yield tuple(result.pop("row")), result
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        print(f"{job.library} failed: {lines[-1] if lines else done.returncode}")
+    for result in in_a_process(worker.__name__, job, name=job.library):
+        yield tuple(result.pop("row")), result
 
 
 def check(name, row, result, references):

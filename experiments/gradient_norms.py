@@ -132,7 +132,7 @@ def measure_cell(text: str, cell, length: int, settings) -> list[dict]:
         own = {**labels, "seed": seed}
         rows += table.gradient_rows(gradient(seed), loss=loss, **own)
         if settings.jacobian_lags and white_noise:
-            lags = spread_lags(length, settings.jacobian_lags)
+            lags = table.spread_lags(length, settings.jacobian_lags)
             for kind, norms in jacobian(seed, lags)._asdict().items():
                 quantity = f"dh_T/dh_(T-k) {kind}"
                 rows += table.norm_rows(norms, lags, quantity=quantity, loss="", **own)
@@ -180,12 +180,6 @@ def measure_run(name: str, trained: run.Loaded, settings) -> list[dict]:
                     length=task.length,
                 )
     return rows
-
-
-def spread_lags(length: int, count: int) -> tuple[int, ...]:
-    """Whole lags from 0 to `length`, evenly spread over a logarithmic scale."""
-    spread = np.geomspace(1, length, count).round().astype(int)
-    return (0, *sorted({int(lag) for lag in spread}))
 
 
 def fitted(rows: list[dict]) -> list[dict]:

@@ -13,13 +13,11 @@ long_sequences.png. Takes about five minutes on 2 CPU cores to T = 1,000,000.
 """
 
 import dataclasses
-import json
 import pathlib
-import subprocess
-import sys
 
 from rnn_research import config, engines, models, plotting, runtime, values
 from rnn_research.benchmarks import long_sequences as worker
+from rnn_research.benchmarks.process import in_a_process
 from rnn_research.diagnostics import table
 from rnn_research.training import run_folder
 
@@ -91,21 +89,14 @@ def measure(cell: str, engine: str, length: int, settings) -> list[dict]:
         settings.rounds,
         drift=engine.startswith("reversible"),
     )
-    done = subprocess.run(
-        [sys.executable, "-m", worker.__name__],
-        input=json.dumps(job._asdict()),
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        reason = lines[-1] if lines else f"exit status {done.returncode}"
-        print(f"{cell}, {engine}, T = {length} failed: {reason}", flush=True)
+    name = f"{cell}, {engine}, T = {length}"
+    rows = list(in_a_process(worker.__name__, job, name))
+    if not rows:
         return []
-    row = json.loads(done.stdout.splitlines()[-1])
+    (row,) = rows
     drift = "" if row["drift"] is None else f", drift {row['drift']:.1e}"
     print(
-        f"{cell}, {engine}, T = {length}: {row['us_per_step']:.2f} us a step, "
+        f"{name}: {row['us_per_step']:.2f} us a step, "
         f"{row['memory_mb']:.1f} MB beyond inputs and results, process "
         f"{row['peak_mb']:.0f} MB{drift}",
         flush=True,

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from rnn_research import engines, values
 from rnn_research.cells import base
 from rnn_research.engines.base import Engine
-from rnn_research.unroll import last_output, set_up
+from rnn_research.unroll import last_output, last_step, set_up_and_run
 
 Tree = Any
 
@@ -67,9 +67,7 @@ def last_there(outputs: jax.Array, mask: jax.Array | None) -> jax.Array:
     """Of [T, B, H] the step [B, H] that is the last one not masked."""
     if mask is None:
         return outputs[-1]
-    steps = jnp.arange(mask.shape[0])[:, None]
-    last = jnp.max(jnp.where(mask, steps, 0), axis=0)
-    return jnp.take_along_axis(outputs, last[None, :, None], axis=0)[0]
+    return jnp.take_along_axis(outputs, last_step(mask)[None, :, None], axis=0)[0]
 
 
 @functools.singledispatch
@@ -109,17 +107,9 @@ def recurrent(cell):
     """The cell run over the sequence; the context is its state."""
 
     def apply(params, x, context, call):
-        engines.check(call.engine, cell)
-        setup = set_up(
-            cell,
-            params,
-            x,
-            state=context,
-            mask=call.mask,
-            reset=call.reset,
-            key=call.key,
+        setup, (outputs, state, record) = set_up_and_run(
+            cell, params, x, state=context, **call._asdict()
         )
-        outputs, state, record = call.engine.run(*setup)
         last = None
         if call.mask is None or call.reset is None:  # a masked step can be a reset
             last = last_output(setup, state)

@@ -70,11 +70,9 @@ def model(body, *, input_size, output_size, head):
 
     def apply(params, x, context, call):
         applied = body.apply(params.body, x, context, call)
-        h = applied.outputs
-        if last:
-            h = applied.last
-            if h is None:
-                h = layers.last_there(applied.outputs, call.mask)
+        h = applied.last if last else applied.outputs
+        if h is None:
+            h = layers.last_there(applied.outputs, call.mask)
         return applied._replace(outputs=h @ params.head.W + params.head.b, last=None)
 
     def groups(params):

@@ -163,6 +163,12 @@ class Curve:
         )
 
 
+def _draw_curve(axes, curve: Curve, color: str, label: str):
+    x, middle, low, high = curve.line()
+    axes.plot(x, middle, color=color, marker="o", markersize=3, label=label)
+    axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+
+
 FLOOR_DECADES = 24  # a figure shows so many decades below its top at most
 
 
@@ -310,7 +316,7 @@ def speed_ratios(rows: list[dict], path: pathlib.Path):
     axes.invert_yaxis()
     axes.set_xlabel("time of a gradient over ours (right of 1: ours is faster)")
     axes.set_title("Gradient through time; cell, T x B x H")
-    figure.legend(loc="outside lower center", ncols=4, columnspacing=1.2)
+    figure.legend(loc="outside lower center", ncols=3, columnspacing=1.2)
     _save(figure, path)
 
 
@@ -432,10 +438,7 @@ def truncated_gradients(rows: list[dict], path: pathlib.Path):
             for row in rows:
                 if row["label"] == label:
                     curve.add(row["window"], row[quantity])
-            x, middle, low, high = curve.line()
-            color = COLORS[index % len(COLORS)]
-            panel.plot(x, middle, color=color, marker="o", markersize=3, label=label)
-            panel.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+            _draw_curve(panel, curve, COLORS[index % len(COLORS)], label)
         panel.axhline(1, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
         panel.set_xscale("log")
         panel.set_xlabel("window (steps a gradient goes back)")
@@ -535,10 +538,7 @@ def lyapunov(rows: list[dict], path: pathlib.Path):
         for row in others:
             if row["label"] == label:
                 curve.add(row["index"], row["exponent"])
-        x, middle, low, high = curve.line()
-        color = COLORS[index % len(COLORS)]
-        axes[1].plot(x, middle, color=color, marker="o", markersize=3, label=label)
-        axes[1].fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+        _draw_curve(axes[1], curve, COLORS[index % len(COLORS)], label)
     axes[1].set_xlabel("index $i$")
     axes[1].xaxis.get_major_locator().set_params(integer=True)
     axes[1].set_ylabel("$\\lambda_i$ (nats a step)")

@@ -102,9 +102,15 @@ def unroll(
       values.UsageError: wrong shapes or types, or an engine the cell does not
         qualify for; raised while tracing, before anything is compiled.
     """
+    options = {"state": state, "mask": mask, "reset": reset, "key": key}
+    return set_up_and_run(cell, params, x, engine=engine, **options)[1]
+
+
+def set_up_and_run(cell, params, x, *, engine: Engine, **options):
+    """(Setup, Unrolled) of `unroll`, for who needs what it was set up with."""
     engines.check(engine, cell)
-    setup = set_up(cell, params, x, state=state, mask=mask, reset=reset, key=key)
-    return Unrolled(*engine.run(*setup))
+    setup = set_up(cell, params, x, **options)
+    return setup, Unrolled(*engine.run(*setup))
 
 
 def last_output(setup: "Setup", final_state: Tree) -> jax.Array:
@@ -116,13 +122,16 @@ def last_output(setup: "Setup", final_state: Tree) -> jax.Array:
     if mask is None:
         given = jax.tree.map(lambda leaf: leaf[-1], setup.inputs)
     else:
-        steps = jnp.arange(len(mask))[:, None]
-        last = jnp.max(
-            jnp.where(mask, steps, 0), axis=0
-        )  # zero output if there is none
+        last = last_step(mask)
         each = jax.vmap(lambda leaf, t: leaf[t], in_axes=(1, 0))
         given = jax.tree.map(lambda leaf: each(leaf, last), setup.inputs)
     return setup.recurrence.readout(final_state, setup.recurrence.project(given))
+
+
+def last_step(mask: jax.Array) -> jax.Array:
+    """[B], the last step of each sequence that is not masked; 0 where there is none."""
+    steps = jnp.arange(len(mask))[:, None]
+    return jnp.max(jnp.where(mask, steps, 0), axis=0)
 
 
 def trajectory(cell: base.Cell, params: Tree, x: jax.Array, **options) -> Unrolled:

@@ -64,10 +64,10 @@ def mamba(hidden_size, *, state_size=16, width=4, expand=2):
 
     def apply(params, u, context, call):
         x, z = jnp.split(u @ params.W_in, 2, axis=-1)
-        x, past, _ = conv.apply(params.convolution, x, context.convolution, call)
-        y, state, records = cell.apply(params.cell, jax.nn.silu(x), context.cell, call)
-        y = (y * jax.nn.silu(z)) @ params.W_out
-        return layers.Applied(y, MambaContext(past, state), records)
+        near = conv.apply(params.convolution, x, context.convolution, call)
+        far = cell.apply(params.cell, jax.nn.silu(near.outputs), context.cell, call)
+        y = (far.outputs * jax.nn.silu(z)) @ params.W_out
+        return layers.Applied(y, MambaContext(near.context, far.context), far.records)
 
     def groups(params):
         return MambaParams(

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from rnn_research import engines, values
 from rnn_research.cells.base import check_option
 from rnn_research.diagnostics.vectors import norm
-from rnn_research.engines.base import Engine
+from rnn_research.engines.base import Engine, one_later
 from rnn_research.layers import Call
 from rnn_research.unroll import Setup, set_up
 
@@ -203,9 +203,7 @@ def forward(setup: Setup, drives: Tree) -> tuple[Tree, Tree]:
 def states_of(setup: Setup, drives: Tree) -> Tree:
     """The states h_1 ... h_T that the steps make."""
     last, before = forward(setup, drives)
-    return jax.tree.map(
-        lambda all_, end: jnp.concatenate([all_[1:], end[None]]), before, last
-    )
+    return one_later(before, last)
 
 
 # -------------------------------------------------------------------- model probes

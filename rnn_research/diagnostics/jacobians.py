@@ -14,6 +14,7 @@ from rnn_research import values
 from rnn_research.cells import base
 from rnn_research.diagnostics.gradients import adjoint_log_norms, forward
 from rnn_research.diagnostics.vectors import norm, real_vector
+from rnn_research.engines.base import length_of
 from rnn_research.unroll import Setup, set_up
 
 Tree = Any
@@ -66,12 +67,12 @@ def product_log_singular_values(
 
 def _of_products(setup: Setup, lags, measure):
     """measure(matrices [B, n, n], log [B]) of dh_T/dh_{T-k} = matrices * exp(log)."""
-    lags = np.asarray(lags)
-    steps = jax.tree.leaves(setup.inputs)[0].shape[0]
+    lags, length = np.asarray(lags), length_of(setup.inputs)
     whole = lags.ndim == 1 and np.issubdtype(lags.dtype, np.integer)
-    if not whole or (np.diff(lags) <= 0).any() or not 0 <= lags[0] <= lags[-1] <= steps:
+    if not (whole and (np.diff(lags) > 0).all() and 0 <= lags[0] <= lags[-1] <= length):
         raise values.UsageError(
-            f"lags must be whole numbers, increasing, from 0 to T = {steps}; got {lags}"
+            f"lags must be whole numbers, increasing, from 0 to T = {length}; got "
+            f"{lags}"
         )
     recurrence = setup.recurrence
     drives = recurrence.project(setup.inputs)
@@ -80,7 +81,6 @@ def _of_products(setup: Setup, lags, measure):
     batch, size = to_real(last).shape
     dtype = to_real(last).dtype
     _check_size(batch * size**2 * dtype.itemsize, size)
-    length = jax.tree.leaves(setup.inputs)[0].shape[0]
 
     def pull_through(k, carry):
         rows, log = carry  # rows [n, B, n]: row i is d(h_T)_i / d h

@@ -9,6 +9,7 @@ import numpy as np
 from rnn_research import values
 from rnn_research.cells import base
 from rnn_research.diagnostics.vectors import real_vector
+from rnn_research.engines.base import length_of
 from rnn_research.unroll import Setup, set_up
 
 Tree = Any
@@ -62,13 +63,13 @@ def exponents_of(
 ) -> Lyapunov:
     """`lyapunov_exponents` of a recurrence as it stands, such as a model's layer."""
     recurrence, state, inputs = setup
-    check_no_masks(setup)
+    check_no_mask(inputs.mask)
     to_real, from_real = real_vector(state)
     start = to_real(state)
     batch, size = start.shape
     count = size if count is None else count
     base.check_size(count=count)
-    length = jax.tree.leaves(inputs)[0].shape[0]
+    length = length_of(inputs)
     if count > size:
         raise values.UsageError(f"count is {count}, but the state has {size} numbers")
     if not 0 <= transient <= length - BLOCKS:
@@ -104,8 +105,8 @@ def exponents_of(
     return Lyapunov(exponents, jnp.std(means, axis=0, ddof=1) / BLOCKS**0.5)
 
 
-def check_no_masks(setup: Setup):
-    if setup.inputs.mask is not None:
+def check_no_mask(mask: jax.Array | None):
+    if mask is not None:
         raise values.UsageError(
             "masked steps would count as steps at which nothing changes; give "
             "sequences of one length, without a mask"

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research import values
-from rnn_research.diagnostics.gradients import forward, states_of
+from rnn_research.diagnostics.gradients import forward
 from rnn_research.diagnostics.jacobians import step_jacobians
-from rnn_research.diagnostics.lyapunov import check_no_masks
+from rnn_research.diagnostics.lyapunov import check_no_mask
+from rnn_research.engines.base import one_later
 from rnn_research.unroll import set_up, where
 
 Tree = Any
@@ -42,7 +43,8 @@ def saturation(cell, params: Tree, x: jax.Array, **options) -> Saturation:
     setup = set_up(cell, params, x, **options)
     w, start = setup.recurrence.weights
     drives = setup.recurrence.project(setup.inputs)
-    _, before = forward(setup, drives)
+    last, before = forward(setup, drives)
+    states = one_later(before, last)
     if drives.reset is not None:
         before = where(drives.reset, start, before)
     there = setup.inputs.mask
@@ -51,11 +53,8 @@ def saturation(cell, params: Tree, x: jax.Array, **options) -> Saturation:
         for name, gate in cell.gates(w, before, drives.u)._asdict().items():
             low[name] = _share(gate < GATE_LOW, there)
             high[name] = _share(gate > GATE_HIGH, there)
-    states = {
-        name: _share(jnp.abs(h) > STATE_HIGH, there)
-        for name, h in parts(states_of(setup, drives))
-    }
-    return Saturation(low, high, states)
+    beyond = {name: _share(jnp.abs(h) > STATE_HIGH, there) for name, h in parts(states)}
+    return Saturation(low, high, beyond)
 
 
 def parts(state: Tree):
@@ -82,7 +81,7 @@ def time_scales(cell, params: Tree, x: jax.Array, **options) -> np.ndarray:
     Raises:
       UsageError: the Jacobians take too much memory, or are not finite; a mask.
     """
-    check_no_masks(set_up(cell, params, x, **options))
+    check_no_mask(options.get("mask"))
     jacobians = np.asarray(step_jacobians(cell, params, x, **options))
     if not np.isfinite(jacobians).all():
         raise values.UsageError("the trajectory is not finite; no time scales")

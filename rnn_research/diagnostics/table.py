@@ -24,6 +24,12 @@ COLUMNS = (
 LOG_10 = math.log(10.0)
 
 
+def spread_lags(length: int, count: int) -> tuple[int, ...]:
+    """Whole lags from 0 to `length`, evenly spread over a logarithmic scale."""
+    spread = np.geomspace(1, length, count).round().astype(int)
+    return (0, *sorted({int(lag) for lag in spread}))
+
+
 def norm_rows(log_norms, lags, reference=None, **labels) -> list[dict]:
     """One row a lag from natural logs of norms.
 

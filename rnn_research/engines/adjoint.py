@@ -68,7 +68,7 @@ def evaluate(recurrence, state, inputs, chunk=None):
 
 
 def default_chunk(recurrence, state, inputs) -> int:
-    drive = jax.eval_shape(recurrence.project, _at(inputs, 0))
+    drive = jax.eval_shape(recurrence.project, base.at(inputs, 0))
     step_bytes = base.size_in_bytes((drive, state))
     return int(np.clip(CHUNK_BYTES // step_bytes, SMALLEST_CHUNK, LARGEST_CHUNK))
 
@@ -79,10 +79,10 @@ def fits(recurrence, state, inputs) -> bool:
     And whether all that is differentiated is seen: a cell that closes over a value that
     is being traced is not.
     """
-    length = _unlike_any_size((recurrence.weights, state, _at(inputs, 0)))
+    length = _unlike_any_size((recurrence.weights, state, base.at(inputs, 0)))
     several = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((length, *jnp.shape(leaf)), leaf.dtype),
-        (state, _at(inputs, 0)),
+        (state, base.at(inputs, 0)),
     )
 
     def traced(recurrence, h, given):
@@ -92,12 +92,12 @@ def fits(recurrence, state, inputs) -> bool:
 
         return jax.make_jaxpr(arrays)(recurrence.weights, h, given)
 
-    one = traced(recurrence, state, _at(inputs, 0))
+    one = traced(recurrence, state, base.at(inputs, 0))
     many = traced(_over_time(recurrence), *several)
     shapes = zip(one.out_avals, many.out_avals, strict=False)
     return (
         bool(_floats(state))
-        and not any(isinstance(const, jax.core.Tracer) for const in one.consts)
+        and not base.closes_over_traced(recurrence, state, inputs)
         and len(one.out_avals) == len(many.out_avals)
         and all(
             many.shape in (one.shape, (length, *one.shape), (1, *one.shape))
@@ -175,7 +175,7 @@ def _forward(recurrence, state, inputs):
 
     An output that is a part of the state is not written twice.
     """
-    drive = jax.eval_shape(recurrence.project, _at(inputs, 0))
+    drive = jax.eval_shape(recurrence.project, base.at(inputs, 0))
     parts = _parts_of_state(recurrence.readout, state, drive)
 
     def body(h, given):
@@ -265,7 +265,7 @@ def _backward_chunk(recurrence, weights, carry, before, after, inputs, d_outputs
     _, pull_readout = jax.vjp(readout, w, _floats(after), _floats(drive))
     pull_all = _pull_step(many, weights, before, drive)
     pull_one = jax.eval_shape(
-        functools.partial(_pull_step, recurrence), weights, *_at((before, drive), 0)
+        functools.partial(_pull_step, recurrence), weights, *base.at((before, drive), 0)
     )
     arrays, tree_of_all = jax.tree.flatten(pull_all)
     arrays = jax.lax.optimization_barrier(arrays)  # made once for both uses below
@@ -344,7 +344,3 @@ def _cotangent(tree: Tree, floats: list) -> Tree:
 
 def _add(some: list, others: list) -> list:
     return [a + b for a, b in zip(some, others, strict=True)]
-
-
-def _at(tree: Tree, t: int) -> Tree:
-    return jax.tree.map(lambda leaf: leaf[t], tree)

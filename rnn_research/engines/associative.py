@@ -70,7 +70,7 @@ def _run(recurrence, state, inputs, mesh_axis=None):
     if mesh_axis is not None:
         state = _state_before(parallel, combine, prefixes, state, mesh_axis)
     states = jax.vmap(parallel.apply, in_axes=(0, None))(prefixes, state)
-    final = jax.tree.map(lambda leaf: leaf[-1], states)
+    final = base.at(states, -1)
     if mesh_axis is not None:
         final = _of_last_device(final, mesh_axis)
     return recurrence.readout(states, drive), final
@@ -78,7 +78,7 @@ def _run(recurrence, state, inputs, mesh_axis=None):
 
 def _state_before(parallel, combine, prefixes, state, mesh_axis) -> Tree:
     """The state that this device's part starts from."""
-    of_part = jax.tree.map(lambda leaf: leaf[-1], prefixes)
+    of_part = base.at(prefixes, -1)
     of_parts = jax.lax.all_gather(of_part, mesh_axis)
     up_to = jax.lax.associative_scan(combine, of_parts)
     ends = jax.vmap(parallel.apply, in_axes=(0, None))(up_to, state)
@@ -86,7 +86,7 @@ def _state_before(parallel, combine, prefixes, state, mesh_axis) -> Tree:
         lambda first, rest: jnp.concatenate([first[None], rest[:-1]]), state, ends
     )
     mine = jax.lax.axis_index(mesh_axis)
-    return jax.tree.map(lambda leaf: leaf[mine], starts)
+    return base.at(starts, mine)
 
 
 def _of_last_device(tree: Tree, mesh_axis: str) -> Tree:

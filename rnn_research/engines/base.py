@@ -78,8 +78,7 @@ def closes_over_traced(recurrence, state: Tree, inputs: Tree) -> bool:
         new = own.step(h, drive)
         return new, own.readout(new, drive)
 
-    first = jax.tree.map(lambda leaf: leaf[0], inputs)
-    jaxpr = jax.make_jaxpr(functions)(recurrence.weights, state, first)
+    jaxpr = jax.make_jaxpr(functions)(recurrence.weights, state, at(inputs, 0))
     return any(isinstance(const, jax.core.Tracer) for const in jaxpr.consts)
 
 
@@ -105,6 +104,18 @@ def fold(tree: Tree, count: int, size: int) -> Tree:
 def unfold(tree: Tree) -> Tree:
     """[count, size, ...] -> [count * size, ...]."""
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), tree)
+
+
+def at(tree: Tree, t) -> Tree:
+    """[T, ...] at one time."""
+    return jax.tree.map(lambda leaf: leaf[t], tree)
+
+
+def one_later(tree: Tree, last: Tree) -> Tree:
+    """Without the first, and with `last` at the end: h_1 ... h_T of h_0 ... h_{T-1}."""
+    return jax.tree.map(
+        lambda all_, end: jnp.concatenate([all_[1:], end[None]]), tree, last
+    )
 
 
 def join(first: Tree, second: Tree) -> Tree:

@@ -5,8 +5,7 @@ import math
 import jax
 
 from rnn_research.cells import base as cells_base
-from rnn_research.engines import base
-from rnn_research.engines.loop import fastest_loop
+from rnn_research.engines import base, loop
 
 
 @base.engine
@@ -24,15 +23,14 @@ def checkpointed(*, chunk=None, within=None):
     """
     if chunk is not None:
         cells_base.check_size(chunk=chunk)
-    if within is not None:
-        base.check_engine("within", within)
+    complaint = loop.complaint_within(within)
 
     def run(recurrence, state, inputs):
         length = base.length_of(inputs)
         size = min(chunk or default_chunk(length), length)
         count = length // size
         some = jax.tree.map(lambda leaf: leaf[:size], inputs)
-        run_part = within.run if within else fastest_loop(recurrence, state, some)
+        run_part = loop.run_within(within, recurrence, state, some)
         engines = []
 
         def body(state, part):
@@ -52,7 +50,7 @@ def checkpointed(*, chunk=None, within=None):
         record = base.Record(checkpointed(chunk=size, within=engines[0]), solver)
         return outputs, state, record
 
-    return base.Engine(run, lambda cell: within.complaint(cell) if within else "")
+    return base.Engine(run, complaint)
 
 
 def default_chunk(length: int) -> int:

@@ -32,6 +32,19 @@ def fastest_loop(recurrence, state, inputs) -> Callable:
     return sequential().run
 
 
+def run_within(within, recurrence, state, inputs) -> Callable:
+    """The `run` of the engine for parts like `inputs`; None is the fastest loop."""
+    return within.run if within else fastest_loop(recurrence, state, inputs)
+
+
+def complaint_within(within) -> Callable[[object], str]:
+    """The `complaint` of an engine that runs its parts by `within`."""
+    if within is None:
+        return lambda cell: ""
+    base.check_engine("within", within)
+    return within.complaint
+
+
 def features(state) -> int:
     """The longest last axis of the state's parts."""
     sizes = [leaf.shape[-1] for leaf in jax.tree.leaves(state) if leaf.ndim > 1]

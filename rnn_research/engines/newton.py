@@ -112,7 +112,7 @@ def newton(
         states, solver = _solution(recurrence, blocks, exact, options, state, inputs)
         drive = jax.vmap(recurrence.project)(inputs)
         outputs = jax.vmap(recurrence.readout)(states, drive)
-        final = jax.tree.map(lambda leaf: leaf[-1], states)
+        final = base.at(states, -1)
         record = base.Record(
             newton(
                 jacobian=jacobian,
@@ -171,7 +171,7 @@ class _System(NamedTuple):
         return h - self.all_steps(_shift(h, self.start))
 
     def at(self, t):
-        return jax.tree.map(lambda leaf: leaf[t], self.drive)
+        return base.at(self.drive, t)
 
 
 def _system(recurrence, blocks: Blocks, state, inputs) -> _System:

@@ -3,13 +3,13 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from rnn_research import values
 from rnn_research.cells import base as cells_base
 from rnn_research.engines import base
 from rnn_research.engines.adjoint import backward, default_chunk, fits
 from rnn_research.engines.checkpointed import checkpointed
+from rnn_research.engines.sequential import scan
 
 Tree = Any
 
@@ -68,15 +68,7 @@ def _run(recurrence, state, inputs, size: int):
     """(outputs, final state), whose derivative needs the final state alone."""
 
     def loop(weights, state, inputs):
-        own = recurrence.of(weights)
-
-        def body(h, given):
-            drive = own.project(given)
-            h = own.step(h, drive)
-            return h, own.readout(h, drive)
-
-        final, outputs = jax.lax.scan(body, state, inputs)
-        return outputs, final
+        return scan(recurrence.of(weights), state, inputs, project="step")
 
     run = jax.custom_vjp(loop)
 
@@ -91,10 +83,7 @@ def _run(recurrence, state, inputs, size: int):
         def states_of(end, start, inputs):
             del start
             before = reconstructed(own, end, inputs)
-            after = jax.tree.map(
-                lambda all_, last: jnp.concatenate([all_[1:], last[None]]), before, end
-            )
-            return before, after, jax.tree.map(lambda leaf: leaf[0], before)
+            return before, base.one_later(before, end), base.at(before, 0)
 
         arguments = recurrence, weights, state, inputs, *cotangents, size
         return backward(*arguments, states_of, end=final)

@@ -1,13 +1,11 @@
 """Truncated backpropagation through time."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from rnn_research import values
 from rnn_research.cells import base as cells_base
-from rnn_research.engines import base
-from rnn_research.engines.loop import fastest_loop
+from rnn_research.engines import base, loop
 
 
 @base.engine
@@ -33,15 +31,15 @@ def truncated(*, window=100, stride=None, within=None):
         raise values.UsageError(
             f"window must be a multiple of stride; got {window} and {stride}"
         )
-    if within is not None:
-        base.check_engine("within", within)
+    complaint = loop.complaint_within(within)
 
     def run(recurrence, state, inputs):
         length = base.length_of(inputs)
         some = jax.tree.map(lambda leaf: leaf[: min(window, length)], inputs)
-        run_part = within.run if within else fastest_loop(recurrence, state, some)
+        run_part = loop.run_within(within, recurrence, state, some)
         if length <= window:
             return run_part(recurrence, state, inputs)
+        cut = jax.lax.stop_gradient
         engines = []
 
         def part(state, given):
@@ -51,13 +49,13 @@ def truncated(*, window=100, stride=None, within=None):
 
         def first(state, given):
             outputs, state, solver = part(state, given)
-            return state, (outputs, jax.lax.stop_gradient(state), solver)
+            return state, (outputs, cut(state), solver)
 
         def further(carry, given):
             borders, _ = carry
-            outputs, state, solver = part(_at(borders, 0), given)
+            outputs, state, solver = part(base.at(borders, 0), given)
             outputs = jax.tree.map(lambda leaf: leaf[window - stride :], outputs)
-            return (_moved(borders, state), state), (outputs, solver)
+            return (base.one_later(borders, cut(state)), state), (outputs, solver)
 
         whole = length // stride
         blocks = base.fold(inputs, whole, stride)
@@ -80,26 +78,11 @@ def truncated(*, window=100, stride=None, within=None):
         if rest:
             start = length - rest - (window - stride)
             given = jax.tree.map(lambda leaf: leaf[start:], inputs)
-            last, state, of_last = part(_at(borders, 0), given)
+            last, state, of_last = part(base.at(borders, 0), given)
             last = jax.tree.map(lambda leaf: leaf[window - stride :], last)
             outputs = base.join(outputs, last)
             solver = base.join(solver, jax.tree.map(lambda leaf: leaf[None], of_last))
         ran = truncated(window=window, stride=stride, within=engines[0])
         return outputs, state, base.Record(ran, solver)
 
-    def complaint(cell):
-        return within.complaint(cell) if within else ""
-
     return base.Engine(run, complaint)
-
-
-def _at(tree, index: int):
-    return jax.tree.map(lambda leaf: leaf[index], tree)
-
-
-def _moved(borders, state):
-    """Without the oldest, and with the newest cut off from what made it."""
-    newest = jax.lax.stop_gradient(state)
-    return jax.tree.map(
-        lambda all_, new: jnp.concatenate([all_[1:], new[None]]), borders, newest
-    )

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research import diagnostics, values
-from rnn_research.diagnostics.table import LOG_10
+from rnn_research.diagnostics.gradients import states_of
+from rnn_research.diagnostics.saturation import STATE_HIGH
+from rnn_research.diagnostics.table import LOG_10, spread_lags
 
 Tree = Any
 BATCH = 16  # sequences that are measured
 LAGS = 40  # at most, evenly spread over a logarithmic scale
-HORIZON = 0.01
-SATURATED = 0.99
 
 
 class Watch:
@@ -32,7 +32,7 @@ class Watch:
 
     def __init__(self, model, task):
         self._labels = model.groups
-        self._lags = _spread(task.length)
+        self._lags = spread_lags(task.length, LAGS)
 
         @jax.jit
         def measure(params, key):
@@ -56,9 +56,7 @@ class Watch:
             "saturated": float(saturated),
         }
         try:
-            horizon = diagnostics.memory_horizon(
-                by_lag, threshold=HORIZON, samples=1
-            ).lag
+            horizon = diagnostics.memory_horizon(by_lag, samples=1).lag
         except values.UsageError:  # no gradient at the end
             horizon = math.inf
         found["horizon"] = _number(horizon)
@@ -68,23 +66,15 @@ class Watch:
         return found
 
 
-def _spread(length: int) -> list[int]:
-    spread = np.geomspace(1, length, LAGS).round().astype(int)
-    return [0, *sorted({int(lag) for lag in spread})]
-
-
 def _number(value) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
 def _saturated(setup) -> jax.Array:
-    def body(h, inputs):
-        h = setup.recurrence.step(h, setup.recurrence.project(inputs))
-        leaves = jax.tree.leaves(h)
-        beyond = sum(jnp.sum(jnp.abs(leaf) > SATURATED) for leaf in leaves)
-        return h, beyond / sum(leaf.size for leaf in leaves)
-
-    return jnp.mean(jax.lax.scan(body, setup.state, setup.inputs)[1])
+    states = states_of(setup, setup.recurrence.project(setup.inputs))
+    leaves = jax.tree.leaves(states)
+    beyond = sum(jnp.sum(jnp.abs(leaf) > STATE_HIGH) for leaf in leaves)
+    return beyond / sum(leaf.size for leaf in leaves)
 
 
 def spectral_radii(params: Tree, labels: Tree) -> list[float]:

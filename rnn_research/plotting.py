@@ -593,6 +593,145 @@ def curse_of_memory(rows: list[dict], path: pathlib.Path):
     _save(figure, path)
 
 
+@_styled
+def training_course(rows: list[dict], path: pathlib.Path, *, baseline: float, title):
+    """Loss, longest gradient and spectral radius against updates; a column for a cell.
+
+    A colour for each remedy, a thin line for each run.
+
+    Args:
+      rows: of metrics.jsonl, with cell and remedy.
+      path: the PNG to write.
+      baseline: the loss without memory.
+    """
+    cells = list(dict.fromkeys(row["cell"] for row in rows))
+    labels = list(dict.fromkeys(row["remedy"] for row in rows))
+    figure, axes = _figure(len(cells), 4.2 * len(cells) + 0.8, 6.2, rows=3)
+    quantities = {
+        "validation loss": lambda row: row["loss"],
+        "longest gradient": lambda row: row["largest_grad_norm"],
+        "spectral radius": lambda row: row.get("diagnostics", {}).get(
+            "spectral_radius"
+        ),
+    }
+    for column, cell in enumerate(cells):
+        for panels, (name, read) in zip(axes, quantities.items(), strict=True):
+            panel = panels[column]
+            for index, label in enumerate(labels):
+                own = [r for r in rows if (r["cell"], r["remedy"]) == (cell, label)]
+                _draw_runs(panel, own, read, COLORS[index % len(COLORS)], label)
+            if column == 0:
+                panel.set_ylabel(name)
+        top, middle, bottom = (panels[column] for panels in axes)
+        top.set_title(cell)
+        _level(top, baseline, "memoryless")
+        top.set_yscale("log")
+        middle.set_yscale("log")
+        _level(bottom, 1, "")
+        bottom.set_xlabel("updates")
+        for panel in (top, middle, bottom):
+            panel.set_xlim(left=0)
+    figure.suptitle(title, fontsize=9, fontweight="bold", x=0.02, ha="left")
+    handles = [
+        axes[0][0].plot([], [], color=COLORS[index % len(COLORS)])[0]
+        for index in range(len(labels))
+    ]
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=min(5, len(labels))
+    )
+    _save(figure, path)
+
+
+def _level(axes, level: float, name: str):
+    """A dashed line across, with its name at the right."""
+    axes.axhline(level, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
+    axes.annotate(
+        name,
+        (1.0, level),
+        xycoords=("axes fraction", "data"),
+        xytext=(-4, 3),
+        textcoords="offset points",
+        ha="right",
+        fontsize=7.5,
+        color="#444444",
+    )
+
+
+def _draw_runs(axes, rows: list[dict], read: Callable, color: str, label: str):
+    runs: dict[tuple, list[tuple]] = {}
+    for row in rows:
+        if read(row) is not None:
+            own = runs.setdefault((row["seed"], row["learning_rate"]), [])
+            own.append((row["step"], read(row)))
+    for line in runs.values():
+        axes.plot(*zip(*line, strict=True), color=color, linewidth=0.9, alpha=0.85)
+
+
+@_styled
+def remedies(rows: list[dict], path: pathlib.Path, *, baseline: float, title: str):
+    """Where trainings with different remedies came to: a line a remedy, a dot a run.
+
+    Args:
+      rows: with cell, remedy, outcome, length, loss, updates, horizon,
+        spectral_radius, largest_grad_norm; what was not measured is None; a horizon
+        beyond all lags is infinite and drawn as an arrow at the length.
+      path: the PNG to write.
+      baseline: the loss without memory.
+    """
+    cells = list(dict.fromkeys(row["cell"] for row in rows))
+    names = list(dict.fromkeys(row["remedy"] for row in rows))
+    columns = {
+        "loss": "test loss",
+        "updates": "updates made",
+        "horizon": "lag where 1 % is left",
+        "spectral_radius": "spectral radius",
+        "largest_grad_norm": "longest gradient",
+    }
+    height = 1.5 + 0.17 * len(names) * (1 + len(cells))
+    figure, axes = _figure(len(columns), 2.1 * len(columns) + 1.2, height)
+    spread = 0.6 / max(1, len(cells))
+    for panel, (quantity, label) in zip(axes, columns.items(), strict=True):
+        for index, cell in enumerate(cells):
+            offset = (index - (len(cells) - 1) / 2) * spread
+            color = COLORS[index % len(COLORS)]
+            for row in rows:
+                value = row[quantity]
+                if row["cell"] != cell or value is None or math.isnan(value):
+                    continue
+                beyond = math.isinf(value)
+                if beyond and quantity != "horizon":
+                    continue
+                panel.plot(
+                    row["length"] if beyond else value,
+                    names.index(row["remedy"]) + offset,
+                    marker=">" if beyond else "o",
+                    markersize=5,
+                    markeredgecolor=color,
+                    markerfacecolor=color if row["outcome"] == "solved" else "white",
+                    clip_on=False,
+                )
+        if quantity in ("loss", "largest_grad_norm"):
+            panel.set_xscale("log")
+            panel.xaxis.set_minor_formatter("")
+        else:
+            panel.set_xlim(left=0)
+        panel.set_xlabel(label)
+        panel.set_yticks(range(len(names)), names if panel is axes[0] else [])
+        panel.set_ylim(len(names) - 0.5, -0.5)
+    axes[0].axvline(baseline, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
+    axes[3].axvline(1, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
+    axes[0].set_title(f"{title} (dashed: memoryless)")
+    looks = {"linestyle": "none", "marker": "o", "markersize": 5}
+    entries = {
+        cell: axes[0].plot([], [], color=COLORS[index % len(COLORS)], **looks)[0]
+        for index, cell in enumerate(cells)
+    }
+    hollow = {"color": "#444444", "markerfacecolor": "white"}
+    entries["hollow: not solved"] = axes[0].plot([], [], **looks, **hollow)[0]
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4)
+    _save(figure, path)
+
+
 def _within(value: float, limits: tuple[float, float]) -> bool:
     return limits[0] <= value <= limits[1]
 

@@ -9,10 +9,13 @@ import pytest
 
 from rnn_research import tasks, values
 from rnn_research.tasks.adding import mark, mark_1997
+from rnn_research.tasks.temporal_order import lay_out
 
 ALL_TASKS = {
     "adding": lambda: tasks.adding(30),
     "adding 1997": lambda: tasks.adding(30, form="hochreiter"),
+    "order": lambda: tasks.temporal_order(30),
+    "order 1997": lambda: tasks.temporal_order(30, form="hochreiter", relevant=3),
     **{
         f"copy {layout}": lambda layout=layout: tasks.copy_memory(
             9, layout=layout, symbols=4, alphabet=5
@@ -39,7 +42,8 @@ def test_sampler_is_pure_jittable_and_as_declared(task):
         np.testing.assert_allclose(a, b, atol=1e-15)
     assert batch.inputs.shape == (task.length, 6, task.input_size)
     assert jnp.issubdtype(batch.inputs.dtype, jnp.floating)
-    assert batch.targets.shape == ((task.length, 6) if task.head == "step" else (6, 1))
+    wanted = (task.length, 6) if task.head == "step" else (6, task.output_size)
+    assert batch.targets.shape == wanted
     other = task.sample(jax.random.key(1), 6)
     assert not (other.inputs == batch.inputs).all()
 
@@ -194,6 +198,9 @@ def test_copy_is_solved_by_the_answer():
         (lambda: tasks.adding(10, form="hochreiter"), "at least 22"),
         (lambda: tasks.adding(10, form="pascanu"), "form must be one of"),
         (lambda: tasks.adding(2.5), "whole number"),
+        (lambda: tasks.temporal_order(5), "at least 10"),
+        (lambda: tasks.temporal_order(50, relevant=4), "2 or 3"),
+        (lambda: tasks.temporal_order(50, relevant=3), "2 relevant"),
         (lambda: tasks.copy_memory(0), "at least 1"),
         (lambda: tasks.copy_memory(5, alphabet=1), "at least 2"),
         (lambda: tasks.copy_memory(5, layout="jannet"), "did you mean janet"),
@@ -202,3 +209,65 @@ def test_copy_is_solved_by_the_answer():
 def test_impossible_options_are_named(make, message):
     with pytest.raises(values.UsageError, match=message):
         make()
+
+
+# ------------------------------------------------------------------ temporal order
+
+
+def test_temporal_order_by_hand():
+    distractors = jnp.array([0, 1, 2, 3, 0, 1, 2, 3, 0, 1])
+    inputs, target, mask = lay_out(distractors, jnp.array([1, 5]), jnp.array([1, 0]))
+    # a Y c d a X c d a b
+    np.testing.assert_array_equal(inputs.argmax(1), [0, 5, 2, 3, 0, 4, 2, 3, 0, 1])
+    assert inputs.shape == (10, 6) and mask is None
+    np.testing.assert_array_equal(target, [0, 0, 1, 0])  # XX XY YX YY
+
+    framed = lay_out(distractors, jnp.array([1, 3, 6]), jnp.array([0, 1, 1]), 9)
+    # E X c Y a b Y d B, of 10 steps the last is not there
+    np.testing.assert_array_equal(
+        framed.inputs[:9].argmax(1), [6, 4, 2, 5, 0, 1, 5, 3, 7]
+    )
+    assert framed.inputs.shape == (10, 8) and not framed.inputs[9].any()
+    np.testing.assert_array_equal(framed.mask, [True] * 9 + [False])
+    np.testing.assert_array_equal(framed.targets, np.eye(8)[0b011])
+
+
+@pytest.mark.parametrize(
+    "form, relevant, windows",
+    [
+        ("pascanu", 2, [(10, 19), (50, 59)]),
+        ("hochreiter", 2, [(10, 20), (50, 60)]),
+        ("hochreiter", 3, [(10, 20), (33, 43), (66, 76)]),
+    ],
+)
+def test_temporal_order_has_each_symbol_in_its_window(form, relevant, windows):
+    task = tasks.temporal_order(100, form=form, relevant=relevant)
+    batch = task.sample(jax.random.key(0), 2000)
+    classes = np.asarray(batch.inputs.argmax(-1))
+    is_symbol = np.isin(classes, [4, 5])
+    assert (is_symbol.sum(0) == relevant).all()
+    steps = np.nonzero(is_symbol.T)[1].reshape(-1, relevant)
+    for at, (first, last) in zip(steps.T, windows, strict=True):
+        assert (at.min(), at.max()) == (first, last)
+    order = np.take_along_axis(classes, steps.T, 0) - 4
+    labels = (order * 2 ** np.arange(relevant)[::-1, None]).sum(0)
+    np.testing.assert_array_equal(batch.targets.argmax(1), labels)
+    counts = np.bincount(labels, minlength=2**relevant)
+    assert (abs(counts / 2000 - 2.0**-relevant) < 0.04).all()
+    if form == "hochreiter":
+        lengths = np.asarray(batch.mask.sum(0))
+        assert (lengths.min(), lengths.max()) == (100, 110)
+        assert (classes[0] == 6).all()
+        assert (classes[lengths - 1, np.arange(2000)] == 7).all()
+
+
+def test_temporal_order_baseline_is_that_of_a_constant():
+    for task in (
+        tasks.temporal_order(20),
+        tasks.temporal_order(20, form="hochreiter", relevant=3),
+    ):
+        batch = task.sample(jax.random.key(0), 8)
+        found = task.score(jnp.zeros((8, task.output_size)), batch)
+        np.testing.assert_allclose(found["loss"], task.baselines["loss"], rtol=1e-12)
+        right = task.score(1e3 * batch.targets, batch)
+        assert right["loss"] == 0 and right["accuracy"] == 1

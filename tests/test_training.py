@@ -366,4 +366,4 @@ def test_spectral_radii_of_gates_side_by_side():
     W = np.concatenate([np.diag([1.0, -3.0]), np.diag([0.5, 0.2])], axis=1)
     tree = {"W": W, "b": np.ones(2), "U": np.ones((2, 4))}
     labels = {"W": "recurrent", "b": "recurrent", "U": "free"}
-    assert watch.spectral_radii(tree, labels) == [3.0, 0.5]
+    assert diagnostics.spectral_radii(tree, labels) == [3.0, 0.5]

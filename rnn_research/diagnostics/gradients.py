@@ -37,7 +37,8 @@ def adjoint_log_norms(
     Returns:
       [T + 1, B]; row t is the norm at h_t, row 0 at the initial state.
     """
-    return _backward(setup, final, outputs, with_inputs=False)[0]
+    first, logs = _backward(setup, final, outputs, lambda at: at.scaled.log)
+    return jnp.concatenate([first.log[None], logs])
 
 
 def input_log_norms(
@@ -48,11 +49,30 @@ def input_log_norms(
     Arguments as of `adjoint_log_norms`. With the last of `outputs` alone it is the
     sensitivity of y_T to the inputs, in that direction.
     """
-    return _backward(setup, final, outputs, with_inputs=True)[1]
+    return _backward(setup, final, outputs, _log_norm_at_inputs)[1]
 
 
-def _backward(setup: Setup, final, outputs, with_inputs: bool):
-    """(log ||dL/dh_t|| [T + 1, B], log ||dL/dx_t|| [T, B] or None)."""
+def adjoint_directions(
+    setup: Setup, *, final: Tree = None, outputs: jax.Array | None = None
+) -> Tree:
+    """dL/dh_t / ||dL/dh_t|| for t = 1 ... T, leaves [T, B, ...]; 0 where it is zero.
+
+    Arguments as of `adjoint_log_norms`.
+    """
+    return _backward(setup, final, outputs, lambda at: at.scaled.direction)[1]
+
+
+class _At(NamedTuple):
+    """A step of the backward pass."""
+
+    scaled: "_Scaled"  # dL/dh_t
+    recurrence: Any
+    inputs: Any
+    d_drives: list  # cotangents of the drive whose sum counts, each with a log of scale
+
+
+def _backward(setup: Setup, final, outputs, note):
+    """(dL/dh_0 as _Scaled, note(_At) of every step)."""
     recurrence = setup.recurrence
     drives = recurrence.project(setup.inputs)
     last, before = forward(setup, drives)
@@ -70,26 +90,20 @@ def _backward(setup: Setup, final, outputs, with_inputs: bool):
             d_drives.append((d_drive, jnp.zeros_like(scaled.log)))
         d_before, d_drive = pull(scaled.direction)
         d_drives.append((d_drive, scaled.log))
-        logs = scaled.log, None
-        if with_inputs:
-            logs = scaled.log, _log_norm_at_inputs(recurrence, inputs, d_drives)
-        return _rescale(d_before, scaled.log), logs
+        noted = note(_At(scaled, recurrence, inputs, d_drives))
+        return _rescale(d_before, scaled.log), noted
 
-    first, (logs, of_inputs) = jax.lax.scan(
-        backward, scaled, (before, drives, setup.inputs, outputs), reverse=True
-    )
-    return jnp.concatenate([first.log[None], logs]), of_inputs
+    given = before, drives, setup.inputs, outputs
+    return jax.lax.scan(backward, scaled, given, reverse=True)
 
 
-def _log_norm_at_inputs(recurrence, inputs, d_drives):
-    """Of the sum of cotangents of a drive, each with a log of its scale."""
-
+def _log_norm_at_inputs(at: _At) -> jax.Array:
     def project(x):
-        return recurrence.project(inputs._replace(x=x))
+        return at.recurrence.project(at.inputs._replace(x=x))
 
-    _, pull = jax.vjp(project, inputs.x)
+    _, pull = jax.vjp(project, at.inputs.x)
     total = None
-    for d_drive, log in d_drives:
+    for d_drive, log in at.d_drives:
         scaled = _rescale(pull(d_drive)[0], log)
         total = scaled if total is None else _sum(total, scaled)
     return total.log
@@ -129,24 +143,16 @@ def model_log_norms(
     """
     check_option("loss", loss, ("task", "state"))
     batch = task.sample(key, batch_size)
-
-    def score(engine):
-        call = Call(mask=batch.mask, engine=engine)
-        outputs = model.outputs(params, batch.inputs, call)
-        return task.score(outputs, batch)["loss"]
-
-    taps = _taps(model, params, batch.inputs, batch.mask)
-    if not -len(taps) <= layer < len(taps):
+    setups = recurrences(model, params, batch.inputs, batch.mask)
+    if not -len(setups) <= layer < len(setups):
         raise values.UsageError(
-            f"{model} has {len(taps)} recurrences; there is none of index {layer}"
+            f"{model} has {len(setups)} recurrences; there is none of index {layer}"
         )
-    setup, results = taps[layer]
     if loss == "state":
-        return _state_loss(setup)
-    index = layer % len(taps)
-    gradient = jax.grad(lambda results: score(_replacing(index, results)))(results)
-    outputs, final = jax.tree.map(lambda leaf: leaf * batch_size, gradient)  # of a mean
-    return adjoint_log_norms(setup, outputs=outputs, final=final)
+        return _state_loss(setups[layer])
+    arriving = task_gradients(model, params, task, batch)[layer]
+    outputs, final = jax.tree.map(lambda leaf: leaf * batch_size, arriving)  # of a mean
+    return adjoint_log_norms(setups[layer], outputs=outputs, final=final)
 
 
 # ------------------------------------------------------------------ scaled vectors
@@ -209,41 +215,71 @@ def states_of(setup: Setup, drives: Tree) -> Tree:
 # -------------------------------------------------------------------- model probes
 
 
-class _Tap(NamedTuple):
-    setup: Setup
-    results: tuple  # outputs and final state
-
-
 def recurrences(model, params: Tree, x: jax.Array, mask=None) -> list[Setup]:
     """Every recurrence of a model with the inputs that reach it, in order."""
-    return [tap.setup for tap in _taps(model, params, x, mask)]
+    return [setup for setup, _ in _taps(model, params, x, mask)]
 
 
-def _taps(model, params, x, mask) -> list[_Tap]:
-    taps: list[_Tap] = []
-    model.outputs(params, x, Call(mask=mask, engine=_tapping(taps)))
-    return taps
+def task_gradients(model, params: Tree, task, batch) -> list[tuple]:
+    """What the task's loss sends into every recurrence of a model, in order.
+
+    Returns:
+      (dL/dy [T, B, H], dL/dh_T) of each, L the mean over the batch.
+    """
+    taps = _taps(model, params, batch.inputs, batch.mask)
+
+    def loss(shifts):
+        call = Call(mask=batch.mask, engine=_shifting(shifts))
+        outputs = model.outputs(params, batch.inputs, call)
+        return task.score(outputs, batch)["loss"]
+
+    return jax.grad(loss)([jax.tree.map(jnp.zeros_like, own) for _, own in taps])
 
 
-def _tapping(taps: list[_Tap]) -> Engine:
-    """An engine that notes every recurrence it runs."""
+def parameter_log_norms(model, params: Tree, task, batch) -> dict[str, jax.Array]:
+    """log ||dL/dtheta|| of every parameter array by its name, such as `body.W_hh`.
+
+    L is the task's loss, the mean over the batch; -inf where the gradient is zero.
+    """
+
+    def loss(params):
+        outputs = model.outputs(params, batch.inputs, Call(mask=batch.mask))
+        return task.score(outputs, batch)["loss"]
+
+    paths, _ = jax.tree_util.tree_flatten_with_path(jax.grad(loss)(params))
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): jnp.log(
+            norm([leaf[None]])[0]
+        )
+        for path, leaf in paths
+    }
+
+
+def _taps(model, params, x, mask) -> list[tuple]:
+    """(Setup, (outputs, final state)) of every recurrence."""
+    taps: list[tuple] = []
     inner = engines.sequential()
 
     def run(recurrence, state, inputs):
         result = inner.run(recurrence, state, inputs)
-        taps.append(_Tap(Setup(recurrence, state, inputs), result[:2]))
+        taps.append((Setup(recurrence, state, inputs), result[:2]))
         return result
 
-    return Engine(run)
+    model.outputs(params, x, Call(mask=mask, engine=Engine(run)))
+    return taps
 
 
-def _replacing(index: int, results: tuple) -> Engine:
-    """An engine that gives `results` as those of recurrence number `index`."""
+def _shifting(shifts: list) -> Engine:
+    """An engine that adds `shifts` to the outputs and final state of each recurrence.
+
+    Each of them once, in order.
+    """
     inner = engines.sequential()
-    calls = iter(range(index + 1))
+    in_turn = iter(shifts)
 
     def run(recurrence, state, inputs):
-        *own, record = inner.run(recurrence, state, inputs)
-        return *(results if next(calls, None) == index else own), record
+        outputs, final, record = inner.run(recurrence, state, inputs)
+        shift = next(in_turn)
+        return *jax.tree.map(jnp.add, (outputs, final), shift), record
 
     return Engine(run)

@@ -109,13 +109,41 @@ def step_jacobians(cell, params: Tree, x: jax.Array, **options) -> jax.Array:
       UsageError: they would take more than 8 GiB.
     """
     setup = set_up(cell, params, x, **options)
+    return _of_steps(setup, lambda jacobian: jacobian, at_once=x.shape[0])
+
+
+def log_norm_bound(cell, params: Tree, x: jax.Array, **options) -> jax.Array:
+    """What the log spectral norm of dh_T/dh_t cannot exceed, for every t, [T + 1, B].
+
+        ||dh_T/dh_t|| <= prod_{s = t+1 ... T} sigma_max(dh_s/dh_{s-1})
+
+    Of an Elman network each factor is at most gamma sigma_max(W_hh), gamma = 1 for
+    tanh, so that where this is below 1 gradients must vanish (Pascanu et al. 2013,
+    arXiv 1211.5063). How far the norm stays below tells how little the directions that
+    one step stretches are those of the next. Costs a singular value decomposition a
+    step.
+
+    Raises:
+      UsageError: the Jacobians of one step would take more than 8 GiB.
+    """
+
+    def log_norm(jacobian):
+        return jnp.log(jnp.linalg.norm(jacobian, 2, axis=(1, 2)))
+
+    logs = _of_steps(set_up(cell, params, x, **options), log_norm, at_once=1)
+    later = jnp.cumsum(logs[::-1], axis=0)[::-1]
+    return jnp.concatenate([later, jnp.zeros_like(later[:1])])
+
+
+def _of_steps(setup: Setup, measure, at_once: int):
+    """measure(dh_t/dh_{t-1} [B, n, n]) for every t; so many Jacobians are held."""
     recurrence = setup.recurrence
     drives = recurrence.project(setup.inputs)
     _, before = forward(setup, drives)
     to_real, from_real = real_vector(setup.state)
     start = to_real(setup.state)
     batch, size = start.shape
-    _check_size(x.shape[0] * batch * size**2 * start.dtype.itemsize, size)
+    _check_size(at_once * batch * size**2 * start.dtype.itemsize, size)
     basis = jnp.eye(size, dtype=start.dtype)
 
     def one(given):
@@ -129,7 +157,7 @@ def step_jacobians(cell, params: Tree, x: jax.Array, **options) -> jax.Array:
         def column(unit):
             return push(jnp.broadcast_to(unit, (batch, size)))
 
-        return jax.vmap(column, out_axes=-1)(basis)
+        return measure(jax.vmap(column, out_axes=-1)(basis))
 
     return jax.lax.map(one, (before, drives))
 

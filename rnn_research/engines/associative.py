@@ -78,14 +78,19 @@ def _run(recurrence, state, inputs, mesh_axis=None):
 
 def _state_before(parallel, combine, prefixes, state, mesh_axis) -> Tree:
     """The state that this device's part starts from."""
-    of_part = base.at(prefixes, -1)
-    of_parts = jax.lax.all_gather(of_part, mesh_axis)
+    mine = jax.lax.axis_index(mesh_axis)
+    devices = jax.lax.axis_size(mesh_axis)
+
+    def gathered(leaf):  # the transpose of all_gather fails on explicit meshes (0.12)
+        own = (jnp.arange(devices) == mine).reshape(-1, *(1,) * leaf.ndim)
+        return jax.lax.psum(jnp.where(own, leaf, jnp.zeros_like(leaf)), mesh_axis)
+
+    of_parts = jax.tree.map(gathered, base.at(prefixes, -1))
     up_to = jax.lax.associative_scan(combine, of_parts)
     ends = jax.vmap(parallel.apply, in_axes=(0, None))(up_to, state)
     starts = jax.tree.map(
         lambda first, rest: jnp.concatenate([first[None], rest[:-1]]), state, ends
     )
-    mine = jax.lax.axis_index(mesh_axis)
     return base.at(starts, mine)
 
 

@@ -20,6 +20,7 @@ from rnn_research.tasks.base import Task
 from rnn_research.training import (
     metrics,
     optimizers,
+    penalties,
     results,
     run_folder,
     updates,
@@ -61,7 +62,24 @@ class TrainConfig(config.Seeds):
         0, "updates over which the learning rate rises from 0", low=0
     )
     grad_clip: float = config.setting(
-        1.0, "longest gradient, by its global norm; 0 does not clip", low=0.0
+        1.0,
+        "longest gradient: one with a greater global norm is scaled to it; 0 does not "
+        "clip",
+        low=0.0,
+    )
+    clip_value: float = config.setting(
+        0.0,
+        "largest number in a gradient: each is cut to [-v, v] by itself, before "
+        "--grad_clip; 0 does not clip",
+        low=0.0,
+    )
+    penalties: tuple[str, ...] | None = config.setting(
+        None,
+        f"terms added to the loss: {', '.join(penalties.__all__)}; with options, "
+        "'omega(weight=2),orthogonality(weight=0.1)'; your own, 'my_terms:mine'",
+    )
+    penalty_steps: int = config.setting(
+        0, "updates in which the penalties count; 0 is all", low=0
     )
     on_nan: str = config.setting(
         "stop",

@@ -125,11 +125,8 @@ class Events:
     def write(self, row: dict):
         from tensorboardX import summary
 
-        watched = row.get("diagnostics", {}).items()
-        scalars = row | {f"diagnostics/{name}": value for name, value in watched}
-        for name, value in scalars.items():
-            is_number = isinstance(value, (int, float))
-            if name not in ("seed", "learning_rate") and is_number:
+        for name, value in _scalars(row):
+            if name not in ("seed", "learning_rate"):
                 scalar = summary.scalar(name, value)
                 self._put(step=row["step"], summary=scalar)
         self._file.flush()
@@ -140,6 +137,15 @@ class Events:
 
     def close(self):
         self._file.close()
+
+
+def _scalars(row: dict, prefix: str = ""):
+    """(name, number) of all numbers in a row, `diagnostics/saturated` of what nests."""
+    for name, value in row.items():
+        if isinstance(value, dict):
+            yield from _scalars(value, f"{prefix}{name}/")
+        elif isinstance(value, (int, float)):
+            yield prefix + name, value
 
 
 def key(row: dict) -> tuple[int, float]:
@@ -171,6 +177,7 @@ COLUMNS = (
     "step",
     "train_loss",
     "grad_norm",
+    "largest_grad_norm",
     "dropped",
     "diagnostics",
 )

@@ -113,6 +113,7 @@ def build(
     learning_rate: float,
     num_steps: int,
     warmup_steps: int,
+    clip_value: float,
     grad_clip: float,
     weight_decay: float,
     recurrent_learning_rate: float,
@@ -121,8 +122,11 @@ def build(
     """One transformation: clip, optimizer, decay, rate, groups.
 
     Gradients of leaves labelled 'fixed' are dropped first, so that the norm that is
-    clipped is that of the trained leaves. 'recurrent' leaves have `learning_rate`
-    times `recurrent_learning_rate` and no weight decay.
+    clipped is that of the trained leaves. `clip_value` cuts every number to
+    [-clip_value, clip_value], which turns the gradient; then `grad_clip` scales all of
+    it down to that global norm if it is longer (Pascanu et al. 2013, algorithm 1).
+    'recurrent' leaves have `learning_rate` times `recurrent_learning_rate` and no
+    weight decay.
     """
     rate = schedule.make(learning_rate, num_steps)
     if warmup_steps:
@@ -139,6 +143,8 @@ def build(
         return optax.stateless(update)
 
     parts = [scale({"free": 1.0, "recurrent": 1.0, "fixed": 0.0})]
+    if clip_value:
+        parts.append(optax.clip(clip_value))
     if grad_clip:
         parts.append(optax.clip_by_global_norm(grad_clip))
     parts.append(optimizer.transform)

@@ -45,12 +45,14 @@ class Standing:
     def _row(self, now: updates.State, index: int, scores: dict) -> dict:
         seed, rate = self._pairs[index]
         made, norm = int(now.made[index]), float(now.grad_norm[index])
+        largest = float(now.largest_grad_norm[index])
         return {
             "seed": seed,
             "learning_rate": rate,
             "step": int(now.step[index]),
             "train_loss": float(now.loss_sum[index]) / made if made else None,
             "grad_norm": norm if math.isfinite(norm) else None,
+            "largest_grad_norm": largest if math.isfinite(largest) else None,
             "dropped": int(now.dropped[index]),
             **{name: float(each[index]) for name, each in scores.items()},
         }

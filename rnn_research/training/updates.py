@@ -20,7 +20,7 @@ from rnn_research import runtime
 from rnn_research.cells.base import Keys
 from rnn_research.engines.base import solver_scores
 from rnn_research.layers import Call
-from rnn_research.training import optimizers
+from rnn_research.training import optimizers, penalties
 
 Tree = Any
 VALIDATION, TEST = 0, 1
@@ -44,6 +44,7 @@ class State(NamedTuple):
     finite: jax.Array  # whether these two are
     loss_sum: jax.Array  # over the updates made since the last evaluation
     made: jax.Array  # their number
+    largest_grad_norm: jax.Array  # among them and those dropped
     dropped: jax.Array  # updates dropped since the start
     in_a_row: jax.Array  # of them, since the last that was made
 
@@ -95,6 +96,7 @@ def build(model, task, config, engine) -> Programs:
     everywhere = NamedSharding(mesh, PartitionSpec())
     labels = model.groups(jax.eval_shape(model.init, jax.random.key(0)))
     schedule = optimizers.resolve(config.schedule, "schedule", optimizers.SCHEDULES)
+    terms = penalties.resolve(config.penalties or ())
     chosen = optimizers.resolve(config.optimizer, "optimizer", optimizers.OPTIMIZERS)
 
     def keys_of(run: Runs):
@@ -108,19 +110,21 @@ def build(model, task, config, engine) -> Programs:
             learning_rate=run.learning_rate,
             num_steps=config.num_steps,
             warmup_steps=config.warmup_steps,
+            clip_value=config.clip_value,
             grad_clip=config.grad_clip,
             weight_decay=config.weight_decay,
             recurrent_learning_rate=config.recurrent_learning_rate,
             labels=labels,
         )
 
-    def shard_scores(params, keys, noise: Keys | None):
-        batch = task.batch(keys)
+    def penalty_of(params, batch):
+        return sum(term.value(model, params, task, batch) for term in terms)
+
+    def shard_scores(params, batch, noise: Keys | None):
         call = Call(mask=batch.mask, key=noise, engine=engine)
         context = model.initial_context(params, batch.inputs.shape[1:2])
         applied = model.apply(params, batch.inputs, context, call)
-        scores = task.score(applied.outputs, batch) | solver_scores(applied.records)
-        return scores["loss"], scores
+        return task.score(applied.outputs, batch) | solver_scores(applied.records)
 
     def over_shards(function, key):
         """The mean over shards of function(keys of the shard, Keys of its noise)."""
@@ -145,13 +149,28 @@ def build(model, task, config, engine) -> Programs:
             finite=jnp.array(True),
             loss_sum=number,
             made=count,
+            largest_grad_norm=number,
             dropped=count,
             in_a_row=count,
         )
 
     def one_update(run: Runs, state: State) -> State:
+        def objective(params, keys, noise):
+            batch = task.batch(keys)
+            scores = shard_scores(params, batch, noise)
+            if not terms:
+                return scores["loss"], scores
+            if not config.penalty_steps:
+                return scores["loss"] + penalty_of(params, batch), scores
+            added = jax.lax.cond(
+                state.step < config.penalty_steps,
+                lambda: penalty_of(params, batch),
+                lambda: jnp.zeros(()),
+            )
+            return scores["loss"] + added, scores
+
         def gradient(keys, noise):
-            return jax.grad(shard_scores, has_aux=True)(state.params, keys, noise)
+            return jax.grad(objective, has_aux=True)(state.params, keys, noise)
 
         key = jax.random.fold_in(keys_of(run)[1], state.step)
         grads, scores = over_shards(gradient, key)
@@ -169,6 +188,7 @@ def build(model, task, config, engine) -> Programs:
         just_evaluated = state.step % config.eval_every == 0
         loss_sum = jnp.where(just_evaluated, 0, state.loss_sum)
         made = jnp.where(just_evaluated, 0, state.made)
+        largest = jnp.where(just_evaluated, 0, state.largest_grad_norm)
         return State(
             params=params,
             opt_state=opt_state,
@@ -178,6 +198,9 @@ def build(model, task, config, engine) -> Programs:
             finite=finite,
             loss_sum=loss_sum + jnp.where(finite, scores["loss"], 0),
             made=made + finite,
+            largest_grad_norm=jnp.maximum(
+                largest, jnp.where(jnp.isnan(grad_norm), jnp.inf, grad_norm)
+            ),
             dropped=state.dropped + (~finite & config.skips_nan),
             in_a_row=jnp.where(finite, 0, state.in_a_row + config.skips_nan),
         )
@@ -197,7 +220,11 @@ def build(model, task, config, engine) -> Programs:
         def one_batch(index):
             def scores(keys, noise):
                 del noise
-                return shard_scores(params, keys, None)[1]
+                batch = task.batch(keys)
+                found = shard_scores(params, batch, None)
+                if terms:
+                    found["penalty"] = penalty_of(params, batch)
+                return found
 
             return over_shards(scores, jax.random.fold_in(key, index))
 

@@ -28,6 +28,7 @@ class Watch:
       saturated: the share of the state's numbers with |h| > 0.99.
       spectral_radius: the largest of the recurrent matrices, gate by gate; only where
         there are square ones.
+      parameter_log10: log10 ||dL/dtheta|| of every parameter array by name.
     """
 
     def __init__(self, model, task):
@@ -39,14 +40,16 @@ class Watch:
             norms = diagnostics.model_log_norms(model, params, task, key, BATCH)
             batch = task.sample(key, BATCH)
             setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
-            return norms[::-1], _saturated(setups[-1])
+            of_parameters = diagnostics.parameter_log_norms(model, params, task, batch)
+            return norms[::-1], _saturated(setups[-1]), of_parameters
 
         self._measure = measure
 
     def measure(self, params: Tree, seed: int, step: int) -> dict:
         """Of one run's parameters at a step."""
         key = jax.random.fold_in(jax.random.key(seed), step)
-        by_lag, saturated = jax.device_get(self._measure(params, key))
+        measured = jax.device_get(self._measure(params, key))
+        by_lag, saturated, of_parameters = measured
         lags = [lag for lag in self._lags if lag < len(by_lag)]
         found = {
             "gradient_lags": lags,
@@ -54,15 +57,18 @@ class Watch:
                 _number(value / LOG_10) for value in np.median(by_lag[lags], axis=1)
             ],
             "saturated": float(saturated),
+            "parameter_log10": {
+                name: _number(value / LOG_10) for name, value in of_parameters.items()
+            },
         }
         try:
             horizon = diagnostics.memory_horizon(by_lag, samples=1).lag
         except values.UsageError:  # no gradient at the end
             horizon = math.inf
         found["horizon"] = _number(horizon)
-        radii = spectral_radii(jax.device_get(params), self._labels(params))
+        radii = diagnostics.spectral_radii(params, self._labels(params))
         if radii:
-            found["spectral_radius"] = max(radii)
+            found["spectral_radius"] = _number(np.max(radii))
         return found
 
 
@@ -75,17 +81,3 @@ def _saturated(setup) -> jax.Array:
     leaves = jax.tree.leaves(states)
     beyond = sum(jnp.sum(jnp.abs(leaf) > STATE_HIGH) for leaf in leaves)
     return beyond / sum(leaf.size for leaf in leaves)
-
-
-def spectral_radii(params: Tree, labels: Tree) -> list[float]:
-    """Of every square block [N, N] of the matrices [N, k N] labelled 'recurrent'."""
-    found = []
-    leaves, names = jax.tree.leaves(params), jax.tree.leaves(labels)
-    for leaf, label in zip(leaves, names, strict=True):
-        if label != "recurrent" or np.ndim(leaf) != 2:
-            continue
-        rows, columns = leaf.shape
-        if rows > 1 and columns % rows == 0 and np.isfinite(leaf).all():
-            for block in np.split(np.asarray(leaf), columns // rows, axis=1):
-                found.append(float(np.abs(np.linalg.eigvals(block)).max()))
-    return found

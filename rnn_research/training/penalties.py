@@ -1,0 +1,198 @@
+"""Penalties: terms added to the loss so that gradients neither vanish nor explode.
+
+Named by `--penalties`: `omega(weight=4.0)`, `flossing(count=8)`. A penalty of your own
+is a function that returns a `Penalty`, given as `my_file:name`.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import diagnostics, values
+from rnn_research.cells.base import check_size
+from rnn_research.diagnostics.gradients import forward
+from rnn_research.diagnostics.vectors import norm
+
+Tree = Any
+__all__ = ["flossing", "omega", "orthogonality", "spectral_radius"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Penalty(values.Value):
+    """A term of the loss.
+
+    Attributes:
+      value: (model, params, task, Batch) -> scalar, its weight included.
+    """
+
+    value: Callable[[Any, Tree, Any, Any], jax.Array]
+
+
+penalty = values.factory
+
+
+@penalty
+def omega(*, weight=2.0):
+    """Keep the length of the gradient on its way back (Pascanu et al. 2013).
+
+        Omega = sum_t (||(dh_{t+1}/dh_t)^T a_{t+1}|| / ||a_{t+1}|| - 1)^2,
+        a_t = dL/dh_t
+
+    of every recurrence, mean over sequences; arXiv 1211.5063, section 3.3. As there,
+    the states h_t and the gradients a_t count as constants: only the Jacobian of the
+    step itself is changed. Where a_{t+1} is zero nothing is added. The paper's network
+    is h_{t+1} = W tanh(h_t) + ..., whose Jacobian depends on W alone then; with other
+    cells it is differentiated through the nonlinearity of the one step as well. Costs
+    about two gradients.
+    """
+    _check_weight(weight)
+
+    def value(model, params, task, batch):
+        setups = _recurrences(model, params, batch, "omega")
+        constant = jax.lax.stop_gradient(params)
+        arriving = diagnostics.task_gradients(model, constant, task, batch)
+        fixed = diagnostics.recurrences(model, constant, batch.inputs, batch.mask)
+        total = 0.0
+        for setup, still, (outputs, final) in zip(setups, fixed, arriving, strict=True):
+            drives = still.recurrence.project(still.inputs)
+            _, states = forward(still, drives)
+            directions = diagnostics.adjoint_directions(
+                still, outputs=outputs, final=final
+            )
+            total += _omega(setup.recurrence, states, still.inputs, directions)
+        return weight * total
+
+    return Penalty(value)
+
+
+def _omega(recurrence, states, inputs, directions) -> jax.Array:
+    def deviation(h, given, direction):
+        drive = recurrence.project(given)
+        _, pull = jax.vjp(lambda h: recurrence.step(h, drive), h)
+        there = norm(jax.tree.leaves(direction)) > 0
+        squared = sum(
+            jnp.sum(jnp.abs(leaf) ** 2, axis=tuple(range(1, leaf.ndim)))
+            for leaf in jax.tree.leaves(pull(direction)[0])
+        )
+        ratio = jnp.sqrt(jnp.where(squared > 0, squared, 1.0)) * (squared > 0)
+        return jnp.mean(jnp.where(there, (ratio - 1) ** 2, 0.0))
+
+    return jnp.sum(jax.vmap(deviation)(states, inputs, directions))
+
+
+@penalty
+def flossing(*, weight=1.0, count=1):
+    """Push Lyapunov exponents to zero, "gradient flossing" (Engelken 2023).
+
+        weight * sum of lambda_i^2 over the `count` leading exponents
+
+    of every recurrence over the sequences of the batch, mean over these, by
+    differentiating through the QR decompositions (arXiv 2312.17306). Exactly at zero
+    no direction in the state is forgotten or blown up. Needs 16 steps and no mask;
+    costs `count` tangents and their gradient a step. The paper flosses before training
+    and in stretches of it: see --penalty_steps.
+    """
+    _check_weight(weight)
+    check_size(count=count)
+
+    def value(model, params, task, batch):
+        setups = _recurrences(model, params, batch, "flossing")
+        found = [diagnostics.exponents_of(setup, count=count) for setup in setups]
+        return weight * sum(
+            jnp.mean(jnp.sum(each.exponents**2, axis=1)) for each in found
+        )
+
+    return Penalty(value)
+
+
+@penalty
+def spectral_radius(*, weight=1.0, limit=1.0):
+    """Keep the spectral radius of recurrent matrices below a limit.
+
+        weight * sum over matrices of max(0, rho(W) - limit)^2
+
+    Of every square block of the weights that a cell labels recurrent, gate by gate.
+    rho(W) is taken as ||W^1024||^(1/1024) with the Frobenius norm (Gelfand's formula),
+    which is above it by at most (N cond)^(1/1024) and smooth where eigenvalues cross.
+    """
+    _check_weight(weight)
+    if limit <= 0:
+        raise values.UsageError(f"limit must be greater than 0, not {limit}")
+
+    def value(model, params, task, batch):
+        del task, batch
+        blocks = _blocks(model, params, "spectral_radius")
+        excess = [jnp.maximum(0.0, gelfand_radius(W) - limit) for W in blocks]
+        return weight * sum(each**2 for each in excess)
+
+    return Penalty(value)
+
+
+DOUBLINGS = 10
+
+
+def gelfand_radius(W: jax.Array) -> jax.Array:
+    """||W^m||^(1/m), m = 1024, by repeated squaring with the scale carried as a log."""
+    log = 0.0
+    for index in range(DOUBLINGS + 1):
+        squared = jnp.sum(jnp.abs(W) ** 2)
+        size = jnp.sqrt(jnp.where(squared > 0, squared, 1.0))
+        W = W / size
+        log = 2 * log + jnp.log(size)
+        if index < DOUBLINGS:
+            W = W @ W
+    return jnp.exp(log / 2**DOUBLINGS) * (squared > 0)
+
+
+@penalty
+def orthogonality(*, weight=1.0):
+    """Keep recurrent matrices near orthogonal ones: weight * sum ||W^T W - I||_F^2.
+
+    Of every square block of the weights that a cell labels recurrent, gate by gate
+    (Vorontsov et al. 2017, arXiv 1702.00071).
+    """
+    _check_weight(weight)
+
+    def value(model, params, task, batch):
+        del task, batch
+        blocks = _blocks(model, params, "orthogonality")
+        gaps = [W.conj().T @ W - jnp.eye(W.shape[0]) for W in blocks]
+        return weight * sum(jnp.sum(jnp.abs(gap) ** 2) for gap in gaps)
+
+    return Penalty(value)
+
+
+def resolve(texts: tuple[str, ...]) -> list[Penalty]:
+    """The penalties that `--penalties` names."""
+    found = []
+    for text in texts:
+        value = values.resolve(text, "penalty", (sys.modules[__name__],))
+        if not isinstance(value, Penalty):
+            raise values.UsageError(f"penalty {text}: returns {value!r}, not a penalty")
+        found.append(value)
+    return found
+
+
+def _check_weight(weight):
+    if not isinstance(weight, (int, float)) or not weight > 0:
+        raise values.UsageError(f"weight must be a number above 0, not {weight!r}")
+
+
+def _recurrences(model, params, batch, name: str) -> list:
+    setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
+    if not setups:
+        raise values.UsageError(f"penalty {name}: {model} has no recurrence")
+    return setups
+
+
+def _blocks(model, params, name: str) -> list:
+    blocks = diagnostics.recurrent_blocks(params, model.groups(params))
+    if not blocks:
+        raise values.UsageError(
+            f"penalty {name}: {model} has no recurrent weights that are square matrices"
+        )
+    return blocks

@@ -1,0 +1,347 @@
+"""Remedies: penalties against dense NumPy, finite differences and closed forms."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from rnn_research import cells, layers, models, tasks, training, values
+from rnn_research.cells import base, initializers
+from rnn_research.tasks.base import Batch
+from rnn_research.training import optimizers, penalties
+
+SMALL = training.TrainConfig(
+    num_steps=6, batch_size=8, eval_every=6, eval_size=8, checkpoint_every=6
+)
+
+
+def elman_on_adding(length=7, hidden=4):
+    task = tasks.adding(length)
+    model = models.build(cells.elman(hidden), task)
+    params = model.init(jax.random.key(0))
+    return model, params, task, task.sample(jax.random.key(1), 3)
+
+
+# ------------------------------------------------------------------------- Omega
+
+
+def omega_by_hand(W_now, params, batch):
+    """NumPy, with dense Jacobians; the step's W is W_now, states and gradients fixed.
+
+    L = mean (y - target)^2, y = h_T V + c.
+    """
+    W, W_x, b = (np.asarray(leaf) for leaf in params.body)
+    V, c = np.asarray(params.head.W), np.asarray(params.head.b)
+    total, batch_size = 0.0, batch.inputs.shape[1]
+    for i in range(batch_size):
+        states = [np.zeros(len(W))]
+        for x in np.asarray(batch.inputs[:, i]):
+            states.append(np.tanh(states[-1] @ W + x @ W_x + b))
+        error = states[-1] @ V + c - np.asarray(batch.targets[i])
+        a = 2 * V @ error
+        for t in range(len(states) - 1, 0, -1):
+            x = np.asarray(batch.inputs[t - 1, i])
+            now = np.tanh(states[t - 1] @ W_now + x @ W_x + b)
+            moved = W_now @ ((1 - now**2) * a)
+            total += (np.linalg.norm(moved) / np.linalg.norm(a) - 1) ** 2
+            a = W @ ((1 - states[t] ** 2) * a)
+    return total / batch_size
+
+
+def test_omega_and_its_gradient_are_those_of_the_paper():
+    model, params, task, batch = elman_on_adding()
+    term = penalties.omega(weight=3.0)
+    value, gradient = jax.value_and_grad(term.value, argnums=1)(
+        model, params, task, batch
+    )
+    W = np.asarray(params.body.W_hh)
+    np.testing.assert_allclose(value, 3 * omega_by_hand(W, params, batch), rtol=1e-10)
+    numeric = np.zeros_like(W)
+    for index in np.ndindex(*W.shape):
+        ends = []
+        for shift in (1e-6, -1e-6):
+            moved = W.copy()
+            moved[index] += shift
+            ends.append(3 * omega_by_hand(moved, params, batch))
+        numeric[index] = (ends[0] - ends[1]) / 2e-6
+    np.testing.assert_allclose(gradient.body.W_hh, numeric, rtol=1e-6, atol=1e-8)
+    assert not np.asarray(gradient.head.W).any()  # what arrives counts as constant
+
+
+def test_omega_of_an_orthogonal_linear_network_is_zero_and_masks_add_nothing():
+    model, params, task, batch = elman_on_adding()
+    linear = layers.as_layer(
+        cells.elman(4).replace(step=lambda w, h, u: h @ w.W_hh + u)
+    )
+    plain = models.model(linear, input_size=2, output_size=1, head="last")
+    assert penalties.omega().value(plain, params, task, batch) < 1e-20
+
+    ends = jnp.arange(10)[:, None] < 7
+    longer = Batch(
+        jnp.pad(batch.inputs, ((0, 3), (0, 0), (0, 0)), constant_values=0.3),
+        batch.targets,
+        jnp.broadcast_to(ends, (10, 3)),
+    )
+    wanted = penalties.omega().value(model, params, task, batch)
+    found = penalties.omega().value(model, params, task, longer)
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+def test_omega_where_nothing_comes_back_is_no_nan():
+    """A dead ReLU has no gradient: nothing is added, and its derivative is zero."""
+    task = tasks.adding(6)
+    model = models.build(cells.elman(4, activation="relu"), task)
+    params = model.init(jax.random.key(0))
+    dead = params._replace(body=params.body._replace(b_h=jnp.full(4, -100.0)))
+    batch = task.sample(jax.random.key(1), 3)
+    value, gradient = jax.value_and_grad(penalties.omega().value, argnums=1)(
+        model, dead, task, batch
+    )
+    assert np.isfinite(value)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+
+
+@pytest.mark.parametrize("cell", [cells.lru(4), cells.lstm(3), cells.gru(3)])
+def test_penalties_reach_every_layer_and_complex_states(cell):
+    task = tasks.adding(20)
+    model = models.build(cell, task, models.ModelConfig(hidden_size=4, num_layers=2))
+    params = model.init(jax.random.key(0))
+    batch = task.sample(jax.random.key(1), 3)
+    for term in (penalties.omega(), penalties.flossing(count=2)):
+        gradient = jax.grad(term.value, argnums=1)(model, params, task, batch)
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+        touched = _largest_by_layer(gradient.body, model.groups(params).body)
+        assert len(touched) == 2 and all(size > 0 for size in touched)
+
+
+def _largest_by_layer(gradient, labels) -> list[float]:
+    """The largest number in the recurrent parameters of each layer that has some."""
+    found = []
+    for part, names in zip(gradient, labels, strict=True):
+        leaves = zip(jax.tree.leaves(part), jax.tree.leaves(names), strict=True)
+        sizes = [float(jnp.abs(leaf).max()) for leaf, at in leaves if at == "recurrent"]
+        found += [max(sizes)] if sizes else []
+    return found
+
+
+# ---------------------------------------------------------------------- flossing
+
+
+@base.cell
+def scaled(hidden_size):
+    """h_t = a h_{t-1} + x_t, one factor a unit: its exponents are log |a|."""
+
+    def init(key, input_size):
+        del key, input_size
+        return jnp.array([0.5, 1.5, -0.9])[:hidden_size]
+
+    return base.Cell(
+        init=init,
+        initial_state=lambda params, shape: jnp.zeros((*shape, hidden_size)),
+        weights=lambda params: params,
+        project=lambda w, x: x[..., :1],
+        step=lambda w, h, u: w * h + u,
+        readout=lambda w, h, u: h,
+        groups=lambda params: "recurrent",
+    )
+
+
+def test_flossing_of_a_diagonal_map_has_a_closed_form():
+    task = tasks.adding(400)
+    model = models.build(scaled(3), task, models.ModelConfig(block="none"))
+    params = model.init(jax.random.key(0))
+    batch = task.sample(jax.random.key(1), 2)
+    value, gradient = jax.value_and_grad(penalties.flossing(count=3).value, argnums=1)(
+        model, params, task, batch
+    )
+    a = np.array([0.5, 1.5, -0.9])
+    logs = np.log(np.abs(a))
+    np.testing.assert_allclose(value, (logs**2).sum(), rtol=0.02)
+    np.testing.assert_allclose(gradient.body, 2 * logs / a, rtol=0.03)
+
+
+def test_flossing_pushes_exponents_to_zero():
+    model, params, task, batch = elman_on_adding(length=40, hidden=4)
+    W_hh = 0.3 * params.body.W_hh
+    params = params._replace(body=params.body._replace(W_hh=W_hh))
+    term = penalties.flossing(count=1)
+    optimizer = optax.adam(1e-2)
+    state = optimizer.init(params)
+    gradient = jax.jit(
+        lambda params: jax.value_and_grad(term.value, argnums=1)(
+            model, params, task, batch
+        )
+    )
+    first, _ = gradient(params)
+    for _ in range(150):
+        value, found = gradient(params)
+        updates, state = optimizer.update(found, state)
+        params = optax.apply_updates(params, updates)
+    assert value < 0.01 * first
+
+
+# ---------------------------------------------------------------------- matrices
+
+
+def of_matrix(W):
+    """A model whose only recurrent matrix is W."""
+    size = len(W)
+    task = tasks.adding(4)
+    model = models.build(cells.elman(size), task)
+    params = model.init(jax.random.key(0))
+    params = params._replace(body=params.body._replace(W_hh=jnp.asarray(W)))
+    return model, params, task, None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_radius_is_that_of_the_eigenvalues(seed):
+    rng = np.random.default_rng(seed)
+    W = rng.normal(size=(20, 20)) / 20**0.5
+    exact = np.abs(np.linalg.eigvals(W)).max()
+    found = float(penalties.gelfand_radius(jnp.asarray(W)))
+    assert exact * (1 - 1e-9) <= found <= 1.01 * exact
+    shrunk = float(penalties.gelfand_radius(jnp.asarray(1e-6 * W)))
+    np.testing.assert_allclose(shrunk, 1e-6 * found, rtol=1e-9)
+    np.testing.assert_allclose(
+        jax.grad(lambda scale: penalties.gelfand_radius(scale * W))(1.0),
+        found,
+        rtol=1e-9,
+    )
+    nilpotent = jnp.asarray(np.diag(np.ones(3), 1))
+    assert penalties.gelfand_radius(nilpotent) == 0
+    assert np.isfinite(jax.grad(penalties.gelfand_radius)(nilpotent)).all()
+
+
+def test_spectral_radius_counts_above_the_limit_alone():
+    term = penalties.spectral_radius(weight=2.0, limit=1.0)
+    below = of_matrix(np.diag([0.9, 0.5, -0.2]))
+    above = of_matrix(np.diag([0.5, -1.5, 0.3]))
+    assert term.value(*below) == 0
+    gradient = jax.grad(term.value, argnums=1)(*below)
+    assert not np.asarray(gradient.body.W_hh).any()
+    np.testing.assert_allclose(term.value(*above), 2 * 0.5**2, rtol=1e-9)
+    gradient = jax.grad(term.value, argnums=1)(*above).body.W_hh
+    np.testing.assert_allclose(gradient, np.diag([0, 2 * 2 * 0.5 * -1, 0]), atol=1e-9)
+
+
+def test_orthogonality_counts_gate_by_gate():
+    Q = np.linalg.qr(np.random.default_rng(0).normal(size=(5, 5)))[0]
+    term = penalties.orthogonality(weight=0.1)
+    assert term.value(*of_matrix(Q)) < 1e-25
+    np.testing.assert_allclose(term.value(*of_matrix(2 * Q)), 0.1 * 5 * 9, rtol=1e-10)
+    task = tasks.adding(4)
+    model = models.build(cells.gru(5), task)
+    params = model.init(jax.random.key(0))
+    gates = params._replace(
+        body=params.body._replace(W_h=jnp.concatenate([Q, 2 * Q, Q], axis=1))
+    )
+    np.testing.assert_allclose(
+        term.value(model, gates, task, None), 0.1 * 5 * 9, rtol=1e-10
+    )
+
+
+# ---------------------------------------------------------------------- training
+
+
+@pytest.mark.parametrize(
+    "term", ["omega(weight=5)", "orthogonality(weight=5)", "flossing(weight=5)"]
+)
+def test_training_lowers_what_it_is_penalised_for(term):
+    config = dataclasses.replace(
+        SMALL, num_steps=60, eval_every=60, learning_rate=1e-2, stop_at=0.0
+    )
+    task = tasks.adding(20)
+    cell = cells.elman(6, recurrent=initializers.normal(gain=0.5))
+    (resolved,) = penalties.resolve((term,))
+    ends = []
+    for terms in (None, (term,)):
+        config = dataclasses.replace(config, penalties=terms)
+        found = training.train(cell, task, config, quiet=True)
+        model = models.build(cell, task)
+        batch = task.sample(jax.random.key(5), 16)
+        ends.append(float(resolved.value(model, found.params, task, batch)))
+        last = found.metrics[-1]
+        assert ("penalty" in last) == (terms is not None)
+    assert ends[1] < 0.5 * ends[0]
+
+
+def test_penalties_count_for_as_long_as_said():
+    def ends(**changes):
+        config = dataclasses.replace(SMALL, **changes)
+        found = training.train(cells.gru(4), tasks.adding(8), config, quiet=True)
+        return found.params
+
+    def same(one, other):
+        pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+        return all(np.allclose(a, b, rtol=1e-10, atol=1e-12) for a, b in pairs)
+
+    term = ("orthogonality(weight=3)",)
+    never, always = ends(), ends(penalties=term)
+    assert not same(never, always)
+    assert same(always, ends(penalties=term, penalty_steps=6))
+    three = ends(penalties=term, penalty_steps=3)
+    assert not same(three, always) and not same(three, never)
+
+
+def test_clipping_by_value_turns_the_gradient_and_by_norm_keeps_its_direction():
+    gradient = {"a": jnp.array([3.0, -0.1]), "b": jnp.array([-4.0])}
+    labels = {"a": "free", "b": "free"}
+
+    def moved(**clip):
+        clip = {"clip_value": 0.0, "grad_clip": 0.0} | clip
+        made = optimizers.build(
+            optimizers.sgd(),
+            optimizers.constant(),
+            learning_rate=1.0,
+            num_steps=1,
+            warmup_steps=0,
+            weight_decay=0.0,
+            recurrent_learning_rate=1.0,
+            labels=labels,
+            **clip,
+        )
+        updates, _ = made.update(gradient, made.init(gradient), gradient)
+        return -np.concatenate([updates["a"], updates["b"]])
+
+    whole = np.array([3.0, -0.1, -4.0])
+    np.testing.assert_allclose(moved(), whole)
+    np.testing.assert_allclose(moved(clip_value=0.5), [0.5, -0.1, -0.5])
+    np.testing.assert_allclose(moved(grad_clip=10.0), whole)
+    short = moved(grad_clip=2.0)
+    np.testing.assert_allclose(short, whole * 2 / np.linalg.norm(whole))
+    cut = np.array([0.5, -0.1, -0.5])
+    both = moved(clip_value=0.5, grad_clip=0.1)
+    np.testing.assert_allclose(both, 0.1 * cut / np.linalg.norm(cut))
+
+
+@pytest.mark.parametrize(
+    "given, told",
+    [
+        ("omga", "did you mean omega"),
+        ("omega(wieght=1)", "did you mean weight"),
+        ("omega(weight=-1)", "above 0"),
+        ("flossing(count=0)", "count"),
+        ("spectral_radius(limit=0)", "greater than 0"),
+        ("flossing(count=99)", "count is 99"),
+    ],
+)
+def test_a_wrong_penalty_is_told(given, told):
+    config = dataclasses.replace(SMALL, penalties=(given,))
+    with pytest.raises(values.UsageError, match=told):
+        training.train(cells.elman(4), tasks.adding(20), config, quiet=True)
+
+
+def test_a_penalty_on_what_is_not_there_is_told():
+    config = dataclasses.replace(SMALL, penalties=("orthogonality",))
+    with pytest.raises(values.UsageError, match="no recurrent weights that are square"):
+        training.train(cells.min_gru(4), tasks.adding(8), config, quiet=True)
+    config = dataclasses.replace(SMALL, penalties=("omega",))
+    with pytest.raises(values.UsageError, match="has no recurrence"):
+        training.train(layers.linear(4), tasks.adding(8), config, quiet=True)
+    config = dataclasses.replace(SMALL, penalties=("flossing",))
+    with pytest.raises(values.UsageError, match="without a mask"):
+        task = tasks.adding(30, form="hochreiter")
+        training.train(cells.elman(4), task, config, quiet=True)

@@ -196,11 +196,12 @@ def fitted(rows: list[dict]) -> list[dict]:
             by_seed.setdefault(seed, {})[row["lag"]] = row["median_log10"]
     found = []
     for (label, length), by_seed in curves.items():
-        logs = np.array([[own[lag] for lag in sorted(own)] for own in by_seed.values()])
+        lags = sorted(next(iter(by_seed.values())))
+        logs = np.array([[own[lag] for lag in lags] for own in by_seed.values()])
         logs = logs.T * table.LOG_10
         try:
-            rate = diagnostics.decay_rate(logs)
-            horizon = diagnostics.memory_horizon(logs, threshold=HORIZON)
+            rate = diagnostics.decay_rate(logs, lags=lags)
+            horizon = diagnostics.memory_horizon(logs, lags=lags, threshold=HORIZON)
         except values.UsageError:
             continue
         found.append(

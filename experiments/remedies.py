@@ -21,7 +21,7 @@ import pathlib
 
 from rnn_research import config, models, plotting, runtime, training, values
 from rnn_research.diagnostics import table
-from rnn_research.training import run, run_folder
+from rnn_research.training import penalties, run, run_folder
 
 REMEDIES = {
     "none": ("grad_clip=0",),
@@ -76,9 +76,10 @@ def sweep(
         for cell in cells
         for remedy in remedies.remedies
     ]
-    for _, _, own_model, _ in planned:  # nothing is trained before all is understood
+    for _, _, own_model, own_train in planned:  # before anything is trained
         models.resolve_cell(own_model.cell, own_model.hidden_size)
         models.resolve_engine(own_model.engine)
+        penalties.resolve(own_train.penalties or ())
     task = run.resolve_task(task_config.task, task_config.length)
     rows, course = [], []
     for cell, remedy, own_model, own_train in planned:

@@ -100,7 +100,8 @@ def measure(label: str, model, task, params, settings) -> list[dict]:
 
     rows = []
     for seed in settings.all_seeds():
-        found = bias(params, jax.random.key(seed))
+        with jax.default_matmul_precision("highest"):
+            found = bias(params, jax.random.key(seed))
         for window, cosine, ratio in zip(windows, *map(np.asarray, found), strict=True):
             rows.append(
                 {

@@ -37,10 +37,15 @@ def setting(
     high: float | None = None,
     above: float | None = None,
     choices: Sequence[str] | None = None,
+    positional: bool = False,
 ):
-    """A dataclass field: default, help, and the range low <= x <= high, above < x."""
+    """A dataclass field: default, help, and the range low <= x <= high, above < x.
+
+    Of a positional one, a tuple, the values can be given without its name too.
+    """
     limits = {"low": low, "high": high, "above": above, "choices": choices}
-    return dataclasses.field(default=default, metadata={"help": help, **limits})
+    metadata = {"help": help, "positional": positional, **limits}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 class Settings:
@@ -180,7 +185,8 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
         raise values.UsageError(message) from None
     except flags.Error as error:
         raise values.UsageError(values.one_line(error).split(": ", 1)[1]) from None
-    if stray:
+    positional = [name for name in owners if owners[name].metadata["positional"]]
+    if stray and not positional:
         raise values.UsageError(
             f"stray argument {stray[0]!r}; settings are given as --name=value"
         )
@@ -188,6 +194,11 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
     chosen.update(
         {name: flag_values[name].value for name in owners if flag_values[name].present}
     )
+    if stray:
+        (name,) = positional
+        if flag_values[name].present:
+            raise values.UsageError(f"give --{name} with or without its name, not both")
+        chosen[name] = tuple(stray)
     return tuple(
         dataclasses.replace(
             group,
@@ -249,6 +260,8 @@ def help_text(description: str, *settings: Settings) -> str:
 
 def _help_of(field: dataclasses.Field) -> str:
     text = field.metadata["help"]
+    if field.metadata["positional"]:
+        text += "; also as arguments without the flag"
     if field.metadata["choices"]:
         text += f" ({', '.join(field.metadata['choices'])})"
     return text

@@ -16,10 +16,11 @@ import jax.numpy as jnp
 
 from rnn_research import config, processes, values
 
-# On CPUs a batch split over one device a core is faster for small states; wide matrix
-# products use all cores already (measured at the five shapes of `engine_speed`).
-WIDE_STATE = 384
+# On CPUs a batch divided over one device a core is faster, since each device does all
+# but products on one core; but each reads all weights at every step, which too few
+# sequences do not repay (measured at the shapes of `engine_speed` and at H = 1024).
 SMALLEST_SHARD = 8
+UNITS_FOR_A_SEQUENCE = 16
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 
@@ -150,9 +151,8 @@ def cores() -> int:
 
 def useful_cores(batch_size: int, hidden_size: int) -> int:
     """How many CPU devices pay for this batch and state."""
-    if hidden_size >= WIDE_STATE:
-        return 1
-    worthwhile = max(1, batch_size // SMALLEST_SHARD)
+    smallest = max(SMALLEST_SHARD, hidden_size // UNITS_FOR_A_SEQUENCE)
+    worthwhile = max(1, batch_size // smallest)
     return largest_divisor(batch_size, min(cores(), worthwhile))
 
 

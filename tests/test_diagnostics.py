@@ -230,6 +230,61 @@ def test_a_recurrence_that_is_not_there():
         )
 
 
+def test_directions_and_gradients_of_a_model_are_those_of_autodiff():
+    """Of two layers: what arrives at each, and where the adjoint points."""
+    task = tasks.adding(9)
+    model = models.build(cells.gru(4), task, models.ModelConfig(num_layers=2))
+    params = model.init(jax.random.key(0))
+    batch = task.sample(jax.random.key(1), 3)
+    setups = diagnostics.recurrences(model, params, batch.inputs)
+    arriving = diagnostics.task_gradients(model, params, task, batch)
+    assert len(setups) == len(arriving) == 2
+    for setup, (outputs, final) in zip(setups, arriving, strict=True):
+
+        def loss(shifts, setup=setup, outputs=outputs, final=final):
+            """The part of L that is linear around here; a shift at every state."""
+
+            def body(h, given):
+                inputs, shift, dy = given
+                drive = setup.recurrence.project(inputs)
+                h = setup.recurrence.step(h, drive) + shift
+                return h, jnp.sum(setup.recurrence.readout(h, drive) * dy)
+
+            h, terms = jax.lax.scan(body, setup.state, (setup.inputs, shifts, outputs))
+            return jnp.sum(terms) + jnp.sum(h * final)
+
+        exact = jax.grad(loss)(jnp.zeros((9, *setup.state.shape)))
+        exact = exact / jnp.linalg.norm(exact, axis=-1, keepdims=True)
+        found = diagnostics.adjoint_directions(setup, outputs=outputs, final=final)
+        np.testing.assert_allclose(found, exact, rtol=1e-8, atol=1e-10)
+
+
+def test_parameter_gradients_by_name():
+    task = tasks.adding(9)
+    model = models.build(cells.elman(4), task)
+    params = model.init(jax.random.key(0))
+    batch = task.sample(jax.random.key(1), 3)
+
+    def loss(params):
+        return task.score(model.outputs(params, batch.inputs), batch)["loss"]
+
+    gradient = jax.grad(loss)(params)
+    found = diagnostics.parameter_log_norms(model, params, task, batch)
+    assert list(found) == ["body.W_hh", "body.W_xh", "body.b_h", "head.W", "head.b"]
+    exact = np.linalg.norm(gradient.body.W_hh)
+    np.testing.assert_allclose(np.exp(found["body.W_hh"]), exact, rtol=1e-9)
+
+
+def test_long_curves_are_thinned():
+    logs = np.log(10.0) * -np.arange(10_001.0)[::-1, None]
+    rows = table.gradient_rows(logs, label="a", length=10_000)
+    lags = [row["lag"] for row in rows]
+    assert lags[:3] == [0, 5, 10] and lags[-2:] == [9_999, 10_000]
+    assert len(rows) <= table.MOST_LAGS + 2
+    np.testing.assert_allclose([row["median_log10"] for row in rows], -np.array(lags))
+    assert len(table.gradient_rows(logs[:1001], label="a", length=1000)) == 1001
+
+
 def test_table_rows(tmp_path):
     logs = np.log(10.0) * np.array([[-4000.0, -2.0], [-1.0, -3.0], [0.0, 0.0]])
     rows = table.gradient_rows(

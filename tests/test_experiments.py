@@ -15,11 +15,14 @@ from experiments import (
     copy_memory,
     curse_of_memory,
     engine_speed,
+    exploding,
     gradient_during_training,
+    gradient_floor,
     gradient_norms,
     long_sequences,
     lyapunov,
     newton_speed,
+    remedies,
     truncated_gradients,
 )
 from rnn_research import (
@@ -132,15 +135,22 @@ def test_every_cell_learns_to_add(cell, run_in):
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=str)
-def test_configs(path, run_in):
+def test_configs(path, run_in, monkeypatch):
+    """As their first lines say; of a training two steps are made."""
     text = path.read_text()
     module = text.split("-m experiments.")[1].split()[0]
     assert "Expected:" in text and "Time:" in text
-    get_config = runpy.run_path(str(path))["get_config"]
-    assert get_config()
-    short = ("--num_steps=2", "--eval_every=2", "--eval_size=1", "--length=24")
-    settings = training_settings()
-    run_in(PROGRAMS[module], settings, f"--config={path}", "--hidden_size=8", *short)
+    assert runpy.run_path(str(path))["get_config"]()
+    found = []
+    monkeypatch.setattr(config, "run", lambda *program: found.append(program))
+    runpy.run_path(str(ROOT / f"experiments/{module}.py"), run_name="__main__")
+    ((_, *settings),) = found
+    monkeypatch.undo()
+    assert config.parse([f"--config={path}"], *settings)
+    if module in PROGRAMS:
+        short = ("--num_steps=2", "--eval_every=2", "--eval_size=1", "--length=24")
+        small = ("--hidden_size=8", *short)
+        run_in(PROGRAMS[module], training_settings(), f"--config={path}", *small)
 
 
 @pytest.mark.parametrize("name", [*PROGRAMS, "gradient_norms", "engine_speed"])
@@ -291,6 +301,101 @@ def test_gradient_during_training(run_in):
     assert len(rows) == 2
     figure = folder / "watched" / "plots" / "gradients_during_training.png"
     assert figure.read_bytes().startswith(PNG)
+
+
+def sweep_settings(**changes):
+    return (
+        remedies.RemediesConfig(**changes),
+        models.ModelConfig(cell="elman", hidden_size=6),
+        run.TaskConfig(task="temporal_order", length=12),
+        training.TrainConfig(
+            num_steps=6, batch_size=4, eval_size=4, eval_every=3, diagnose_every=3
+        ),
+        run.FolderConfig(),
+        runtime.RunConfig(),
+    )
+
+
+def test_remedies_are_crossed_with_cells(run_in, capsys):
+    own = "penalties=omega(weight=4)+grad_clip=0.5"
+    argv = ["--cells=elman,gru", f"--remedies=none,clip_value,{own}", "--num_seeds=2"]
+    folder = run_in(remedies, sweep_settings(), *argv) / "runs" / "remedies"
+    rows = list(table.read_csv(folder / "remedies.csv"))
+    assert [(row["cell"], row["remedy"]) for row in rows[::2]] == [
+        (cell, remedy)
+        for cell in ("elman", "gru")
+        for remedy in ("none", "clip_value", own)
+    ]
+    for row in rows:
+        assert row["updates"] == "6" and float(row["spectral_radius"]) > 0
+        assert float(row["largest_grad_norm"]) > 0
+    for name in ("remedies.png", "course.png"):
+        assert (folder / name).read_bytes().startswith(PNG)
+    settings = json.loads((folder / "gru-none" / "config.json").read_text())
+    assert settings["grad_clip"] == 0.0 and settings["clip_value"] == 0.0
+    (treated,) = folder.glob("elman-penalties*")
+    settings = json.loads((treated / "config.json").read_text())
+    assert settings["penalties"] == ["omega(weight=4)"]
+    assert settings["grad_clip"] == 0.5
+    before = (folder / "gru-none" / "metrics.jsonl").read_bytes()
+    capsys.readouterr()
+    run_in(remedies, sweep_settings(), *argv)  # all there: goes on to the figures
+    assert (folder / "gru-none" / "metrics.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "flag, told",
+    [
+        ("--remedies=clipp", "did you mean clip"),
+        ("--remedies=clip,clip", "given twice"),
+        ("--remedies=grad_clp=3", "did you mean --grad_clip"),
+        ("--remedies=penalties=omga", "did you mean omega"),
+        ("--cells=elmann", "did you mean elman"),
+    ],
+)
+def test_a_wrong_remedy_is_told_before_anything_is_trained(flag, told, run_in, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run_in(remedies, sweep_settings(), "--remedies=none,clip", flag)
+    assert stop.value.code == 2
+    captured = capsys.readouterr()
+    assert told in captured.err and "update" not in captured.out
+
+
+def test_exploding_tells_of_runs_that_diverge(run_in, capsys):
+    folder = run_in(
+        exploding,
+        sweep_settings(remedies=("none", "clip")),
+        "--learning_rate=1e30",
+        "--cell=elman(activation=relu)",
+        "--optimizer=sgd",
+    )
+    rows = list(table.read_csv(folder / "runs" / "exploding" / "exploding.csv"))
+    assert rows[0]["outcome"] == "diverged"
+    assert (folder / "runs/exploding/exploding.png").read_bytes().startswith(PNG)
+    assert "update 2 has loss" in capsys.readouterr().out
+
+
+def test_gradient_floor(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    settings = gradient_floor.GradientFloorConfig(
+        cells=("elman", "lstm"), shapes=("10x4x8",), rounds=1
+    )
+    gradient_floor.main(settings, runtime.RunConfig(precision="float64"))
+    folder = tmp_path / "runs" / "gradient_floor"
+    one, four = table.read_csv(folder / "gradient_floor.csv")
+    assert float(one["gflop"]) == 3 * 2 * 10 * 4 * 8 * 8 / 1e9
+    assert float(four["gflop"]) == 4 * float(one["gflop"])
+    page = (folder / "gradient_floor.md").read_text()
+    assert page.count("10, 4, 8") == 2 and "jax" in page
+
+
+def test_products_are_those_of_a_gradient():
+    """Of a linear network: both loops and the sum over time, by jax.grad."""
+    W = jax.random.normal(jax.random.key(0), (3, 6))
+    x = jax.random.normal(jax.random.key(1), (5, 2, 2))
+    text = jax.make_jaxpr(gradient_floor.products)(W, x).pretty_print()
+    assert text.count("dot_general") == 3
+    assert gradient_floor.products(W, x).shape == W.shape
 
 
 def test_lyapunov(tmp_path, monkeypatch, capsys):

@@ -90,6 +90,30 @@ def test_step_jacobians_multiply_to_the_product():
     )
 
 
+def test_no_product_exceeds_the_bound():
+    """||dh_T/dh_{T-k}|| <= prod sigma_max(J) <= sigma_max(W)^k of a tanh network."""
+    for top in (0.9, 3.0):
+        W = np.random.default_rng(1).normal(size=(6, 6))
+        W *= top / np.linalg.svd(W, compute_uv=False)[0]
+        cell = cells.elman(6)
+        params = cell.init(jax.random.key(0), 3)._replace(W_hh=jnp.asarray(W))
+        x = jax.random.normal(jax.random.key(1), (60, 4, 3))
+        lags = np.arange(61)
+        norms = diagnostics.jacobian_log_norms(cell, params, x, lags).spectral
+        bound = diagnostics.log_norm_bound(cell, params, x)[::-1]
+        assert (norms <= bound + 1e-9).all()
+        assert (bound <= lags[:, None] * np.log(top) + 1e-9).all()
+        assert not bound[0].any() and (bound[40] < 40 * np.log(top) - 0.1).all()
+
+
+def test_the_bound_is_the_norm_of_an_orthogonal_network():
+    cell = linear(0.5 * orthogonal(4))
+    params = cell.init(jax.random.key(0), 1)
+    found = diagnostics.log_norm_bound(cell, params, jnp.zeros((50, 2, 1)))
+    exact = np.log(0.5) * np.arange(50, -1, -1)[:, None]
+    np.testing.assert_allclose(found, np.broadcast_to(exact, (51, 2)), atol=1e-9)
+
+
 def test_estimates_for_large_states_meet_the_exact_norms():
     cell = cells.lstm(6)
     params, x, _ = example(cell)
@@ -181,6 +205,17 @@ def test_horizon_of_a_scalar_linear_network(threshold, decay):
 
 def test_a_horizon_that_is_not_reached_is_infinite():
     assert diagnostics.memory_horizon(logs_of(-0.01)).lag == math.inf
+
+
+def test_rates_and_horizons_at_lags_with_gaps():
+    lags = np.array([0, 3, 10, 40, 41, 90])
+    logs = np.repeat(np.log(0.9) * lags[:, None], 4, axis=1)
+    horizon = diagnostics.memory_horizon(logs, lags=lags, threshold=0.1)
+    assert horizon.lag == 40  # 0.9^21.9 = 0.1 lies between 10 and 40
+    rate = diagnostics.decay_rate(logs, lags=lags)
+    np.testing.assert_allclose(rate, [np.log(0.9)] * 3, rtol=1e-9)
+    with pytest.raises(values.UsageError, match="6 increasing numbers"):
+        diagnostics.memory_horizon(logs, lags=lags[::-1])
 
 
 def test_intervals_hold_the_truth_and_are_not_empty():

@@ -224,6 +224,7 @@ def one_step(grads, labels, **changes):
         "learning_rate": 0.1,
         "num_steps": 10,
         "warmup_steps": 0,
+        "clip_value": 0.0,
         "grad_clip": 0.0,
         "weight_decay": 0.0,
         "recurrent_learning_rate": 1.0,

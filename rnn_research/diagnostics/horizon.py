@@ -19,7 +19,12 @@ class Horizon(NamedTuple):
 
 
 def memory_horizon(
-    log_norms, *, threshold: float = 0.01, samples: int = 1000, seed: int = 0
+    log_norms,
+    *,
+    lags=None,
+    threshold: float = 0.01,
+    samples: int = 1000,
+    seed: int = 0,
 ) -> Horizon:
     """The smallest lag whose median norm, relative to lag 0, is below `threshold`.
 
@@ -28,6 +33,7 @@ def memory_horizon(
 
     Args:
       log_norms: [L, B], natural logs by lag, lag 0 first; -inf is a norm of zero.
+      lags: [L], increasing; None is 0, 1, ..., L - 1.
       samples: resampled batches of the bootstrap.
 
     Raises:
@@ -36,12 +42,13 @@ def memory_horizon(
     if not 0 < threshold < 1:
         raise values.UsageError(f"threshold must be in (0, 1), not {threshold}")
     log_norms = checked(log_norms)
+    lags = _lags_of(log_norms, lags)
     relative = log_norms - log_norms[0]
     batch = relative.shape[1]
 
     def first_below(columns) -> float:
         below = np.median(relative[:, columns], axis=1) < math.log(threshold)
-        return float(np.argmax(below)) if below.any() else math.inf
+        return float(lags[np.argmax(below)]) if below.any() else math.inf
 
     rng = np.random.default_rng(seed)
     drawn = [first_below(rng.integers(batch, size=batch)) for _ in range(samples)]
@@ -58,7 +65,7 @@ class Decay(NamedTuple):
 
 
 def decay_rate(
-    log_norms, *, first: int = 0, samples: int = 200, seed: int = 0
+    log_norms, *, lags=None, first: int = 0, samples: int = 200, seed: int = 0
 ) -> Decay:
     """The rate at which the norm falls or grows with the lag, by a robust line.
 
@@ -68,6 +75,7 @@ def decay_rate(
 
     Args:
       log_norms: [L, B], natural logs by lag, lag 0 first.
+      lags: [L], increasing; None is 0, 1, ..., L - 1.
       samples: resampled batches of the bootstrap.
 
     Raises:
@@ -79,26 +87,37 @@ def decay_rate(
     middle = np.median(log_norms, axis=1)
     zero = np.flatnonzero(np.isneginf(middle))
     end = zero[0] if len(zero) else len(middle)
-    if end - first < 3:
+    lags = _lags_of(log_norms, lags)
+    used = np.flatnonzero(lags[:end] >= first)
+    if len(used) < 3:
         raise values.UsageError(
             f"a rate needs three lags with a norm that is not zero; there are "
-            f"{max(0, end - first)}"
+            f"{len(used)}"
         )
-    lags = np.arange(first, end)
-    lags = lags[:: -(-len(lags) // LAGS)]
+    used = used[:: -(-len(used) // LAGS)]
     batch = log_norms.shape[1]
 
     def slope(columns) -> float:
-        line = np.median(log_norms[lags][:, columns], axis=1)
+        line = np.median(log_norms[used][:, columns], axis=1)
         there = np.isfinite(line)
         if there.sum() < 2:
             return math.nan
-        return float(stats.theilslopes(line[there], lags[there])[0])
+        return float(stats.theilslopes(line[there], lags[used][there])[0])
 
     rng = np.random.default_rng(seed)
     drawn = [slope(rng.integers(batch, size=batch)) for _ in range(samples)]
     low, high = np.nanquantile(drawn, [0.025, 0.975])
     return Decay(slope(np.arange(batch)), float(low), float(high))
+
+
+def _lags_of(log_norms: np.ndarray, lags) -> np.ndarray:
+    lags = np.arange(len(log_norms)) if lags is None else np.asarray(lags)
+    if lags.shape != log_norms.shape[:1] or (np.diff(lags) <= 0).any():
+        raise values.UsageError(
+            f"lags must be {len(log_norms)} increasing numbers, one for each row; got "
+            f"{lags}"
+        )
+    return lags
 
 
 def checked(log_norms) -> np.ndarray:

@@ -70,12 +70,22 @@ def _median(log_norms):
     return np.sort(log_norms, axis=1)[:, log_norms.shape[1] // 2]
 
 
+MOST_LAGS = 2000  # of one curve; longer ones are thinned
+
+
 def gradient_rows(log_norms, **labels) -> list[dict]:
-    """Rows of dL/dh by lag from `adjoint_log_norms` [T + 1, B], relative to lag 0."""
+    """Rows of dL/dh by lag from `adjoint_log_norms` [T + 1, B], relative to lag 0.
+
+    All lags up to T = 2000; of longer sequences as many, evenly spread, with T - 1 and
+    T, which are the first step and the initial state.
+    """
     log_norms = np.asarray(log_norms)[::-1]  # lag 0 first
-    lags = range(log_norms.shape[0])
+    length = log_norms.shape[0] - 1
+    lags = np.arange(0, length + 1, -(-length // MOST_LAGS))
+    lags = np.union1d(lags, [length - 1, length])
+    reference = log_norms[0]
     return norm_rows(
-        log_norms, lags, reference=log_norms[0], quantity="dL/dh", **labels
+        log_norms[lags], lags, reference=reference, quantity="dL/dh", **labels
     )
 
 

@@ -38,8 +38,8 @@ def adjoint(*, chunk=None):
     order; for `jax.jvp` take `sequential`.
 
     Args:
-      chunk: steps whose derivatives are made at once; None is as many as take 1 MiB,
-        8 at least and 100 at most.
+      chunk: steps whose derivatives are made at once; None is about as many as take
+        1 MiB, 8 at least and 100 at most.
 
     Raises:
       UsageError: the step cannot be taken apart so, or closes over a value that is
@@ -70,7 +70,8 @@ def evaluate(recurrence, state, inputs, chunk=None):
 def default_chunk(recurrence, state, inputs) -> int:
     drive = jax.eval_shape(recurrence.project, base.at(inputs, 0))
     step_bytes = base.size_in_bytes((drive, state))
-    return int(np.clip(CHUNK_BYTES // step_bytes, SMALLEST_CHUNK, LARGEST_CHUNK))
+    most = int(np.clip(CHUNK_BYTES // step_bytes, SMALLEST_CHUNK, LARGEST_CHUNK))
+    return base.even_chunk(base.length_of(inputs), most)
 
 
 def fits(recurrence, state, inputs) -> bool:

@@ -18,8 +18,8 @@ def auto():
     """Pick by platform, structure and shape, and say in the record what was picked.
 
     Accelerators: associative where the cell allows it, else the loop with the
-    projection hoisted out. CPU: adjoint; the plain loop where the state or what a step
-    makes is wide; recomputed chunks where all that the backward pass keeps is much.
+    projection hoisted out. CPU: adjoint; the plain loop for matrix states and wide
+    ones; recomputed chunks where all that the backward pass keeps is much.
 
     What it picks on a CPU may have reverse mode only; for `jax.jvp` take `sequential`.
     """

@@ -27,7 +27,7 @@ def checkpointed(*, chunk=None, within=None):
 
     def run(recurrence, state, inputs):
         length = base.length_of(inputs)
-        size = min(chunk or default_chunk(length), length)
+        size = min(chunk or base.even_chunk(length, math.isqrt(length)), length)
         count = length // size
         some = jax.tree.map(lambda leaf: leaf[:size], inputs)
         run_part = loop.run_within(within, recurrence, state, some)
@@ -51,13 +51,3 @@ def checkpointed(*, chunk=None, within=None):
         return outputs, state, record
 
     return base.Engine(run, complaint)
-
-
-def default_chunk(length: int) -> int:
-    """About the square root of T, and a divisor of it if there is one near by.
-
-    Of whole chunks the inputs need not be copied.
-    """
-    root = math.isqrt(length)
-    near = range(root, root // 2, -1)
-    return next((size for size in near if length % size == 0), root)

@@ -8,26 +8,26 @@ from rnn_research.engines import base
 from rnn_research.engines.adjoint import evaluate, fits
 from rnn_research.engines.sequential import sequential
 
-# Measured on 2 cores of an AMD EPYC at the five shapes of `engine_speed`, and with
-# matrix states. With wide products there is nothing to save but the products.
+# Measured on 2 cores of an AMD EPYC at the five shapes of `engine_speed` and with
+# matrix states, in which a step has few products to save.
 WIDE_STATE = 384
-WIDE_STEP_BYTES = 250 * 2**10
+WIDE_STEP_BYTES = 512 * 2**10
 
 
 def fastest_loop(recurrence, state, inputs) -> Callable:
     """The `run` of an engine that does a step after the other.
 
-    On CPUs adjoint, or sequential where the state or what a step makes is wide; on
-    accelerators sequential with the projection before the loop.
+    On CPUs adjoint, or sequential where the state is a matrix, what a step makes is
+    much, or the state is wide and the batch not divided over devices; on accelerators
+    sequential with the projection before the loop.
     """
     if jax.default_backend() != "cpu":
         return sequential(project="sequence").run
-    narrow = (
-        features(state) < WIDE_STATE
-        and kept_bytes(recurrence, state, inputs) // base.length_of(inputs)
-        <= WIDE_STEP_BYTES
-    )
-    if narrow and fits(recurrence, state, inputs):
+    vectors = all(leaf.ndim <= 2 for leaf in jax.tree.leaves(state))
+    step_bytes = kept_bytes(recurrence, state, inputs) // base.length_of(inputs)
+    narrow = features(state) < WIDE_STATE or jax.local_device_count() > 1
+    little = vectors and narrow and step_bytes <= WIDE_STEP_BYTES
+    if little and fits(recurrence, state, inputs):
         return evaluate
     return sequential().run
 

@@ -22,6 +22,7 @@ from rnn_research import (
 from rnn_research.diagnostics import table
 from rnn_research.tasks.base import Task
 from rnn_research.training import checkpoints, loop, results, run_folder, updates
+from rnn_research.training.watch import sequences
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +149,7 @@ def _seeds_text(seeds: list[int]) -> str:
 def _draw_gradients(model, task, result: results.Result, path: pathlib.Path):
     measure = jax.jit(
         lambda params, seed: diagnostics.model_log_norms(
-            model, params, task, jax.random.key(seed), batch_size=16
+            model, params, task, jax.random.key(seed), sequences(task.length)
         )
     )
     rates = list(dict.fromkeys(run.learning_rate for run in result.runs))
@@ -159,9 +160,9 @@ def _draw_gradients(model, task, result: results.Result, path: pathlib.Path):
         weights.append((f"after training{rate}", run.seed, run.params))
     rows = []
     for label, seed, params in weights:
-        rows += table.gradient_rows(
-            measure(params, seed), label=label, seed=seed, length=task.length
-        )
+        with jax.default_matmul_precision("highest"):
+            norms = measure(params, seed)
+        rows += table.gradient_rows(norms, label=label, seed=seed, length=task.length)
     plotting.gradient_decay(rows, path)
 
 

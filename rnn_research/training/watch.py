@@ -13,8 +13,14 @@ from rnn_research.diagnostics.saturation import STATE_HIGH
 from rnn_research.diagnostics.table import LOG_10, spread_lags
 
 Tree = Any
-BATCH = 16  # sequences that are measured
+BATCH = 16  # sequences that are measured, fewer if they
+MOST_STEPS = 10**6  # have more steps together
 LAGS = 40  # at most, evenly spread over a logarithmic scale
+
+
+def sequences(length: int) -> int:
+    """How many of T = length are measured."""
+    return max(1, min(BATCH, MOST_STEPS // length))
 
 
 class Watch:
@@ -34,11 +40,12 @@ class Watch:
     def __init__(self, model, task):
         self._labels = model.groups
         self._lags = spread_lags(task.length, LAGS)
+        count = sequences(task.length)
 
         @jax.jit
         def measure(params, key):
-            norms = diagnostics.model_log_norms(model, params, task, key, BATCH)
-            batch = task.sample(key, BATCH)
+            norms = diagnostics.model_log_norms(model, params, task, key, count)
+            batch = task.sample(key, count)
             setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
             of_parameters = diagnostics.parameter_log_norms(model, params, task, batch)
             return norms[::-1], _saturated(setups[-1]), of_parameters
@@ -48,7 +55,8 @@ class Watch:
     def measure(self, params: Tree, seed: int, step: int) -> dict:
         """Of one run's parameters at a step."""
         key = jax.random.fold_in(jax.random.key(seed), step)
-        measured = jax.device_get(self._measure(params, key))
+        with jax.default_matmul_precision("highest"):
+            measured = jax.device_get(self._measure(params, key))
         by_lag, saturated, of_parameters = measured
         lags = [lag for lag in self._lags if lag < len(by_lag)]
         found = {

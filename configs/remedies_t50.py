@@ -1,0 +1,21 @@
+"""Cells crossed with remedies on the temporal order of two symbols.
+
+    python -m experiments.remedies --config=configs/remedies_t50.py
+
+Expected: see results/README.md.
+Time: see there.
+"""
+
+
+def get_config():
+    return {
+        "cells": ("elman", "gru"),
+        "hidden_size": 50,
+        "task": "temporal_order",
+        "length": 50,
+        "optimizer": "sgd",
+        "learning_rate": 0.1,
+        "batch_size": 20,
+        "num_steps": 4000,
+        "num_seeds": 3,
+    }

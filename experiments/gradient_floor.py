@@ -1,0 +1,182 @@
+"""What is the time of a gradient through time made of?
+
+    python -m experiments.gradient_floor
+    python -m experiments.gradient_floor --cells=gru,my_cells:leaky --shapes=200x50x128
+
+For each cell and shape, one after the other in one process: the matrix products of the
+recurrent weights alone (forward h W, backward a W^T, and the gradient of W, which no
+exact method does without), the forward pass, and the gradient, at the engine and the
+number of devices that a training would have. What is left of the gradient is
+elementwise work, memory traffic, products done twice, and the loop itself. Writes
+gradient_floor.csv and gradient_floor.md.
+"""
+
+import dataclasses
+import functools
+import pathlib
+import statistics
+import time
+
+import jax
+import jax.numpy as jnp
+
+from experiments.engine_speed import INPUT_SIZE, parse_shape
+from rnn_research import config, diagnostics, models, runtime, unroll
+from rnn_research.diagnostics import table
+from rnn_research.training import run_folder
+
+
+@dataclasses.dataclass(frozen=True)
+class GradientFloorConfig(config.Settings):
+    """Gradient floor:"""
+
+    cells: tuple[str, ...] = config.setting(
+        ("elman", "gru", "lstm"), "cells, as for --cell"
+    )
+    shapes: tuple[str, ...] = config.setting(
+        ("100x32x64", "200x50x128", "784x128x128", "200x64x512", "5000x16x32"),
+        "T x B x H of each row",
+    )
+    engine: str = config.setting("auto", "as for --engine")
+    rounds: int = config.setting(9, "calls of each, in turn", low=1)
+    workdir: str = config.setting("runs/gradient_floor", "folder for the table")
+
+
+def main(settings: GradientFloorConfig, run_config: runtime.RunConfig):
+    shapes = [parse_shape(text) for text in settings.shapes]
+    runtime.start(run_config, batch_size=1, hidden_size=1, num_devices=runtime.cores())
+    engine = models.resolve_engine(settings.engine)
+    folder = pathlib.Path(settings.workdir)
+    run_folder.make(folder)
+    rows = []
+    for text in settings.cells:
+        for length, batch, hidden in shapes:
+            cell = models.only_cell(models.resolve_cell(text, hidden))
+            rows.append(
+                {"cell": text, "T": length, "B": batch, "H": hidden}
+                | measure(cell, length, batch, hidden, engine, settings.rounds)
+            )
+            print(line(rows[-1]), flush=True)
+    table.write_csv(rows, folder / "gradient_floor.csv", columns=tuple(rows[0]))
+    (folder / "gradient_floor.md").write_text(markdown(rows))
+    print(f"tables: {folder}")
+
+
+def measure(cell, length, batch, hidden, engine, rounds) -> dict:
+    devices = runtime.useful_cores(batch, hidden)
+    mesh = runtime.make_mesh(batch, num_devices=devices)
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    params = cell.init(jax.random.key(0), INPUT_SIZE)
+    x = jax.random.normal(jax.random.key(1), (length, batch, INPUT_SIZE))
+    blocks = diagnostics.recurrent_blocks(params, cell.groups(params))
+    W = jnp.concatenate(blocks, axis=1)
+    params, x, W = jax.device_put((params, x, W), everywhere)
+
+    def shared(function):
+        """A program that does function(x of a shard) on every device."""
+
+        @jax.jit
+        def program(params, x):
+            parts = x.reshape(length, devices, -1, INPUT_SIZE).swapaxes(0, 1)
+            return runtime.mean_over_shards(
+                functools.partial(function, params), mesh, parts
+            )
+
+        return program
+
+    def loss(params, x):
+        return jnp.mean(unroll(cell, params, x, engine=engine).outputs[-1] ** 2)
+
+    forward, gradient = shared(loss), shared(jax.grad(loss))
+    floor = shared(products)
+    times = in_turn(
+        [
+            lambda: floor(W, x),
+            lambda: forward(params, x),
+            lambda: gradient(params, x),
+        ],
+        rounds,
+    )
+    memory = gradient.lower(params, x).compile().memory_analysis()
+    share = x[:, : batch // devices]
+    record = jax.eval_shape(lambda: unroll(cell, params, share, engine=engine)).record
+    return {
+        "engine": repr(record.engine),
+        "devices": devices,
+        "gflop": 3 * 2 * length * batch * W.size / 1e9,
+        "products_ms": times[0],
+        "forward_ms": times[1],
+        "gradient_ms": times[2],
+        "temporary_mb": memory.temp_size_in_bytes / 2**20,
+    }
+
+
+def products(W, x):
+    """The three products of every step with W [H, G H], and as little else as can."""
+    hidden, width = W.shape
+    length, batch, _ = x.shape
+    start = jnp.broadcast_to(x[0, :, :1], (batch, hidden))
+
+    def forward(h, _):
+        u = h @ W
+        return 0.5 * h + 1e-6 * u[:, :hidden], h
+
+    def backward(a, h):
+        back = jnp.tile(a @ W.T, (1, width // hidden))
+        return 0.5 * a + 1e-6 * back, a
+
+    last, states = jax.lax.scan(forward, start, length=length)
+    adjoint = jnp.tile(last, (1, width // hidden))
+    _, adjoints = jax.lax.scan(backward, adjoint, states, reverse=True)
+    return jnp.einsum("tbh,tbg->hg", states, adjoints)
+
+
+def in_turn(calls, rounds: int) -> list[float]:
+    """The median ms of each, called in turn, twice, of which the second counts."""
+    times = [[] for _ in calls]
+    for call in calls:
+        jax.block_until_ready(call())
+    for _ in range(rounds):
+        for call, own in zip(calls, times, strict=True):
+            for _ in range(2):
+                begun = time.perf_counter()
+                jax.block_until_ready(call())
+                spent = time.perf_counter() - begun
+            own.append(1e3 * spent)
+    return [statistics.median(own) for own in times]
+
+
+def line(row: dict) -> str:
+    return (
+        f"{row['cell']}, {row['T']} x {row['B']} x {row['H']}: products "
+        f"{row['products_ms']:.1f} ms, forward {row['forward_ms']:.1f} ms, gradient "
+        f"{row['gradient_ms']:.1f} ms"
+    )
+
+
+def markdown(rows: list[dict]) -> str:
+    lines = [
+        "# What a gradient is made of",
+        "",
+        "Median ms. Products: those of the recurrent matrices alone. Share: of the "
+        "gradient's time. Kept: temporary memory of the compiled gradient on a device.",
+        "",
+        "| cell | T, B, H | engine, devices | GFLOP | products | at GFLOP/s | forward "
+        "| gradient | share of products | kept, MB |",
+        "|---" * 10 + "|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row['cell']} | {row['T']}, {row['B']}, {row['H']} "
+            f"| {row['engine']}, {row['devices']} | {row['gflop']:.2f} "
+            f"| {row['products_ms']:.1f} "
+            f"| {1e3 * row['gflop'] / row['products_ms']:.0f} "
+            f"| {row['forward_ms']:.1f} | {row['gradient_ms']:.1f} "
+            f"| {row['products_ms'] / row['gradient_ms']:.2f} "
+            f"| {row['temporary_mb']:.0f} |"
+        )
+    return "\n".join([*lines, "", runtime.machine(["jax"])]) + "\n"
+
+
+if __name__ == "__main__":
+    config.run(main, GradientFloorConfig(), runtime.RunConfig())

@@ -1,0 +1,58 @@
+"""Which of several trained networks remembers, and why? One page to read.
+
+    python -m experiments.report runs/adding_problem/gru-* runs/adding_problem/lstm-*
+    python -m experiments.report runs/remedies/* --output=remedies.html
+
+Writes one HTML file that needs no network: what each run came to, the settings that
+differ, the loss with a band over seeds and the baseline, the gradient by lag with a
+slider over the training, memory horizons, how it was computed, links to the data. The
+gradient over the training is there if the runs were watched (--diagnose_every); else it
+is measured before and after, from their checkpoints. Beside the page, in a folder of
+its name, the figures as PNG and SVG for papers.
+"""
+
+import dataclasses
+import pathlib
+
+from rnn_research import config, plotting, report, runtime, values
+from rnn_research.training import run_folder
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportConfig(config.Settings):
+    """Report:"""
+
+    runs: tuple[str, ...] | None = config.setting(
+        None, "folders of trained runs", positional=True
+    )
+    output: str = config.setting("report.html", "the page to write")
+
+
+def main(settings: ReportConfig, run_config: runtime.RunConfig):
+    if settings.runs is None:
+        raise values.UsageError(
+            "which runs? python -m experiments.report runs/adding_problem/gru-..."
+        )
+    runtime.start(run_config, batch_size=1, hidden_size=1)
+    entries = report.read(settings.runs)
+    page = pathlib.Path(settings.output)
+    folder = page.with_suffix("")
+    run_folder.make(folder)
+    figures = [folder / f"loss{suffix}" for suffix in (".png", ".svg")]
+    for path in figures:
+        plotting.compared_losses(entries, path)
+    watched = [entry for entry in entries if entry.moments]
+    if watched:
+        drawn = [folder / f"gradient_by_lag{suffix}" for suffix in (".png", ".svg")]
+        for path in drawn:
+            plotting.compared_gradients(watched, path)
+        figures += drawn
+    report.render(entries, page, figures)
+    for entry in entries:
+        word, said = report.verdict(entry)
+        print(f"{entry.name}: {word}; {said}")
+    print(f"page: {page}")
+
+
+if __name__ == "__main__":
+    config.run(main, ReportConfig(), runtime.RunConfig())

@@ -1,0 +1,177 @@
+"""One style for all figures, and what they share."""
+
+import functools
+import math
+import pathlib
+import statistics
+from collections.abc import Callable
+
+# Okabe & Ito's colours, which colour-blind readers can tell apart.
+COLORS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+    "#999999",
+)
+STYLE = {
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.linewidth": 0.7,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.6,
+    "legend.frameon": False,
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+}
+
+
+def styled(draw: Callable) -> Callable:
+    @functools.wraps(draw)
+    def styled(*args, **kwargs):
+        import matplotlib  # half a second, and only figures need it
+
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+def new_figure(columns: int, width: float, height: float, rows: int = 1):
+    """A figure and its axes, a list of rows if there are several; without a screen."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    return figure, axes if rows > 1 else axes[0]
+
+
+def save(figure, path: pathlib.Path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+
+
+def draw_line(axes, rows: list[dict], name: str, **look):
+    steps = [row["step"] for row in rows]
+    losses = [math.nan if row[name] is None else row[name] for row in rows]
+    axes.plot(steps, losses, **look)
+
+
+class Curve:
+    """One line with a band: x -> the values over seeds."""
+
+    def __init__(self):
+        self.values: dict[float, list[float]] = {}
+
+    def add(self, x: float, value: float):
+        self.values.setdefault(x, []).append(value)
+
+    def line(self):
+        """x, and the median, least and greatest over seeds."""
+        x = sorted(self.values)
+        middle = [statistics.median(self.values[at]) for at in x]
+        return (
+            x,
+            middle,
+            [min(self.values[at]) for at in x],
+            [max(self.values[at]) for at in x],
+        )
+
+
+def draw_curve(axes, curve: Curve, color: str, label: str):
+    x, middle, low, high = curve.line()
+    axes.plot(x, middle, color=color, marker="o", markersize=3, label=label)
+    axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+
+
+FLOOR_DECADES = 24  # a figure shows so many decades below its top at most
+
+
+def norm_panel(axes, curves: dict[str, Curve], marker: str | None = None):
+    """Lines of log10 norms with their bands, cut some decades below the top."""
+    lines = {label: curve.line() for label, curve in curves.items()}
+    shown = [v for _, *three in lines.values() for one in three for v in one]
+    shown = [value for value in shown if math.isfinite(value)]
+    top = max(shown, default=0.0)
+    bottom = max(min(shown, default=-1.0), top - FLOOR_DECADES)
+    margin = max(0.06 * (top - bottom), 0.2)
+    zero = bottom - 100 * margin  # where a norm of exactly zero is drawn: out of sight
+
+    for index, (label, (x, *three)) in enumerate(lines.items()):
+        color = COLORS[index % len(COLORS)]
+        dashes = "-" if index < len(COLORS) else (0, (4, 2))
+        middle, low, high = (
+            [v if math.isfinite(v) else zero for v in one] for one in three
+        )
+        axes.plot(
+            x,
+            middle,
+            color=color,
+            linestyle=dashes,
+            marker=marker,
+            markersize=3,
+            label=label,
+        )
+        axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+    axes.set_ylim(bottom - margin, top + margin)
+    axes.yaxis.set_major_formatter(lambda value, _: f"$10^{{{value:g}}}$")
+    axes.yaxis.get_major_locator().set_params(integer=True)
+
+
+def draw_level(axes, level: float, name: str = "", side: str = "right"):
+    """A dashed line across, with its name at a side."""
+    axes.axhline(level, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
+    axes.annotate(
+        name,
+        (float(side == "right"), level),
+        xycoords=("axes fraction", "data"),
+        xytext=(-4 if side == "right" else 4, 3),
+        textcoords="offset points",
+        ha=side,
+        fontsize=7.5,
+        color="#444444",
+    )
+
+
+def label_ends(figure, axes, ends: list[tuple]):
+    """The names of lines at their ends (x, y, name, color), none over another."""
+    figure.draw_without_rendering()  # only then is it known where the ends lie
+    apart = 11 / 72 * figure.dpi
+    bottom, top = (axes.transData.transform((0, y))[1] for y in axes.get_ylim())
+    below = -math.inf
+    placed = []
+    for x, y, name, color in ends:
+        height = axes.transData.transform((x, y))[1]
+        placed.append((min(max(height, bottom), top), x, name, color))
+    for height, x, name, color in sorted(placed):
+        at = max(height, below + apart)
+        below = at
+        axes.annotate(
+            name,
+            (x, axes.transData.inverted().transform((0, height))[1]),
+            xytext=(5, (at - height) * 72 / figure.dpi),
+            textcoords="offset points",
+            va="center",
+            color=color,
+            fontsize=8,
+            fontweight="bold",
+            annotation_clip=False,
+        )
+
+
+def within(value: float, limits: tuple[float, float]) -> bool:
+    return limits[0] <= value <= limits[1]

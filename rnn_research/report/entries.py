@@ -1,0 +1,269 @@
+"""What a report says of each training, read from the folders of the runs."""
+
+import json
+import math
+import os
+import pathlib
+import statistics
+from typing import Any, NamedTuple
+
+from rnn_research import values
+from rnn_research.training import run, run_folder
+from rnn_research.training.standing import SOLVED
+from rnn_research.training.watch import Watch
+
+FILES = (
+    "config.json",
+    "metrics.jsonl",
+    "summary.json",
+    "plots/learning_curve.png",
+    "plots/gradients.png",
+    "plots/gradients_during_training.png",
+)
+# Settings that tell where a run is or how it was cut up, not what it is.
+NOT_COMPARED = frozenset({"machine", "model", "checkpoint_every", "num_devices"})
+
+
+NOT_IN_NAMES = frozenset(
+    {"seeds", "num_steps", "stop_at", "eval_every", "eval_size", "diagnose_every"}
+)
+
+
+class Moment(NamedTuple):
+    """The gradient by lag at an update, median over seeds."""
+
+    step: int
+    lags: list[int]
+    log10: list[float | None]  # of ||dL/dh_{T-k}|| / ||dL/dh_T||; None is zero
+    horizon: float | None  # None: beyond all lags
+    saturated: float | None
+    spectral_radius: float | None
+
+
+class Entry(NamedTuple):
+    """The runs of a folder at one learning rate: one line in every figure."""
+
+    folder: pathlib.Path
+    name: str  # what tells it from the others
+    settings: dict[str, Any]
+    summary: dict
+    runs: list[dict]  # of the summary, one a seed
+    steps: list[int]
+    loss: list[tuple[float, float, float]]  # median, least, greatest over seeds
+    moments: list[Moment]
+    note: str  # why there are no moments, or ''
+
+    @property
+    def baseline(self) -> float:
+        return self.summary["baselines"]["loss"]
+
+    @property
+    def length(self) -> int:
+        return self.summary["length"]
+
+    @property
+    def solved(self) -> int:
+        return sum(run["outcome"] == SOLVED for run in self.runs)
+
+    @property
+    def test_loss(self) -> float:
+        return statistics.median(_or_infinite(r["test"]["loss"]) for r in self.runs)
+
+    @property
+    def updates(self) -> float:
+        return statistics.median(run["steps"] for run in self.runs)
+
+
+def read(folders) -> list[Entry]:
+    """The entries of the folders, in order, with names that tell them apart.
+
+    Where a training was not watched (--diagnose_every), the gradient is measured here,
+    before and after, from its checkpoint.
+
+    Raises:
+      values.UsageError: a folder that holds no finished run, or is given twice.
+    """
+    folders = [pathlib.Path(folder) for folder in folders]
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise values.UsageError(f"{folder} is given twice")
+    entries = [entry for folder in folders for entry in _of_folder(folder)]
+    different = differing(entries)
+    return [
+        entry._replace(name=name)
+        for entry, name in zip(entries, _names(entries, different), strict=True)
+    ]
+
+
+def differing(entries: list[Entry]) -> list[str]:
+    """The settings in which the entries are not all alike."""
+    names = dict.fromkeys(name for entry in entries for name in entry.settings)
+    return [
+        name
+        for name in names
+        if any(
+            entry.settings.get(name) != entries[0].settings.get(name)
+            for entry in entries
+        )
+    ]
+
+
+def _names(entries, different) -> list[str]:
+    """By the settings that differ, else by folder."""
+    shown = [name for name in different if name not in NOT_IN_NAMES][:3]
+
+    def by_settings(entry) -> str:
+        parts = []
+        for name in shown:
+            value = entry.settings.get(name)
+            told = name in ("cell", "engine", "task")
+            parts.append(str(value) if told else f"{name} {_short(value)}")
+        return ", ".join(parts).replace("_", " ")
+
+    def by_folder(entry, folder: str) -> str:
+        several = len(entry.summary["by_learning_rate"]) > 1
+        rate = entry.settings["learning_rates"][0]
+        return folder + f", rate {rate:g}" * several
+
+    for names in (
+        [by_settings(entry) for entry in entries],
+        [by_folder(entry, entry.folder.name) for entry in entries],
+    ):
+        if len(set(names)) == len(names) and all(names):
+            return names
+    return [by_folder(entry, str(entry.folder)) for entry in entries]
+
+
+def _short(value) -> str:
+    if isinstance(value, list):
+        return ", ".join(_short(item) for item in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _of_folder(folder: pathlib.Path) -> list[Entry]:
+    settings = run_folder.read_json(folder / "config.json")
+    summary = run_folder.read_json(folder / "summary.json")
+    if settings is None:
+        raise values.UsageError(f"{folder} holds no run: there is no config.json in it")
+    if summary is None:
+        raise values.UsageError(
+            f"{folder}: the run has not ended; the command that began it goes on"
+        )
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    shared = {k: v for k, v in settings.items() if k not in NOT_COMPARED}
+    entries = []
+    for rate in settings["learning_rates"]:
+        own = [row for row in rows if row["learning_rate"] == rate]
+        steps, loss = _bands(own)
+        moments, note = _moments(folder, own, rate)
+        entries.append(
+            Entry(
+                folder=folder,
+                name="",
+                settings=shared | {"learning_rates": [rate]},
+                summary=summary,
+                runs=[r for r in summary["runs"] if r["learning_rate"] == rate],
+                steps=steps,
+                loss=loss,
+                moments=moments,
+                note=note,
+            )
+        )
+    return entries
+
+
+def _bands(rows: list[dict]):
+    """Steps, and (median, least, greatest) over seeds of the validation loss.
+
+    A run that has stopped stays at its last loss.
+    """
+    steps = sorted({row["step"] for row in rows})
+    last: dict[int, float] = {}
+    bands = []
+    for step in steps:
+        now = [row for row in rows if row["step"] == step]
+        last |= {row["seed"]: _or_infinite(row["loss"]) for row in now}
+        at = list(last.values())
+        bands.append((statistics.median(at), min(at), max(at)))
+    return steps, bands
+
+
+def _moments(folder, rows: list[dict], rate: float) -> tuple[list[Moment], str]:
+    watched = [row for row in rows if "diagnostics" in row]
+    by_step: dict[int, list[dict]] = {}
+    for row in watched:
+        by_step.setdefault(row["step"], []).append(row["diagnostics"])
+    if not by_step:
+        try:
+            by_step = _measured(folder, rate)
+        except values.UsageError as error:
+            return [], str(error)
+    return [_moment(step, found) for step, found in sorted(by_step.items())], ""
+
+
+def _measured(folder, rate: float) -> dict[int, list[dict]]:
+    """What --diagnose_every would have given, before and after training."""
+    found: dict[int, list[dict]] = {}
+    loaded = [one for one in run.load_all(folder) if one.learning_rate == rate]
+    watch = Watch(loaded[0].model, loaded[0].task)
+    last = max(one.step for one in loaded)
+    for one in loaded:
+        for step, params in ((0, one.initial_params), (last, one.params)):
+            found.setdefault(step, []).append(watch.measure(params, one.seed, step))
+    return found
+
+
+def _moment(step: int, found: list[dict]) -> Moment:
+    lags = found[0]["gradient_lags"]
+    by_lag = []
+    for index in range(len(lags)):
+        relative = [_relative(own["gradient_log10"], index) for own in found]
+        middle = statistics.median(relative)
+        by_lag.append(middle if math.isfinite(middle) else None)
+    horizons = [math.inf if own["horizon"] is None else own["horizon"] for own in found]
+    horizon = statistics.median(horizons)
+    return Moment(
+        step,
+        lags,
+        by_lag,
+        horizon if math.isfinite(horizon) else None,
+        _median(own.get("saturated") for own in found),
+        _median(own.get("spectral_radius") for own in found),
+    )
+
+
+def _relative(log10: list[float | None], index: int) -> float:
+    if log10[0] is None or log10[index] is None:
+        return -math.inf
+    return log10[index] - log10[0]
+
+
+def _or_infinite(number: float | None) -> float:
+    return math.inf if number is None or math.isnan(number) else number
+
+
+def _median(numbers) -> float | None:
+    known = [number for number in numbers if number is not None]
+    return statistics.median(known) if known else None
+
+
+def links(entry: Entry, page: pathlib.Path) -> list[tuple[str, str]]:
+    """(name, address from the page) of the files there are of a run."""
+    base = os.path.relpath(entry.folder, page.parent)
+    there = [name for name in FILES if (entry.folder / name).exists()]
+    return [(name, pathlib.PurePath(base, name).as_posix()) for name in there]
+
+
+def solver(entry: Entry) -> dict[str, str]:
+    """How the recurrences were evaluated, and what it took."""
+    found = {"engines": ", ".join(dict.fromkeys(entry.summary["engines"])) or "none"}
+    last = [own["validation"] or {} for own in entry.runs]
+    for name in sorted({name for own in last for name in own if "newton" in name}):
+        middle = _median(own.get(name) for own in last)
+        found[name.replace("_", " ")] = f"{middle:g}"
+    seconds = entry.summary["seconds"]
+    found["seconds of compute"] = f"{seconds['run']:.1f}"
+    found["seconds of compilation"] = f"{seconds['compile']:.1f}"
+    found["device"] = entry.summary["device"]
+    return found

@@ -1,0 +1,249 @@
+"""The page: one HTML file that needs nothing else."""
+
+import html
+import json
+import math
+import pathlib
+import string
+from typing import Any
+
+from rnn_research.report import entries as reading
+from rnn_research.report.entries import Entry
+
+HERE = pathlib.Path(__file__).parent
+FORGOTTEN = 0.01  # of the gradient at the end: below it a lag counts as out of reach
+BETTER = 0.9  # of the memoryless baseline: a loss above it is no sign of memory
+
+
+def render(entries: list[Entry], path: pathlib.Path, figures: list[pathlib.Path] = ()):
+    """Write the page of the entries to `path`, whole or not at all."""
+    fill = {
+        "title": html.escape(_title(entries)),
+        "style": (HERE / "page.css").read_text(),
+        "script": (HERE / "page.js").read_text(),
+        "data": json.dumps(_data(entries), allow_nan=False).replace("<", "\\u003c"),
+        "cards": "\n".join(_card(i, entry) for i, entry in enumerate(entries)),
+        "differences": _settings(entries, reading.differing(entries)),
+        "common": _settings(entries[:1], _common(entries)),
+        "horizons": _horizons(entries),
+        "solvers": _solvers(entries),
+        "files": _files(entries, path, figures),
+        "notes": "".join(
+            f'<p class="note">{html.escape(entry.name)}: no gradient by lag, since '
+            f"{html.escape(entry.note)}.</p>"
+            for entry in entries
+            if entry.note
+        ),
+    }
+    text = string.Template((HERE / "page.html").read_text()).substitute(fill)
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _title(entries: list[Entry]) -> str:
+    tasks = dict.fromkeys(entry.summary["task"].split("(")[0] for entry in entries)
+    lengths = dict.fromkeys(f"T = {entry.length}" for entry in entries)
+    return f"{', '.join(tasks).replace('_', ' ')}, {', '.join(lengths)}"
+
+
+def _common(entries: list[Entry]) -> list[str]:
+    different = reading.differing(entries)
+    return [name for name in entries[0].settings if name not in different]
+
+
+# ------------------------------------------------------------------------- the data
+
+
+def _data(entries: list[Entry]) -> dict[str, Any]:
+    """What the figures are drawn from."""
+    return {
+        "runs": [
+            {
+                "name": entry.name,
+                "baseline": entry.baseline,
+                "length": entry.length,
+                "steps": entry.steps,
+                "loss": [[_number(x) for x in three] for three in entry.loss],
+                "moments": [
+                    moment._asdict()
+                    | {"log10": [_number(value) for value in moment.log10]}
+                    for moment in entry.moments
+                ],
+            }
+            for entry in entries
+        ],
+        "forgotten": math.log10(FORGOTTEN),
+    }
+
+
+def _number(value: float | None) -> float | None:
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{value:.5g}")
+
+
+# ------------------------------------------------------------------------- in words
+
+
+def verdict(entry: Entry) -> tuple[str, str]:
+    """(remembers | in part | does not remember, a sentence that says why)."""
+    ratio = entry.test_loss / entry.baseline
+    runs = len(entry.runs)
+    if entry.solved * 2 > runs:
+        word = "remembers"
+        told = f"solved by {entry.solved} of {runs}" if runs > 1 else "solved"
+        said = f"{told} after {entry.updates:g} updates"
+    elif ratio < BETTER:
+        word = "in part"
+        said = f"loss {_percent(ratio)} of what no memory gives"
+        if entry.solved:
+            said += f", solved by {entry.solved} of {runs}"
+    else:
+        word = "does not remember"
+        said = "no better than without memory"
+        if not math.isfinite(ratio):
+            said = "diverged"
+    if entry.moments:
+        last = entry.moments[-1]
+        share = _percent(FORGOTTEN)
+        if last.horizon is None:
+            said += f"; at every lag more than {share} of the gradient is left"
+        else:
+            said += (
+                f"; of the gradient less than {share} is left {last.horizon:g} steps "
+                f"back, of {entry.length}"
+            )
+    return word, said + "."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
+
+
+def _card(index: int, entry: Entry) -> str:
+    word, said = verdict(entry)
+    reach = ""
+    if entry.moments:
+        last = entry.moments[-1].horizon
+        share = 1.0 if last is None else min(1.0, last / entry.length)
+        told = "all" if last is None else f"{last:g}"
+        reach = (
+            f'<div class="reach" title="memory horizon over T"><i style="width:'
+            f'{100 * share:.1f}%;background:var(--s{index % 8})"></i></div>'
+            f'<p class="small">memory horizon: {told} of {entry.length} steps</p>'
+        )
+    kind = word.replace(" ", "-")
+    loss = f"{entry.test_loss:.3g}" if math.isfinite(entry.test_loss) else "not finite"
+    return (
+        f'<article class="card" style="border-color:var(--s{index % 8})">'
+        f"<h3>{html.escape(entry.name)}</h3>"
+        f'<p class="verdict {kind}">{word}</p>'
+        f"<p>{html.escape(said[0].upper() + said[1:])}</p>{reach}"
+        f'<p class="small">test loss {loss} (no memory: {entry.baseline:.3g}), '
+        f"{entry.summary['parameters']:,} parameters</p></article>"
+    )
+
+
+# ------------------------------------------------------------------------- tables
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    top = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in head)
+    body = "".join(
+        f'<tr><th scope="row">{html.escape(row[0])}</th>'
+        + "".join(f"<td>{html.escape(text)}</td>" for text in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="scroll" tabindex="0"><table><thead><tr>{top}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _settings(entries: list[Entry], names: list[str]) -> str:
+    if not names:
+        return "<p>None.</p>"
+    rows = [
+        [name.replace("_", " "), *(_text(e.settings.get(name)) for e in entries)]
+        for name in names
+    ]
+    head = [e.name for e in entries] if len(entries) > 1 else ["all runs"]
+    return _table(["setting", *head], rows)
+
+
+def _text(value) -> str:
+    if value is None:
+        return "default"
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
+def _horizons(entries: list[Entry]) -> str:
+    rows = []
+    for entry in entries:
+        if entry.moments:
+            first, last = entry.moments[0], entry.moments[-1]
+            rows.append(
+                [
+                    entry.name,
+                    f"{_lag(first)} at update {first.step}",
+                    f"{_lag(last)} at update {last.step}",
+                    _share(last.saturated),
+                    _or_dash(first.spectral_radius),
+                    _or_dash(last.spectral_radius),
+                ]
+            )
+    head = [
+        "run",
+        "memory horizon, first measured",
+        "last measured",
+        "saturated, last",
+        "spectral radius, first",
+        "last",
+    ]
+    return _table(head, rows) if rows else "<p>Not measured.</p>"
+
+
+def _lag(moment) -> str:
+    return "all lags" if moment.horizon is None else f"{moment.horizon:g} steps"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else _percent(value)
+
+
+def _or_dash(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _solvers(entries: list[Entry]) -> str:
+    found = [reading.solver(entry) for entry in entries]
+    names = list(dict.fromkeys(name for own in found for name in own))
+    rows = [
+        [entry.name, *(own.get(name, "-") for name in names)]
+        for entry, own in zip(entries, found, strict=True)
+    ]
+    return _table(["run", *names], rows)
+
+
+def _files(entries: list[Entry], path: pathlib.Path, figures) -> str:
+    items = []
+    for entry in entries:
+        links = ", ".join(
+            f'<a href="{html.escape(address)}">{html.escape(name)}</a>'
+            for name, address in reading.links(entry, path)
+        )
+        items.append(f"<li><b>{html.escape(entry.name)}</b>: {links}</li>")
+    if figures:
+        links = ", ".join(
+            f'<a href="{html.escape(figure.relative_to(path.parent).as_posix())}">'
+            f"{html.escape(figure.name)}</a>"
+            for figure in figures
+        )
+        items.append(f"<li><b>figures for papers</b>: {links}</li>")
+    return f"<ul>{''.join(items)}</ul>"

@@ -1,0 +1,270 @@
+"""The report: what it says of runs, and the page in a real browser."""
+
+import contextlib
+import json
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import xml.etree.ElementTree
+
+import pytest
+
+from experiments import report as program
+from rnn_research import cells, config, models, report, runtime, tasks, training, values
+from rnn_research.training import run
+
+SETTINGS = (
+    models.ModelConfig(cell="gru", hidden_size=8),
+    run.TaskConfig(task="adding", length=12),
+    training.TrainConfig(
+        num_steps=20, batch_size=8, eval_every=10, eval_size=16, num_seeds=2
+    ),
+    run.FolderConfig(),
+    runtime.RunConfig(precision="float64"),
+)
+
+
+def trained(folder: pathlib.Path, *flags: str) -> str:
+    argv = [f"--workdir={folder}", *flags]
+    run.run("adding_problem", *config.parse(argv, *SETTINGS))
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A GRU that was watched, an LSTM that was not, and one at two learning rates."""
+    base = tmp_path_factory.mktemp("runs")
+    return [
+        trained(base / "gru", "--diagnose_every=10"),
+        trained(base / "lstm", "--cell=lstm"),
+        trained(base / "two", "--learning_rates=0.01,0.001", "--diagnose_every=10"),
+    ]
+
+
+def written(runs, tmp_path) -> str:
+    page = tmp_path / "out" / "report.html"
+    page.parent.mkdir()
+    argv = [*runs, f"--output={page}", "--precision=float64"]
+    settings = config.parse(argv, program.ReportConfig(), runtime.RunConfig())
+    program.main(*settings)
+    return page.read_text()
+
+
+def data_of(page: str) -> dict:
+    return json.loads(re.search(r'id="data">(.*?)</script>', page, re.S)[1])
+
+
+def test_what_is_drawn_is_what_was_recorded(runs, tmp_path):
+    page = written(runs, tmp_path)
+    found = data_of(page)["runs"]
+    # The first is also one of those at two rates, so settings alone do not tell.
+    names = [own["name"] for own in found]
+    assert names == ["gru", "lstm", "two, rate 0.01", "two, rate 0.001"]
+    told = [entry.name for entry in report.read(runs[:2])]
+    assert told == ["gru", "lstm"]
+    lines = pathlib.Path(runs[0], "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    last = [row for row in rows if row["step"] == 20]
+    losses = sorted(row["loss"] for row in last)
+    middle, low, high = found[0]["loss"][-1]
+    assert (low, high) == pytest.approx(tuple(losses), rel=1e-4)
+    assert middle == pytest.approx(sum(losses) / 2, rel=1e-4)
+    assert [moment["step"] for moment in found[0]["moments"]] == [10, 20]
+    watched = [row["diagnostics"]["gradient_log10"] for row in last]
+    relative = [each[-1] - each[0] for each in watched]
+    assert found[0]["moments"][-1]["log10"][-1] == pytest.approx(
+        sum(relative) / 2, rel=1e-4
+    )
+    # Not watched: measured before and after, from the checkpoint.
+    assert [moment["step"] for moment in found[1]["moments"]] == [0, 20]
+
+
+def test_the_page_needs_nothing_else_and_its_links_lead_somewhere(runs, tmp_path):
+    page = written(runs, tmp_path)
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "src=" not in page
+    addresses = re.findall(r'href="([^"]*)"', page)
+    files = [address for address in addresses if not address.startswith("data:")]
+    assert len(files) > 10
+    for address in files:
+        assert (tmp_path / "out" / address).exists(), address
+    drawing = tmp_path / "out" / "report" / "loss.svg"
+    assert xml.etree.ElementTree.parse(drawing).getroot().tag.endswith("svg")
+
+
+def test_names_and_texts_are_escaped(runs):
+    (entry,) = report.read(runs[:1])
+    wild = entry._replace(name="<script>alert(1)</script>", note="a < b & c")
+    page = pathlib.Path(runs[0]).parent / "wild.html"
+    report.render([wild], page)
+    text = page.read_text()
+    assert "<script>alert" not in text and "a &lt; b &amp; c" in text
+    assert data_of(text)["runs"][0]["name"] == wild.name
+
+
+def test_verdicts_follow_the_loss_and_the_horizon(runs):
+    (entry,) = report.read(runs[:1])
+
+    def told(loss, outcome="not solved", horizon=None):
+        ends = [
+            own | {"outcome": outcome, "test": {"loss": loss}} for own in entry.runs
+        ]
+        moment = entry.moments[-1]._replace(horizon=horizon)
+        changed = entry._replace(runs=ends, moments=[moment])
+        return report.verdict(changed)
+
+    assert told(0.001, "solved")[0] == "remembers"
+    assert "at every lag" in told(0.001, "solved")[1]
+    assert told(0.08)[0] == "in part"
+    word, said = told(0.17, horizon=4.0)
+    assert word == "does not remember" and "4 steps back, of 12" in said
+    assert "diverged" in told(float("nan"))[1]
+
+
+def test_what_cannot_be_reported_is_told(runs, tmp_path):
+    with pytest.raises(values.UsageError, match="holds no run"):
+        report.read([tmp_path])
+    with pytest.raises(values.UsageError, match="given twice"):
+        report.read([runs[0], runs[0]])
+    unfinished = tmp_path / "unfinished"
+    unfinished.mkdir()
+    shutil.copy(pathlib.Path(runs[0]) / "config.json", unfinished)
+    with pytest.raises(values.UsageError, match="has not ended"):
+        report.read([unfinished])
+    with pytest.raises(values.UsageError, match="which runs"):
+        program.main(program.ReportConfig(), runtime.RunConfig())
+    no_command = training.train(
+        cells.gru(4),
+        tasks.adding(8),
+        training.TrainConfig(num_steps=4, batch_size=4, eval_every=4, eval_size=4),
+        workdir=tmp_path / "library",
+        quiet=True,
+    )
+    assert no_command.summary
+    (entry,) = report.read([tmp_path / "library"])
+    assert not entry.moments and "not trained by a command" in entry.note
+
+
+# ---------------------------------------------------------------- in a real browser
+
+
+class Browser:
+    """Headless Chromium by the WebDriver protocol."""
+
+    def __init__(self, address: str, folder: pathlib.Path, dark: bool, width: int):
+        self._address = address
+        arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-first-run",
+            f"--user-data-dir={folder}",
+            f"--window-size={width},900",
+        ]
+        if dark:
+            arguments.append("--force-dark-mode")
+        capabilities = {
+            "goog:chromeOptions": {"args": arguments, "binary": CHROMIUM},
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }
+        body = {"capabilities": {"alwaysMatch": capabilities}}
+        self._session = f"/session/{self.ask('POST', '/session', body)['sessionId']}"
+
+    def ask(self, method: str, path: str, body=None):
+        request = urllib.request.Request(
+            self._address + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)["value"]
+
+    def open(self, page: pathlib.Path):
+        self.ask("POST", f"{self._session}/url", {"url": page.as_uri()})
+
+    def run(self, script: str):
+        body = {"script": script, "args": []}
+        return self.ask("POST", f"{self._session}/execute/sync", body)
+
+    def press(self, selector: str, key: str):
+        found = self.ask(
+            "POST",
+            f"{self._session}/element",
+            {"using": "css selector", "value": selector},
+        )
+        (element,) = found.values()
+        path = f"{self._session}/element/{element}/value"
+        self.ask("POST", path, {"text": key})
+
+    def logged(self) -> list[dict]:
+        return self.ask("POST", f"{self._session}/se/log", {"type": "browser"})
+
+    def close(self):
+        self.ask("DELETE", self._session)
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+ARROW_LEFT, HOME = "\ue012", "\ue011"
+
+
+@contextlib.contextmanager
+def browser(folder: pathlib.Path, *, dark=False, width=1100):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [DRIVER, f"--port={port}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(100):
+            with contextlib.suppress(urllib.error.URLError, ConnectionError):
+                urllib.request.urlopen(f"{address}/status", timeout=5).close()
+                break
+            time.sleep(0.1)
+        opened = Browser(address, folder, dark, width)
+        try:
+            yield opened
+        finally:
+            opened.close()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium and its driver")
+@pytest.mark.parametrize("width", [390, 1100])
+def test_in_a_browser_the_slider_moves_the_curves_and_nothing_is_logged(
+    runs, tmp_path, width
+):
+    written(runs, tmp_path)
+    curves = """return [...document.querySelectorAll('#gradient .curve')]
+        .map(curve => curve.getAttribute('d'))"""
+    with browser(tmp_path / "profile", width=width) as opened:
+        opened.open(tmp_path / "out" / "report.html")
+        last = opened.run(curves)
+        assert len(last) == 4 and all(last)
+        assert opened.run("return document.querySelectorAll('svg').length") == 3
+        text = "return document.getElementById('moment-text').textContent"
+        assert opened.run(text) == "20"
+        opened.press("#moment", ARROW_LEFT)
+        assert opened.run(text) == "10"
+        before = opened.run(curves)
+        assert before[0] != last[0] and before[2] != last[2]
+        opened.press("#moment", HOME)
+        assert opened.run(text) == "0"
+        wide = "return document.documentElement.scrollWidth - innerWidth"
+        assert opened.run(wide) <= 0
+        assert opened.logged() == []

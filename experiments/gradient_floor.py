@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from experiments.engine_speed import INPUT_SIZE, parse_shape
-from rnn_research import config, diagnostics, models, runtime, unroll
+from rnn_research import config, diagnostics, models, runtime, unroll, values
 from rnn_research.diagnostics import table
 from rnn_research.training import run_folder
 
@@ -44,7 +44,8 @@ class GradientFloorConfig(config.Settings):
 
 def main(settings: GradientFloorConfig, run_config: runtime.RunConfig):
     shapes = [parse_shape(text) for text in settings.shapes]
-    runtime.start(run_config, batch_size=1, hidden_size=1, num_devices=runtime.cores())
+    largest = max(batch for _, batch, _ in shapes)
+    runtime.start(run_config, batch_size=largest, hidden_size=1)
     engine = models.resolve_engine(settings.engine)
     folder = pathlib.Path(settings.workdir)
     run_folder.make(folder)
@@ -63,12 +64,15 @@ def main(settings: GradientFloorConfig, run_config: runtime.RunConfig):
 
 
 def measure(cell, length, batch, hidden, engine, rounds) -> dict:
-    devices = runtime.useful_cores(batch, hidden)
+    useful = min(runtime.useful_cores(batch, hidden), jax.local_device_count())
+    devices = runtime.largest_divisor(batch, useful)
     mesh = runtime.make_mesh(batch, num_devices=devices)
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     params = cell.init(jax.random.key(0), INPUT_SIZE)
     x = jax.random.normal(jax.random.key(1), (length, batch, INPUT_SIZE))
     blocks = diagnostics.recurrent_blocks(params, cell.groups(params))
+    if not blocks:
+        raise values.UsageError(f"{cell} has no recurrent weights that are square")
     W = jnp.concatenate(blocks, axis=1)
     params, x, W = jax.device_put((params, x, W), everywhere)
 

@@ -22,6 +22,7 @@ import numpy as np
 from rnn_research import config, diagnostics, models, plotting, runtime, values
 from rnn_research.cells.base import Cell
 from rnn_research.diagnostics import table
+from rnn_research.diagnostics.horizon import FORGOTTEN
 from rnn_research.training import run, run_folder
 
 
@@ -59,7 +60,6 @@ class GradientNormsConfig(config.Seeds):
 
 DEFAULT_CELLS = ("elman", "irnn", "lstm", "gru")
 DEFAULT_LENGTHS = (10, 30, 100, 300, 1000)
-HORIZON = 0.01  # of the gradient at the end is what counts as remembered
 
 
 def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
@@ -201,7 +201,7 @@ def fitted(rows: list[dict]) -> list[dict]:
         logs = logs.T * table.LOG_10
         try:
             rate = diagnostics.decay_rate(logs, lags=lags)
-            horizon = diagnostics.memory_horizon(logs, lags=lags, threshold=HORIZON)
+            horizon = diagnostics.memory_horizon(logs, lags=lags, threshold=FORGOTTEN)
         except values.UsageError:
             continue
         found.append(
@@ -239,9 +239,9 @@ def report(rows: list[dict], name: str):
     for curve in fitted(own):
         line += f", {curve['rate']:+.4f} nats a step"
         line += (
-            f", below {HORIZON:.0%} at lag {curve['horizon']:g}"
+            f", below {FORGOTTEN:.0%} at lag {curve['horizon']:g}"
             if np.isfinite(curve["horizon"])
-            else f", never below {HORIZON:.0%}"
+            else f", never below {FORGOTTEN:.0%}"
         )
     print(line, flush=True)
 

@@ -1,13 +1,14 @@
 """What helps a network against gradients that vanish or explode?
 
     python -m experiments.remedies --cells=elman,lstm --num_seeds=3
-    python -m experiments.remedies --cells='lstm,lstm(gate_bias=chrono(t_max=100))' \
+    python -m experiments.remedies --cells='lstm,lstm(forget_bias=chrono(t_max=100))' \
         --remedies=none,clip,penalties=omega(weight=4)+grad_clip=0.5
 
 Trains every cell with every remedy on one task and measures, as it learns, the gradient
 by lag, the memory horizon, saturation and spectral radius. A remedy is a name of the
 list below, or settings of its own, `setting=value` joined by `+`. Initialisation is a
-matter of the cell: irnn, lstm(gate_bias=...), elman(recurrent=normal(gain=0.9)).
+matter of the cell: irnn, lstm(forget_bias=...), elman(recurrent=normal(gain=0.9)).
+A remedy that does not fit a cell is left out, which is said.
 
 Each training has a folder of its own below --workdir, as of adding_problem, and the
 same command goes on where it was stopped. Writes remedies.csv (a row for each training
@@ -18,6 +19,8 @@ import dataclasses
 import json
 import math
 import pathlib
+
+import jax
 
 from rnn_research import config, models, plotting, runtime, training, values
 from rnn_research.diagnostics import table
@@ -76,13 +79,12 @@ def sweep(
         for cell in cells
         for remedy in remedies.remedies
     ]
-    for _, _, own_model, own_train in planned:  # before anything is trained
-        models.resolve_cell(own_model.cell, own_model.hidden_size)
-        models.resolve_engine(own_model.engine)
-        penalties.resolve(own_train.penalties or ())
     task = run.resolve_task(task_config.task, task_config.length)
+    fitting = [plan for plan in planned if fits(*plan, task)]  # all are looked at first
+    if not fitting:
+        raise values.UsageError("--remedies: none fits a cell of these on this task")
     rows, course = [], []
-    for cell, remedy, own_model, own_train in planned:
+    for cell, remedy, own_model, own_train in fitting:
         own_folder = folder / folder_name(f"{cell}-{remedy}")
         try:
             run.run(
@@ -93,7 +95,7 @@ def sweep(
                 run.FolderConfig(workdir=str(own_folder)),
                 run_config,
             )
-        except values.RunError as error:  # that is what some remedies are against
+        except values.Diverged as error:  # that is what some remedies are against
             print(error)
         labels = {"cell": cell, "remedy": remedy, "length": task.length}
         metrics = [labels | row for row in read_metrics(own_folder)]
@@ -127,42 +129,64 @@ def treated(cell, remedy, model_config, train_config):
         raise values.UsageError(f"remedy {remedy}: {error}") from None
 
 
+def fits(cell, remedy, model_config, train_config, task) -> bool:
+    """Whether the penalties have a meaning for the cell; says why not.
+
+    Raises:
+      values.UsageError: the cell, the engine or a penalty is not known.
+    """
+    own = models.resolve_cell(cell, model_config.hidden_size)
+    models.resolve_engine(model_config.engine)
+    terms = penalties.resolve(train_config.penalties or ())
+    model = models.build(own, task, model_config)
+
+    def values_of(key):
+        params, batch = model.init(key), task.sample(key, 1)
+        return [term.value(model, params, task, batch) for term in terms]
+
+    try:
+        jax.eval_shape(values_of, jax.random.key(0))
+    except values.UsageError as error:
+        print(f"{cell}, {remedy}: left out, {error}", flush=True)
+        return False
+    return True
+
+
 def folder_name(text: str) -> str:
     return "".join(c if c.isalnum() or c in "._=-" else "-" for c in text).strip("-")
 
 
 def read_metrics(folder: pathlib.Path) -> list[dict]:
-    path = folder / "metrics.jsonl"
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def ends_of(labels: dict, train_config, metrics: list[dict], folder) -> list[dict]:
     """A row for each run: how it ended, and what was measured last."""
-    summary = run_folder.read_json(folder / "summary.json") or {"runs": []}
+    summary = run_folder.read_json(folder / "summary.json")
     ended = {(own["seed"], own["learning_rate"]): own for own in summary["runs"]}
     rows = []
     for seed, rate in train_config.all_runs():
         own = [r for r in metrics if (r["seed"], r["learning_rate"]) == (seed, rate)]
         watched = [row["diagnostics"] for row in own if "diagnostics" in row]
         last = watched[-1] if watched else {}
-        end = ended.get((seed, rate), {"outcome": "diverged"})
-        norms = [_or_infinite(row["largest_grad_norm"]) for row in own]
-        losses = [row["loss"] for row in own if row["loss"] is not None]
+        end = ended[seed, rate]
+        norms = [row["largest_grad_norm"] for row in own]
+        norms.append(end["largest_grad_norm"])  # since the last of these
+        losses = [row["loss"] for row in own]
         rows.append(
             {
                 **labels,
                 "seed": seed,
                 "learning_rate": rate,
                 "outcome": end["outcome"],
-                "updates": end.get("steps", own[-1]["step"] if own else 0),
-                "loss": end["test"]["loss"] if "test" in end else math.nan,
+                "updates": end["steps"],
+                "loss": end["test"]["loss"],
                 "least_loss": min(losses, default=math.nan),
-                "horizon": _or_infinite(last.get("horizon")) if last else None,
+                "horizon": _or_infinite(last["horizon"]) if "horizon" in last else None,
                 "saturated": last.get("saturated"),
                 "spectral_radius": last.get("spectral_radius"),
-                "largest_grad_norm": max(norms, default=None),
+                "largest_grad_norm": max(_or_infinite(norm) for norm in norms),
             }
         )
     return rows

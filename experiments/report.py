@@ -33,9 +33,16 @@ def main(settings: ReportConfig, run_config: runtime.RunConfig):
         raise values.UsageError(
             "which runs? python -m experiments.report runs/adding_problem/gru-..."
         )
-    runtime.start(run_config, batch_size=1, hidden_size=1)
-    entries = report.read(settings.runs)
     page = pathlib.Path(settings.output)
+    if page.suffix != ".html":
+        raise values.UsageError(f"--output={page}: must end in .html")
+    runtime.start(run_config, batch_size=1, hidden_size=1)
+    files = [path for path in settings.runs if pathlib.Path(path).is_file()]
+    if files:  # as of runs/remedies/*
+        print(f"left out, not folders: {', '.join(files)}")
+    entries = report.read(path for path in settings.runs if path not in files)
+    if not entries:
+        raise values.UsageError("there is no folder among the runs")
     folder = page.with_suffix("")
     run_folder.make(folder)
     figures = [folder / f"loss{suffix}" for suffix in (".png", ".svg")]

@@ -29,6 +29,10 @@ class RunError(RuntimeError):
     """A run that was set up rightly could not go on; the message says why."""
 
 
+class Diverged(RunError):
+    """No run of a training has a finite loss and gradient any more."""
+
+
 class Interrupted(KeyboardInterrupt):
     """A run was asked to stop; if it has a folder, it has saved there."""
 

@@ -361,6 +361,14 @@ def test_a_wrong_remedy_is_told_before_anything_is_trained(flag, told, run_in, c
     assert told in captured.err and "update" not in captured.out
 
 
+def test_a_remedy_that_does_not_fit_a_cell_is_left_out(run_in, capsys):
+    remedies_given = "--remedies=none,spectral_radius"
+    folder = run_in(remedies, sweep_settings(), "--cells=min_gru", remedies_given)
+    (row,) = table.read_csv(folder / "runs" / "remedies" / "remedies.csv")
+    assert row["remedy"] == "none"
+    assert "left out, penalty spectral_radius" in capsys.readouterr().out
+
+
 def test_exploding_tells_of_runs_that_diverge(run_in, capsys):
     folder = run_in(
         exploding,
@@ -371,6 +379,7 @@ def test_exploding_tells_of_runs_that_diverge(run_in, capsys):
     )
     rows = list(table.read_csv(folder / "runs" / "exploding" / "exploding.csv"))
     assert rows[0]["outcome"] == "diverged"
+    assert float(rows[0]["largest_grad_norm"]) > 1e3
     assert (folder / "runs/exploding/exploding.png").read_bytes().startswith(PNG)
     assert "update 2 has loss" in capsys.readouterr().out
 

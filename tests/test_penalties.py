@@ -91,7 +91,7 @@ def test_omega_of_an_orthogonal_linear_network_is_zero_and_masks_add_nothing():
 
 
 def test_omega_where_nothing_comes_back_is_no_nan():
-    """A dead ReLU has no gradient: nothing is added, and its derivative is zero."""
+    """Of a dead ReLU only the last step is told, that it passes nothing on: 1."""
     task = tasks.adding(6)
     model = models.build(cells.elman(4, activation="relu"), task)
     params = model.init(jax.random.key(0))
@@ -100,8 +100,22 @@ def test_omega_where_nothing_comes_back_is_no_nan():
     value, gradient = jax.value_and_grad(penalties.omega().value, argnums=1)(
         model, dead, task, batch
     )
-    assert np.isfinite(value)
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+    np.testing.assert_allclose(value, penalties.omega().value(model, dead, task, batch))
+    np.testing.assert_allclose(value, 2.0)
+    assert not any(np.asarray(leaf).any() for leaf in jax.tree.leaves(gradient))
+
+
+def test_flossing_where_a_direction_is_lost_adds_nothing():
+    task = tasks.adding(20)
+    model = models.build(cells.elman(8, activation="relu"), task)
+    params = model.init(jax.random.key(0))
+    dead = params._replace(body=params.body._replace(b_h=jnp.full(8, -100.0)))
+    batch = task.sample(jax.random.key(1), 3)
+    value, gradient = jax.value_and_grad(penalties.flossing(count=4).value, argnums=1)(
+        model, dead, task, batch
+    )
+    assert value == 0
+    assert not any(np.asarray(leaf).any() for leaf in jax.tree.leaves(gradient))
 
 
 @pytest.mark.parametrize("cell", [cells.lru(4), cells.lstm(3), cells.gru(3)])
@@ -159,8 +173,8 @@ def test_flossing_of_a_diagonal_map_has_a_closed_form():
     )
     a = np.array([0.5, 1.5, -0.9])
     logs = np.log(np.abs(a))
-    np.testing.assert_allclose(value, (logs**2).sum(), rtol=0.02)
-    np.testing.assert_allclose(gradient.body, 2 * logs / a, rtol=0.03)
+    np.testing.assert_allclose(value, (logs**2).sum(), rtol=0.03)
+    np.testing.assert_allclose(gradient.body, 2 * logs / a, rtol=0.05)
 
 
 def test_flossing_pushes_exponents_to_zero():
@@ -284,6 +298,19 @@ def test_penalties_count_for_as_long_as_said():
     assert same(always, ends(penalties=term, penalty_steps=6))
     three = ends(penalties=term, penalty_steps=3)
     assert not same(three, always) and not same(three, never)
+
+
+@pytest.mark.parametrize("term", ["omega", "flossing(count=2)", "orthogonality"])
+def test_penalties_do_not_depend_on_how_the_batch_is_divided(term):
+    task = tasks.adding(18)
+    ends = []
+    for devices in (1, 2):
+        config = dataclasses.replace(
+            SMALL, num_steps=3, penalties=(term,), num_devices=devices
+        )
+        ends.append(training.train(cells.elman(4), task, config, quiet=True).params)
+    pairs = zip(*map(jax.tree.leaves, ends), strict=True)
+    assert all(np.allclose(a, b, rtol=1e-10, atol=1e-12) for a, b in pairs)
 
 
 def test_clipping_by_value_turns_the_gradient_and_by_norm_keeps_its_direction():

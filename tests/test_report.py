@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import pathlib
 import re
 import shutil
@@ -119,11 +120,41 @@ def test_verdicts_follow_the_loss_and_the_horizon(runs):
         return report.verdict(changed)
 
     assert told(0.001, "solved")[0] == "remembers"
-    assert "at every lag" in told(0.001, "solved")[1]
+    assert "at every lag" in told(0.001, "solved", math.inf)[1]
+    assert "gradient" not in told(0.001, "solved", None)[1]  # not measurable
     assert told(0.08)[0] == "in part"
     word, said = told(0.17, horizon=4.0)
     assert word == "does not remember" and "4 steps back, of 12" in said
-    assert "diverged" in told(float("nan"))[1]
+    assert told(0.11, "diverged") == ("does not remember", "2 of 2 diverged.")
+    one = [entry.runs[0] | {"outcome": "solved", "steps": 7}, entry.runs[1]]
+    three = entry._replace(runs=[*one, entry.runs[1]], moments=[])
+    three = three._replace(runs=[r | {"test": {"loss": 0.17}} for r in three.runs])
+    assert "solved by 1 of 3" in report.verdict(three)[1] and three.updates == 7
+
+
+def test_a_seed_that_has_stopped_stays_where_it_was(runs, tmp_path):
+    folder = tmp_path / "gru"
+    shutil.copytree(runs[0], folder)
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    first = [row for row in rows if row["seed"] == 0][0]
+    rows = [first, *(row for row in rows if row["seed"] == 1)]
+    (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (entry,) = report.read([folder])
+    last = [first, rows[-1]]
+    loss = [row["loss"] for row in last]
+    assert entry.loss[-1] == (sum(loss) / 2, min(loss), max(loss))
+    radii = [row["diagnostics"]["spectral_radius"] for row in last]
+    assert entry.moments[-1].spectral_radius == pytest.approx(sum(radii) / 2)
+
+
+def test_runs_that_diverged_are_reported(tmp_path):
+    with pytest.raises(values.Diverged):
+        trained(tmp_path / "run", "--learning_rate=1e300", "--optimizer=sgd")
+    page = written([str(tmp_path / "run"), str(tmp_path / "nothing.csv")][:1], tmp_path)
+    assert "2 of 2 diverged" in page
+    (found,) = data_of(page)["runs"]
+    assert found["loss"] == [] and found["moments"] == []
 
 
 def test_what_cannot_be_reported_is_told(runs, tmp_path):
@@ -169,8 +200,7 @@ class Browser:
             f"--user-data-dir={folder}",
             f"--window-size={width},900",
         ]
-        if dark:
-            arguments.append("--force-dark-mode")
+        arguments.append(f"--blink-settings=preferredColorScheme={0 if dark else 1}")
         capabilities = {
             "goog:chromeOptions": {"args": arguments, "binary": CHROMIUM},
             "goog:loggingPrefs": {"browser": "ALL"},
@@ -245,14 +275,14 @@ def browser(folder: pathlib.Path, *, dark=False, width=1100):
 
 
 @pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium and its driver")
-@pytest.mark.parametrize("width", [390, 1100])
+@pytest.mark.parametrize("width, dark", [(390, True), (1100, False)])
 def test_in_a_browser_the_slider_moves_the_curves_and_nothing_is_logged(
-    runs, tmp_path, width
+    runs, tmp_path, width, dark
 ):
     written(runs, tmp_path)
     curves = """return [...document.querySelectorAll('#gradient .curve')]
         .map(curve => curve.getAttribute('d'))"""
-    with browser(tmp_path / "profile", width=width) as opened:
+    with browser(tmp_path / "profile", dark=dark, width=width) as opened:
         opened.open(tmp_path / "out" / "report.html")
         last = opened.run(curves)
         assert len(last) == 4 and all(last)
@@ -265,6 +295,9 @@ def test_in_a_browser_the_slider_moves_the_curves_and_nothing_is_logged(
         assert before[0] != last[0] and before[2] != last[2]
         opened.press("#moment", HOME)
         assert opened.run(text) == "0"
+        assert len(opened.run(curves)) == 1  # the others were not measured yet
         wide = "return document.documentElement.scrollWidth - innerWidth"
         assert opened.run(wide) <= 0
+        page = "return getComputedStyle(document.body).backgroundColor"
+        assert opened.run(page) == ("rgb(20, 23, 26)" if dark else "rgb(255, 255, 255)")
         assert opened.logged() == []

@@ -74,13 +74,13 @@ class _At(NamedTuple):
 def _backward(setup: Setup, final, outputs, note):
     """(dL/dh_0 as _Scaled, note(_At) of every step)."""
     recurrence = setup.recurrence
-    drives = recurrence.project(setup.inputs)
-    last, before = forward(setup, drives)
+    last, before = forward(setup)
     start = jax.tree.map(jnp.zeros_like, last)
     scaled = _add(_Scaled(start, jnp.full(_batch(last), -jnp.inf)), final)
 
     def backward(scaled, given):
-        h, drive, inputs, dy = given
+        h, inputs, dy = given
+        drive = recurrence.project(inputs)
         new, pull = jax.vjp(recurrence.step, h, drive)
         d_drives = []
         if dy is not None:
@@ -93,7 +93,7 @@ def _backward(setup: Setup, final, outputs, note):
         noted = note(_At(scaled, recurrence, inputs, d_drives))
         return _rescale(d_before, scaled.log), noted
 
-    given = before, drives, setup.inputs, outputs
+    given = before, setup.inputs, outputs
     return jax.lax.scan(backward, scaled, given, reverse=True)
 
 
@@ -115,7 +115,7 @@ def state_loss_log_norms(cell, params: Tree, x: jax.Array, **options) -> jax.Arr
 
 
 def _state_loss(setup: Setup) -> jax.Array:
-    final, _ = forward(setup, setup.recurrence.project(setup.inputs))
+    final, _ = forward(setup)
     return adjoint_log_norms(setup, final=jax.tree.map(jnp.conj, final))
 
 
@@ -197,18 +197,19 @@ def _batch(state: Tree) -> tuple[int, ...]:
     return jax.tree.leaves(state)[0].shape[:1]
 
 
-def forward(setup: Setup, drives: Tree) -> tuple[Tree, Tree]:
+def forward(setup: Setup) -> tuple[Tree, Tree]:
     """h_T, and the states h_0 ... h_{T-1} that the steps start from."""
+    recurrence = setup.recurrence
 
-    def body(h, drive):
-        return setup.recurrence.step(h, drive), h
+    def body(h, inputs):
+        return recurrence.step(h, recurrence.project(inputs)), h
 
-    return jax.lax.scan(body, setup.state, drives)
+    return jax.lax.scan(body, setup.state, setup.inputs)
 
 
-def states_of(setup: Setup, drives: Tree) -> Tree:
+def states_of(setup: Setup) -> Tree:
     """The states h_1 ... h_T that the steps make."""
-    last, before = forward(setup, drives)
+    last, before = forward(setup)
     return one_later(before, last)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from rnn_research import values
 
 LAGS = 200  # all pairs of more would take long
+FORGOTTEN = 0.01  # of the gradient at the end
 
 
 class Horizon(NamedTuple):
@@ -22,7 +23,7 @@ def memory_horizon(
     log_norms,
     *,
     lags=None,
-    threshold: float = 0.01,
+    threshold: float = FORGOTTEN,
     samples: int = 1000,
     seed: int = 0,
 ) -> Horizon:

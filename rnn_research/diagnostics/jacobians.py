@@ -68,7 +68,7 @@ def product_log_singular_values(
 def _of_products(setup: Setup, lags, measure):
     """measure(matrices [B, n, n], log [B]) of dh_T/dh_{T-k} = matrices * exp(log)."""
     lags, length = np.asarray(lags), length_of(setup.inputs)
-    whole = lags.ndim == 1 and np.issubdtype(lags.dtype, np.integer)
+    whole = lags.ndim == 1 and lags.size and np.issubdtype(lags.dtype, np.integer)
     if not (whole and (np.diff(lags) > 0).all() and 0 <= lags[0] <= lags[-1] <= length):
         raise values.UsageError(
             f"lags must be whole numbers, increasing, from 0 to T = {length}; got "
@@ -76,7 +76,7 @@ def _of_products(setup: Setup, lags, measure):
         )
     recurrence = setup.recurrence
     drives = recurrence.project(setup.inputs)
-    last, before = forward(setup, drives)
+    last, before = forward(setup)
     to_real, from_real = real_vector(last)
     batch, size = to_real(last).shape
     dtype = to_real(last).dtype
@@ -139,7 +139,7 @@ def _of_steps(setup: Setup, measure, at_once: int):
     """measure(dh_t/dh_{t-1} [B, n, n]) for every t; so many Jacobians are held."""
     recurrence = setup.recurrence
     drives = recurrence.project(setup.inputs)
-    _, before = forward(setup, drives)
+    _, before = forward(setup)
     to_real, from_real = real_vector(setup.state)
     start = to_real(setup.state)
     batch, size = start.shape
@@ -229,7 +229,7 @@ def spectral_log_norm(
     setup = set_up(cell, params, x, **options)
     recurrence = setup.recurrence
     drives = recurrence.project(setup.inputs)
-    _, before = forward(setup, drives)
+    _, before = forward(setup)
     to_real, from_real = real_vector(setup.state)
     given = jax.tree.map(
         lambda leaf: leaf[length - lag :], (jax.vmap(to_real)(before), drives)

@@ -95,8 +95,9 @@ def exponents_of(
         logs = jnp.log(jnp.abs(jnp.diagonal(stretched, axis1=-2, axis2=-1)))
         return (h, directions, sums.at[block].add(jnp.where(counts, logs, 0))), None
 
-    normal = jax.random.normal(jax.random.key(0), (batch, size, count), start.dtype)
+    normal = jax.random.normal(jax.random.key(0), (size, count), start.dtype)
     directions = jnp.linalg.qr(normal)[0]
+    directions = jnp.broadcast_to(directions, (batch, size, count))
     carry = start, directions, jnp.zeros((BLOCKS, batch, count), start.dtype)
     given = inputs, jnp.asarray(block), jnp.arange(length) >= transient
     (_, _, sums), _ = jax.lax.scan(body, carry, given)

@@ -87,7 +87,7 @@ def curse_of_memory(
 
     def run(params):
         setup = set_up(cell, params, x, **options)
-        return states_of(setup, setup.recurrence.project(setup.inputs))
+        return states_of(setup)
 
     h, sensitivity = jax.jvp(run, (params,), (direction,))
     return Curse(_variance(h), _variance(sensitivity))

@@ -43,7 +43,7 @@ def saturation(cell, params: Tree, x: jax.Array, **options) -> Saturation:
     setup = set_up(cell, params, x, **options)
     w, start = setup.recurrence.weights
     drives = setup.recurrence.project(setup.inputs)
-    last, before = forward(setup, drives)
+    last, before = forward(setup)
     states = one_later(before, last)
     if drives.reset is not None:
         before = where(drives.reset, start, before)

@@ -76,13 +76,17 @@ MOST_LAGS = 2000  # of one curve; longer ones are thinned
 def gradient_rows(log_norms, **labels) -> list[dict]:
     """Rows of dL/dh by lag from `adjoint_log_norms` [T + 1, B], relative to lag 0.
 
-    All lags up to T = 2000; of longer sequences as many, evenly spread, with T - 1 and
-    T, which are the first step and the initial state.
+    All lags up to T = 2000; of longer sequences up to so many, half of them evenly
+    spread and half on a logarithmic scale, with T - 1 and T, the first step and the
+    initial state.
     """
     log_norms = np.asarray(log_norms)[::-1]  # lag 0 first
     length = log_norms.shape[0] - 1
-    lags = np.arange(0, length + 1, -(-length // MOST_LAGS))
-    lags = np.union1d(lags, [length - 1, length])
+    lags = np.arange(length + 1)
+    if length > MOST_LAGS:
+        even = np.linspace(0, length, MOST_LAGS // 2).round().astype(int)
+        lags = np.union1d(even, spread_lags(length, MOST_LAGS // 2))
+        lags = np.union1d(lags, [length - 1])
     reference = log_norms[0]
     return norm_rows(
         log_norms[lags], lags, reference=reference, quantity="dL/dh", **labels

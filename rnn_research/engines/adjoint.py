@@ -71,7 +71,7 @@ def default_chunk(recurrence, state, inputs) -> int:
     drive = jax.eval_shape(recurrence.project, base.at(inputs, 0))
     step_bytes = base.size_in_bytes((drive, state))
     most = int(np.clip(CHUNK_BYTES // step_bytes, SMALLEST_CHUNK, LARGEST_CHUNK))
-    return base.even_chunk(base.length_of(inputs), most)
+    return base.even_chunk(base.length_of(inputs), most, least=SMALLEST_CHUNK)
 
 
 def fits(recurrence, state, inputs) -> bool:

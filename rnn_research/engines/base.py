@@ -86,12 +86,12 @@ def size_in_bytes(tree: Tree) -> int:
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
-def even_chunk(length: int, most: int) -> int:
+def even_chunk(length: int, most: int, least: int = 1) -> int:
     """At most `most` steps, a divisor of `length` if there is one near by.
 
     A rest of another length would be compiled by itself, and the inputs copied.
     """
-    near = range(min(most, length), most // 2, -1)
+    near = range(min(most, length), max(most // 2, least - 1), -1)
     return next((size for size in near if length % size == 0), min(most, length))
 
 

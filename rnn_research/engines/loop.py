@@ -18,8 +18,8 @@ def fastest_loop(recurrence, state, inputs) -> Callable:
     """The `run` of an engine that does a step after the other.
 
     On CPUs adjoint, or sequential where the state is a matrix, what a step makes is
-    much, or the state is wide and the batch not divided over devices; on accelerators
-    sequential with the projection before the loop.
+    much, or the state is wide and JAX has one device, over which no batch is divided;
+    on accelerators sequential with the projection before the loop.
     """
     if jax.default_backend() != "cpu":
         return sequential(project="sequence").run

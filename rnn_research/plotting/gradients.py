@@ -13,6 +13,8 @@ from rnn_research.plotting.style import (
     styled,
 )
 
+MOST_EVEN_LAGS = 1000  # on a longer axis of even lags the first hundred vanish
+
 
 @styled
 def gradient_decay(rows: list[dict], path: pathlib.Path):
@@ -47,7 +49,9 @@ def gradient_decay(rows: list[dict], path: pathlib.Path):
     figure, axes = new_figure(panels, width, 2.8 + 0.18 * legend_lines)
     relative = r"$\|\partial L/\partial h_{%s}\|\;/\;\|\partial L/\partial h_T\|$"
     norm_panel(axes[0], by_lag)
-    axes[0].set_xlim(0, longest)
+    if longest > MOST_EVEN_LAGS:
+        axes[0].set_xscale("log")
+    axes[0].set_xlim(int(longest > MOST_EVEN_LAGS), longest)
     axes[0].set_xlabel("lag $k$ (steps before the end)")
     axes[0].set_ylabel(relative % "T-k")
     axes[0].set_title(f"Gradient by lag, T = {longest}")

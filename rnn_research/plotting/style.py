@@ -71,6 +71,11 @@ def draw_line(axes, rows: list[dict], name: str, **look):
     axes.plot(steps, losses, **look)
 
 
+def dashes(index: int):
+    """The line style of curve number `index`, whose colours begin anew after eight."""
+    return "-" if index < len(COLORS) else (0, (4, 2))
+
+
 class Curve:
     """One line with a band: x -> the values over seeds."""
 
@@ -113,7 +118,6 @@ def norm_panel(axes, curves: dict[str, Curve], marker: str | None = None):
 
     for index, (label, (x, *three)) in enumerate(lines.items()):
         color = COLORS[index % len(COLORS)]
-        dashes = "-" if index < len(COLORS) else (0, (4, 2))
         middle, low, high = (
             [v if math.isfinite(v) else zero for v in one] for one in three
         )
@@ -121,7 +125,7 @@ def norm_panel(axes, curves: dict[str, Curve], marker: str | None = None):
             x,
             middle,
             color=color,
-            linestyle=dashes,
+            linestyle=dashes(index),
             marker=marker,
             markersize=3,
             label=label,

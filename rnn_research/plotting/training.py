@@ -4,9 +4,11 @@ import math
 import pathlib
 from collections.abc import Callable
 
+from rnn_research.diagnostics.horizon import FORGOTTEN
 from rnn_research.plotting.style import (
     COLORS,
     Curve,
+    dashes,
     draw_level,
     draw_line,
     label_ends,
@@ -100,8 +102,8 @@ def gradients_during_training(rows: list[dict], path: pathlib.Path, *, baseline:
     for index, row in enumerate(chosen):
         color = palette(0.9 * index / max(1, count - 1))
         found = row["diagnostics"]
-        pairs = zip(found["gradient_lags"], found["gradient_log10"], strict=True)
-        lags, logs = zip(*((k, v) for k, v in pairs if v is not None), strict=True)
+        logs = [math.nan if v is None else v for v in found["gradient_log10"]]
+        lags = found["gradient_lags"]
         label = f"update {row['step']}"
         axes[0].plot(lags, logs, color=color, linewidth=1.2, label=label)
         axes[1].plot(row["step"], row["loss"], color=color, marker="o", zorder=3)
@@ -118,7 +120,7 @@ def gradients_during_training(rows: list[dict], path: pathlib.Path, *, baseline:
     axes[1].set_ylabel("validation loss (dashed: memoryless)")
     axes[1].set_title("Loss")
     steps = [row["step"] for row in rows]
-    horizons = [row["diagnostics"]["horizon"] for row in rows]
+    horizons = [row["diagnostics"].get("horizon", math.nan) for row in rows]
     longest = max(rows[-1]["diagnostics"]["gradient_lags"])
     inside = [longest if horizon is None else horizon for horizon in horizons]
     axes[2].plot(steps, inside, color=COLORS[0], marker="o", markersize=3)
@@ -196,7 +198,8 @@ def remedies(rows: list[dict], path: pathlib.Path, *, baseline: float, title: st
     Args:
       rows: with cell, remedy, outcome, length, loss, updates, horizon,
         spectral_radius, largest_grad_norm; what was not measured is None; a horizon
-        beyond all lags is infinite and drawn as an arrow at the length.
+        beyond all lags is infinite and drawn as an arrow at the length, a gradient that
+        is not finite as one at the edge.
       path: the PNG to write.
       baseline: the loss without memory.
     """
@@ -221,11 +224,14 @@ def remedies(rows: list[dict], path: pathlib.Path, *, baseline: float, title: st
                 if row["cell"] != cell or value is None or math.isnan(value):
                     continue
                 beyond = math.isinf(value)
-                if beyond and quantity != "horizon":
-                    continue
+                at_edge = beyond and quantity != "horizon"
+                x = row["length"] if beyond else value
                 panel.plot(
-                    row["length"] if beyond else value,
+                    1.0 if at_edge else x,
                     names.index(row["remedy"]) + offset,
+                    transform=panel.get_yaxis_transform()
+                    if at_edge
+                    else panel.transData,
                     marker=">" if beyond else "o",
                     markersize=5,
                     markeredgecolor=color,
@@ -265,9 +271,11 @@ def compared_losses(entries, path: pathlib.Path):
     figure, (axes,) = new_figure(1, 5.2, 3.3)
     ends = []
     for index, entry in enumerate(entries):
+        if not entry.loss:
+            continue
         color = COLORS[index % len(COLORS)]
         middle, low, high = (list(column) for column in zip(*entry.loss, strict=True))
-        axes.plot(entry.steps, middle, color=color)
+        axes.plot(entry.steps, middle, color=color, linestyle=dashes(index))
         axes.fill_between(entry.steps, low, high, color=color, alpha=0.18, linewidth=0)
         ends.append((entry.steps[-1], middle[-1], entry.name, color))
     for baseline in {entry.baseline for entry in entries}:
@@ -296,7 +304,7 @@ def compared_gradients(entries, path: pathlib.Path):
         for lag, value in zip(last.lags, last.log10, strict=True):
             lines[entry.name].add(lag, -math.inf if value is None else value)
     norm_panel(axes, lines)
-    draw_level(axes, -2, "1 % left")
+    draw_level(axes, math.log10(FORGOTTEN), f"{FORGOTTEN:.0%} left")
     axes.set_xlim(left=0)
     axes.set_xlabel("lag $k$ (steps before the end)")
     axes.set_ylabel(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from rnn_research import values
 from rnn_research.training import run, run_folder
-from rnn_research.training.standing import SOLVED
+from rnn_research.training.standing import DIVERGED, SOLVED
 from rnn_research.training.watch import Watch
 
 FILES = (
@@ -35,7 +35,7 @@ class Moment(NamedTuple):
     step: int
     lags: list[int]
     log10: list[float | None]  # of ||dL/dh_{T-k}|| / ||dL/dh_T||; None is zero
-    horizon: float | None  # None: beyond all lags
+    horizon: float | None  # inf: beyond all lags; None: no gradient to measure
     saturated: float | None
     spectral_radius: float | None
 
@@ -70,8 +70,16 @@ class Entry(NamedTuple):
         return statistics.median(_or_infinite(r["test"]["loss"]) for r in self.runs)
 
     @property
+    def diverged(self) -> int:
+        return sum(run["outcome"] == DIVERGED for run in self.runs)
+
+    @property
     def updates(self) -> float:
-        return statistics.median(run["steps"] for run in self.runs)
+        """To the end of the runs that solved the task, or of all if none did."""
+        ends = [
+            r["steps"] for r in self.runs if r["outcome"] == SOLVED or not self.solved
+        ]
+        return statistics.median(ends)
 
 
 def read(folders) -> list[Entry]:
@@ -149,6 +157,8 @@ def _of_folder(folder: pathlib.Path) -> list[Entry]:
         raise values.UsageError(
             f"{folder}: the run has not ended; the command that began it goes on"
         )
+    if "learning_rates" not in settings or "runs" not in summary:
+        raise values.UsageError(f"{folder} was trained by another version of this code")
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     shared = {k: v for k, v in settings.items() if k not in NOT_COMPARED}
@@ -190,28 +200,34 @@ def _bands(rows: list[dict]):
 
 
 def _moments(folder, rows: list[dict], rate: float) -> tuple[list[Moment], str]:
-    watched = [row for row in rows if "diagnostics" in row]
-    by_step: dict[int, list[dict]] = {}
-    for row in watched:
-        by_step.setdefault(row["step"], []).append(row["diagnostics"])
-    if not by_step:
+    """What was watched, median over seeds; one that has stopped stays where it was."""
+    watched = [
+        (row["step"], row["seed"], row["diagnostics"])
+        for row in rows
+        if "diagnostics" in row
+    ]
+    if not watched:
         try:
-            by_step = _measured(folder, rate)
-        except values.UsageError as error:
+            watched = _measured(folder, rate)
+        except (values.UsageError, values.RunError) as error:
             return [], str(error)
-    return [_moment(step, found) for step, found in sorted(by_step.items())], ""
+    moments = []
+    last: dict[int, dict] = {}
+    for step in sorted({step for step, _, _ in watched}):
+        last |= {seed: found for at, seed, found in watched if at == step}
+        moments.append(_moment(step, list(last.values())))
+    return moments, ""
 
 
-def _measured(folder, rate: float) -> dict[int, list[dict]]:
+def _measured(folder, rate: float) -> list[tuple[int, int, dict]]:
     """What --diagnose_every would have given, before and after training."""
-    found: dict[int, list[dict]] = {}
     loaded = [one for one in run.load_all(folder) if one.learning_rate == rate]
     watch = Watch(loaded[0].model, loaded[0].task)
-    last = max(one.step for one in loaded)
-    for one in loaded:
-        for step, params in ((0, one.initial_params), (last, one.params)):
-            found.setdefault(step, []).append(watch.measure(params, one.seed, step))
-    return found
+    return [
+        (step, one.seed, watch.measure(params, one.seed, step))
+        for one in loaded
+        for step, params in ((0, one.initial_params), (one.step, one.params))
+    ]
 
 
 def _moment(step: int, found: list[dict]) -> Moment:
@@ -221,13 +237,12 @@ def _moment(step: int, found: list[dict]) -> Moment:
         relative = [_relative(own["gradient_log10"], index) for own in found]
         middle = statistics.median(relative)
         by_lag.append(middle if math.isfinite(middle) else None)
-    horizons = [math.inf if own["horizon"] is None else own["horizon"] for own in found]
-    horizon = statistics.median(horizons)
+    horizons = [own["horizon"] for own in found if "horizon" in own]
     return Moment(
         step,
         lags,
         by_lag,
-        horizon if math.isfinite(horizon) else None,
+        _median(_or_infinite(horizon) for horizon in horizons),
         _median(own.get("saturated") for own in found),
         _median(own.get("spectral_radius") for own in found),
     )

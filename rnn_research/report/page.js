@@ -47,7 +47,7 @@ function chart(id, spec) {
   const holder = document.getElementById(id);
   holder.replaceChildren();
   const width = Math.max(280, holder.clientWidth), height = width < 560 ? 280 : 340;
-  const named = width >= 560;
+  const named = width >= 560 && spec.series.length <= 14;
   const longest = Math.max(...spec.series.map(s => s.name.length), 4);
   const labelWidth = named ? Math.min(200, 7 * longest + 14) : 14;
   const box = {left: 62, right: width - labelWidth, top: 12, bottom: height - 44};
@@ -92,7 +92,9 @@ function chart(id, spec) {
       pen = "L";
     }
     if (!d) continue;
-    make(svg, "path", {class: "curve", style: stroke, d, "data-name": series.name});
+    const curve = make(svg, "path", {class: "curve", style: stroke, d});
+    if (series.index >= 8) curve.style.strokeDasharray = "7 4";
+    make(curve, "title", {}, series.name);
     const known = series.points.filter(p => p[1] !== null);
     const [x, y] = known[known.length - 1];
     make(svg, "circle", {cx: sx(x), cy: sy(y), r: 3.2, style: `fill:${color(series.index)}`});
@@ -140,7 +142,8 @@ function directLabels(svg, ends, box) {
     const x = box.right + 9;
     if (Math.abs(end.at - end.y) > 2 || box.right - end.x > 6)
       make(svg, "line", {x1: end.x + 5, y1: end.y, x2: x - 2, y2: end.at, style: `stroke:${color(end.series.index)};opacity:.45`});
-    make(svg, "text", {x, y: end.at + 4, style: `fill:${color(end.series.index)};font-weight:600`}, name);
+    const label = make(svg, "text", {x, y: end.at + 4, style: `fill:${color(end.series.index)};font-weight:600`}, name);
+    make(label, "title", {}, end.series.name);
   }
 }
 
@@ -185,15 +188,15 @@ const slider = document.getElementById("moment");
 
 function drawGradient() {
   const step = moments[+slider.value];
-  const series = watched.map(run => {
+  const series = watched.filter(run => run.moments[0].step <= step).map(run => {
     const there = run.moments.filter(m => m.step <= step);
-    const now = there.length ? there[there.length - 1] : run.moments[0];
+    const now = there[there.length - 1];
     return {name: run.name, index: run.index, points: now.lags.map((lag, i) => [lag, now.log10[i]])};
   });
   const all = watched.flatMap(run => run.moments.flatMap(m => m.log10)).filter(y => y !== null);
-  const high = Math.max(...all, 0), low = Math.max(Math.min(...all, data.forgotten - 1), high - 24);
+  const high = Math.max(...all, 0), low = Math.max(Math.min(...all, data.forgotten.log10 - 1), high - 24);
   const longest = Math.max(...watched.flatMap(run => run.moments.flatMap(m => m.lags)));
-  chart("gradient", {series, levels: [{y: data.forgotten, name: "1 % left"}],
+  chart("gradient", {series, levels: [{y: data.forgotten.log10, name: `${data.forgotten.name} left`}],
     x: {label: "lag k (steps before the end)", short: "lag", range: [0, longest]},
     y: {label: "length of the gradient, relative", range: [low - 0.3, high + 0.3], log: true},
     say: `Gradient by lag at update ${step}`});
@@ -203,7 +206,7 @@ function drawGradient() {
 
 function drawHorizon() {
   const series = watched.map(run => ({name: run.name, index: run.index,
-    points: run.moments.map(m => [m.step, m.horizon === null ? run.length : m.horizon])}));
+    points: run.moments.map(m => [m.step, m.horizon])}));
   const top = Math.max(...watched.map(run => run.length));
   const last = Math.max(...moments, 1);
   const lengths = [...new Set(watched.map(run => run.length))];

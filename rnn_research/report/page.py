@@ -5,13 +5,14 @@ import json
 import math
 import pathlib
 import string
+import urllib.parse
 from typing import Any
 
+from rnn_research.diagnostics.horizon import FORGOTTEN
 from rnn_research.report import entries as reading
 from rnn_research.report.entries import Entry
 
 HERE = pathlib.Path(__file__).parent
-FORGOTTEN = 0.01  # of the gradient at the end: below it a lag counts as out of reach
 BETTER = 0.9  # of the memoryless baseline: a loss above it is no sign of memory
 
 
@@ -28,6 +29,7 @@ def render(entries: list[Entry], path: pathlib.Path, figures: list[pathlib.Path]
         "horizons": _horizons(entries),
         "solvers": _solvers(entries),
         "files": _files(entries, path, figures),
+        "forgotten": _percent(FORGOTTEN),
         "notes": "".join(
             f'<p class="note">{html.escape(entry.name)}: no gradient by lag, since '
             f"{html.escape(entry.note)}.</p>"
@@ -67,14 +69,21 @@ def _data(entries: list[Entry]) -> dict[str, Any]:
                 "loss": [[_number(x) for x in three] for three in entry.loss],
                 "moments": [
                     moment._asdict()
-                    | {"log10": [_number(value) for value in moment.log10]}
+                    | {
+                        "log10": [_number(value) for value in moment.log10],
+                        "horizon": _within(moment.horizon, entry.length),
+                    }
                     for moment in entry.moments
                 ],
             }
             for entry in entries
         ],
-        "forgotten": math.log10(FORGOTTEN),
+        "forgotten": {"log10": math.log10(FORGOTTEN), "name": _percent(FORGOTTEN)},
     }
+
+
+def _within(horizon: float | None, length: int) -> float | None:
+    return None if horizon is None else min(horizon, length)
 
 
 def _number(value: float | None) -> float | None:
@@ -88,32 +97,30 @@ def _number(value: float | None) -> float | None:
 
 def verdict(entry: Entry) -> tuple[str, str]:
     """(remembers | in part | does not remember, a sentence that says why)."""
-    ratio = entry.test_loss / entry.baseline
-    runs = len(entry.runs)
+    ratio, runs = entry.test_loss / entry.baseline, len(entry.runs)
+    share = f"{entry.solved} of {runs}"
     if entry.solved * 2 > runs:
         word = "remembers"
-        told = f"solved by {entry.solved} of {runs}" if runs > 1 else "solved"
+        told = f"solved by {share}" if runs > 1 else "solved"
         said = f"{told} after {entry.updates:g} updates"
-    elif ratio < BETTER:
-        word = "in part"
-        said = f"loss {_percent(ratio)} of what no memory gives"
-        if entry.solved:
-            said += f", solved by {entry.solved} of {runs}"
-    else:
+    elif entry.diverged * 2 > runs:
         word = "does not remember"
+        said = f"{entry.diverged} of {runs} diverged" if runs > 1 else "diverged"
+    else:
+        word = "in part" if ratio < BETTER else "does not remember"
         said = "no better than without memory"
-        if not math.isfinite(ratio):
-            said = "diverged"
-    if entry.moments:
-        last = entry.moments[-1]
-        share = _percent(FORGOTTEN)
-        if last.horizon is None:
-            said += f"; at every lag more than {share} of the gradient is left"
-        else:
-            said += (
-                f"; of the gradient less than {share} is left {last.horizon:g} steps "
-                f"back, of {entry.length}"
-            )
+        if ratio < BETTER:
+            said = f"loss {_percent(ratio)} of what no memory gives"
+        said += f", solved by {share}" * (entry.solved > 0)
+    horizon = entry.moments[-1].horizon if entry.moments else None
+    left = _percent(FORGOTTEN)
+    if horizon == math.inf:
+        said += f"; at every lag more than {left} of the gradient is left"
+    elif horizon is not None:
+        said += (
+            f"; of the gradient less than {left} is left {horizon:g} steps back, of "
+            f"{entry.length}"
+        )
     return word, said + "."
 
 
@@ -124,10 +131,10 @@ def _percent(share: float) -> str:
 def _card(index: int, entry: Entry) -> str:
     word, said = verdict(entry)
     reach = ""
-    if entry.moments:
-        last = entry.moments[-1].horizon
-        share = 1.0 if last is None else min(1.0, last / entry.length)
-        told = "all" if last is None else f"{last:g}"
+    last = entry.moments[-1].horizon if entry.moments else None
+    if last is not None:
+        share = min(1.0, last / entry.length)
+        told = "all" if last == math.inf else f"{last:g}"
         reach = (
             f'<div class="reach" title="memory horizon over T"><i style="width:'
             f'{100 * share:.1f}%;background:var(--s{index % 8})"></i></div>'
@@ -210,7 +217,9 @@ def _horizons(entries: list[Entry]) -> str:
 
 
 def _lag(moment) -> str:
-    return "all lags" if moment.horizon is None else f"{moment.horizon:g} steps"
+    if moment.horizon is None:
+        return "not measurable"
+    return "all lags" if moment.horizon == math.inf else f"{moment.horizon:g} steps"
 
 
 def _share(value: float | None) -> str:
@@ -235,15 +244,19 @@ def _files(entries: list[Entry], path: pathlib.Path, figures) -> str:
     items = []
     for entry in entries:
         links = ", ".join(
-            f'<a href="{html.escape(address)}">{html.escape(name)}</a>'
+            f'<a href="{_address(address)}">{html.escape(name)}</a>'
             for name, address in reading.links(entry, path)
         )
         items.append(f"<li><b>{html.escape(entry.name)}</b>: {links}</li>")
     if figures:
         links = ", ".join(
-            f'<a href="{html.escape(figure.relative_to(path.parent).as_posix())}">'
+            f'<a href="{_address(figure.relative_to(path.parent).as_posix())}">'
             f"{html.escape(figure.name)}</a>"
             for figure in figures
         )
         items.append(f"<li><b>figures for papers</b>: {links}</li>")
     return f"<ul>{''.join(items)}</ul>"
+
+
+def _address(path: str) -> str:
+    return html.escape("./" * (path[0] not in "./") + urllib.parse.quote(path))

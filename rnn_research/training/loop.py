@@ -27,7 +27,13 @@ from rnn_research.training import (
 )
 from rnn_research.training.checkpoints import Checkpoints
 from rnn_research.training.interrupts import Interrupts
-from rnn_research.training.standing import DIVERGED, GOES_ON, Standing, numbers
+from rnn_research.training.standing import (
+    DIVERGED,
+    GOES_ON,
+    Standing,
+    finite_or_none,
+    numbers,
+)
 from rnn_research.training.watch import Watch
 
 SECONDS_PER_CALL = 0.5
@@ -170,8 +176,8 @@ def train(
 
     Raises:
       values.UsageError: settings that do not fit, or not those of the folder.
-      values.RunError: no run has a finite loss and gradient any more, or the folder
-        cannot be written to.
+      values.Diverged: no run has a finite loss and gradient any more.
+      values.RunError: the folder cannot be written to.
       values.Interrupted: Ctrl-C or SIGTERM; saved, if in a folder.
     """
     model = models.as_model(model, task)
@@ -259,9 +265,7 @@ def train(
             outcomes = standing.outcomes(now, record.last)
             active = np.array([outcome == GOES_ON for outcome in outcomes])
             if set(outcomes) == {DIVERGED}:
-                raise values.RunError(
-                    f"{standing.all_diverged(now)}; {checkpoints.last_good()}"
-                )
+                break
 
             # Save where it is time to, and stop where there is reason to.
             stopping = active.any() and processes.highest(int(interrupts.asked))[0]
@@ -311,6 +315,7 @@ def train(
                 "outcome": outcomes[index],
                 "steps": int(now.step[index]),
                 "dropped": int(now.dropped[index]),
+                "largest_grad_norm": finite_or_none(now.largest_grad_norm[index]),
                 "validation": metrics.scores_of(rows[-1]) if rows else None,
                 "test": {name: float(each[index]) for name, each in tests.items()},
                 "steps_to_threshold": results.steps_to_thresholds(
@@ -332,6 +337,10 @@ def train(
             **machine,
         }
         hold.write("summary.json", summary)
+        if set(outcomes) == {DIVERGED}:
+            raise values.Diverged(
+                f"{standing.all_diverged(now)}; {checkpoints.last_good()}"
+            )
     return results.Result(tuple(runs), summary)
 
 

@@ -44,15 +44,14 @@ class Standing:
 
     def _row(self, now: updates.State, index: int, scores: dict) -> dict:
         seed, rate = self._pairs[index]
-        made, norm = int(now.made[index]), float(now.grad_norm[index])
-        largest = float(now.largest_grad_norm[index])
+        made = int(now.made[index])
         return {
             "seed": seed,
             "learning_rate": rate,
             "step": int(now.step[index]),
             "train_loss": float(now.loss_sum[index]) / made if made else None,
-            "grad_norm": norm if math.isfinite(norm) else None,
-            "largest_grad_norm": largest if math.isfinite(largest) else None,
+            "grad_norm": finite_or_none(now.grad_norm[index]),
+            "largest_grad_norm": finite_or_none(now.largest_grad_norm[index]),
             "dropped": int(now.dropped[index]),
             **{name: float(each[index]) for name, each in scores.items()},
         }
@@ -114,3 +113,8 @@ class Standing:
             return f"none of the {updates.GIVE_UP} updates up to {step} was finite"
         loss, norm = float(now.loss[index]), float(now.grad_norm[index])
         return f"update {step + 1} has loss {loss:.4g} and gradient norm {norm:.4g}"
+
+
+def finite_or_none(number) -> float | None:
+    """For JSON, which has no infinity."""
+    return float(number) if math.isfinite(number) else None

@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import diagnostics, values
+from rnn_research import diagnostics
 from rnn_research.diagnostics.gradients import states_of
 from rnn_research.diagnostics.saturation import STATE_HIGH
 from rnn_research.diagnostics.table import LOG_10, spread_lags
+from rnn_research.unroll import where
 
 Tree = Any
 BATCH = 16  # sequences that are measured, fewer if they
@@ -30,7 +31,7 @@ class Watch:
 
       gradient_lags, gradient_log10: log10 ||dL/dh_{T-k}||, median over sequences.
       horizon: the lag at which a hundredth of the gradient at the end is left; None if
-        there is more at all lags.
+        there is more at all lags. Not there if no gradient is finite and not zero.
       saturated: the share of the state's numbers with |h| > 0.99.
       spectral_radius: the largest of the recurrent matrices, gate by gate; only where
         there are square ones.
@@ -69,11 +70,11 @@ class Watch:
                 name: _number(value / LOG_10) for name, value in of_parameters.items()
             },
         }
-        try:
-            horizon = diagnostics.memory_horizon(by_lag, samples=1).lag
-        except values.UsageError:  # no gradient at the end
-            horizon = math.inf
-        found["horizon"] = _number(horizon)
+        finite = ~(np.isnan(by_lag) | np.isposinf(by_lag)).any(axis=0)
+        usable = by_lag[:, finite & ~np.isneginf(by_lag[0])]
+        if usable.size:
+            horizon = diagnostics.memory_horizon(usable, samples=1).lag
+            found["horizon"] = _number(horizon)
         radii = diagnostics.spectral_radii(params, self._labels(params))
         if radii:
             found["spectral_radius"] = _number(np.max(radii))
@@ -85,7 +86,11 @@ def _number(value) -> float | None:
 
 
 def _saturated(setup) -> jax.Array:
-    states = states_of(setup, setup.recurrence.project(setup.inputs))
-    leaves = jax.tree.leaves(states)
-    beyond = sum(jnp.sum(jnp.abs(leaf) > STATE_HIGH) for leaf in leaves)
-    return beyond / sum(leaf.size for leaf in leaves)
+    leaves = jax.tree.leaves(states_of(setup))
+    there = setup.inputs.mask
+    if there is None:
+        there = jnp.ones(leaves[0].shape[:2], bool)
+    beyond = sum(
+        jnp.sum(where(there, jnp.abs(leaf) > STATE_HIGH, False)) for leaf in leaves
+    )
+    return beyond / (jnp.sum(there) * sum(leaf[0, 0].size for leaf in leaves))

@@ -2,8 +2,9 @@
 
     python -m experiments.remedies --config=configs/remedies_t50.py
 
-Expected: see results/README.md.
-Time: see there.
+Expected: omega and flossing solve it for both cells, 3 of 3 seeds each; clipping the
+norm does for the Elman network alone (results/remedies).
+Time: 8 minutes on 2 cores of an AMD EPYC.
 """
 
 

@@ -2,10 +2,12 @@
 
     python -m experiments.engine_speed
     python -m experiments.engine_speed --cells=gru --shapes=200x50x128 --rounds=1
+    python -m experiments.engine_speed --platform=gpu --precision=bfloat16
 
 Every library computes, in processes of its own that take turns, the gradient of
-mean(y_T^2) with respect to all parameters, in float32 on the CPU, from the same weights
-and inputs (width 2); its loss and gradient are held against float64. Ours runs as our
+mean(y_T^2) with respect to all parameters, in float32 on the CPU (or as --platform and
+--precision say), from the same weights and inputs (width 2); its loss and gradient are
+held against float64. Ours runs as our
 programs run; the others run as they come, and a second time ("tuned") with what our
 programs set: the allocator, and the batch divided over one CPU device a core. Of each
 process the median call counts, of these the median over the rounds; compiling is apart.
@@ -38,7 +40,16 @@ from rnn_research.training import run_folder
 from rnn_research.unroll import unroll
 
 INPUT_SIZE = 2
-ACCURACY = 1e-3  # of the loss and of the gradient's norm, relative
+ACCURACY = {"float32": 1e-3, "bfloat16": 0.3}  # of loss and gradient's norm, relative
+SHAPES = {
+    "cpu": ("100x32x64", "200x50x128", "784x128x128", "200x64x512", "5000x16x32"),
+    "gpu": tuple(
+        f"{length}x{batch}x{hidden}"
+        for length in (100, 1000, 10_000)
+        for hidden in (32, 128, 512)
+        for batch in (16, 128)
+    ),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,9 +59,14 @@ class EngineSpeedConfig(config.Settings):
     cells: tuple[str, ...] = config.setting(
         ("elman", "gru", "lstm"), "of elman, gru, lstm"
     )
-    shapes: tuple[str, ...] = config.setting(
-        ("100x32x64", "200x50x128", "784x128x128", "200x64x512", "5000x16x32"),
-        "T x B x H of each row",
+    shapes: tuple[str, ...] | None = config.setting(
+        None, f"T x B x H of each row; default: {','.join(SHAPES['cpu'])}, on GPUs 18"
+    )
+    platform: str = config.setting("cpu", "where to compute", choices=("cpu", "gpu"))
+    precision: str = config.setting(
+        "float32",
+        "float32, on GPUs at the highest precision of products, or bfloat16",
+        choices=("float32", "bfloat16"),
     )
     libraries: tuple[str, ...] = config.setting(
         tuple(libraries.LIBRARIES), "which to measure, of those that are installed"
@@ -65,15 +81,15 @@ def main(settings: EngineSpeedConfig):
     rows = [
         (cell, *parse_shape(shape))
         for cell in settings.cells
-        for shape in settings.shapes
+        for shape in settings.shapes or SHAPES[settings.platform]
     ]
     for name in settings.cells:
         base.check_option("--cells", name, ("elman", "gru", "lstm"))
-    chosen = installed(settings.libraries)
+    chosen = installed(settings.libraries, settings.platform)
     folder = pathlib.Path(settings.workdir)
     run_folder.make(folder)
     sides = [(name, False) for name in chosen]
-    if settings.tuned:
+    if settings.tuned and settings.platform == "cpu":
         sides += [(name, True) for name in chosen if name != "ours"]
     with tempfile.TemporaryDirectory() as data:
         results = take_turns(rows, sides, pathlib.Path(data), settings)
@@ -81,10 +97,11 @@ def main(settings: EngineSpeedConfig):
         raise values.UsageError("nothing was measured; see the messages above")
     records = [record(key, found) for key, found in results.items()]
     table.write_csv(records, folder / "engine_speed.csv", columns=tuple(records[0]))
-    page = markdown(rows, records, chosen)
+    page = markdown(rows, records, chosen, settings)
     (folder / "engine_speed.md").write_text(page)
-    plotting.speed_ratios(ratios(records), folder / "engine_speed.png")
-    if len({(r["B"], r["H"]) for r in records}) < len(settings.shapes):
+    if beside := ratios(records):
+        plotting.speed_ratios(beside, folder / "engine_speed.png")
+    if len({(r["B"], r["H"]) for r in records}) < len({row[1:] for row in rows}):
         plotting.speed_by_length(records, folder / "time_by_length.png")
     print(f"\n{page}\ntables and figure: {folder}")
 
@@ -100,9 +117,10 @@ def parse_shape(text: str) -> tuple[int, int, int]:
     return length, batch, hidden
 
 
-def installed(names) -> list[str]:
+def installed(names, platform: str) -> list[str]:
     for name in names:
         base.check_option("--libraries", name, tuple(libraries.LIBRARIES))
+    names = [name for name in names if libraries.ONLY_ON.get(name) in (None, platform)]
     there = [n for n in names if importlib.util.find_spec(libraries.LIBRARIES[n][0])]
     missing = [name for name in names if name not in there]
     if missing:
@@ -150,7 +168,10 @@ VARIANTS = {  # the networks that go by a name in one library or another
 
 
 def reference(cell, params, x) -> tuple[float, float]:
-    """(loss, norm of the gradient of the recurrent matrices), by the plain loop."""
+    """(loss, norm of the gradient of the recurrent matrices), by the plain loop.
+
+    In chunks that are recomputed, since the longest sequences would not fit.
+    """
     start = cell.init(jax.random.key(0), INPUT_SIZE)
     absent = {name for name, leaf in start._asdict().items() if leaf is None}
     params = params._replace(**dict.fromkeys(absent))  # b_hn, which is zero here
@@ -159,7 +180,7 @@ def reference(cell, params, x) -> tuple[float, float]:
     @jax.jit
     def gradient(params):
         def loss(params):
-            engine = engines.sequential()
+            engine = engines.checkpointed(within=engines.sequential())
             return jnp.mean(unroll(cell, params, x, engine=engine).outputs[-1] ** 2)
 
         return jax.value_and_grad(loss)(params)
@@ -178,9 +199,17 @@ def take_turns(rows, sides, data: pathlib.Path, settings) -> dict:
         for name, tuned in random.sample(sides, len(sides)):
             print(f"round {index + 1}: {name}{' tuned' if tuned else ''}", flush=True)
             for together in in_one_process(name, rows):
-                job = worker.Job(name, tuned, together, str(data), settings.seconds)
+                job = worker.Job(
+                    name,
+                    tuned,
+                    together,
+                    str(data),
+                    settings.seconds,
+                    settings.platform,
+                    settings.precision,
+                )
                 for row, result in measure(job):
-                    check(name, row, result, references)
+                    check(name, row, result, references, settings.precision)
                     results.setdefault((row, name, tuned), []).append(result)
     return results
 
@@ -203,14 +232,14 @@ def measure(job: worker.Job):
         yield tuple(result.pop("row")), result
 
 
-def check(name, row, result, references):
+def check(name, row, result, references, precision="float32"):
     """Raise unless loss and gradient are those in float64."""
     loss, norm = references[row, result["variant"]]
     for what, found, exact in (
         ("loss", result["loss"], loss),
         ("norm of the gradient", result["norm"], norm),
     ):
-        if not abs(found - exact) <= ACCURACY * abs(exact):
+        if not abs(found - exact) <= ACCURACY[precision] * abs(exact):
             raise values.RunError(
                 f"{name}, {row}: {what} is {found:.6g}, in float64 {exact:.6g}"
             )
@@ -235,6 +264,7 @@ def record(key, found: list[dict]) -> dict:
         "first_call_s": round(statistics.median(r["first_s"] for r in found), 2),
         "peak_mb": round(max(result["peak_mb"] for result in found)),
         "devices": found[0]["devices"],
+        "device": found[0]["device"],
         "variant": found[0]["variant"],
         "rounds": len(found),
     }
@@ -255,15 +285,19 @@ def ratios(records) -> list[dict]:
     ]
 
 
-def markdown(rows, records, chosen) -> str:
+def markdown(rows, records, chosen, settings) -> str:
     """The page: times, spread, and what the processes took; a line a row in each."""
     by = {(_row(r), r["library"], r["tuned"]): r for r in records}
     others = [name for name in chosen if name != "ours"]
+    tuned = any(record["tuned"] for record in records)
     lines = [
         "# A gradient through time",
         "",
-        "Median ms; of the others as they come / with our settings (the allocator, one "
-        "CPU device a core). Fastest is of those as they come.",
+        f"Median ms on {settings.platform.upper()} in {settings.precision}"
+        + "; of the others as they come / with our settings (the allocator, one CPU "
+        "device a core). Fastest is of those as they come"
+        * tuned
+        + ". - was not measured.",
         "",
         "| cell | T, B, H | ours | " + " | ".join(others) + " | fastest / ours |",
         "|---" * (len(others) + 4) + "|",
@@ -302,7 +336,8 @@ def markdown(rows, records, chosen) -> str:
             found = [by.get((row, name, False)) for name in chosen]
             texts = [text(record) if record else "-" for record in found]
             lines.append(f"| {row[0]} | {_shape(row)} | {' | '.join(texts)} |")
-    return "\n".join([*lines, "", *machine(chosen)]) + "\n"
+    accelerators = {r["device"] for r in records} - {"cpu"}
+    return "\n".join([*lines, "", *sorted(accelerators), *machine(chosen)]) + "\n"
 
 
 def _shape(row) -> str:
@@ -316,6 +351,7 @@ def machine(chosen) -> list[str]:
         "nnx": "flax",
         "haiku": "dm-haiku",
         "pytorch": "torch",
+        "cudnn": "jax",
     }
     packages = dict.fromkeys(names.get(name, name) for name in chosen)
     return [runtime.machine(packages)]

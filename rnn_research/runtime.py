@@ -110,9 +110,10 @@ def start(
             pass
     try:
         count = jax.local_device_count()
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:  # by jax 0.10 without the plugin
+        why = values.one_line(error) if str(error) else "JAX finds no such device"
         raise values.UsageError(
-            f"--platform={run.platform} is not there: {values.one_line(error)}"
+            f"--platform={run.platform} is not there: {why}"
         ) from error
     processes.tie()
     names = {"gpu": ("gpu", "cuda", "rocm")}.get(run.platform, (run.platform,))

@@ -514,7 +514,7 @@ def test_long_sequences(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
-@pytest.mark.parametrize("name", [name for name in libraries.LIBRARIES])
+@pytest.mark.parametrize("name", sorted(libraries.LIBRARIES.keys() - libraries.ONLY_ON))
 def test_every_library_of_engine_speed_computes_the_same(name, cell, tmp_path):
     imported, build = libraries.LIBRARIES[name]
     pytest.importorskip(imported)
@@ -537,6 +537,39 @@ def test_every_library_of_engine_speed_computes_the_same(name, cell, tmp_path):
     engine_speed.check(name, row, result, references)
     with pytest.raises(values.RunError, match="loss is"):
         engine_speed.check(name, row, result | {"loss": 2 * loss}, references)
+
+
+def test_cudnn_gets_the_weights_in_its_order(tmp_path):
+    """By the reference that jax.experimental.rnn has beside the kernel."""
+    from jax.experimental import rnn
+
+    row = ("lstm", 5, 4, 3)
+    references = engine_speed.prepare([row], tmp_path)
+    weights = dict(np.load(tmp_path / worker.weights_file("lstm", 3)))
+    x = np.load(tmp_path / worker.inputs_file(5, 4)).swapaxes(0, 1)
+    flat = libraries.cudnn_weights(weights)
+    unpacked = rnn.unpack_lstm_weights(flat, 2, 3, 1, False)
+    zeros = np.zeros((1, 4, 3), np.float32)
+    lengths = np.full(4, 5, np.int32)
+    y, _, _ = rnn.lstm_ref(x, zeros, zeros, *unpacked, lengths, 2, 3, 1, 0.0, False)
+    loss = float((y[:, -1] ** 2).mean())
+    assert loss == pytest.approx(references[row, ""][0], rel=1e-5)
+
+
+def test_engine_speed_in_another_precision_and_without_a_gpu(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    argv = "--cells=lstm --shapes=9x8x4 --libraries=ours --rounds=1 --seconds=0".split()
+    settings = engine_speed.EngineSpeedConfig()
+    config.run(engine_speed.main, settings, argv=[*argv, "--precision=bfloat16"])
+    page = (tmp_path / "runs/engine_speed/engine_speed.md").read_text()
+    assert "on CPU in bfloat16" in page
+    with pytest.raises(SystemExit):
+        config.run(engine_speed.main, settings, argv=[*argv, "--platform=gpu"])
+    said = capsys.readouterr()
+    assert "gpu is not there" in said.out and "nothing was measured" in said.err
 
 
 def test_figures_bear_what_is_hard_to_draw(tmp_path):

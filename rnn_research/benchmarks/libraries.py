@@ -226,7 +226,45 @@ def pytorch(cell, weights, hidden_size) -> Built:
         del params
         return _last(module(x)[0])
 
-    return Built(loss, module, lambda module: [module.weight_hh_l0.grad])
+    return Built(loss, module, lambda module: [module.weight_hh_l0.grad.float().cpu()])
+
+
+def cudnn(cell, weights, hidden_size) -> Built | None:
+    """The LSTM of cuDNN, by `jax.experimental.rnn`: on NVIDIA GPUs, in float32."""
+    import jax
+    import jax.numpy as jnp
+    from jax.experimental import rnn
+
+    if cell != "lstm":
+        return None
+    inputs = weights["weight_ih_l0"].shape[1]
+    shape = {
+        "input_size": inputs,
+        "hidden_size": hidden_size,
+        "num_layers": 1,
+        "bidirectional": False,
+    }
+
+    def loss(params, x):
+        x = x.swapaxes(0, 1)
+        zeros = jnp.zeros((1, x.shape[0], hidden_size))
+        lengths = jnp.full(x.shape[0], x.shape[1], jnp.int32)
+        highest = jax.lax.Precision.HIGHEST
+        options = shape | {"dropout": 0.0, "precision": highest}
+        y, _, _ = rnn.lstm(x, zeros, zeros, params, lengths, **options)
+        return (y[:, -1] ** 2).mean()
+
+    def recurrent(gradient):
+        _, W_hh, _, _ = rnn.unpack_lstm_weights(gradient, **shape)
+        return [W_hh[0]]
+
+    return Built(loss, jnp.asarray(cudnn_weights(weights)), recurrent)
+
+
+def cudnn_weights(weights) -> np.ndarray:
+    """One vector, in the order of cuDNN."""
+    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    return np.concatenate([weights[name].ravel() for name in names])
 
 
 def _own(cell, weights, hidden_size):
@@ -248,4 +286,6 @@ LIBRARIES = {  # name: (what is imported, build)
     "equinox": ("equinox", equinox),
     "keras": ("keras", keras),
     "pytorch": ("torch", pytorch),
+    "cudnn": ("jax", cudnn),
 }
+ONLY_ON = {"cudnn": "gpu"}  # library: platform

@@ -25,6 +25,9 @@ class Job(NamedTuple):
       rows: (cell, T, B, H) of each.
       folder: where `inputs_file` and `weights_file` of each row are.
       seconds: to measure for, of each row, after the first call.
+      platform: cpu or gpu.
+      precision: float32, with products at the highest precision, or bfloat16, in which
+        parameters and inputs are.
     """
 
     library: str
@@ -32,6 +35,8 @@ class Job(NamedTuple):
     rows: list
     folder: str
     seconds: float
+    platform: str
+    precision: str
 
 
 def inputs_file(length, batch):
@@ -69,17 +74,23 @@ def _measure_jax(job, cell, weights, hidden, x):
 
     if job.library == "ours":
         runtime.start(
-            runtime.RunConfig(platform="cpu"), batch_size=x.shape[1], hidden_size=hidden
+            runtime.RunConfig(platform=job.platform),
+            batch_size=x.shape[1],
+            hidden_size=hidden,
         )
     elif job.tuned:
         jax.config.update("jax_num_cpu_devices", runtime.cores())
-    jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_platforms", "cuda" if job.platform == "gpu" else "cpu")
+    if job.precision == "float32":
+        jax.config.update("jax_default_matmul_precision", "highest")
     built = LIBRARIES[job.library][1](cell, weights, hidden)
     if built is None:
         return None
     batch = x.shape[1]
     devices = 1
-    if job.library == "ours":
+    if job.platform == "gpu":
+        pass
+    elif job.library == "ours":
         devices = runtime.useful_cores(batch, hidden)
     elif job.tuned:
         devices = runtime.largest_divisor(batch, jax.local_device_count())
@@ -96,15 +107,16 @@ def _measure_jax(job, cell, weights, hidden, x):
         parts = x.reshape(x.shape[0], devices, -1, x.shape[-1]).swapaxes(0, 1)
         return runtime.mean_over_shards(one, mesh, parts)
 
-    x = jnp.asarray(x)
+    params, x = jax.tree.map(
+        lambda leaf: jnp.asarray(leaf, job.precision), (built.params, x)
+    )
     if devices > 1:
         everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-        params, x = jax.device_put((built.params, x), everywhere)
-    else:
-        params = built.params
+        params, x = jax.device_put((params, x), everywhere)
     row = timed(lambda: jax.block_until_ready(gradient(params, x)), seconds=job.seconds)
     loss, grads = gradient(params, x)
-    return row | result(built, loss, grads) | {"devices": devices}
+    kind = jax.local_devices()[0].device_kind
+    return row | result(built, loss, grads) | {"devices": devices, "device": kind}
 
 
 def _measure_torch(job, cell, weights, hidden, x):
@@ -113,17 +125,25 @@ def _measure_torch(job, cell, weights, hidden, x):
     from rnn_research.benchmarks.libraries import pytorch
 
     built = pytorch(cell, weights, hidden)
-    x = torch.from_numpy(x)
+    device = "cuda" if job.platform == "gpu" else "cpu"
+    dtype = getattr(torch, job.precision)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    x = torch.from_numpy(x).to(device, dtype)
+    built.params.to(device, dtype)
 
     def gradient():
         built.params.zero_grad()
         loss = built.loss(built.params, x)
         loss.backward()
+        if device == "cuda":
+            torch.cuda.synchronize()
         return loss
 
     row = timed(gradient, seconds=job.seconds)
     loss = gradient().detach()
-    return row | result(built, loss, built.params) | {"devices": 1}
+    kind = torch.cuda.get_device_name() if device == "cuda" else "cpu"
+    found = result(built, loss, built.params)
+    return row | found | {"devices": 1, "device": kind}
 
 
 def timed(call, *, seconds: float, calls: int = 5) -> dict:

@@ -118,6 +118,7 @@ def test_flossing_where_a_direction_is_lost_adds_nothing():
     assert not any(np.asarray(leaf).any() for leaf in jax.tree.leaves(gradient))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [cells.lru(4), cells.lstm(3), cells.gru(3)])
 def test_penalties_reach_every_layer_and_complex_states(cell):
     task = tasks.adding(20)
@@ -177,6 +178,7 @@ def test_flossing_of_a_diagonal_map_has_a_closed_form():
     np.testing.assert_allclose(gradient.body, 2 * logs / a, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_flossing_pushes_exponents_to_zero():
     model, params, task, batch = elman_on_adding(length=40, hidden=4)
     W_hh = 0.3 * params.body.W_hh
@@ -260,6 +262,7 @@ def test_orthogonality_counts_gate_by_gate():
 # ---------------------------------------------------------------------- training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "term", ["omega(weight=5)", "orthogonality(weight=5)", "flossing(weight=5)"]
 )

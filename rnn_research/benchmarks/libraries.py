@@ -235,7 +235,8 @@ def cudnn(cell, weights, hidden_size) -> Built | None:
     import jax.numpy as jnp
     from jax.experimental import rnn
 
-    if cell != "lstm":
+    kinds = {"lstm": rnn.lstm}
+    if cell not in kinds:
         return None
     inputs = weights["weight_ih_l0"].shape[1]
     shape = {
@@ -251,7 +252,7 @@ def cudnn(cell, weights, hidden_size) -> Built | None:
         lengths = jnp.full(x.shape[0], x.shape[1], jnp.int32)
         highest = jax.lax.Precision.HIGHEST
         options = shape | {"dropout": 0.0, "precision": highest}
-        y, _, _ = rnn.lstm(x, zeros, zeros, params, lengths, **options)
+        y, _, _ = kinds[cell](x, zeros, zeros, params, lengths, **options)
         return (y[:, -1] ** 2).mean()
 
     def recurrent(gradient):

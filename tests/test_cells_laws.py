@@ -104,6 +104,7 @@ def failures(cell) -> dict:
     return {check.name: check.look_at for check in found.failures}
 
 
+@pytest.mark.slow
 def test_a_unitary_map_without_the_conjugate():
     """The reflection I - 2 v v^T / ||v||^2 of a complex v is not unitary."""
     right = cells.urnn(8)
@@ -146,6 +147,7 @@ def test_an_affine_claim_that_is_false():
     assert "associative()" in found["engines agree, values and gradients"]
 
 
+@pytest.mark.slow
 def test_a_step_that_mixes_the_batch():
     right = cells.elman(8)
 
@@ -157,6 +159,7 @@ def test_a_step_that_mixes_the_batch():
     assert "never axis 0" in found["pointwise in leading axes"]
 
 
+@pytest.mark.slow
 def test_a_projection_that_peeks_ahead():
     right = cells.elman(8)
 
@@ -166,6 +169,7 @@ def test_a_projection_that_peeks_ahead():
     assert "looks ahead" in failures(right.replace(project=project))["causal"]
 
 
+@pytest.mark.slow
 def test_a_false_diagonal_a_false_inverse_and_a_nan():
     elman = cells.elman(8)
     diagonal = elman.replace(structure=base.Structure(jacobian="diagonal"))
@@ -183,6 +187,7 @@ def test_a_state_that_changes_its_type_is_said_at_once():
     assert "structure, shapes and dtypes must stay" in look_at
 
 
+@pytest.mark.slow
 def test_a_layer_that_forgets_its_context():
     right = layers.recurrent(cells.gru(8))
 

@@ -397,6 +397,7 @@ def test_truncated_goes_back_so_far(length, window, stride, reach):
     np.testing.assert_allclose(slope, exact, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_truncated_runs_any_engine_within():
     cell = cells.gru(4)
     params, x, _ = example(cell)

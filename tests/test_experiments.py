@@ -107,6 +107,7 @@ OWN_SETTINGS = {  # where the rate below is not the cell's, or one layer is too 
 }
 
 
+@pytest.mark.slow
 def test_a_model_without_a_recurrence(run_in, capsys):
     folder = run_in(PROGRAMS["adding_problem"], training_settings(), "--cell=tcn")
     (made,) = (folder / "runs" / "adding_problem").iterdir()
@@ -316,6 +317,7 @@ def sweep_settings(**changes):
     )
 
 
+@pytest.mark.slow
 def test_remedies_are_crossed_with_cells(run_in, capsys):
     own = "penalties=omega(weight=4)+grad_clip=0.5"
     argv = ["--cells=elman,gru", f"--remedies=none,clip_value,{own}", "--num_seeds=2"]
@@ -428,6 +430,7 @@ def test_lyapunov(tmp_path, monkeypatch, capsys):
     assert (folder / "lyapunov.png").read_bytes().startswith(PNG)
 
 
+@pytest.mark.slow
 def test_lyapunov_of_trained_runs(run_in, tmp_path):
     two_layers = ("--num_layers=2", "--workdir=trained")
     run_in(adding_problem, training_settings(), *two_layers)
@@ -469,6 +472,7 @@ def test_curse_of_memory(tmp_path, monkeypatch, capsys):
     assert (folder / "curse_of_memory.png").read_bytes().startswith(PNG)
 
 
+@pytest.mark.slow
 def test_truncated_gradients(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     argv = "--cells=gru,lru --length=20 --windows=2,10,20 --hidden_size=6 --seeds=1,2"

@@ -414,6 +414,7 @@ def newest_state(folder, cell):
     return restored.tree, restored.notes
 
 
+@pytest.mark.slow
 def test_where_every_update_is_dropped_the_run_is_given_up(tmp_path):
     nan = sometimes_nan(4, rate=1.0)
     with pytest.raises(values.RunError, match="none of the 100 updates up to 100 was"):
@@ -452,6 +453,7 @@ def test_what_was_being_removed_goes_silently(copied):
     assert restored.step == 8 and said == [] and not (copied / "4").exists()
 
 
+@pytest.mark.slow
 def test_one_run_of_several_may_diverge(tmp_path, capsys):
     """The others go on; it is reported, and counts as not solved."""
     cell = sometimes_nan(4, rate=0.03)

@@ -236,6 +236,7 @@ def test_every_jacobian_gives_the_same_values_and_gradients(jacobian):
     assert difference(both(newton(jacobian=jacobian)), loop) < 1e-10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jacobian", ["declared", "diagonal"])
 def test_forward_mode_and_second_derivatives(jacobian):
     cell = cells.gru(4)

@@ -189,6 +189,7 @@ def test_the_first_commands_are_one_line_each():
     assert second.split("&& ")[-1] in (ROOT / ".ci" / "run").read_text()
 
 
+@pytest.mark.slow
 def test_the_page_on_cells_of_your_own(tmp_path, monkeypatch, capsys):
     """Its four examples, put into one file, keep all laws; its commands parse."""
     page = (ROOT / "docs" / "write_your_own_cell.md").read_text()

@@ -80,6 +80,7 @@ def test_noise_does_not_depend_on_the_devices(singles):
     check_close(train(num_devices=2).params, singles[0, 1e-3].params)
 
 
+@pytest.mark.slow
 def test_runs_stop_each_at_its_own_time_and_resume(tmp_path):
     """Interrupted between, with runs that have come differently far."""
     goal = {"seeds": (0, 1, 2), "learning_rate": 0.03}
@@ -116,6 +117,7 @@ def test_ways_to_give_seeds():
             training.TrainConfig(**wrong)
 
 
+@pytest.mark.slow
 def test_a_folder_of_many_runs_is_read_back(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = run.run(

@@ -40,7 +40,11 @@ def test_adjoints_are_those_of_autodiff_step_by_step(any_cell, with_flags):
     params, x, state = example(any_cell)
     mask, reset = flags() if with_flags else (None, None)
     options = {"mask": mask, "reset": reset}
-    logs = diagnostics.state_loss_log_norms(any_cell, params, x, state=state, **options)
+    logs = jax.jit(
+        lambda x: diagnostics.state_loss_log_norms(
+            any_cell, params, x, state=state, **options
+        )
+    )(x)
     assert logs.shape == (LENGTH + 1, BATCH)
     states = trajectory(any_cell, params, x, state=state, **options).outputs
 
@@ -65,7 +69,7 @@ def test_adjoints_are_those_of_autodiff_step_by_step(any_cell, with_flags):
                 unroll(any_cell, params, x[t:], state=h, **rest).final_state
             )
 
-        expected = total_norm(jax.grad(loss)(h))
+        expected = total_norm(jax.jit(jax.grad(loss))(h))
         np.testing.assert_allclose(np.exp(logs[t]), expected, rtol=1e-9, atol=1e-14)
 
 
@@ -125,7 +129,9 @@ def test_zero_weight_lstm_forgets_like_its_gate(bias):
     x = jnp.ones((length, 1, 2), jnp.float32)
     forget = math.log(1 / (1 + math.exp(-bias)))
     lags = jnp.array([1, length])
-    norms = diagnostics.jacobian_log_norms(cell, params, x, lags).spectral[:, 0]
+    norms = jax.jit(
+        lambda x: diagnostics.jacobian_log_norms(cell, params, x, lags).spectral[:, 0]
+    )(x)
     # From lag 1 on, every further step multiplies by the forget gate alone.
     decay = float(norms[1] - norms[0]) / math.log(10)
     assert abs(decay - (length - 1) * forget / math.log(10)) < 1e-3
@@ -140,9 +146,11 @@ def test_jacobian_products_are_the_dense_product(any_cell):
     if any_cell.noise is not None:
         return
     params, x, state = example(any_cell)
-    norms = diagnostics.jacobian_log_norms(
-        any_cell, params, x, jnp.array([0, 3, LENGTH]), state=state
-    )
+    norms = jax.jit(
+        lambda x: diagnostics.jacobian_log_norms(
+            any_cell, params, x, np.array([0, 3, LENGTH]), state=state
+        )
+    )(x)
 
     def real(h):
         leaves = []
@@ -171,7 +179,7 @@ def test_jacobian_products_are_the_dense_product(any_cell):
             return real(out.final_state)[0]
 
         own = jax.tree.map(lambda leaf, b=b: leaf[b : b + 1], state)
-        dense = np.asarray(jax.jacobian(final)(real(own)[0]))
+        dense = np.asarray(jax.jit(jax.jacobian(final))(real(own)[0]))
         expected = math.log(np.linalg.norm(dense, 2))
         assert abs(float(norms.spectral[2, b]) - expected) < 1e-9
         expected = math.log(np.linalg.norm(dense))
@@ -193,7 +201,11 @@ def test_task_loss_gradients_are_those_of_the_model(layer, name):
     model = models.build(cells.lstm(4), task, models.ModelConfig(num_layers=2))
     params = model.init(jax.random.key(0))
     key, count = jax.random.key(1), 3
-    logs = diagnostics.model_log_norms(model, params, task, key, count, layer=layer)
+    logs = jax.jit(
+        lambda params: diagnostics.model_log_norms(
+            model, params, task, key, count, layer=layer
+        )
+    )(params)
     assert logs.shape == (task.length + 1, count)
     batch = task.sample(key, count)
     context = model.initial_context(params, (count,))
@@ -203,7 +215,7 @@ def test_task_loss_gradients_are_those_of_the_model(layer, name):
         outputs = model.apply(params, batch.inputs, whole, layers.Call()).outputs
         return task.score(outputs, batch)["loss"] * count
 
-    expected = total_norm(jax.grad(loss)(context[layer]))
+    expected = total_norm(jax.jit(jax.grad(loss))(context[layer]))
     np.testing.assert_allclose(np.exp(logs[0]), expected, rtol=1e-9)
 
 
@@ -253,7 +265,7 @@ def test_directions_and_gradients_of_a_model_are_those_of_autodiff():
             h, terms = jax.lax.scan(body, setup.state, (setup.inputs, shifts, outputs))
             return jnp.sum(terms) + jnp.sum(h * final)
 
-        exact = jax.grad(loss)(jnp.zeros((9, *setup.state.shape)))
+        exact = jax.jit(jax.grad(loss))(jnp.zeros((9, *setup.state.shape)))
         exact = exact / jnp.linalg.norm(exact, axis=-1, keepdims=True)
         found = diagnostics.adjoint_directions(setup, outputs=outputs, final=final)
         np.testing.assert_allclose(found, exact, rtol=1e-8, atol=1e-10)

@@ -133,7 +133,7 @@ def test_under_vmap():
         def loss(params, x):
             return jnp.sum(unroll(cell, params, x, engine=engine).outputs ** 2)
 
-        return jax.vmap(jax.grad(loss), in_axes=(None, 0))(params, many)
+        return jax.jit(jax.vmap(jax.grad(loss), in_axes=(None, 0)))(params, many)
 
     loop, adjoint = gradient(engines.sequential()), gradient(engines.adjoint(chunk=3))
     assert difference(adjoint, loop) < 1e-12

@@ -8,9 +8,9 @@ Every library computes, in processes of its own that take turns, the gradient of
 mean(y_T^2) with respect to all parameters, in float32 on the CPU (or as --platform and
 --precision say), from the same weights and inputs (width 2); its loss and gradient are
 held against float64. Ours runs as our programs run; the others run as they come, and on
-CPUs a second time ("tuned") with what our programs set: the allocator, and the batch
-divided over one CPU device a core. Of each process the median call counts, of these the
-median over the rounds; compiling is apart.
+CPUs a second time ("tuned") with what our programs set: the allocator, wide vectors,
+and the batch divided over one CPU device a core. Of each process the median call
+counts, of these the median over the rounds; compiling is apart.
 
 Libraries that are not installed are left out: `pip install -r requirements-bench.txt`
 brings them. Writes engine_speed.csv, engine_speed.md and engine_speed.png, and for
@@ -294,8 +294,8 @@ def markdown(rows, records, chosen, settings) -> str:
         "# A gradient through time",
         "",
         f"Median ms on {settings.platform.upper()} in {settings.precision}"
-        + "; of the others as they come / with our settings (the allocator, one CPU "
-        "device a core). Fastest is of those as they come"
+        + "; of the others as they come / with our settings (the allocator, wide "
+        "vectors, one CPU device a core). Fastest is of those as they come"
         * tuned
         + ". - was not measured.",
         "",

@@ -79,7 +79,7 @@ def measure(cell, length, batch, hidden, engine, rounds) -> dict:
     def shared(function):
         """A program that does function(x of a shard) on every device."""
 
-        @jax.jit
+        @functools.partial(jax.jit, compiler_options=runtime.compiler_options())
         def program(params, x):
             parts = x.reshape(length, devices, -1, INPUT_SIZE).swapaxes(0, 1)
             return runtime.mean_over_shards(

@@ -22,6 +22,10 @@ from rnn_research import config, processes, values
 SMALLEST_SHARD = 8
 UNITS_FOR_A_SEQUENCE = 16
 
+# Gradients took 0 to 7 % less than with the 256 bits that XLA prefers, on a CPU with
+# AVX-512; without it the number changes nothing.
+VECTOR_BITS = 512
+
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 
 
@@ -143,6 +147,17 @@ def keep_freed_memory():
         return
     mallopt(M_MMAP_MAX, 0)
     mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def compiler_options() -> dict:
+    """For `jax.jit`: on CPUs, the widest vectors there are.
+
+    `XLA_FLAGS=--xla_cpu_prefer_vector_width=256` brings XLA's own choice back.
+    """
+    name = "xla_cpu_prefer_vector_width"
+    if not on_cpu() or name in os.environ.get("XLA_FLAGS", ""):
+        return {}
+    return {name: VECTOR_BITS}
 
 
 def cores() -> int:

@@ -145,7 +145,8 @@ def test_parameter_counts(cell, parameters):
     assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == parameters
 
 
-def test_options_shape_the_model():
+@pytest.mark.parametrize("cell", [cells.gru(6), cells.lru(6)], ids=str)
+def test_options_shape_the_model(cell):
     task = tasks.copy_memory(5)
     options = models.ModelConfig(
         hidden_size=6,
@@ -155,15 +156,14 @@ def test_options_shape_the_model():
         residual=True,
         bidirectional=True,
     )
-    for cell in (cells.gru(6), cells.lru(6)):
-        model = models.build(cell, task, options)
-        params = jax.jit(model.init)(jax.random.key(0))
-        batch = task.sample(jax.random.key(1), 2)
-        outputs = jax.jit(model.outputs)(params, batch.inputs)
-        assert outputs.shape == (task.length, 2, task.output_size)
-        call = Call(key=jax.random.key(2))
-        again = jax.jit(lambda x: model.outputs(params, x, call))(batch.inputs)
-        assert float(jnp.abs(outputs - again).max()) > 1e-6
+    model = models.build(cell, task, options)
+    params = jax.jit(model.init)(jax.random.key(0))
+    batch = task.sample(jax.random.key(1), 2)
+    outputs = jax.jit(model.outputs)(params, batch.inputs)
+    assert outputs.shape == (task.length, 2, task.output_size)
+    call = Call(key=jax.random.key(2))
+    again = jax.jit(lambda x: model.outputs(params, x, call))(batch.inputs)
+    assert float(jnp.abs(outputs - again).max()) > 1e-6
 
 
 def test_a_linear_map_is_run_in_a_block_unless_told_otherwise():

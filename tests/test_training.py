@@ -368,3 +368,16 @@ def test_spectral_radii_of_gates_side_by_side():
     tree = {"W": W, "b": np.ones(2), "U": np.ones((2, 4))}
     labels = {"W": "recurrent", "b": "recurrent", "U": "free"}
     assert diagnostics.spectral_radii(tree, labels) == [3.0, 0.5]
+
+
+def test_vectors_are_wide_unless_told_otherwise(monkeypatch):
+    flag = "--xla_cpu_prefer_vector_width"
+    monkeypatch.setenv("XLA_FLAGS", "")
+    options = runtime.compiler_options()
+    assert list(options) == [flag.removeprefix("--")]
+    assert jax.jit(lambda x: x + 1, compiler_options=options)(1) == 2
+    monkeypatch.setenv("XLA_FLAGS", f"{flag}=256")
+    assert runtime.compiler_options() == {}
+    monkeypatch.setenv("XLA_FLAGS", "")
+    monkeypatch.setattr(runtime, "on_cpu", lambda: False)
+    assert runtime.compiler_options() == {}

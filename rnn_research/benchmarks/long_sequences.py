@@ -5,6 +5,7 @@
 Reads a job as JSON from standard input, writes a line of JSON.
 """
 
+import functools
 import json
 import sys
 from typing import NamedTuple
@@ -38,7 +39,7 @@ def main():
     params = cell.init(jax.random.key(0), INPUT_SIZE)
     x = jax.random.normal(jax.random.key(1), (job.length, job.batch_size, INPUT_SIZE))
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=runtime.compiler_options())
     def gradient(params, x):
         def loss(params):
             final = unroll(cell, params, x, engine=engine).final_state

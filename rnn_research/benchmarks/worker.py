@@ -3,6 +3,7 @@
 Reads a job as JSON from standard input, writes a line of JSON for each row.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -20,8 +21,8 @@ class Job(NamedTuple):
 
     Attributes:
       library: a name of LIBRARIES.
-      tuned: with the settings of our programs: the allocator, and the batch divided
-        over one CPU device a core. Ours always is.
+      tuned: with the settings of our programs: the allocator, wide vectors, and the
+        batch divided over one CPU device a core. Ours always is.
       rows: (cell, T, B, H) of each.
       folder: where `inputs_file` and `weights_file` of each row are.
       seconds: to measure for, of each row, after the first call.
@@ -38,6 +39,10 @@ class Job(NamedTuple):
     platform: str
     precision: str
 
+    @property
+    def as_ours(self) -> bool:
+        return self.tuned or self.library == "ours"
+
 
 def inputs_file(length, batch):
     return f"inputs_{length}x{batch}.npy"
@@ -50,7 +55,7 @@ def weights_file(cell, hidden):
 def main():
     job = Job(**json.load(sys.stdin))
     os.environ["KERAS_BACKEND"] = "jax"
-    if job.tuned or job.library == "ours":
+    if job.as_ours:
         from rnn_research import runtime
 
         runtime.keep_freed_memory()
@@ -97,7 +102,9 @@ def _measure_jax(job, cell, weights, hidden, x):
 
     mesh = runtime.make_mesh(batch, num_devices=devices)
 
-    @jax.jit
+    options = runtime.compiler_options() if job.as_ours else {}
+
+    @functools.partial(jax.jit, compiler_options=options)
     def gradient(params, x):
         def one(part):
             return jax.value_and_grad(built.loss)(params, part)

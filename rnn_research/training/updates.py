@@ -248,7 +248,12 @@ def build(model, task, config, engine) -> Programs:
             return runtime.each_run(update_one, mesh, runs, state, limits)
 
         limits = np.zeros(len(pairs), np.int32)
-        jitted = jax.jit(update, donate_argnums=1, out_shardings=everywhere)
+        jitted = jax.jit(
+            update,
+            donate_argnums=1,
+            out_shardings=everywhere,
+            compiler_options=runtime.compiler_options(),
+        )
         compiled = jitted.lower(runs, state, limits).compile()
         return lambda state, limits: compiled(runs, state, limits.astype(np.int32))
 

@@ -7,10 +7,11 @@
 Every library computes, in processes of its own that take turns, the gradient of
 mean(y_T^2) with respect to all parameters, in float32 on the CPU (or as --platform and
 --precision say), from the same weights and inputs (width 2); its loss and gradient are
-held against float64. Ours runs as our programs run; the others run as they come, and on
-CPUs a second time ("tuned") with what our programs set: the allocator, wide vectors,
-and the batch divided over one CPU device a core. Of each process the median call
-counts, of these the median over the rounds; compiling is apart.
+held against float64, computed before on the CPU and kept in references.json. Ours runs
+as our programs run; the others run as they come, and on CPUs a second time ("tuned")
+with what our programs set: the allocator, wide vectors, and the batch divided over one
+CPU device a core. Of each process the median call counts, of these the median over the
+rounds; compiling is apart.
 
 Libraries that are not installed are left out: `pip install -r requirements-bench.txt`
 brings them. Writes engine_speed.csv, engine_speed.md and engine_speed.png, and for
@@ -86,19 +87,23 @@ def main(settings: EngineSpeedConfig):
     for name in settings.cells:
         base.check_option("--cells", name, ("elman", "gru", "lstm"))
     chosen = installed(settings.libraries, settings.platform)
+    jax.config.update("jax_platforms", "cpu")  # the device is for those measured
     folder = pathlib.Path(settings.workdir)
     run_folder.make(folder)
     sides = [(name, False) for name in chosen]
     if settings.tuned and settings.platform == "cpu":
         sides += [(name, True) for name in chosen if name != "ours"]
+    results, records, page = {}, [], ""
     with tempfile.TemporaryDirectory() as data:
-        results = take_turns(rows, sides, pathlib.Path(data), settings)
+        for key, result in take_turns(rows, sides, pathlib.Path(data), settings):
+            results.setdefault(key, []).append(result)
+            records = [record(key, found) for key, found in results.items()]
+            path = folder / "engine_speed.csv"
+            table.write_csv(records, path, columns=tuple(records[0]))
+            page = markdown(rows, records, chosen, settings)
+            (folder / "engine_speed.md").write_text(page)
     if not results:
         raise values.UsageError("nothing was measured; see the messages above")
-    records = [record(key, found) for key, found in results.items()]
-    table.write_csv(records, folder / "engine_speed.csv", columns=tuple(records[0]))
-    page = markdown(rows, records, chosen, settings)
-    (folder / "engine_speed.md").write_text(page)
     if beside := ratios(records):
         plotting.speed_ratios(beside, folder / "engine_speed.png")
     if len({(r["B"], r["H"]) for r in records}) < len({row[1:] for row in rows}):
@@ -131,9 +136,18 @@ def installed(names, platform: str) -> list[str]:
 # ------------------------------------------------------------------------- measuring
 
 
-def prepare(rows, folder: pathlib.Path) -> dict:
-    """Write inputs and weights; (row, variant) -> loss and norm in float64."""
+def prepare(rows, folder, *, names=libraries.WITH_VARIANTS, kept=None) -> dict:
+    """Write inputs and weights; (row, variant) -> loss and norm in float64.
+
+    Args:
+      folder: to write to.
+      names: of the libraries to be measured.
+      kept: a JSON file for what has been computed, which takes minutes where sequences
+        are long, or None.
+    """
+    variants = libraries.WITH_VARIANTS & set(names)
     references = {}
+    known = (kept and run_folder.read_json(kept)) or {}
     with jax.enable_x64(True):
         for row in rows:
             cell, length, batch, hidden = row
@@ -150,7 +164,14 @@ def prepare(rows, folder: pathlib.Path) -> dict:
             np.savez(folder / worker.weights_file(cell, hidden), **weights)
             params = interop.pytorch.load(plain, weights)
             for variant, make in VARIANTS[cell].items():
-                references[row, variant] = reference(make(hidden), params, x)
+                if variant and not variants:
+                    continue
+                name = f"{cell} {length}x{batch}x{hidden} {variant}".strip()
+                if name not in known:
+                    known[name] = reference(make(hidden), params, x)
+                    if kept:
+                        run_folder.write_json(kept, known)
+                references[row, variant] = known[name]
     return references
 
 
@@ -191,14 +212,14 @@ def reference(cell, params, x) -> tuple[float, float]:
     return float(loss), float(jnp.linalg.norm(matrices))
 
 
-def take_turns(rows, sides, data: pathlib.Path, settings) -> dict:
-    """(row, library, tuned) -> results of its processes, one a round."""
-    references = prepare(rows, data)
-    results = {}
+def take_turns(rows, sides, data: pathlib.Path, settings):
+    """((row, library, tuned), result) as they come, each from one process a round."""
+    kept = pathlib.Path(settings.workdir, "references.json")
+    references = prepare(rows, data, names={name for name, _ in sides}, kept=kept)
     for index in range(settings.rounds):
         for name, tuned in random.sample(sides, len(sides)):
             print(f"round {index + 1}: {name}{' tuned' if tuned else ''}", flush=True)
-            for together in in_one_process(name, rows):
+            for together in in_one_process(name, rows, settings.platform):
                 job = worker.Job(
                     name,
                     tuned,
@@ -209,14 +230,17 @@ def take_turns(rows, sides, data: pathlib.Path, settings) -> dict:
                     settings.precision,
                 )
                 for row, result in measure(job):
-                    check(name, row, result, references, settings.precision)
-                    results.setdefault((row, name, tuned), []).append(result)
-    return results
+                    try:
+                        check(name, row, result, references, settings.precision)
+                    except values.RunError as error:
+                        print(f"not counted: {error}", flush=True)
+                    else:
+                        yield (row, name, tuned), result
 
 
-def in_one_process(name: str, rows: list) -> list[list]:
-    """Ours starts with the devices that pay for a row, so rows that share them."""
-    if name != "ours":
+def in_one_process(name: str, rows: list, platform: str) -> list[list]:
+    """Ours starts with the CPUs that pay for a row, so rows that share them."""
+    if name != "ours" or platform != "cpu":
         return [rows]
     by_devices = {}
     for row in rows:
@@ -303,6 +327,10 @@ def markdown(rows, records, chosen, settings) -> str:
         "|---" * (len(others) + 4) + "|",
     ]
     gains = []
+
+    def like(row):
+        return [other for other in rows if other[0] == row[0]]
+
     for row in rows:
         texts = []
         for name in others:
@@ -310,7 +338,9 @@ def markdown(rows, records, chosen, settings) -> str:
             texts.append(" / ".join(f"{r['ms']:.1f}" for r in found if r) or "-")
         own = by.get((row, "ours", False))
         peers = [by[row, n, False]["ms"] for n in others if (row, n, False) in by]
-        gain = min(peers) / own["ms"] if own and peers else None
+        able = {n for n in others if any((r, n, False) in by for r in like(row))}
+        whole = own and peers and len(peers) == len(able)
+        gain = min(peers) / own["ms"] if whole else None
         gains += [gain] if gain else []
         lines.append(
             f"| {row[0]} | {_shape(row)} | {own['ms'] if own else '-'} | "
@@ -324,10 +354,11 @@ def markdown(rows, records, chosen, settings) -> str:
             "",
             "![Times of other libraries over ours](engine_speed.png)",
         ]
+    where = "on the GPU" if settings.platform == "gpu" else "of the process"
     for title, text in (
         ("Spread over the rounds, ms", lambda r: f"{r['ms_min']} to {r['ms_max']}"),
         ("First call, compiling included, s", lambda r: f"{r['first_call_s']:.1f}"),
-        ("Peak memory of the process, MB", lambda r: f"{r['peak_mb']:.0f}"),
+        (f"Peak memory {where}, MB", lambda r: f"{r['peak_mb']:.0f}"),
     ):
         lines += ["", f"## {title}", ""]
         lines += [f"| cell | T, B, H | {' | '.join(chosen)} |"]

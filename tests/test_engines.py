@@ -37,8 +37,8 @@ def test_auto_says_what_it_picked(name):
 # ------------------------------------------------------------------------------ adjoint
 
 
-def both(cell, x, state, chunk):
-    """Values and gradients of the plain loop and of the engine."""
+def gradients_by(cell, x, state, *others):
+    """Values and gradients of the plain loop and of other engines."""
 
     def through(engine):
         def run(params, x, state):
@@ -54,7 +54,7 @@ def both(cell, x, state, chunk):
     params = cell.init(jax.random.key(0), INPUTS)
     return [
         jax.jit(through(engine))(params, x, state)
-        for engine in (engines.sequential(), engines.adjoint(chunk=chunk))
+        for engine in (engines.sequential(), *others)
     ]
 
 
@@ -63,8 +63,23 @@ def both(cell, x, state, chunk):
 def test_any_chunk_and_length(chunk, length):
     cell = cells.lstm(5)
     _, x, state = example(cell)
-    loop, adjoint = both(cell, x[:length], state, chunk)
+    loop, adjoint = gradients_by(cell, x[:length], state, engines.adjoint(chunk=chunk))
     assert difference(adjoint, loop) < 1e-12
+
+
+@pytest.mark.parametrize("length", [1, 7])
+def test_several_steps_in_a_turn(length):
+    cell = cells.lstm(5)
+    params, x, state = example(cell)
+    loop, *others = gradients_by(
+        cell,
+        x[:length],
+        state,
+        engines.adjoint(chunk=4, unroll=3),
+        engines.sequential(unroll=3),
+        engines.sequential(project="sequence", unroll=3),
+    )
+    assert max(difference(other, loop) for other in others) < 1e-12
 
 
 def test_eagerly_too():
@@ -81,7 +96,7 @@ def test_eagerly_too():
 def test_outputs_that_are_not_the_state():
     cell = cells.lru(5)  # complex, with a map for readout
     _, x, state = example(cell)
-    loop, adjoint = both(cell, x, state, 3)
+    loop, adjoint = gradients_by(cell, x, state, engines.adjoint(chunk=3))
     assert difference(adjoint, loop) < 1e-12
 
 
@@ -216,6 +231,26 @@ UNUSUAL = {
         initial_state=lambda params, s: (jnp.zeros((*s, 4)), jnp.zeros(s, jnp.int32)),
     ),
 }
+
+
+PICKED_ON_GPUS = {  # what is asked for: cell, what is picked
+    "many steps a turn": (cells.gru(64), "adjoint(chunk=200, unroll=8)"),
+    "in parallel": (cells.lru(64), "associative()"),
+    "a loop that cannot be taken apart": (
+        UNUSUAL["no state"],
+        "sequential(project='sequence', unroll=8)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PICKED_ON_GPUS)
+def test_auto_on_gpus(name, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    cell, picked = PICKED_ON_GPUS[name]
+    x = jax.ShapeDtypeStruct((200, 8, INPUTS), jnp.float32)
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), INPUTS))
+    record = jax.eval_shape(lambda p, x: unroll(cell, p, x), params, x).record
+    assert str(record.engine) == picked
 
 
 @pytest.mark.parametrize("name", UNUSUAL)

@@ -208,7 +208,7 @@ def keras(cell, weights, hidden_size) -> Built:
     other = [variable.value for variable in layer.non_trainable_variables]
 
     def loss(params, x):
-        last, _ = layer.stateless_call(params, other, x.swapaxes(0, 1))
+        last, _ = layer.stateless_call(params, other, _batch_first(x))
         return (last**2).mean()
 
     params = [variable.value for variable in layer.trainable_variables]
@@ -247,7 +247,7 @@ def cudnn(cell, weights, hidden_size) -> Built | None:
     }
 
     def loss(params, x):
-        x = x.swapaxes(0, 1)
+        x = _batch_first(x)
         zeros = jnp.zeros((1, x.shape[0], hidden_size))
         lengths = jnp.full(x.shape[0], x.shape[1], jnp.int32)
         highest = jax.lax.Precision.HIGHEST
@@ -275,6 +275,17 @@ def _own(cell, weights, hidden_size):
     return value, interop.pytorch.load(value, weights)
 
 
+def _batch_first(x):
+    """[T, B, D] -> [B, T, D], in memory too.
+
+    A transposed array keeps its place in memory under jit, and the kernels of cuDNN,
+    which jax 0.11 does not tell, then read other numbers.
+    """
+    from jax.experimental import layout
+
+    return layout.with_layout_constraint(x.swapaxes(0, 1), layout.Layout((0, 1, 2)))
+
+
 def _last(outputs):
     return (outputs[-1] ** 2).mean()
 
@@ -290,3 +301,4 @@ LIBRARIES = {  # name: (what is imported, build)
     "cudnn": ("jax", cudnn),
 }
 ONLY_ON = {"cudnn": "gpu"}  # library: platform
+WITH_VARIANTS = {"haiku"}

@@ -3,24 +3,37 @@
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 
 
 def in_a_process(module: str, job, name: str) -> Iterator[dict]:
-    """The lines of JSON that `python -m module` writes for the job.
+    """The lines of JSON that `python -m module` writes for the job, as they come.
 
     Says so, under the name, if it fails; what it wrote before that counts.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", module],
-        input=json.dumps(job._asdict()),
-        capture_output=True,
-        text=True,
-    )
-    for line in done.stdout.splitlines():
-        if line.startswith("{"):
-            yield json.loads(line)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        reason = lines[-1] if lines else f"exit status {done.returncode}"
+    pipe = subprocess.PIPE
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=pipe,
+            stdout=pipe,
+            stderr=errors,
+            text=True,
+        ) as process,
+    ):
+        try:
+            process.stdin.write(json.dumps(job._asdict()))
+            process.stdin.close()
+            for line in process.stdout:
+                if line.startswith("{"):
+                    yield json.loads(line)
+            status = process.wait()
+        finally:
+            process.kill()
+        errors.seek(0)
+        lines = [line for line in errors.read().splitlines() if line.strip()]
+    if status:
+        reason = lines[-1] if lines else f"exit status {status}"
         print(f"{name} failed: {reason}", flush=True)

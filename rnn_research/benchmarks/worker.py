@@ -120,7 +120,15 @@ def _measure_jax(job, cell, weights, hidden, x):
     if devices > 1:
         everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
         params, x = jax.device_put((params, x), everywhere)
+    begun = time.perf_counter()
+    gradient = gradient.lower(params, x).compile()
+    compiling = time.perf_counter() - begun
     row = timed(lambda: jax.block_until_ready(gradient(params, x)), seconds=job.seconds)
+    row["first_s"] += compiling
+    if job.platform == "gpu":
+        memory = gradient.memory_analysis()
+        needed = memory.argument_size_in_bytes + memory.output_size_in_bytes
+        row["peak_mb"] = (needed + memory.temp_size_in_bytes) / 2**20
     loss, grads = gradient(params, x)
     kind = jax.local_devices()[0].device_kind
     return row | result(built, loss, grads) | {"devices": devices, "device": kind}
@@ -138,6 +146,9 @@ def _measure_torch(job, cell, weights, hidden, x):
     x = torch.from_numpy(x).to(device, dtype)
     built.params.to(device, dtype)
 
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+
     def gradient():
         built.params.zero_grad()
         loss = built.loss(built.params, x)
@@ -147,13 +158,15 @@ def _measure_torch(job, cell, weights, hidden, x):
         return loss
 
     row = timed(gradient, seconds=job.seconds)
+    if device == "cuda":
+        row["peak_mb"] = torch.cuda.max_memory_allocated() / 2**20
     loss = gradient().detach()
     kind = torch.cuda.get_device_name() if device == "cuda" else "cpu"
     found = result(built, loss, built.params)
     return row | found | {"devices": 1, "device": kind}
 
 
-def timed(call, *, seconds: float, calls: int = 5) -> dict:
+def timed(call, *, seconds: float, calls: int = 3) -> dict:
     """First call, median of the others, peak memory of the process in these.
 
     Args:

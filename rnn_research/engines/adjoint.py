@@ -14,14 +14,14 @@ from rnn_research.engines import base
 
 Tree = Any
 
-# Measured with `engine_speed`: what a chunk makes should stay in the cache, and few
-# steps make narrow products.
-CHUNK_BYTES = 2**20
-SMALLEST_CHUNK, LARGEST_CHUNK = 8, 100
+# Measured with `engine_speed`: on CPUs what a chunk makes should stay in the cache; few
+# steps make narrow products, and on GPUs many launches.
+CHUNK_BYTES = {"cpu": 2**20, "gpu": 2**28}
+SMALLEST_CHUNK, LARGEST_CHUNK = 8, {"cpu": 100, "gpu": 1000}
 
 
 @base.engine
-def adjoint(*, chunk=None):
+def adjoint(*, chunk=None, unroll=1):
     """The loop, keeping only the states; going back, only the adjoint of the state.
 
         forward:   h_t = step(w, h_{t-1}, u_t)                            t = 1 ... T
@@ -39,7 +39,8 @@ def adjoint(*, chunk=None):
 
     Args:
       chunk: steps whose derivatives are made at once; None is about as many as take
-        1 MiB, 8 at least and 100 at most.
+        1 MiB, 8 at least and 100 at most, on GPUs 256 MiB and 1,000.
+      unroll: steps in a turn of the two compiled loops, as in `sequential`.
 
     Raises:
       UsageError: the step cannot be taken apart so, or closes over a value that is
@@ -47,6 +48,7 @@ def adjoint(*, chunk=None):
     """
     if chunk is not None:
         cells_base.check_size(chunk=chunk)
+    cells_base.check_size(unroll=unroll)
 
     def run(recurrence, state, inputs):
         if not fits(recurrence, state, inputs):
@@ -54,23 +56,25 @@ def adjoint(*, chunk=None):
                 "engine adjoint: the derivatives of this cell cannot be taken apart in "
                 "time, or it closes over a traced value; use --engine=sequential"
             )
-        return evaluate(recurrence, state, inputs, chunk)
+        return evaluate(recurrence, state, inputs, chunk, unroll)
 
     return base.Engine(run)
 
 
-def evaluate(recurrence, state, inputs, chunk=None):
+def evaluate(recurrence, state, inputs, chunk=None, unroll=1):
     """What the engine does for a recurrence that `fits`."""
     length = base.length_of(inputs)
     size = min(chunk or default_chunk(recurrence, state, inputs), length)
-    outputs, final = _run(recurrence, state, inputs, size)
-    return outputs, final, base.Record(adjoint(chunk=size))
+    outputs, final = _run(recurrence, state, inputs, size, unroll)
+    return outputs, final, base.Record(adjoint(chunk=size, unroll=unroll))
 
 
 def default_chunk(recurrence, state, inputs) -> int:
     drive = jax.eval_shape(recurrence.project, base.at(inputs, 0))
     step_bytes = base.size_in_bytes((drive, state))
-    most = int(np.clip(CHUNK_BYTES // step_bytes, SMALLEST_CHUNK, LARGEST_CHUNK))
+    platform = "gpu" if jax.default_backend() == "gpu" else "cpu"
+    steps = CHUNK_BYTES[platform] // step_bytes
+    most = int(np.clip(steps, SMALLEST_CHUNK, LARGEST_CHUNK[platform]))
     return base.even_chunk(base.length_of(inputs), most, least=SMALLEST_CHUNK)
 
 
@@ -132,16 +136,16 @@ def _over_time(recurrence):
     return of(recurrence.weights)
 
 
-def _run(recurrence, state, inputs, size: int):
+def _run(recurrence, state, inputs, size: int, unroll: int):
     """(outputs, final state), whose derivative is `backward`."""
 
     @jax.custom_vjp
     def run(weights, state, inputs):
-        outputs, final, _ = _forward(recurrence.of(weights), state, inputs)
+        outputs, final, _ = _forward(recurrence.of(weights), state, inputs, unroll)
         return outputs, final
 
     def forward(weights, state, inputs):
-        outputs, final, states = _forward(recurrence.of(weights), state, inputs)
+        outputs, final, states = _forward(recurrence.of(weights), state, inputs, unroll)
         return (outputs, final), (weights, state, states, inputs)
 
     def back(kept, cotangents):
@@ -165,13 +169,13 @@ def _run(recurrence, state, inputs, size: int):
             return before, after, end
 
         arguments = recurrence, weights, state, inputs, *cotangents, size
-        return backward(*arguments, states_of, end=())
+        return backward(*arguments, states_of, end=(), unroll=unroll)
 
     run.defvjp(forward, back)
     return run(recurrence.weights, state, inputs)
 
 
-def _forward(recurrence, state, inputs):
+def _forward(recurrence, state, inputs, unroll: int):
     """(outputs, final state, states h_1 ... h_T) of the loop.
 
     An output that is a part of the state is not written twice.
@@ -186,7 +190,7 @@ def _forward(recurrence, state, inputs):
         others = [y for y, part in zip(outputs, parts, strict=True) if part is None]
         return h, (others, h)
 
-    final, (others, states) = jax.lax.scan(body, state, inputs)
+    final, (others, states) = jax.lax.scan(body, state, inputs, unroll=unroll)
     others, leaves = iter(others), jax.tree.leaves(states)
     outputs = [next(others) if part is None else leaves[part] for part in parts]
     tree = jax.tree.structure(jax.eval_shape(recurrence.readout, state, drive))
@@ -204,7 +208,16 @@ def _parts_of_state(readout, state, drive) -> list[int | None]:
 
 
 def backward(
-    recurrence, weights, state, inputs, d_outputs, d_final, size, states_of, end
+    recurrence,
+    weights,
+    state,
+    inputs,
+    d_outputs,
+    d_final,
+    size,
+    states_of,
+    end,
+    unroll=1,
 ):
     """Cotangents of (weights, state, inputs), from the last chunk to the first.
 
@@ -224,7 +237,8 @@ def backward(
             (inputs, _floats(d_outputs)),
         )
         before, after, end = states_of(end, start, x)
-        sums, d_x = _backward_chunk(recurrence, weights, sums, before, after, x, d_y)
+        arguments = recurrence, weights, sums, before, after, x, d_y
+        sums, d_x = _backward_chunk(*arguments, unroll)
         return (end, sums), d_x
 
     d_weights = [jnp.zeros_like(leaf) for leaf in _floats(weights)]
@@ -247,7 +261,9 @@ def backward(
     )
 
 
-def _backward_chunk(recurrence, weights, carry, before, after, inputs, d_outputs):
+def _backward_chunk(
+    recurrence, weights, carry, before, after, inputs, d_outputs, unroll: int
+):
     """Of some steps: what the derivatives need, the loop back, the sums over time."""
     adjoint, d_weights = carry
     many = _over_time(recurrence)
@@ -291,7 +307,9 @@ def _backward_chunk(recurrence, weights, carry, before, after, inputs, d_outputs
 
     varying = [a for a, varies in zip(arrays, in_time, strict=True) if varies]
     d_w_readout, d_after, d_u_readout = pull_readout(d_outputs)
-    adjoint, adjoints = jax.lax.scan(back, adjoint, (varying, d_after), reverse=True)
+    adjoint, adjoints = jax.lax.scan(
+        back, adjoint, (varying, d_after), reverse=True, unroll=unroll
+    )
     d_w_step, _, d_u_step = tree_of_all.unflatten(arrays)(adjoints)
     d_w_project, d_inputs = pull_project(_add(d_u_readout, d_u_step))
     for more in (d_w_readout, d_w_step, d_w_project):

@@ -17,11 +17,11 @@ MANY_STATES_BYTES = 2**30
 def auto():
     """Pick by platform, structure and shape, and say in the record what was picked.
 
-    Accelerators: associative where the cell allows it, else the loop with the
-    projection hoisted out. CPU: adjoint; the plain loop for matrix states and wide
-    ones; recomputed chunks where all that the backward pass keeps is much.
+    Accelerators: associative where the cell allows it, else a loop. CPU: adjoint; the
+    plain loop for matrix states and wide ones; recomputed chunks where all that the
+    backward pass keeps is much. `loop.py` has the choice among loops.
 
-    What it picks on a CPU may have reverse mode only; for `jax.jvp` take `sequential`.
+    What it picks may have reverse mode only; for `jax.jvp` take `sequential`.
     """
 
     def run(recurrence, state, inputs):

@@ -100,7 +100,9 @@ def newton_speed(rows: list[dict], path: pathlib.Path):
         "width": "units $H$",
         "gain": "largest Lyapunov exponent (nats a step)",
     }
-    shown = [sweep for sweep in sweeps if any(r["sweep"] == sweep for r in rows)]
+    points = {s: {r["at"] for r in rows if r["sweep"] == s} for s in sweeps}
+    shown = [sweep for sweep in sweeps if len(points[sweep]) > 1]
+    shown = shown or [sweep for sweep in sweeps if points[sweep]]
     methods = list(dict.fromkeys(row["method"] for row in rows))
     figure, axes = new_figure(len(shown), 3.0 * len(shown) + 0.6, 5.4, rows=2)
     for column, sweep in enumerate(shown):

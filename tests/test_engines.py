@@ -67,6 +67,49 @@ def test_any_chunk_and_length(chunk, length):
     assert difference(adjoint, loop) < 1e-12
 
 
+KEEPING = pytest.mark.parametrize("keep", [True, False], ids=["kept", "made anew"])
+
+
+@KEEPING
+@pytest.mark.parametrize("cell", [cells.gru(5, reset="before"), cells.goru(6)], ids=str)
+def test_products_that_are_kept(cell, keep):
+    """One after another in a step, of the state and of what it makes."""
+    _, x, state = example(cell)
+    engine = engines.adjoint(chunk=3, keep_products=keep)
+    loop, adjoint = gradients_by(cell, x, state, engine)
+    assert difference(adjoint, loop) < 1e-12
+
+
+def test_what_is_kept_is_not_made_again():
+    """The operations in the compiled gradient: fewer by those of h_{t-1} W."""
+    cell, length, batch = cells.lstm(16), 40, 4
+    params = cell.init(jax.random.key(0), INPUTS)
+    x = jnp.zeros((length, batch, INPUTS))
+
+    def operations(keep):
+        engine = engines.adjoint(chunk=length, keep_products=keep)
+
+        def loss(params):
+            return jnp.sum(unroll(cell, params, x, engine=engine).outputs[-1])
+
+        compiled = jax.jit(jax.grad(loss)).lower(params).compile()
+        return compiled.cost_analysis()["flops"]
+
+    product = 2 * length * batch * 16 * 64
+    assert operations(False) - operations(True) == pytest.approx(product, rel=0.05)
+
+
+def test_products_are_kept_where_they_are_few():
+    def picked(length):
+        cell = cells.gru(64)
+        x = jax.ShapeDtypeStruct((length, 16, INPUTS), jnp.float32)
+        params = jax.eval_shape(lambda: cell.init(jax.random.key(0), INPUTS))
+        return jax.eval_shape(lambda p, x: unroll(cell, p, x), params, x).record.engine
+
+    assert "keep_products=True" in str(picked(100))
+    assert "keep_products=False" in str(picked(10_000))
+
+
 @pytest.mark.parametrize("length", [1, 7])
 def test_several_steps_in_a_turn(length):
     cell = cells.lstm(5)
@@ -119,7 +162,8 @@ def test_noise_masks_and_what_is_no_number_get_through():
     assert difference(adjoint, loop) < 1e-12
 
 
-def test_second_derivatives():
+@KEEPING
+def test_second_derivatives(keep):
     """Reverse over reverse; a product with the Hessian against the plain loop's."""
     cell = cells.gru(4)
     params, x, _ = example(cell)
@@ -135,7 +179,10 @@ def test_second_derivatives():
 
         return jax.jit(jax.grad(slope))(params)
 
-    loop, adjoint = product(engines.sequential()), product(engines.adjoint(chunk=3))
+    loop, adjoint = (
+        product(engines.sequential()),
+        product(engines.adjoint(chunk=3, keep_products=keep)),
+    )
     assert difference(adjoint, loop) < 1e-10
 
 
@@ -167,7 +214,8 @@ def test_it_keeps_less_than_autodiff():
         compiled = jax.jit(jax.grad(loss)).lower(params).compile()
         return compiled.memory_analysis().temp_size_in_bytes
 
-    assert memory(engines.adjoint()) < 0.7 * memory(engines.sequential())
+    least = memory(engines.adjoint(keep_products=False))
+    assert least < 0.7 * memory(engines.sequential())
 
 
 def users(step, *, project=None, readout=None, initial_state=None):
@@ -234,7 +282,10 @@ UNUSUAL = {
 
 
 PICKED_ON_GPUS = {  # what is asked for: cell, what is picked
-    "many steps a turn": (cells.gru(64), "adjoint(chunk=200, unroll=8)"),
+    "many steps a turn": (
+        cells.gru(64),
+        "adjoint(chunk=200, unroll=8, keep_products=False)",
+    ),
     "in parallel": (cells.lru(64), "associative()"),
     "a loop that cannot be taken apart": (
         UNUSUAL["no state"],
@@ -255,7 +306,8 @@ def test_auto_on_gpus(name, monkeypatch):
 
 @pytest.mark.parametrize("name", UNUSUAL)
 @pytest.mark.parametrize("length", [2, LENGTH])
-def test_unusual_cells_are_right_or_run_by_another_engine(name, length):
+@KEEPING
+def test_unusual_cells_are_right_or_run_by_another_engine(name, length, keep):
     cell = UNUSUAL[name]
     params = cell.init(jax.random.key(0), INPUTS)
     x = jax.random.normal(jax.random.key(1), (length, BATCH, INPUTS))
@@ -270,7 +322,7 @@ def test_unusual_cells_are_right_or_run_by_another_engine(name, length):
         difference(gradients(engines.auto()), gradients(engines.sequential())) < 1e-12
     )
     try:
-        adjoint = gradients(engines.adjoint(chunk=2))
+        adjoint = gradients(engines.adjoint(chunk=2, keep_products=keep))
     except values.UsageError as error:
         assert "cannot be taken apart" in str(error)
     else:

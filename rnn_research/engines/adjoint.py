@@ -1,7 +1,5 @@
 """The plain loop with a backward pass of its own, derived from the cell's step."""
 
-import dataclasses
-import functools
 from typing import Any
 
 import jax
@@ -11,6 +9,9 @@ import numpy as np
 from rnn_research import values
 from rnn_research.cells import base as cells_base
 from rnn_research.engines import base
+from rnn_research.engines.backward import backward, over_time, pull_step
+from rnn_research.engines.floats import floats_of
+from rnn_research.engines.products import recorded, results_of
 
 Tree = Any
 
@@ -18,10 +19,11 @@ Tree = Any
 # steps make narrow products, and on GPUs many launches.
 CHUNK_BYTES = {"cpu": 2**20, "gpu": 2**28}
 SMALLEST_CHUNK, LARGEST_CHUNK = 8, {"cpu": 100, "gpu": 1000}
+KEPT_PRODUCTS_BYTES = 2**24  # on CPUs; more of them cost more to fetch than to make
 
 
 @base.engine
-def adjoint(*, chunk=None, unroll=1):
+def adjoint(*, chunk=None, unroll=1, keep_products=None):
     """The loop, keeping only the states; going back, only the adjoint of the state.
 
         forward:   h_t = step(w, h_{t-1}, u_t)                            t = 1 ... T
@@ -34,13 +36,15 @@ def adjoint(*, chunk=None, unroll=1):
     from the states, `chunk` steps at once, so that it stays in the cache. It is the
     step's own `jax.vjp`, taken apart in time.
 
-    Memory beyond inputs and outputs is that of the states. Reverse mode only, of any
-    order; for `jax.jvp` take `sequential`.
+    Memory beyond inputs and outputs is that of the states, and of the products that are
+    kept. Reverse mode only, of any order; for `jax.jvp` take `sequential`.
 
     Args:
       chunk: steps whose derivatives are made at once; None is about as many as take
         1 MiB, 8 at least and 100 at most, on GPUs 256 MiB and 1,000.
       unroll: steps in a turn of the two compiled loops, as in `sequential`.
+      keep_products: keep the results of the step's matrix products, so that they are
+        not made a second time; None does so on CPUs where they take 16 MiB at most.
 
     Raises:
       UsageError: the step cannot be taken apart so, or closes over a value that is
@@ -49,6 +53,8 @@ def adjoint(*, chunk=None, unroll=1):
     if chunk is not None:
         cells_base.check_size(chunk=chunk)
     cells_base.check_size(unroll=unroll)
+    if keep_products is not None:
+        cells_base.check_flags(keep_products=keep_products)
 
     def run(recurrence, state, inputs):
         if not fits(recurrence, state, inputs):
@@ -56,17 +62,20 @@ def adjoint(*, chunk=None, unroll=1):
                 "engine adjoint: the derivatives of this cell cannot be taken apart in "
                 "time, or it closes over a traced value; use --engine=sequential"
             )
-        return evaluate(recurrence, state, inputs, chunk, unroll)
+        return evaluate(recurrence, state, inputs, chunk, unroll, keep_products)
 
     return base.Engine(run)
 
 
-def evaluate(recurrence, state, inputs, chunk=None, unroll=1):
+def evaluate(recurrence, state, inputs, chunk=None, unroll=1, keep_products=None):
     """What the engine does for a recurrence that `fits`."""
     length = base.length_of(inputs)
     size = min(chunk or default_chunk(recurrence, state, inputs), length)
-    outputs, final = _run(recurrence, state, inputs, size, unroll)
-    return outputs, final, base.Record(adjoint(chunk=size, unroll=unroll))
+    if keep_products is None:
+        keep_products = _products_are_few(recurrence, state, inputs)
+    outputs, final = _run(recurrence, state, inputs, size, unroll, keep_products)
+    engine = adjoint(chunk=size, unroll=unroll, keep_products=keep_products)
+    return outputs, final, base.Record(engine)
 
 
 def default_chunk(recurrence, state, inputs) -> int:
@@ -93,15 +102,15 @@ def fits(recurrence, state, inputs) -> bool:
     def traced(recurrence, h, given):
         def arrays(weights, h, given):
             drive = recurrence.of(weights).project(given)
-            return jax.tree.leaves(_pull_step(recurrence, weights, h, drive))
+            return jax.tree.leaves(pull_step(recurrence, weights, h, drive))
 
         return jax.make_jaxpr(arrays)(recurrence.weights, h, given)
 
     one = traced(recurrence, state, base.at(inputs, 0))
-    many = traced(_over_time(recurrence), *several)
+    many = traced(over_time(recurrence), *several)
     shapes = zip(one.out_avals, many.out_avals, strict=False)
     return (
-        bool(_floats(state))
+        bool(floats_of(state))
         and not base.closes_over_traced(recurrence, state, inputs)
         and len(one.out_avals) == len(many.out_avals)
         and all(
@@ -117,39 +126,26 @@ def _unlike_any_size(tree: Tree) -> int:
     return 7919 + sum(sizes)  # greater than them and than what is put together of them
 
 
-def _over_time(recurrence):
-    """The recurrence for many steps at once: a leading axis of time on all but weights.
-
-    By `jax.vmap`, so that a cell which counts its axes from the front is right too.
-    """
-
-    def of(weights):
-        one = recurrence.of(weights)
-        return dataclasses.replace(
-            one,
-            project=jax.vmap(one.project),
-            step=jax.vmap(one.step),
-            readout=jax.vmap(one.readout),
-            of=of,
-        )
-
-    return of(recurrence.weights)
-
-
-def _run(recurrence, state, inputs, size: int, unroll: int):
+def _run(recurrence, state, inputs, size: int, unroll: int, keep_products: bool):
     """(outputs, final state), whose derivative is `backward`."""
+
+    keep = _keepable(recurrence, state, inputs) if keep_products else []
 
     @jax.custom_vjp
     def run(weights, state, inputs):
-        outputs, final, _ = _forward(recurrence.of(weights), state, inputs, unroll)
+        outputs, final, _, _ = _forward(
+            recurrence.of(weights), state, inputs, unroll, keep
+        )
         return outputs, final
 
     def forward(weights, state, inputs):
-        outputs, final, states = _forward(recurrence.of(weights), state, inputs, unroll)
-        return (outputs, final), (weights, state, states, inputs)
+        outputs, final, states, products = _forward(
+            recurrence.of(weights), state, inputs, unroll, keep
+        )
+        return (outputs, final), (weights, state, states, inputs, products)
 
     def back(kept, cotangents):
-        weights, state, states, inputs = kept
+        weights, state, states, inputs, products = kept
 
         def states_of(end, start, inputs):
             after = jax.tree.map(
@@ -169,14 +165,36 @@ def _run(recurrence, state, inputs, size: int, unroll: int):
             return before, after, end
 
         arguments = recurrence, weights, state, inputs, *cotangents, size
-        return backward(*arguments, states_of, end=(), unroll=unroll)
+        return backward(*arguments, states_of, end=(), unroll=unroll, products=products)
 
     run.defvjp(forward, back)
     return run(recurrence.weights, state, inputs)
 
 
-def _forward(recurrence, state, inputs, unroll: int):
-    """(outputs, final state, states h_1 ... h_T) of the loop.
+def _products_are_few(recurrence, state, inputs) -> bool:
+    drive = jax.eval_shape(recurrence.project, base.at(inputs, 0))
+    made = base.size_in_bytes(results_of(recurrence.step, state, drive))
+    few = base.length_of(inputs) * made <= KEPT_PRODUCTS_BYTES
+    return few and jax.default_backend() == "cpu"
+
+
+def _keepable(recurrence, state, inputs) -> list[bool]:
+    """Of each product in a step, whether that of many is those of each in a row."""
+    length = _unlike_any_size((recurrence.weights, state, base.at(inputs, 0)))
+    drive = jax.eval_shape(recurrence.project, base.at(inputs, 0))
+    several = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((length, *jnp.shape(leaf)), leaf.dtype),
+        (state, drive),
+    )
+    one = results_of(recurrence.step, state, drive)
+    many = results_of(over_time(recurrence).step, *several)
+    if len(one) != len(many):
+        return []
+    return [b.shape == (length, *a.shape) for a, b in zip(one, many, strict=True)]
+
+
+def _forward(recurrence, state, inputs, unroll: int, keep: list[bool]):
+    """(outputs, final state, states h_1 ... h_T, products) of the loop.
 
     An output that is a part of the state is not written twice.
     """
@@ -185,16 +203,21 @@ def _forward(recurrence, state, inputs, unroll: int):
 
     def body(h, given):
         drive = recurrence.project(given)
-        h = recurrence.step(h, drive)
+        products = []
+        if any(keep):
+            h, made = recorded(recurrence.step)(h, drive)
+            products = [p if kept else None for p, kept in zip(made, keep, strict=True)]
+        else:
+            h = recurrence.step(h, drive)
         outputs = jax.tree.leaves(recurrence.readout(h, drive))
         others = [y for y, part in zip(outputs, parts, strict=True) if part is None]
-        return h, (others, h)
+        return h, (others, h, products)
 
-    final, (others, states) = jax.lax.scan(body, state, inputs, unroll=unroll)
+    final, (others, states, products) = jax.lax.scan(body, state, inputs, unroll=unroll)
     others, leaves = iter(others), jax.tree.leaves(states)
     outputs = [next(others) if part is None else leaves[part] for part in parts]
     tree = jax.tree.structure(jax.eval_shape(recurrence.readout, state, drive))
-    return tree.unflatten(outputs), final, states
+    return tree.unflatten(outputs), final, states, products
 
 
 def _parts_of_state(readout, state, drive) -> list[int | None]:
@@ -205,161 +228,3 @@ def _parts_of_state(readout, state, drive) -> list[int | None]:
         next((i for i, leaf in enumerate(leaves) if leaf is out), None)
         for out in jaxpr.outvars
     ]
-
-
-def backward(
-    recurrence,
-    weights,
-    state,
-    inputs,
-    d_outputs,
-    d_final,
-    size,
-    states_of,
-    end,
-    unroll=1,
-):
-    """Cotangents of (weights, state, inputs), from the last chunk to the first.
-
-    Args:
-      size: steps in a chunk.
-      states_of: (end, start, inputs of the chunk) -> (before, after, end of the chunk
-        before it), the states that its steps start from and those they make.
-      end: of the last chunk, whatever `states_of` goes on from.
-    """
-    length = base.length_of(inputs)
-    whole = length // size * size
-
-    def chunk(carry, start, size):
-        end, sums = carry
-        x, d_y = jax.tree.map(
-            lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size),
-            (inputs, _floats(d_outputs)),
-        )
-        before, after, end = states_of(end, start, x)
-        arguments = recurrence, weights, sums, before, after, x, d_y
-        sums, d_x = _backward_chunk(*arguments, unroll)
-        return (end, sums), d_x
-
-    d_weights = [jnp.zeros_like(leaf) for leaf in _floats(weights)]
-    carry = end, (_floats(d_final), d_weights)
-    d_rest = []
-    if whole < length:
-        carry, d_rest = chunk(carry, whole, length - whole)
-    starts = jnp.arange(0, whole, size)
-    carry, d_inputs = jax.lax.scan(
-        lambda carry, start: chunk(carry, start, size), carry, starts, reverse=True
-    )
-    d_inputs = base.unfold(d_inputs)
-    if whole < length:
-        d_inputs = base.join(d_inputs, d_rest)
-    _, (d_state, d_weights) = carry
-    return (
-        _cotangent(weights, d_weights),
-        _cotangent(state, d_state),
-        _cotangent(inputs, d_inputs),
-    )
-
-
-def _backward_chunk(
-    recurrence, weights, carry, before, after, inputs, d_outputs, unroll: int
-):
-    """Of some steps: what the derivatives need, the loop back, the sums over time."""
-    adjoint, d_weights = carry
-    many = _over_time(recurrence)
-
-    def project(w, x):
-        filled = many.of(_filled(weights, w))
-        return _floats(filled.project(_filled(inputs, x)))
-
-    def readout(w, h, u):
-        filled = many.of(_filled(weights, w))
-        return _floats(filled.readout(_filled(after, h), _filled(drive, u)))
-
-    w = _floats(weights)
-    drive = many.of(weights).project(inputs)
-    _, pull_project = jax.vjp(project, w, _floats(inputs))
-    _, pull_readout = jax.vjp(readout, w, _floats(after), _floats(drive))
-    pull_all = _pull_step(many, weights, before, drive)
-    pull_one = jax.eval_shape(
-        functools.partial(_pull_step, recurrence), weights, *base.at((before, drive), 0)
-    )
-    arrays, tree_of_all = jax.tree.flatten(pull_all)
-    arrays = jax.lax.optimization_barrier(arrays)  # made once for both uses below
-    shapes, tree_of_one = jax.tree.flatten(pull_one)
-    length = base.length_of(inputs)
-    in_time, fixed = [], []
-    for array, shape in zip(arrays, shapes, strict=True):
-        leading = array.ndim > shape.ndim  # of time, or of 1 to be multiplied by it
-        in_time.append(leading and len(array) == length)
-        fixed.append(array[0] if leading else array)
-
-    def back(adjoint, at_t):
-        varying, d_h = at_t
-        varying = iter(varying)
-        own = [
-            next(varying) if varies else array
-            for varies, array in zip(in_time, fixed, strict=True)
-        ]
-        adjoint = _add(adjoint, d_h)
-        _, d_before, _ = tree_of_one.unflatten(own)(adjoint)
-        return d_before, adjoint
-
-    varying = [a for a, varies in zip(arrays, in_time, strict=True) if varies]
-    d_w_readout, d_after, d_u_readout = pull_readout(d_outputs)
-    adjoint, adjoints = jax.lax.scan(
-        back, adjoint, (varying, d_after), reverse=True, unroll=unroll
-    )
-    d_w_step, _, d_u_step = tree_of_all.unflatten(arrays)(adjoints)
-    d_w_project, d_inputs = pull_project(_add(d_u_readout, d_u_step))
-    for more in (d_w_readout, d_w_step, d_w_project):
-        d_weights = _add(d_weights, more)
-    return (adjoint, d_weights), d_inputs
-
-
-def _pull_step(recurrence, weights, h, drive):
-    """adjoint of step's value -> those of (weights, h, drive); a tree of arrays.
-
-    For many steps the program is that for one, with a leading axis of time on whatever
-    does not depend on the weights only; `_backward_chunk` takes it apart by that.
-    """
-
-    def step(w, h_, u):
-        filled = recurrence.of(_filled(weights, w))
-        return _floats(filled.step(_filled(h, h_), _filled(drive, u)))
-
-    return jax.vjp(step, _floats(weights), _floats(h), _floats(drive))[1]
-
-
-# --------------------------------------------- trees of which some leaves are no floats
-
-
-def _is_float(leaf) -> bool:
-    return jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
-
-
-def _floats(tree: Tree) -> list[jax.Array]:
-    return [leaf for leaf in jax.tree.leaves(tree) if _is_float(leaf)]
-
-
-def _filled(tree: Tree, floats: list) -> Tree:
-    """The tree with these in place of its floats."""
-    given = iter(floats)
-    return jax.tree.map(lambda leaf: next(given) if _is_float(leaf) else leaf, tree)
-
-
-def _cotangent(tree: Tree, floats: list) -> Tree:
-    """The cotangent of `tree`: its floats' are given, the others have none."""
-    given = iter(floats)
-    return jax.tree.map(
-        lambda leaf: (
-            next(given)
-            if _is_float(leaf)
-            else np.zeros(jnp.shape(leaf), jax.dtypes.float0)
-        ),
-        tree,
-    )
-
-
-def _add(some: list, others: list) -> list:
-    return [a + b for a, b in zip(some, others, strict=True)]

@@ -7,7 +7,8 @@ import jax
 from rnn_research import values
 from rnn_research.cells import base as cells_base
 from rnn_research.engines import base
-from rnn_research.engines.adjoint import backward, default_chunk, fits
+from rnn_research.engines.adjoint import default_chunk, fits
+from rnn_research.engines.backward import backward
 from rnn_research.engines.checkpointed import checkpointed
 from rnn_research.engines.sequential import scan
 

@@ -1,0 +1,162 @@
+"""The backward pass of a loop that kept its states."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research.engines import base
+from rnn_research.engines.floats import add, cotangent, filled, floats_of
+from rnn_research.engines.products import replayed
+
+Tree = Any
+
+
+def backward(
+    recurrence,
+    weights,
+    state,
+    inputs,
+    d_outputs,
+    d_final,
+    size,
+    states_of,
+    end,
+    unroll=1,
+    products=(),
+):
+    """Cotangents of (weights, state, inputs), from the last chunk to the first.
+
+    Args:
+      size: steps in a chunk.
+      states_of: (end, start, inputs of the chunk) -> (before, after, end of the chunk
+        before it), the states that its steps start from and those they make.
+      end: of the last chunk, whatever `states_of` goes on from.
+    """
+    length = base.length_of(inputs)
+    whole = length // size * size
+
+    def chunk(carry, start, size):
+        end, sums = carry
+        x, d_y, known = jax.tree.map(
+            lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size),
+            (inputs, floats_of(d_outputs), list(products)),
+        )
+        before, after, end = states_of(end, start, x)
+        arguments = recurrence, weights, sums, before, after, x, d_y
+        sums, d_x = _backward_chunk(*arguments, unroll, known)
+        return (end, sums), d_x
+
+    d_weights = [jnp.zeros_like(leaf) for leaf in floats_of(weights)]
+    carry = end, (floats_of(d_final), d_weights)
+    d_rest = []
+    if whole < length:
+        carry, d_rest = chunk(carry, whole, length - whole)
+    starts = jnp.arange(0, whole, size)
+    carry, d_inputs = jax.lax.scan(
+        lambda carry, start: chunk(carry, start, size), carry, starts, reverse=True
+    )
+    d_inputs = base.unfold(d_inputs)
+    if whole < length:
+        d_inputs = base.join(d_inputs, d_rest)
+    _, (d_state, d_weights) = carry
+    return (
+        cotangent(weights, d_weights),
+        cotangent(state, d_state),
+        cotangent(inputs, d_inputs),
+    )
+
+
+def _backward_chunk(
+    recurrence, weights, carry, before, after, inputs, d_outputs, unroll: int, products
+):
+    """Of some steps: what the derivatives need, the loop back, the sums over time."""
+    adjoint, d_weights = carry
+    many = over_time(recurrence)
+
+    def project(w, x):
+        own = many.of(filled(weights, w))
+        return floats_of(own.project(filled(inputs, x)))
+
+    def readout(w, h, u):
+        own = many.of(filled(weights, w))
+        return floats_of(own.readout(filled(after, h), filled(drive, u)))
+
+    w = floats_of(weights)
+    drive = many.of(weights).project(inputs)
+    _, pull_project = jax.vjp(project, w, floats_of(inputs))
+    _, pull_readout = jax.vjp(readout, w, floats_of(after), floats_of(drive))
+    pull_all = pull_step(many, weights, before, drive, products)
+    pull_one = jax.eval_shape(
+        functools.partial(pull_step, recurrence),
+        weights,
+        *base.at((before, drive, products), 0),
+    )
+    arrays, tree_of_all = jax.tree.flatten(pull_all)
+    arrays = jax.lax.optimization_barrier(arrays)  # made once for both uses below
+    shapes, tree_of_one = jax.tree.flatten(pull_one)
+    length = base.length_of(inputs)
+    in_time, fixed = [], []
+    for array, shape in zip(arrays, shapes, strict=True):
+        leading = array.ndim > shape.ndim  # of time, or of 1 to be multiplied by it
+        in_time.append(leading and len(array) == length)
+        fixed.append(array[0] if leading else array)
+
+    def back(adjoint, at_t):
+        varying, d_h = at_t
+        varying = iter(varying)
+        own = [
+            next(varying) if varies else array
+            for varies, array in zip(in_time, fixed, strict=True)
+        ]
+        adjoint = add(adjoint, d_h)
+        _, d_before, _ = tree_of_one.unflatten(own)(adjoint)
+        return d_before, adjoint
+
+    varying = [a for a, varies in zip(arrays, in_time, strict=True) if varies]
+    d_w_readout, d_after, d_u_readout = pull_readout(d_outputs)
+    adjoint, adjoints = jax.lax.scan(
+        back, adjoint, (varying, d_after), reverse=True, unroll=unroll
+    )
+    d_w_step, _, d_u_step = tree_of_all.unflatten(arrays)(adjoints)
+    d_w_project, d_inputs = pull_project(add(d_u_readout, d_u_step))
+    for more in (d_w_readout, d_w_step, d_w_project):
+        d_weights = add(d_weights, more)
+    return (adjoint, d_weights), d_inputs
+
+
+def pull_step(recurrence, weights, h, drive, products=()):
+    """adjoint of step's value -> those of (weights, h, drive); a tree of arrays.
+
+    For many steps the program is that for one, with a leading axis of time on whatever
+    does not depend on the weights only; `_backward_chunk` takes it apart by that.
+    """
+
+    def step(w, h_, u):
+        own = recurrence.of(filled(weights, w)).step
+        if products:
+            own = replayed(own, products)
+        return floats_of(own(filled(h, h_), filled(drive, u)))
+
+    return jax.vjp(step, floats_of(weights), floats_of(h), floats_of(drive))[1]
+
+
+def over_time(recurrence):
+    """The recurrence for many steps at once: a leading axis of time on all but weights.
+
+    By `jax.vmap`, so that a cell which counts its axes from the front is right too.
+    """
+
+    def of(weights):
+        one = recurrence.of(weights)
+        return dataclasses.replace(
+            one,
+            project=jax.vmap(one.project),
+            step=jax.vmap(one.step),
+            readout=jax.vmap(one.readout),
+            of=of,
+        )
+
+    return of(recurrence.weights)

@@ -70,10 +70,22 @@ def test_any_chunk_and_length(chunk, length):
 KEEPING = pytest.mark.parametrize("keep", [True, False], ids=["kept", "made anew"])
 
 
+WITH_PRODUCTS = (  # one and several in a step, of the state and of what it makes
+    cells.elman(5),
+    cells.lstm(5),
+    cells.gru(5, reset="before"),
+    cells.goru(6),
+    cells.lem(5),
+    cells.nru(5),
+    cells.rhn(5),
+    cells.mlstm(8),
+    cells.gated_delta_net(8),
+)
+
+
 @KEEPING
-@pytest.mark.parametrize("cell", [cells.gru(5, reset="before"), cells.goru(6)], ids=str)
-def test_products_that_are_kept(cell, keep):
-    """One after another in a step, of the state and of what it makes."""
+@pytest.mark.parametrize("cell", WITH_PRODUCTS, ids=str)
+def test_products_kept_and_made_anew(cell, keep):
     _, x, state = example(cell)
     engine = engines.adjoint(chunk=3, keep_products=keep)
     loop, adjoint = gradients_by(cell, x, state, engine)

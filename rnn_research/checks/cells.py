@@ -207,8 +207,7 @@ def _agreement(s, others, **flags) -> float:
 ENGINES = (
     engines.sequential(project="sequence"),
     engines.checkpointed(chunk=3),
-    engines.adjoint(chunk=3, keep_products=True),
-    engines.adjoint(chunk=3, keep_products=False),
+    engines.adjoint(chunk=3),
     engines.associative(),
     engines.newton(),
 )

@@ -7,13 +7,19 @@
 For every cell, length and seed, at initialisation: the norm of dL/dh_t for all t in
 one backward pass, with L = ||h_T||^2 / 2 on white noise (or the task's loss,
 --loss=task), and the norm of dh_T/dh_{T-k} from the exact product of Jacobians. With
---runs, before and after the training of these runs. Writes gradient_norms.csv (norms
-as log10; -inf is exactly zero), rates.csv (for each curve the rate of decay, a robust
-line with its interval, and the lag at which 1 % is left) and gradient_norms.png.
+--runs, before and after the training of these runs. Lags count from the last step that
+is not padding. Sequences whose gradient is not finite are left out and counted.
+
+Writes gradient_norms.csv (norms as log10; -inf is exactly zero, nan that no sequence is
+so long or finite), rates.csv (for each curve the rate of decay, a robust line with its
+interval, and the lag at which 1 % is left; where there is one recurrent matrix W, ln
+sigma_max(W): the rate of a tanh or ReLU network cannot exceed it, Pascanu's bound
+(gamma sigma_max)^k with gamma = 1) and gradient_norms.png.
 """
 
 import dataclasses
 import functools
+import math
 import pathlib
 
 import jax
@@ -23,6 +29,7 @@ from rnn_research import config, diagnostics, models, plotting, runtime, values
 from rnn_research.cells.base import Cell
 from rnn_research.diagnostics import table
 from rnn_research.diagnostics.horizon import FORGOTTEN
+from rnn_research.diagnostics.weights import spectral_norms
 from rnn_research.training import run, run_folder
 
 
@@ -76,15 +83,14 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
         trained |= named_runs(folder_of_run, name)
     lengths = settings.lengths or DEFAULT_LENGTHS
     rows = []
-    with jax.default_matmul_precision("highest"):
-        for text, cell in zip(cells, checked, strict=True):
-            for length in lengths:
-                rows += measure_cell(text, cell, length, settings)
-            report(rows, text)
-        for name, runs in trained.items():
-            for one in runs:
-                rows += measure_run(name, one, settings)
-            report(rows, f"{name} after training")
+    for text, cell in zip(cells, checked, strict=True):
+        for length in lengths:
+            rows += measure_cell(text, cell, length, settings)
+        report(rows, text)
+    for name, runs in trained.items():
+        for one in runs:
+            rows += measure_run(name, one, settings)
+        report(rows, f"{name} after training")
     table.write_csv(rows, folder / "gradient_norms.csv")
     rates = fitted(rows)
     if rates:
@@ -111,10 +117,9 @@ def measure_cell(text: str, cell, length: int, settings) -> list[dict]:
         if white_noise:
             x = noise(key_x, settings.batch_size)
             params = cell.init(key_params, settings.input_size)
-            return diagnostics.state_loss_log_norms(cell, params, x)
-        return diagnostics.model_log_norms(
-            model, model.init(key_params), task, key_x, settings.batch_size, loss=loss
-        )
+            return params, diagnostics.state_loss_log_norms(cell, params, x), None
+        params = model.init(key_params)
+        return params, *model_norms(model, task, loss, settings, params, key_x)
 
     @functools.partial(jax.jit, static_argnums=1)
     def jacobian(seed, lags):
@@ -130,13 +135,35 @@ def measure_cell(text: str, cell, length: int, settings) -> list[dict]:
     rows = []
     for seed in settings.all_seeds():
         own = {**labels, "seed": seed}
-        rows += table.gradient_rows(gradient(seed), loss=loss, **own)
+        params, norms, mask = gradient(seed)
+        groups = cell.groups(params) if white_noise else model.groups(params)
+        own["log_sigma_max"] = log_sigma_max(params, groups)
+        rows += table.gradient_rows(norms, mask, loss=loss, **own)
         if settings.jacobian_lags and white_noise:
             lags = table.spread_lags(length, settings.jacobian_lags)
             for kind, norms in jacobian(seed, lags)._asdict().items():
+                finite = table.is_finite(norms)
+                own["not_finite"] = int(np.sum(~finite))
                 quantity = f"dh_T/dh_(T-k) {kind}"
+                norms = np.asarray(norms)[:, finite]
                 rows += table.norm_rows(norms, lags, quantity=quantity, loss="", **own)
     return rows
+
+
+def model_norms(model, task, loss: str, settings, params, key):
+    """Log norms [T + 1, B] of a model, and the mask of the batch they are of."""
+    norms = diagnostics.model_log_norms(
+        model, params, task, key, settings.batch_size, loss=loss
+    )
+    return norms, task.sample(key, settings.batch_size).mask
+
+
+def log_sigma_max(params, groups) -> float | None:
+    """ln of the largest singular value of the one recurrent matrix, if there is one."""
+    norms = spectral_norms(params, groups)
+    if len(norms) != 1:
+        return None
+    return math.log(norms[0]) if norms[0] else -math.inf
 
 
 def named_runs(folder: pathlib.Path, name: str) -> dict[str, list[run.Loaded]]:
@@ -158,19 +185,14 @@ def measure_run(name: str, trained: run.Loaded, settings) -> list[dict]:
     for length in settings.lengths or (trained.settings["length"],):
         task = run.resolve_task(trained.settings["task"], length)
         measure = jax.jit(
-            functools.partial(
-                diagnostics.model_log_norms,
-                trained.model,
-                task=task,
-                batch_size=settings.batch_size,
-                loss=loss,
-            )
+            functools.partial(model_norms, trained.model, task, loss, settings)
         )
         for weights in ("initial", "trained"):
             params = trained.params if weights == "trained" else trained.initial_params
+            sigma = log_sigma_max(params, trained.model.groups(params))
             for seed in settings.all_seeds():
                 rows += table.gradient_rows(
-                    measure(params, key=jax.random.key(seed)),
+                    *measure(params, jax.random.key(seed)),
                     label=f"{name} ({weights})",
                     cell=trained.settings["cell"],
                     weights=weights,
@@ -178,72 +200,119 @@ def measure_run(name: str, trained: run.Loaded, settings) -> list[dict]:
                     seed=seed,
                     trained_seed=trained.seed,
                     length=task.length,
+                    log_sigma_max=sigma,
                 )
     return rows
+
+
+MEASURED = (
+    "rate",
+    "rate_low",
+    "rate_high",
+    "rate_to_lag",
+    "horizon",
+    "horizon_low",
+    "horizon_high",
+)
 
 
 def fitted(rows: list[dict]) -> list[dict]:
     """A row for each curve of dL/dh: its rate of decay and its memory horizon.
 
-    Seeds are what intervals are over. Nothing where the gradient at lag 0 is zero, or
-    at all but two lags.
+    Seeds are what intervals are over; one by itself has none. Where there is no rate or
+    horizon it is NaN, and `why` says so.
     """
-    curves: dict[tuple, dict[int, dict[int, float]]] = {}
+    curves: dict[tuple, dict[tuple, list[dict]]] = {}
     for row in rows:
         if row["quantity"] == "dL/dh" and row["lag"] < row["length"]:
             by_seed = curves.setdefault((row["label"], row["length"]), {})
-            seed = row["seed"], row.get("trained_seed")
-            by_seed.setdefault(seed, {})[row["lag"]] = row["median_log10"]
+            by_seed.setdefault((row["seed"], row.get("trained_seed")), []).append(row)
     found = []
     for (label, length), by_seed in curves.items():
-        lags = sorted(next(iter(by_seed.values())))
-        logs = np.array([[own[lag] for lag in lags] for own in by_seed.values()])
-        logs = logs.T * table.LOG_10
+        seeds = list(by_seed.values())
+        lags = [row["lag"] for row in seeds[0]]
+        logs = np.array([[row["median_log10"] for row in own] for own in seeds])
+        usable = logs[~np.isnan(logs[:, 0])].T * table.LOG_10
+        sigmas = [own[0].get("log_sigma_max") for own in seeds]
+        curve = {
+            "label": label,
+            "length": length,
+            "seeds": len(seeds),
+            "not_finite": sum(own[0]["not_finite"] > 0 for own in seeds),
+            **dict.fromkeys(MEASURED, math.nan),
+            "log_sigma_max": None if None in sigmas else float(np.median(sigmas)),
+            "why": "",
+        }
         try:
-            rate = diagnostics.decay_rate(logs, lags=lags)
-            horizon = diagnostics.memory_horizon(logs, lags=lags, threshold=FORGOTTEN)
-        except values.UsageError:
-            continue
-        found.append(
-            {
-                "label": label,
-                "length": length,
-                "seeds": logs.shape[1],
-                "rate": rate.rate,
-                "rate_low": rate.low,
-                "rate_high": rate.high,
-                "horizon": horizon.lag,
-                "horizon_low": horizon.low,
-                "horizon_high": horizon.high,
-            }
-        )
+            curve |= horizon_of(usable, lags)
+            curve |= rate_of(usable, lags)
+        except values.UsageError as error:
+            curve["why"] = str(error)
+        found.append(curve)
     return found
 
 
+def horizon_of(logs: np.ndarray, lags: list[int]) -> dict:
+    """Of curves [L, seeds]."""
+    if not logs.shape[1]:
+        raise values.UsageError("of no seed is the gradient finite")
+    found = diagnostics.memory_horizon(logs, lags=lags, threshold=FORGOTTEN)
+    ends = {"horizon_low": found.low, "horizon_high": found.high}
+    return {"horizon": found.lag, **ends}
+
+
+def rate_of(logs: np.ndarray, lags: list[int]) -> dict:
+    """Of curves [L, seeds]."""
+    found = diagnostics.decay_rate(logs, lags=lags)
+    ends = {"rate_low": found.low, "rate_high": found.high}
+    return {"rate": found.rate, **ends, "rate_to_lag": found.last}
+
+
 def report(rows: list[dict], name: str):
-    """One line: how the gradient changes over the longest sequence."""
-    longest = rows[-1]["length"]
-    own = [
-        row
-        for row in rows
-        if row["label"] == rows[-1]["label"]
-        and row["length"] == longest
-        and row["quantity"] == "dL/dh"
-    ]
-    decades = [row["relative_log10"] for row in own if row["lag"] == longest - 1]
+    """A line of how the gradient changes over the longest sequence.
+
+    And one for each length at which it is not finite, or has no rate.
+    """
+    own = [r for r in rows if r["label"] == rows[-1]["label"]]
+    own = [row for row in own if row["quantity"] == "dL/dh"]
+    curves = fitted(own)
+    last = max(curves, key=lambda curve: curve["length"])
+    longest = last["length"]
+    first_steps: dict[tuple, float] = {}
+    for row in own:
+        there = row["length"] == longest > row["lag"]
+        if there and not math.isnan(row["relative_log10"]):
+            first_steps[row["seed"], row.get("trained_seed")] = row["relative_log10"]
+    if first_steps:
+        print(f"{name}: {changes(list(first_steps.values()), last)}", flush=True)
+    for curve in curves:
+        parts = []
+        if curve["not_finite"]:
+            parts.append(
+                f"the gradient of {curve['not_finite']} of {curve['seeds']} seeds is "
+                "not finite"
+            )
+        if curve["why"]:
+            parts.append(f"no rate, since {curve['why']}")
+        if parts:
+            print(f"{name}: at T = {curve['length']} {'; '.join(parts)}", flush=True)
+
+
+def changes(decades: list[float], curve: dict) -> str:
+    """How the gradient changes over a sequence, by seed in decades, and how fast."""
     middle = float(np.median(decades))
-    line = (
-        f"{name}: over T = {longest} the gradient changes by 10^{middle:.2f} "
-        f"(seeds: {min(decades):.2f} to {max(decades):.2f})"
-    )
-    for curve in fitted(own):
-        line += f", {curve['rate']:+.4f} nats a step"
-        line += (
-            f", below {FORGOTTEN:.0%} at lag {curve['horizon']:g}"
-            if np.isfinite(curve["horizon"])
-            else f", never below {FORGOTTEN:.0%}"
-        )
-    print(line, flush=True)
+    line = f"over T = {curve['length']} the gradient "
+    if middle == -math.inf:
+        line += "comes to exactly zero"
+    else:
+        line += f"changes by 10^{middle:.2f}"
+    line += f" (seeds: {min(decades):.2f} to {max(decades):.2f})"
+    if math.isnan(curve["rate"]):
+        return line
+    line += f", {curve['rate']:+.4f} nats a step"
+    if math.isfinite(curve["horizon"]):
+        return line + f", below {FORGOTTEN:.0%} at lag {curve['horizon']:g}"
+    return line + f", never below {FORGOTTEN:.0%}"
 
 
 if __name__ == "__main__":

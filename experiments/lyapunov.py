@@ -9,7 +9,8 @@ gain g of its weights, which changes sign near g = 1 (Sompolinsky, Crisanti & So
 driven by white noise, and of trained runs, before and after, by the inputs of their
 task; a gradient through time shrinks or grows at the rate of these. First the Lorenz
 system, whose largest exponent is 0.906 a unit of time, to show that the measurement is
-right. Writes lyapunov.csv and lyapunov.png. Takes about a minute on 2 CPU cores.
+right. Where --count covers all exponents, the Kaplan-Yorke dimension is given too.
+Writes lyapunov.csv and lyapunov.png. Takes about a minute on 2 CPU cores.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ import numpy as np
 from rnn_research import Cell, config, diagnostics, models, plotting, runtime
 from rnn_research.cells.base import zeros_state
 from rnn_research.diagnostics import table
-from rnn_research.training import run, run_folder
+from rnn_research.training import run, run_folder, subjects
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +51,20 @@ class LyapunovConfig(config.Seeds):
 
 
 TIME_STEP = 0.01
-LORENZ_STEPS, LORENZ_EXPONENT = 60_000, 0.906
+LORENZ_STEPS = 60_000
+LORENZ_EXPONENTS = (0.906, 0.0, -14.572)  # a unit of time
+COLUMNS = (
+    "kind",
+    "label",
+    "seed",
+    "trained_seed",
+    "gain",
+    "index",
+    "exponent",
+    "error",
+    "expected",
+    "dimension",
+)
 
 
 def main(settings: LyapunovConfig, run_config: runtime.RunConfig):
@@ -62,16 +76,14 @@ def main(settings: LyapunovConfig, run_config: runtime.RunConfig):
         for text in settings.cells
     ]
     with jax.default_matmul_precision("highest"):
-        calibrate()
-        rows = []
+        rows = calibration()
         for seed in settings.all_seeds():
             rows += random_network(seed, settings)
             for text, cell in named:
                 rows += driven(text, cell, seed, settings)
-        for path in settings.runs or ():
-            for one in run.load_all(pathlib.Path(path)):
-                rows += trained(pathlib.Path(path).name, one, settings)
-    table.write_csv(rows, folder / "lyapunov.csv", columns=tuple(rows[0]))
+        for name, one in subjects.named_runs(settings.runs or ()):
+            rows += trained(name, one, settings)
+    table.write_csv(rows, folder / "lyapunov.csv", columns=COLUMNS)
     plotting.lyapunov(rows, folder / "lyapunov.png")
     print(f"table:  {folder / 'lyapunov.csv'}\nfigure: {folder / 'lyapunov.png'}")
 
@@ -102,17 +114,23 @@ def lorenz() -> Cell:
     )
 
 
-def calibrate():
+def calibration() -> list[dict]:
+    """Rows of the Lorenz system, a unit of time, with what is known of it."""
     cell = lorenz()
     params = cell.init(jax.random.key(0), 1)
     x = jnp.zeros((LORENZ_STEPS, 1, 1))
     found = exponents(cell, params, x, transient=5000)
-    leading, error = (float(leaf[0, 0]) / TIME_STEP for leaf in found)
+    found = jax.tree.map(lambda leaf: leaf / TIME_STEP, found)
+    rows = rows_of(found, 3, kind="calibration", label="Lorenz system, a unit of time")
+    for row, expected in zip(rows, LORENZ_EXPONENTS, strict=True):
+        row["expected"] = expected
+    first = rows[0]
     print(
-        f"Lorenz: largest exponent {leading:.3f} +- {error:.3f}; known: "
-        f"{LORENZ_EXPONENT}",
+        f"Lorenz: largest exponent {first['exponent']:.3f} +- {first['error']:.3f}, "
+        f"expected {first['expected']}; dimension {first['dimension']:.3f}",
         flush=True,
     )
+    return rows
 
 
 def exponents(cell, params, x, **options):
@@ -144,7 +162,8 @@ def random_network(seed: int, settings) -> list[dict]:
     rows = []
     for gain in settings.gains:
         found = leading(gain)
-        rows += rows_of(found, label="random network", seed=seed, gain=gain)
+        labels = {"kind": "gain", "label": "random network", "seed": seed}
+        rows += rows_of(found, size, **labels, gain=gain)
     return rows
 
 
@@ -153,14 +172,15 @@ def driven(text: str, cell, seed: int, settings) -> list[dict]:
     key_params, key_x = jax.random.split(jax.random.key(seed))
     shape = (settings.length, settings.batch_size, settings.input_size)
     params = cell.init(key_params, settings.input_size)
+    size = numbers_in(cell.initial_state(params, (1,)))
     found = exponents(
         cell,
         params,
         jax.random.normal(key_x, shape),
-        count=min(settings.count, numbers_in(cell.initial_state(params, (1,)))),
+        count=min(settings.count, size),
         transient=settings.transient,
     )
-    return announced(rows_of(found, label=text, seed=seed, gain=""))
+    return announced(rows_of(found, size, kind="network", label=text, seed=seed))
 
 
 def trained(name: str, one: run.Loaded, settings) -> list[dict]:
@@ -171,21 +191,24 @@ def trained(name: str, one: run.Loaded, settings) -> list[dict]:
     @jax.jit
     def measure(params):
         setups = diagnostics.recurrences(one.model, params, batch.inputs, batch.mask)
-        return [
+        sizes = [numbers_in(setup.state) for setup in setups]
+        return sizes, [
             diagnostics.exponents_of(
                 setup,
-                count=min(settings.count, numbers_in(setup.state)),
+                count=min(settings.count, size),
                 transient=settings.transient,
             )
-            for setup in setups
+            for setup, size in zip(setups, sizes, strict=True)
         ]
 
     rows = []
     for weights, params in (("initial", one.initial_params), ("trained", one.params)):
-        each = measure(params)
+        sizes, each = measure(params)
         for layer, found in enumerate(each):
             label = f"{name} ({weights})" + f", layer {layer + 1}" * (len(each) > 1)
-            rows += announced(rows_of(found, label=label, seed=one.seed, gain=""))
+            labels = {"kind": "network", "label": label, "seed": one.seed}
+            labels["trained_seed"] = one.seed
+            rows += announced(rows_of(found, int(sizes[layer]), **labels))
     return rows
 
 
@@ -197,22 +220,32 @@ def numbers_in(state) -> int:
     )
 
 
-def rows_of(found, **labels) -> list[dict]:
-    """A row for each exponent, the mean over sequences."""
-    each = zip(
-        np.mean(found.exponents, axis=0), np.mean(found.errors, axis=0), strict=True
-    )
-    return [
-        {**labels, "index": index + 1, "exponent": float(value), "error": float(error)}
-        for index, (value, error) in enumerate(each)
+def rows_of(found, size: int, **labels) -> list[dict]:
+    """A row for each exponent, the mean over sequences, with its standard error.
+
+    Args:
+      size: the real numbers in the state; if so many exponents are there, the first
+        row holds the Kaplan-Yorke dimension, the mean over sequences.
+    """
+    rows = [
+        dict.fromkeys(COLUMNS, "")
+        | labels
+        | {"index": index + 1, "exponent": float(value), "error": float(error)}
+        for index, (value, error) in enumerate(zip(*found.mean(), strict=True))
     ]
+    if len(rows) == size:
+        dimensions = diagnostics.kaplan_yorke_dimension(found.exponents)
+        rows[0]["dimension"] = float(np.mean(dimensions))
+    return rows
 
 
 def announced(rows: list[dict]) -> list[dict]:
     first = rows[0]
+    dimension = first["dimension"]
     print(
         f"{first['label']}: largest exponent {first['exponent']:+.4f} +- "
-        f"{first['error']:.4f} nats a step",
+        f"{first['error']:.4f} nats a step"
+        + (f", dimension {dimension:.2f}" if dimension != "" else ""),
         flush=True,
     )
     return rows

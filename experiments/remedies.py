@@ -6,13 +6,15 @@
 
 Trains every cell with every remedy on one task and measures, as it learns, the gradient
 by lag, the memory horizon, saturation and spectral radius. A remedy is a name of the
-list below, or settings of its own, `setting=value` joined by `+`. Initialisation is a
-matter of the cell: irnn, lstm(forget_bias=...), elman(recurrent=normal(gain=0.9)).
-A remedy that does not fit a cell is left out, which is said.
+list below, or settings of its own, `setting=value` joined by `+`, where `cell.` stands
+before an option of the cell: `cell.forget_bias=3`, `cell.recurrent=normal(gain=0.9)`.
+A remedy that does not fit a cell is left out, which is said; so is `skip`, unless asked
+for, which is `none` as long as all gradients are finite.
 
 Each training has a folder of its own below --workdir, as of adding_problem, and the
 same command goes on where it was stopped. Writes remedies.csv (a row for each training
-and seed), remedies.png (where each came to) and course.png (how).
+and seed), gradients.csv (the gradient by lag where each came to), their figures
+remedies.png and gradients.png, and course.png (how it went).
 """
 
 import dataclasses
@@ -36,7 +38,10 @@ REMEDIES = {
     "spectral_radius": ("grad_clip=1", "penalties=spectral_radius"),
     "orthogonality": ("grad_clip=1", "penalties=orthogonality(weight=0.01)"),
     "truncated": ("grad_clip=1", "engine=truncated(window=20)"),
+    "identity": ("grad_clip=1", "cell.recurrent=identity"),
+    "chrono": ("grad_clip=1", "cell.forget_bias=chrono(t_max={T})"),
 }
+DEFAULT = tuple(name for name in REMEDIES if name != "skip")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +52,7 @@ class RemediesConfig(config.Settings):
         None, "several cells, each with every remedy, in place of --cell"
     )
     remedies: tuple[str, ...] = config.setting(
-        tuple(REMEDIES),
+        DEFAULT,
         f"{', '.join(REMEDIES)}; your own, 'penalties=omega(weight=4)+grad_clip=0.5'",
     )
 
@@ -74,8 +79,9 @@ def sweep(
     folder = pathlib.Path(folder_config.workdir or f"runs/{name}")
     run_folder.make(folder)
     cells = remedies.cells or (model_config.cell,)
+    length = task_config.length
     planned = [
-        (cell, remedy, *treated(cell, remedy, model_config, train_config))
+        (cell, remedy, *treated(cell, remedy, length, model_config, train_config))
         for cell in cells
         for remedy in remedies.remedies
     ]
@@ -83,7 +89,7 @@ def sweep(
     fitting = [plan for plan in planned if fits(*plan, task)]  # all are looked at first
     if not fitting:
         raise values.UsageError("--remedies: none fits a cell of these on this task")
-    rows, course = [], []
+    rows, course, gradients = [], [], []
     for cell, remedy, own_model, own_train in fitting:
         own_folder = folder / folder_name(f"{cell}-{remedy}")
         try:
@@ -101,50 +107,70 @@ def sweep(
         metrics = [labels | row for row in read_metrics(own_folder)]
         course += metrics
         rows += ends_of(labels, own_train, metrics, own_folder)
+        gradients += gradients_of(labels, own_train, metrics)
     path = folder / f"{name}.csv"
     table.write_csv(rows, path, columns=tuple(rows[0]))
     title = f"{task.name}, T = {task.length}"
     baseline = {"baseline": task.baseline, "title": title}
     plotting.remedies(rows, folder / f"{name}.png", **baseline)
+    if gradients:
+        by_lag = folder / "gradients.csv"
+        table.write_csv(gradients, by_lag, columns=tuple(gradients[0]))
+        plotting.remedy_gradients(gradients, folder / "gradients.png", title=title)
     if course:
         plotting.training_course(course, folder / "course.png", **baseline)
-    print(f"table:   {path}\nfigures: {folder / name}.png, {folder / 'course.png'}")
+    print(f"table:   {path}\nfigures: {folder}")
 
 
-def treated(cell, remedy, model_config, train_config):
+def treated(cell, remedy, length, model_config, train_config):
     """The settings of the model and the training with what the remedy says."""
-    flags = REMEDIES.get(remedy) or remedy.split("+")
+    known = [flag.format(T=length) for flag in REMEDIES.get(remedy, ())]
+    flags = [flag.strip() for flag in known or remedy.split("+")]
     if not all("=" in flag for flag in flags):
         raise values.UsageError(
             f"--remedies: unknown remedy {remedy!r}"
             f"{values.nearest(remedy, list(REMEDIES))} (known: {', '.join(REMEDIES)}; "
             "your own: setting=value)"
         )
-    model_config = dataclasses.replace(model_config, cell=cell)
+    options = [flag for flag in flags if flag.startswith(OF_CELL)]
+    changed = with_options(cell, [flag.removeprefix(OF_CELL) for flag in options])
+    model_config = dataclasses.replace(model_config, cell=changed)
+    others = [f"--{flag}" for flag in flags if flag not in options]
     try:
-        return config.parse(
-            [f"--{flag.strip()}" for flag in flags], model_config, train_config
-        )
+        return config.parse(others, model_config, train_config)
     except values.UsageError as error:
         raise values.UsageError(f"remedy {remedy}: {error}") from None
 
 
+OF_CELL = "cell."
+
+
+def with_options(cell: str, options: list[str]) -> str:
+    """`gru(reset=before)` with more in its brackets; of an option twice, the later."""
+    if not options:
+        return cell
+    opened = cell.removesuffix(")") if cell.endswith(")") else f"{cell}("
+    comma = "" if opened.endswith("(") else ", "
+    return f"{opened}{comma}{', '.join(options)})"
+
+
 def fits(cell, remedy, model_config, train_config, task) -> bool:
-    """Whether the penalties have a meaning for the cell; says why not.
+    """Whether the cell has the options and the penalties a meaning; says why not.
 
     Raises:
       values.UsageError: the cell, the engine or a penalty is not known.
     """
-    own = models.resolve_cell(cell, model_config.hidden_size)
+    models.resolve_cell(cell, model_config.hidden_size)
     models.resolve_engine(model_config.engine)
     terms = penalties.resolve(train_config.penalties or ())
-    model = models.build(own, task, model_config)
 
     def values_of(key):
         params, batch = model.init(key), task.sample(key, 1)
         return [term.value(model, params, task, batch) for term in terms]
 
     try:
+        own = models.resolve_cell(model_config.cell, model_config.hidden_size)
+        model = models.build(own, task, model_config)
         jax.eval_shape(values_of, jax.random.key(0))
     except values.UsageError as error:
         print(f"{cell}, {remedy}: left out, {error}", flush=True)
@@ -184,12 +210,47 @@ def ends_of(labels: dict, train_config, metrics: list[dict], folder) -> list[dic
                 "loss": end["test"]["loss"],
                 "least_loss": min(losses, default=math.nan),
                 "horizon": _or_infinite(last["horizon"]) if "horizon" in last else None,
-                "saturated": last.get("saturated"),
+                "beyond": _mean(last.get("beyond", {})),
+                "gates_closed": _mean(last.get("closed", {})),
+                "gates_open": _mean(last.get("open", {})),
                 "spectral_radius": last.get("spectral_radius"),
                 "largest_grad_norm": max(_or_infinite(norm) for norm in norms),
             }
         )
     return rows
+
+
+def gradients_of(labels: dict, train_config, metrics: list[dict]) -> list[dict]:
+    """A row for each run and lag: the gradient where it was measured last."""
+    rows = []
+    for seed, rate in train_config.all_runs():
+        last = [
+            row
+            for row in metrics
+            if (row["seed"], row["learning_rate"]) == (seed, rate)
+            and "diagnostics" in row
+        ][-1:]
+        for row in last:
+            found = row["diagnostics"]
+            norms = [-math.inf if v is None else v for v in found["gradient_log10"]]
+            for lag, norm in zip(found["gradient_lags"], norms, strict=True):
+                rows.append(
+                    {
+                        **labels,
+                        "seed": seed,
+                        "learning_rate": rate,
+                        "step": row["step"],
+                        "lag": lag,
+                        "median_log10": norm,
+                        "relative_log10": norm - norms[0],
+                    }
+                )
+    return rows
+
+
+def _mean(shares: dict) -> float | None:
+    """Over parts of the state, or gates; None if there are none."""
+    return sum(shares.values()) / len(shares) if shares else None
 
 
 def _or_infinite(value: float | None) -> float:

@@ -37,6 +37,7 @@ class Recurrence:
       inverse: (h, drive) -> h, the step undone; None where there are resets, too.
       associative: the parallel form with `element` of the drive, or None.
       structure: what is known of dh'/dh.
+      gates: (h, drive) -> NamedTuple of the cell's gates, or None.
       weights: what these functions have of the cell's weights, for engines that
         differentiate by themselves.
       of: (weights) -> the recurrence with others in their place.
@@ -48,6 +49,7 @@ class Recurrence:
     inverse: Callable[[Tree, Tree], Tree] | None
     associative: base.Associative | None
     structure: base.Structure
+    gates: Callable[[Tree, Tree], Tree] | None
     weights: Tree
     of: Callable[[Tree], "Recurrence"]
 
@@ -92,7 +94,7 @@ def unroll(
         that step (also when that step is masked).
       key: given in training: draws what the cell's `noise` and `perturb` need.
       engine: how the recurrence is evaluated; all but `truncated` agree in values and
-        gradients. What auto picks on a CPU has reverse mode only: for `jax.jvp` and
+        gradients. What auto picks may have reverse mode only: for `jax.jvp` and
         `jax.hessian` give `engines.sequential()`.
 
     Returns:
@@ -178,9 +180,11 @@ def _close(cell: base.Cell, weights: tuple[Tree, Tree], has_resets) -> Recurrenc
     def project(inputs):
         return Drive(cell.project(w, inputs.x), inputs.mask, inputs.reset)
 
+    def at_start(h, drive):
+        return h if drive.reset is None else where(drive.reset, start, h)
+
     def step(h, drive):
-        if drive.reset is not None:
-            h = where(drive.reset, start, h)
+        h = at_start(h, drive)
         new = cell.step(w, h, drive.u)
         return new if drive.mask is None else where(drive.mask, new, h)
 
@@ -201,6 +205,7 @@ def _close(cell: base.Cell, weights: tuple[Tree, Tree], has_resets) -> Recurrenc
         inverse if cell.inverse is not None and not has_resets else None,
         cell.associative and _with_masks(cell.associative, w, start),
         cell.structure,
+        cell.gates and (lambda h, drive: cell.gates(w, at_start(h, drive), drive.u)),
         weights,
         of=lambda w: _close(cell, w, has_resets),
     )

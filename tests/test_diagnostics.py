@@ -1,6 +1,8 @@
 """Gradients by lag against closed forms and brute force."""
 
+import functools
 import math
+import types
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +11,11 @@ import pytest
 from conftest import BATCH, INPUTS, LENGTH
 from test_cells_laws import example
 
+from experiments import gradient_norms
 from rnn_research import Cell, blocks, cells, diagnostics, layers, models, tasks, values
 from rnn_research.checks.report import flags
 from rnn_research.diagnostics import table
+from rnn_research.plotting import style
 from rnn_research.unroll import trajectory, unroll
 
 
@@ -287,6 +291,29 @@ def test_parameter_gradients_by_name():
     np.testing.assert_allclose(np.exp(found["body.W_hh"]), exact, rtol=1e-9)
 
 
+def test_parameter_gradients_that_underflow():
+    """Of L = 1e-50 L' in float32: its own range ends at 1e-38."""
+    task = tasks.adding(9)
+    model = models.build(cells.elman(4), task)
+    to_float32 = functools.partial(jax.tree.map, lambda leaf: leaf.astype(jnp.float32))
+    params = to_float32(model.init(jax.random.key(0)))
+    batch = task.sample(jax.random.key(1), 3)
+    batch = batch._replace(inputs=batch.inputs.astype(jnp.float32))
+
+    def scaled(outputs, batch):
+        loss = task.score(outputs, batch)["loss"].astype(jnp.float32)
+        return {"loss": loss * jnp.float32(1e-25) * jnp.float32(1e-25)}
+
+    small = types.SimpleNamespace(score=scaled)
+    found = diagnostics.parameter_log_norms(model, params, small, batch)
+    plain = diagnostics.parameter_log_norms(model, params, task, batch)
+    for name, log in found.items():
+        assert abs(log - (plain[name] - 50 * math.log(10))) < 1e-3
+    nothing = types.SimpleNamespace(score=lambda y, batch: {"loss": 0 * jnp.sum(y)})
+    found = diagnostics.parameter_log_norms(model, params, nothing, batch)
+    assert np.isneginf(list(found.values())).all()
+
+
 def test_long_curves_are_thinned():
     logs = np.log(10.0) * -np.arange(10_001.0)[::-1, None]
     rows = table.gradient_rows(logs, label="a", length=10_000)
@@ -305,7 +332,7 @@ def test_table_rows(tmp_path):
     assert [row["lag"] for row in rows] == [0, 1, 2]
     assert rows[2]["mean_log10"] == pytest.approx(-2001)
     assert rows[2]["log10_mean"] == pytest.approx(-2 + math.log10(0.5))
-    assert rows[1]["relative_log10"] == pytest.approx(-1)
+    assert rows[1]["relative_log10"] == pytest.approx(-2)  # the mean of -1 and -3
     dead = table.norm_rows(np.array([[-np.inf, -np.inf]]), [3], label="b")
     assert dead[0]["log10_mean"] == -math.inf and dead[0]["mean_log10"] == -math.inf
     path = tmp_path / "deep" / "rows.csv"
@@ -315,3 +342,94 @@ def test_table_rows(tmp_path):
         [row["median_log10"] for row in rows]
     )
     assert [p.name for p in path.parent.iterdir()] == ["rows.csv"]
+
+
+def test_what_is_not_finite_is_counted_and_left_out():
+    logs = np.log(10.0) * np.array([[np.nan, -np.inf, -4], [1, -np.inf, -2], [0, 0, 0]])
+    rows = table.gradient_rows(logs, label="a", length=2)
+    assert [row["not_finite"] for row in rows] == [1, 1, 1]
+    assert [row["median_log10"] for row in rows] == [0, -math.inf, -math.inf]
+    assert rows[1]["log10_mean"] == pytest.approx(-2 - math.log10(2))
+    none = table.gradient_rows(logs[:, :1], label="a", length=2)
+    assert none[0]["not_finite"] == 1
+    assert all(math.isnan(row["relative_log10"]) for row in none)
+    dead = table.gradient_rows(np.full((3, 2), -np.inf), label="a", length=2)
+    assert [row["relative_log10"] for row in dead] == [-math.inf] * 3
+
+
+def test_the_median_is_that_of_the_sequences_that_are_there():
+    rng = np.random.default_rng(0)
+    logs = rng.normal(size=(30, 6))
+    logs[rng.random(logs.shape) < 0.4] = np.nan
+    logs[0], logs[1] = np.nan, [1, -np.inf, np.nan, np.nan, 2, 3]
+    with pytest.warns(RuntimeWarning, match="All-NaN"):
+        exact = np.nanmedian(logs, axis=1)
+    np.testing.assert_allclose(table.median(logs), exact)
+
+
+def test_a_figure_tells_zero_from_what_is_not_finite():
+    figure, (axes,) = style.new_figure(1, 3, 3)
+    curve = style.Curve()
+    for x, y in enumerate([0.0, -1.0, math.nan, -2.0, -math.inf, -math.inf]):
+        curve.add(x, y)
+    style.norm_panel(axes, {"a": curve})
+    line, zeros = axes.lines
+    edge = axes.get_ylim()[0]
+    np.testing.assert_allclose(
+        line.get_ydata(), [0, -1, np.nan, -2, edge, edge], atol=1e-12
+    )
+    assert zeros.get_marker() == "v" and not zeros.get_clip_on()
+    np.testing.assert_allclose(zeros.get_xydata(), [[4, edge]])
+    figure.draw_without_rendering()
+
+
+def rows_of_norms(logs, seed, length):
+    labels = {"label": "cell", "length": length, "seed": seed, "log_sigma_max": -0.5}
+    return table.gradient_rows(logs, **labels)
+
+
+def test_gradients_that_are_not_finite_are_told(capsys):
+    falling = -0.7 * np.arange(11.0)[::-1, None] + np.zeros(4)
+    broken = np.where(np.arange(4) == 2, np.nan, falling)
+    rows = [
+        *rows_of_norms(falling, 0, 10),
+        *rows_of_norms(broken, 1, 10),
+        *rows_of_norms(falling * np.nan, 2, 10),
+        *rows_of_norms(np.full((13, 4), np.nan), 0, 12),
+        *rows_of_norms(np.full((13, 4), np.nan), 1, 12),
+    ]
+    short, long = gradient_norms.fitted(rows)
+    assert (short["seeds"], short["not_finite"], short["why"]) == (3, 2, "")
+    assert short["rate"] == pytest.approx(-0.7) and short["horizon"] == 7
+    assert short["log_sigma_max"] == -0.5
+    assert long["not_finite"] == 2 and math.isnan(long["rate"])
+    gradient_norms.report(rows, "cell")
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        "cell: at T = 10 the gradient of 2 of 3 seeds is not finite",
+        "cell: at T = 12 the gradient of 2 of 2 seeds is not finite; no rate, since of "
+        "no seed is the gradient finite",
+    ]
+    gradient_norms.report(rows[: 3 * 11], "cell")
+    said = capsys.readouterr().out
+    assert said.startswith("cell: over T = 10 the gradient changes by 10^-2.74 (seeds")
+    dead = rows_of_norms(np.where(np.arange(11) < 10, -np.inf, 0.0)[:, None], 0, 10)
+    gradient_norms.report(dead, "cell")
+    said = capsys.readouterr().out
+    assert "comes to exactly zero" in said and "no rate, since a rate needs" in said
+
+
+def test_the_rate_stands_beside_its_bound():
+    settings = gradient_norms.GradientNormsConfig(
+        input_size=3, batch_size=2, hidden_size=4
+    )
+    cell, other = cells.elman(4), cells.gru(4)
+    rows = gradient_norms.measure_cell("elman", cell, 5, settings)
+    key_params, _ = jax.random.split(jax.random.key(0))
+    W = cell.init(key_params, 3).W_hh
+    bound = math.log(np.linalg.svd(W, compute_uv=False)[0])
+    assert all(row["log_sigma_max"] == pytest.approx(bound) for row in rows)
+    (curve,) = gradient_norms.fitted(rows)
+    assert curve["log_sigma_max"] == pytest.approx(bound)
+    rows = gradient_norms.measure_cell("gru", other, 5, settings)
+    assert {row["log_sigma_max"] for row in rows} == {None}  # three blocks

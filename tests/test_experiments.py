@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -14,21 +15,25 @@ from experiments import (
     adding_problem,
     copy_memory,
     curse_of_memory,
+    curvature,
     engine_speed,
     exploding,
     gradient_during_training,
     gradient_floor,
     gradient_norms,
+    jacobian_spectra,
     long_sequences,
     lyapunov,
     newton_speed,
     remedies,
+    saturation,
     truncated_gradients,
 )
 from rnn_research import (
     blocks,
     cells,
     config,
+    diagnostics,
     models,
     plotting,
     runtime,
@@ -37,7 +42,7 @@ from rnn_research import (
 )
 from rnn_research.benchmarks import libraries, worker
 from rnn_research.diagnostics import table
-from rnn_research.training import run
+from rnn_research.training import run, subjects
 
 ROOT = pathlib.Path(__file__).parent.parent
 PROGRAMS = {"adding_problem": adding_problem, "copy_memory": copy_memory}
@@ -298,8 +303,8 @@ def test_gradient_during_training(run_in):
         found = row["diagnostics"]
         lags, logs = found["gradient_lags"], found["gradient_log10"]
         assert lags[0] == 0 and len(lags) == len(logs) and np.isfinite(logs[0])
-        assert 0 <= found["saturated"] <= 1 and found["spectral_radius"] > 0
-    assert len(rows) == 2
+        assert 0 <= found["beyond"]["h"] <= 1 and found["spectral_radius"] > 0
+    assert [json.loads(row)["step"] for row in rows] == [0, 1, 2]
     figure = folder / "watched" / "plots" / "gradients_during_training.png"
     assert figure.read_bytes().startswith(PNG)
 
@@ -317,6 +322,109 @@ def sweep_settings(**changes):
     )
 
 
+SMALL = {"length": 12, "hidden_size": 4, "input_size": 3, "batch_size": 2}
+
+
+def test_jacobian_spectra(run_in, capsys):
+    settings = jacobian_spectra.JacobianSpectraConfig(
+        cells=("elman", "linear_orthogonal"), lags=4, workdir="out", **SMALL
+    )
+    folder = run_in(jacobian_spectra, (settings, runtime.RunConfig())) / "out"
+    rows = table.read_csv(folder / "jacobian_spectra.csv")
+    assert [row["lag"] for row in rows] == 2 * [1, 0, 1, 4, 8, 12]
+    logs = [name for name in rows[0] if name.startswith("log10_")]
+    for row in rows:
+        largest, bound = float(row["log10_largest"]), float(row["log10_bound"])
+        assert largest <= bound + 1e-6
+        assert 1 <= float(row["participation_ratio"]) <= 4
+        if row["label"] == "linear_orthogonal" or row["lag"] == 0:
+            np.testing.assert_allclose(
+                [float(row[name]) for name in logs], 0, atol=1e-6
+            )
+            assert float(row["participation_ratio"]) == pytest.approx(4)
+    (last,) = (r for r in rows if r["label"] == "elman" and r["lag"] == 12)
+    assert float(last["log10_smallest"]) < float(last["log10_largest"]) < 0
+    assert "elman: over 12 steps the largest of 4" in capsys.readouterr().out
+    assert (folder / "jacobian_spectra.png").read_bytes().startswith(PNG)
+
+
+def test_saturation(run_in, capsys):
+    settings = saturation.SaturationConfig(
+        cells=("elman", "gru(forget_bias=9)"), moments=3, workdir="out", **SMALL
+    )
+    folder = run_in(saturation, (settings, runtime.RunConfig())) / "out"
+    shares = table.read_csv(folder / "saturation.csv")
+    assert {row["limit"] for row in shares if row["label"] == "elman"} == {"beyond"}
+    gated = [row for row in shares if row["label"] != "elman"]
+    steps = {row["step"] for row in gated if row["limit"] == "open"}
+    assert {int(step) for step in steps} == {1, 7, 12}
+    for row in gated:
+        if (row["part"], row["limit"]) == ("z", "open"):  # sigmoid(9) = 0.9999
+            assert float(row["share"]) == 1
+    scales = table.read_csv(folder / "time_scales.csv")
+    longest = {
+        row["label"]: float(row["time_scale"]) for row in scales if row["index"] == "1"
+    }
+    assert longest["gru(forget_bias=9)"] > 20 > longest["elman"]
+    assert "z open 100%" in capsys.readouterr().out
+    assert (folder / "saturation.png").read_bytes().startswith(PNG)
+
+
+def test_curvature(run_in, capsys):
+    settings = curvature.CurvatureConfig(
+        cells=("elman",), length=8, hidden_size=4, batch_size=4, count=3, workdir="out"
+    )
+    folder = run_in(curvature, (settings, runtime.RunConfig())) / "out"
+    rows = table.read_csv(folder / "curvature.csv")
+    moduli = [abs(float(row["eigenvalue"])) for row in rows]
+    assert len(rows) == 3 and moduli == sorted(moduli, reverse=True)
+    assert all(0 <= float(row["recurrent_share"]) <= 1 for row in rows)
+    assert "elman, seed 0: loss" in capsys.readouterr().out
+    assert (folder / "curvature.png").read_bytes().startswith(PNG)
+
+
+def test_what_is_inside_a_trained_run(run_in):
+    """It is measured as the cell alone with the weights that it has there."""
+    folder = run_in(adding_problem, training_settings(), "--workdir=trained")
+    trained = str(folder / "trained")
+    one = run.load(trained)
+    settings = subjects.SubjectsConfig(runs=(trained,), batch_size=2)
+    x = one.task.sample(jax.random.key(0), 2).inputs
+    both = one.initial_params, one.params
+    for subject, params in zip(subjects.subjects(settings), both, strict=True):
+        expected = diagnostics.time_scales(cells.gru(8), params.body, x)
+        found = diagnostics.time_scales(subject.cell, subject.params, subject.x)
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+        assert diagnostics.saturation(subject.cell, subject.params, subject.x).low
+    for program, kind in (
+        (jacobian_spectra, jacobian_spectra.JacobianSpectraConfig),
+        (saturation, saturation.SaturationConfig),
+        (curvature, curvature.CurvatureConfig),
+    ):
+        settings = kind(runs=(trained,), batch_size=2, workdir="out")
+        run_in(program, (settings, runtime.RunConfig()))
+    for name in ("jacobian_spectra", "saturation", "time_scales", "curvature"):
+        rows = table.read_csv(folder / "out" / f"{name}.csv")
+        labels = dict.fromkeys(row["label"] for row in rows)
+        assert list(labels) == ["trained (initial)", "trained (trained)"]
+
+
+@pytest.mark.slow
+def test_every_layer_of_a_trained_run(run_in):
+    folder = run_in(
+        adding_problem,
+        training_settings(),
+        "--workdir=trained",
+        "--num_layers=2",
+        "--bidirectional",
+        "--cell=zoneout(gru, rate=0.1)",
+    )
+    settings = subjects.SubjectsConfig(runs=(str(folder / "trained"),), seeds=(1, 2))
+    found = [subject.labels for subject in subjects.subjects(settings)]
+    assert [own["seed"] for own in found] == 2 * [1, 1, 1, 1, 2, 2, 2, 2]
+    assert {own["label"].split()[-1] for own in found} == set("1234")
+
+
 @pytest.mark.slow
 def test_remedies_are_crossed_with_cells(run_in, capsys):
     own = "penalties=omega(weight=4)+grad_clip=0.5"
@@ -331,7 +439,10 @@ def test_remedies_are_crossed_with_cells(run_in, capsys):
     for row in rows:
         assert row["updates"] == "6" and float(row["spectral_radius"]) > 0
         assert float(row["largest_grad_norm"]) > 0
-    for name in ("remedies.png", "course.png"):
+    by_lag = table.read_csv(folder / "gradients.csv")
+    assert {row["lag"] for row in by_lag} >= {0, 1, 11}
+    assert all(float(r["relative_log10"]) == 0 for r in by_lag if r["lag"] == 0)
+    for name in ("remedies.png", "course.png", "gradients.png"):
         assert (folder / name).read_bytes().startswith(PNG)
     settings = json.loads((folder / "gru-none" / "config.json").read_text())
     assert settings["grad_clip"] == 0.0 and settings["clip_value"] == 0.0
@@ -369,6 +480,35 @@ def test_a_remedy_that_does_not_fit_a_cell_is_left_out(run_in, capsys):
     (row,) = table.read_csv(folder / "runs" / "remedies" / "remedies.csv")
     assert row["remedy"] == "none"
     assert "left out, penalty spectral_radius" in capsys.readouterr().out
+
+
+def test_how_a_cell_starts_is_a_remedy_where_it_has_the_option(run_in, capsys):
+    argv = (
+        "--cells=elman,gru(reset=before)",
+        "--remedies=chrono,cell.recurrent=ring",
+    )
+    with pytest.raises(SystemExit):
+        run_in(remedies, sweep_settings(), "--cells=elman", "--remedies=chrono")
+    assert "elman, chrono: left out, cell elman has no" in capsys.readouterr().out
+    folder = run_in(remedies, sweep_settings(), *argv) / "runs" / "remedies"
+    (made,) = folder.glob("gru*")
+    settings = json.loads((made / "config.json").read_text())
+    assert settings["cell"] == "gru(reset=before, forget_bias=chrono(t_max=12))"
+    (row,) = table.read_csv(folder / "remedies.csv")
+    assert (row["cell"], row["remedy"]) == ("gru(reset=before)", "chrono")
+
+
+@pytest.mark.parametrize(
+    "cell, options, expected",
+    [
+        ("gru", [], "gru"),
+        ("gru", ["a=1", "b=f(2)"], "gru(a=1, b=f(2))"),
+        ("gru()", ["a=1"], "gru(a=1)"),
+        ("gru(c=f(3))", ["a=1"], "gru(c=f(3), a=1)"),
+    ],
+)
+def test_options_are_added_to_a_call(cell, options, expected):
+    assert remedies.with_options(cell, options) == expected
 
 
 def test_exploding_tells_of_runs_that_diverge(run_in, capsys):
@@ -427,7 +567,26 @@ def test_lyapunov(tmp_path, monkeypatch, capsys):
     assert len([row for row in rows if row["label"] == "elman"]) == 4
     assert len([row for row in rows if row["label"] == "lru"]) == 8
     assert "Lorenz: largest exponent" in capsys.readouterr().out
+    lorenz = [row for row in rows if row["kind"] == "calibration"]
+    assert [float(row["expected"]) for row in lorenz] == [0.906, 0, -14.572]
+    found = [float(row["exponent"]) for row in lorenz]
+    assert found[0] > 0.5 and sum(found) == pytest.approx(-41 / 3, abs=0.01)
+    assert float(lorenz[0]["dimension"]) == pytest.approx(2.06, abs=0.02)
+    dimensions = {row["label"]: row["dimension"] for row in rows if row["index"] == "1"}
+    assert dimensions["elman"] == "0"  # all exponents are known, all negative
+    assert dimensions["random network"] == ""
     assert (folder / "lyapunov.png").read_bytes().startswith(PNG)
+
+
+def test_errors_over_sequences_add_up_as_independent_ones():
+    found = diagnostics.lyapunov.Lyapunov(
+        exponents=jnp.array([[0.2, -0.1], [0.4, -0.3]]),
+        errors=jnp.array([[3.0, 0.0], [4.0, 1.0]]),
+    )
+    first, second = lyapunov.rows_of(found, size=2, kind="network", label="a")
+    assert (first["exponent"], first["error"]) == (pytest.approx(0.3), 2.5)
+    assert second["error"] == 0.5
+    assert first["dimension"] == 2  # both sums are positive, twice
 
 
 @pytest.mark.slow

@@ -1,17 +1,25 @@
 """Every estimator of the diagnostics against a closed form or dense linear algebra."""
 
+import functools
+import itertools
 import math
+import re
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import BATCH, INPUTS, LENGTH
+from conftest import ALL_CELLS, BATCH, INPUTS, LENGTH, SIZE, by_cost
+from scipy.sparse import linalg
 from test_cells_laws import example
 from test_lyapunov import linear
 
-from rnn_research import cells, diagnostics, engines, values
+from rnn_research import Cell, cells, diagnostics, engines, values
+from rnn_research.cells import base, wrappers
 from rnn_research.checks.report import difference, flags
+from rnn_research.diagnostics import table
+from rnn_research.diagnostics.gradients import forward
 from rnn_research.unroll import set_up, unroll
 
 
@@ -67,6 +75,64 @@ def test_a_scaled_orthogonal_network_keeps_its_shape():
     np.testing.assert_allclose(condition, 0, atol=1e-9)
     power = diagnostics.spectral_log_norm(cell, params, x, jax.random.key(0), 3000)
     np.testing.assert_allclose(power, 3000 * math.log(rho), rtol=1e-9)
+
+
+def of_its_type(matrix):
+    """h' = h W + x with a state of the type of W."""
+    return linear(matrix).replace(
+        initial_state=lambda w, shape: jnp.zeros((*shape, len(w)), w.dtype)
+    )
+
+
+def test_small_singular_values_do_not_underflow():
+    """0.5^300 beside 0.9^300, a ratio of 1e-77, in float32."""
+    cell = of_its_type(np.diag([0.9, 0.5]).astype(np.float32))
+    lags = np.array([0, 1, 10, 300])
+    params, x = cell.init(None, 1), jnp.zeros((300, 2, 1), jnp.float32)
+    logs = diagnostics.product_log_singular_values(cell, params, x, lags)
+    assert logs.dtype == jnp.float32
+    exact = lags[:, None, None] * np.log([0.9, 0.5])
+    np.testing.assert_allclose(logs, exact.repeat(2, 1), rtol=1e-4, atol=1e-6)
+
+
+def test_singular_values_of_a_power_are_those_of_exact_arithmetic():
+    """sigma_i^2 = e_i / e_{i-1} where they lie apart, e_i of the principal minors."""
+    lower = np.array([[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [1, 0, 1, 1]])
+    upper = np.array([[1, 1, 0, 1], [0, 1, 1, 0], [0, 0, 1, 1], [0, 0, 0, 1]])
+    basis = lower @ upper  # unimodular, so that W is of whole numbers
+    W = basis @ np.diag([5, 3, 2, 1]) @ np.linalg.inv(basis).round().astype(int)
+    power = np.linalg.matrix_power(W.astype(object), 400)
+    gram = power.T @ power
+
+    def determinant(rows):
+        if not len(rows):
+            return 1
+        rest = [np.delete(rows[1:], j, axis=1) for j in range(len(rows))]
+        return sum((-1) ** j * rows[0, j] * determinant(r) for j, r in enumerate(rest))
+
+    sums = [1]
+    for count in (1, 2, 3, 4):
+        chosen = itertools.combinations(range(4), count)
+        sums.append(sum(determinant(gram[np.ix_(own, own)]) for own in chosen))
+    exact = [(math.log(b) - math.log(a)) / 2 for a, b in itertools.pairwise(sums)]
+    for dtype, tolerance in ((np.float32, 0.01), (np.float64, 1e-8)):
+        cell = of_its_type(W.astype(dtype))
+        x = jnp.zeros((400, 1, 1), dtype)
+        logs = diagnostics.product_log_singular_values(
+            cell, cell.init(None, 1), x, np.array([400])
+        )
+        np.testing.assert_allclose(logs[0, 0], exact, atol=tolerance)
+
+
+def test_singular_values_that_are_zero_or_not_a_number():
+    lags = np.array([1, 5])
+    x = jnp.zeros((5, 1, 1))
+    for fill, check in ((0.0, np.isneginf), (np.nan, np.isnan)):
+        cell = linear(np.full((3, 3), fill))
+        found = diagnostics.product_log_singular_values(
+            cell, cell.init(None, 1), x, lags
+        )
+        assert check(found).all()
 
 
 def test_participation_and_condition_of_known_values():
@@ -160,6 +226,38 @@ def test_jacobians_that_would_not_fit():
         jax.eval_shape(lambda p, x: diagnostics.step_jacobians(cell, p, x), params, x)
 
 
+def test_measurements_that_would_not_fit():
+    cell = cells.gru(2048)
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), INPUTS))
+    x = jax.ShapeDtypeStruct((100, 8192, INPUTS), jnp.float64)
+    with pytest.raises(values.UsageError, match="2048 exponents of a state of 2048"):
+        jax.eval_shape(
+            functools.partial(diagnostics.lyapunov_exponents, cell), params, x
+        )
+    with pytest.raises(values.UsageError, match="sensitivities of .* numbers to"):
+        jax.eval_shape(
+            lambda p, x: diagnostics.real_time_gradient(cell, p, x, lambda t, y: y),
+            params,
+            x,
+        )
+
+
+def test_products_are_taken_in_full_precision():
+    """Whatever the caller's setting: TF32 has three digits."""
+    cell = cells.elman(4)
+    params, x, _ = example(cell)
+    for measure in (
+        diagnostics.state_loss_log_norms,
+        diagnostics.step_jacobians,
+        diagnostics.saturation,
+        diagnostics.lyapunov_exponents,
+    ):
+        long = jnp.concatenate([x] * 3)
+        text = str(jax.make_jaxpr(functools.partial(measure, cell))(params, long))
+        settings = re.findall(r"precision=(\S+)", text)
+        assert settings and not any("None" in each for each in settings)
+
+
 # ------------------------------------------------------------------- inputs and outputs
 
 
@@ -177,6 +275,22 @@ def test_sensitivity_to_inputs_is_that_of_autodiff(any_cell, with_flags):
     logs = diagnostics.input_log_norms(setup, outputs=jnp.cos(outputs))
     exact = np.linalg.norm(jax.grad(loss)(x), axis=-1)
     np.testing.assert_allclose(np.exp(logs), exact, rtol=1e-9, atol=1e-300)
+
+
+def test_sensitivity_to_inputs_where_noise_is_drawn():
+    """With respect to x alone: zoneout's masks are drawn, and are no numbers."""
+    cell = wrappers.zoneout(cells.lstm(5), rate=0.3)
+    params, x, _ = example(cell)
+    options = {"key": jax.random.key(3)}
+    setup = set_up(cell, params, x, **options)
+    outputs = unroll(cell, params, x, **options).outputs
+
+    def loss(x):
+        return 0.5 * jnp.sum(unroll(cell, params, x, **options).outputs ** 2)
+
+    logs = diagnostics.input_log_norms(setup, outputs=outputs)
+    exact = np.linalg.norm(jax.grad(loss)(x), axis=-1)
+    np.testing.assert_allclose(np.exp(logs), exact, rtol=1e-9)
 
 
 # -------------------------------------------------------------------- horizon and decay
@@ -200,7 +314,7 @@ def test_horizon_of_a_scalar_linear_network(threshold, decay):
     exact = math.floor(math.log(threshold) / math.log(decay)) + 1
     assert horizon == (exact, exact, exact)
     rate = diagnostics.decay_rate(logs)
-    np.testing.assert_allclose(rate, math.log(decay), rtol=1e-9)
+    np.testing.assert_allclose(rate[:3], math.log(decay), rtol=1e-9)
 
 
 def test_a_horizon_that_is_not_reached_is_infinite():
@@ -213,7 +327,7 @@ def test_rates_and_horizons_at_lags_with_gaps():
     horizon = diagnostics.memory_horizon(logs, lags=lags, threshold=0.1)
     assert horizon.lag == 40  # 0.9^21.9 = 0.1 lies between 10 and 40
     rate = diagnostics.decay_rate(logs, lags=lags)
-    np.testing.assert_allclose(rate, [np.log(0.9)] * 3, rtol=1e-9)
+    np.testing.assert_allclose(rate[:3], [np.log(0.9)] * 3, rtol=1e-9)
     with pytest.raises(values.UsageError, match="6 increasing numbers"):
         diagnostics.memory_horizon(logs, lags=lags[::-1])
 
@@ -238,10 +352,75 @@ def test_a_rate_ends_where_norms_are_zero():
     assert diagnostics.memory_horizon(logs, threshold=1e-9).lag == 10
 
 
+def test_a_rate_ends_at_a_floor():
+    logs = np.maximum(logs_of(-0.5, length=200), -20)
+    found = diagnostics.decay_rate(logs)
+    np.testing.assert_allclose(found[:3], -0.5, rtol=1e-9)
+    assert found.last == 37
+    noisy = np.maximum(logs_of(-0.5, length=200, noise=0.3), -20)
+    assert abs(diagnostics.decay_rate(noisy).rate + 0.5) < 0.02
+    # What only begins fast, and goes on slowly, has no floor.
+    lags = np.arange(600)[:, None]
+    slow = -0.3 * np.minimum(lags, 5) - 0.01 * lags
+    assert abs(diagnostics.decay_rate(slow).rate + 0.01) < 0.002
+
+
+def test_one_sequence_has_no_interval():
+    logs = logs_of(-0.5, batch=1)
+    rate, horizon = diagnostics.decay_rate(logs), diagnostics.memory_horizon(logs)
+    np.testing.assert_allclose(rate[:3], [-0.5, np.nan, np.nan], rtol=1e-9)
+    np.testing.assert_allclose(horizon, [10, np.nan, np.nan])
+
+
+def test_horizon_where_every_step_has_a_loss():
+    """sum_t y_t of h' = 0.8 h + x: the norm rises with the lag, and does not vanish."""
+    logs = np.log(np.cumsum(0.8 ** np.arange(60.0)))[:, None].repeat(3, 1)
+    assert diagnostics.memory_horizon(logs, threshold=0.5).lag == math.inf
+    # Losses at the last ten steps alone: it is forgotten after its greatest norm.
+    ended = logs.copy()
+    ended[10:] = logs[9] + np.log(0.8) * np.arange(1, 51.0)[:, None]
+    assert diagnostics.memory_horizon(ended, threshold=0.5).lag == 9 + 4  # 0.8^4 < 1/2
+    growing = logs_of(+0.5)
+    assert diagnostics.memory_horizon(growing).lag == math.inf
+
+
+def test_padding_moves_no_lag():
+    """Padded sequences have the curve and the horizon of the same ones cut off."""
+    cell = cells.gru(5)
+    params, x, _ = example(cell)
+    ends = [LENGTH, 3, 5, 1]
+    mask = jnp.arange(LENGTH)[:, None] < jnp.array(ends)
+    norms = diagnostics.state_loss_log_norms(cell, params, x, mask=mask)
+    found = table.by_lag(norms, mask)
+    without_start = table.by_lag(norms[1:], mask)
+    for b, end in enumerate(ends):
+        own = x[:end, b : b + 1]
+        alone = diagnostics.state_loss_log_norms(cell, params, own)[::-1, 0]
+        np.testing.assert_allclose(found[: end + 1, b], alone, rtol=1e-9)
+        np.testing.assert_allclose(without_start[:end, b], alone[:-1], rtol=1e-9)
+        assert (
+            np.isnan(found[end + 1 :, b]).all()
+            and np.isnan(without_start[end:, b]).all()
+        )
+    scalar = linear(np.array([[0.5]]))
+    mask = jnp.arange(60)[:, None] < jnp.array([30, 45, 60])
+    state = jnp.ones((3, 1))
+    setup = set_up(scalar, jnp.array([[0.5]]), jnp.zeros((60, 3, 1)), mask=mask)
+    norms = diagnostics.adjoint_log_norms(setup, final=state)
+    by_lag = table.by_lag(norms, mask)
+    assert diagnostics.memory_horizon(by_lag) == (7, 7, 7)  # 0.5^7 < 0.01
+    rate = diagnostics.decay_rate(by_lag)
+    np.testing.assert_allclose(rate[:3], math.log(0.5), rtol=1e-9)
+
+
+HOLE = np.where(np.arange(50) == 20, np.nan, 0)[:, None]
+
+
 @pytest.mark.parametrize(
     ("measure", "logs", "message"),
     [
         (diagnostics.memory_horizon, logs_of(-0.1) * np.nan, "was the trajectory"),
+        (diagnostics.decay_rate, logs_of(-0.1) + HOLE, "was the trajectory"),
         (diagnostics.decay_rate, np.zeros(5), r"must be \[L, B\]"),
         (diagnostics.decay_rate, np.zeros((2, 3)), "three lags"),
         (diagnostics.memory_horizon, np.full((9, 2), -np.inf), "lag 0 is zero"),
@@ -309,6 +488,21 @@ def test_more_eigenvalues_than_parameters():
         diagnostics.hessian_eigenvalues(lambda p: p["a"].sum(), tree, {"a": "free"})
 
 
+def test_eigenvalues_that_are_not_found(monkeypatch):
+    tree, labels = {"a": jnp.ones(9)}, {"a": "free"}
+    with pytest.raises(values.UsageError, match="the Hessian is not finite"):
+        diagnostics.hessian_eigenvalues(
+            lambda p: jnp.sum(jnp.sqrt(p["a"] - 1)), tree, labels
+        )
+
+    def give_up(*args, **kwargs):
+        raise linalg.ArpackNoConvergence("none converged", [], [])
+
+    monkeypatch.setattr(linalg, "eigsh", give_up)
+    with pytest.raises(values.UsageError, match="not found .*none converged"):
+        diagnostics.hessian_eigenvalues(lambda p: jnp.sum(p["a"] ** 2), tree, labels)
+
+
 def test_hessian_of_a_network_is_the_dense_one():
     cell = cells.gru(3)
     params, x, _ = example(cell)
@@ -328,15 +522,66 @@ def test_hessian_of_a_network_is_the_dense_one():
 # ----------------------------------------------------------- saturation and time scales
 
 
-def test_gates_of_a_network_without_weights_are_half_open():
-    cell = cells.lstm(4)
+@pytest.mark.parametrize("cell", [cells.lstm(4), cells.gru(4)], ids=str)
+def test_gates_of_a_network_without_weights_are_half_open(cell):
     params = jax.tree.map(jnp.zeros_like, cell.init(jax.random.key(0), INPUTS))
     x = jnp.ones((5, 2, INPUTS))
     found = diagnostics.saturation(cell, params, x)
     for name, low in found.low.items():
-        if name in ("i", "f", "o"):
-            np.testing.assert_array_equal(low + found.high[name], 0)
+        np.testing.assert_array_equal(low + found.high[name], 0)
     assert all((share == 0).all() for share in found.state.values())
+
+
+class Made(NamedTuple):
+    plain: jax.Array
+    signed: base.Signed
+    wide: base.within(0.0, 2.0)
+    log: base.Unbounded
+
+
+def test_gates_count_at_the_ends_of_their_ranges():
+    def gates(w, h, u):
+        del w, u
+        lines = jnp.linspace(0.05, 0.95, 10) + jnp.zeros_like(h)
+        return Made(lines, 2 * lines - 1, 2 * lines, jnp.log(lines))
+
+    cell = linear(np.zeros((10, 10))).replace(gates=gates)
+    found = diagnostics.saturation(cell, cell.init(None, 1), jnp.zeros((3, 2, 1)))
+    assert set(found.low) == set(found.high) == {"plain", "signed", "wide"}
+    for share in (*found.low.values(), *found.high.values()):
+        np.testing.assert_allclose(share, 0.1)  # one of ten, in the outer tenth
+    shut = cell.replace(gates=lambda w, h, u: Made(0 * h, h - 1, 0 * h + 2, h))
+    found = diagnostics.saturation(shut, cell.init(None, 1), jnp.zeros((3, 2, 1)))
+    for name, share in {
+        "plain": found.low,
+        "signed": found.low,
+        "wide": found.high,
+    }.items():
+        np.testing.assert_array_equal(share[name], 1)
+
+
+@pytest.mark.parametrize("name", by_cost(ALL_CELLS))
+def test_gates_lie_in_their_ranges(name):
+    cell = ALL_CELLS[name](SIZE)
+    if not isinstance(cell, Cell) or cell.gates is None:
+        return
+    params, x, _ = example(cell)
+    setup = set_up(cell, params, 3 * x)
+    _, before = forward(setup)
+    gates = setup.recurrence.gates(before, setup.recurrence.project(setup.inputs))
+    for field, (low, high) in base.gate_ranges(type(gates)).items():
+        gate = np.asarray(getattr(gates, field))
+        assert (gate >= low).all() and (gate <= high).all(), field
+
+
+def test_states_that_are_not_finite_do_not_count():
+    cell = cells.gru(4)
+    params, x, _ = example(cell)
+    broken = x.at[2, 1].set(jnp.nan)
+    found = diagnostics.saturation(cell, params, 9 * broken)
+    rest = diagnostics.saturation(cell, params, 9 * x[:, np.array([0, 2, 3])])
+    np.testing.assert_allclose(found.state["h"][2:], rest.state["h"][2:])
+    np.testing.assert_allclose(found.high["z"][2:], rest.high["z"][2:])
 
 
 def test_gates_that_are_driven_shut():

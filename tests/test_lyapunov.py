@@ -127,11 +127,20 @@ def test_what_cannot_be_measured(options, message):
         ([0.5, 0.1], 2),
         ([1.0, 0.0, -4.0], 2.25),
         ([0.0, -1.0], 1),
+        ([-4.0, 0.0, 1.0], 2.25),
     ],
 )
 def test_kaplan_yorke_dimension(exponents, dimension):
     found = diagnostics.kaplan_yorke_dimension(exponents)
     np.testing.assert_allclose(found, dimension)
+
+
+def test_means_over_sequences_have_the_error_of_a_mean():
+    each = diagnostics.lyapunov.Lyapunov(
+        jnp.array([[1.0, 0.0], [2.0, -1.0]]), jnp.array([[0.3, 0.0], [0.4, 0.2]])
+    )
+    np.testing.assert_allclose(each.mean().exponents, [1.5, -0.5])
+    np.testing.assert_allclose(each.mean().errors, [0.25, 0.1])
 
 
 # ------------------------------------------------------------------- bias of truncation

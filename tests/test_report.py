@@ -17,6 +17,7 @@ import pytest
 
 from experiments import report as program
 from rnn_research import cells, config, models, report, runtime, tasks, training, values
+from rnn_research.report import entries
 from rnn_research.training import run
 
 SETTINGS = (
@@ -75,7 +76,7 @@ def test_what_is_drawn_is_what_was_recorded(runs, tmp_path):
     middle, low, high = found[0]["loss"][-1]
     assert (low, high) == pytest.approx(tuple(losses), rel=1e-4)
     assert middle == pytest.approx(sum(losses) / 2, rel=1e-4)
-    assert [moment["step"] for moment in found[0]["moments"]] == [10, 20]
+    assert [moment["step"] for moment in found[0]["moments"]] == [0, 10, 20]
     watched = [row["diagnostics"]["gradient_log10"] for row in last]
     relative = [each[-1] - each[0] for each in watched]
     assert found[0]["moments"][-1]["log10"][-1] == pytest.approx(
@@ -83,6 +84,39 @@ def test_what_is_drawn_is_what_was_recorded(runs, tmp_path):
     )
     # Not watched: measured before and after, from the checkpoint.
     assert [moment["step"] for moment in found[1]["moments"]] == [0, 20]
+
+
+def test_zero_is_told_from_what_is_not_finite(runs):
+    def moment(logs, **more):
+        own = {"gradient_lags": [0, 1, 9], "gradient_log10": logs, **more}
+        return entries._moment(0, [own])
+
+    (entry,) = report.read(runs[:1])
+    path = pathlib.Path(runs[0]).parent / "zero.html"
+
+    def drawn(moment):
+        report.render([entry._replace(moments=[moment])], path)
+        text = path.read_text()
+        return data_of(text)["runs"][0]["moments"][0]["log10"], text
+
+    dead = moment([-1.0, -3.0, None], not_finite=0.25, beyond={"c": 0.5, "h": 0.125})
+    assert dead.log10 == [0, -2, None]
+    log10, text = drawn(dead)
+    assert log10 == [0, -2, "zero"] and "c 50 %, h 12 %" in text
+    log10, text = drawn(moment([None] * 3, not_finite=1.0))
+    assert log10 == [None] * 3 and "the gradient is not finite" in text
+    old = moment([-1.0, None, -2.0], saturated=0.3)  # of an older record
+    assert old.log10 == [0, None, -1] and old.beyond == {}
+
+
+def test_seeds_may_have_other_lags():
+    """Of padded sequences not every batch has the longest."""
+    found = [
+        {"gradient_lags": [0, 2], "gradient_log10": [-1.0, -2.0]},
+        {"gradient_lags": [0, 2, 3], "gradient_log10": [-1.0, -4.0, -5.0]},
+    ]
+    made = entries._moment(7, found)
+    assert made.lags == [0, 2, 3] and made.log10 == [0, -2, -4]
 
 
 def test_the_page_needs_nothing_else_and_its_links_lead_somewhere(runs, tmp_path):
@@ -295,7 +329,7 @@ def test_in_a_browser_the_slider_moves_the_curves_and_nothing_is_logged(
         assert before[0] != last[0] and before[2] != last[2]
         opened.press("#moment", HOME)
         assert opened.run(text) == "0"
-        assert len(opened.run(curves)) == 1  # the others were not measured yet
+        assert len(opened.run(curves)) == 4
         wide = "return document.documentElement.scrollWidth - innerWidth"
         assert opened.run(wide) <= 0
         page = "return getComputedStyle(document.body).backgroundColor"

@@ -163,7 +163,7 @@ def test_summary_config_and_events(tmp_path):
     assert run["validation"]["loss"] == rows(tmp_path)[-1]["loss"]
     assert run["test"]["loss"] not in (0.0, run["validation"]["loss"])
     assert set(summary["seconds"]) == {"compile", "run"}
-    assert summary["engines"] == ["adjoint(chunk=10)"]
+    assert summary["engines"] == ["adjoint(chunk=10, unroll=1, keep_products=True)"]
     assert summary["versions"]["jax"] == jax.__version__
     assert summary["parameters"] == 3 * (6 * 6 + 2 * 6 + 6) + 6 + 7
     config = json.loads((tmp_path / "config.json").read_text())
@@ -334,17 +334,53 @@ def test_source_has_no_choice_by_name():
 
 
 def test_watching_changes_nothing_and_is_resumed(tmp_path):
-    watched = replace(diagnose_every=8)
-    plain = small_train(tmp_path / "plain")
+    """At 0, at the first evaluation at or after a multiple of 5, and at the end."""
+    watched = replace(diagnose_every=5, num_steps=14)
+    plain = small_train(tmp_path / "plain", replace(num_steps=14))
     whole = small_train(tmp_path / "whole", watched)
     assert same(plain.params, whole.params)
-    small_train(tmp_path / "parts", replace(diagnose_every=8, num_steps=4))
+    small_train(tmp_path / "parts", replace(watched, num_steps=8))
     small_train(tmp_path / "parts", watched)
     assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
-    for row, other in zip(rows(tmp_path / "whole"), plain.metrics, strict=True):
-        found = row.pop("diagnostics", None)
-        assert (found is not None) == (row["step"] == 8)
-        assert row == other
+    start, *others = rows(tmp_path / "whole")
+    assert start["step"] == 0 and start["train_loss"] is None
+    measured = [start]
+    for row, other in zip(others, plain.metrics, strict=True):
+        if "diagnostics" in row:
+            measured.append(row)
+        assert row | {"diagnostics": None} == other | {"diagnostics": None}
+    assert [row["step"] for row in measured] == [0, 8, 12, 14]
+    rare = small_train(None, replace(diagnose_every=100))
+    measured = [row["step"] for row in rare.metrics if "diagnostics" in row]
+    assert measured == [0, 12]
+
+
+def test_what_is_solved_at_the_start_is_trained_all_the_same():
+    for every in (0, 4):
+        result = small_train(None, replace(stop_at=100.0, diagnose_every=every))
+        (run,) = result.summary["runs"]
+        assert (run["outcome"], run["steps"]) == ("solved", 4)
+    last = result.metrics[-1]
+    assert last["step"] == 4 and "diagnostics" in last
+
+
+def test_fixed_parameters_do_not_count_in_the_norm():
+    """The gradient of b_h, which is never updated, is NaN."""
+    inner = cells.elman(4)
+
+    def step(w, h, u):
+        return inner.step(w, h, u) + jnp.sqrt(w.b_h - w.b_h)
+
+    cell = inner.replace(
+        step=step, groups=lambda params: inner.groups(params)._replace(b_h="fixed")
+    )
+    broken, plain = small_train(None, cell=cell), small_train(None, cell=inner)
+    assert all(np.isfinite(row["grad_norm"]) for row in broken.metrics)
+    assert not np.array_equal(broken.params.body.W_hh, broken.initial_params.body.W_hh)
+    np.testing.assert_array_equal(
+        broken.params.body.b_h, broken.initial_params.body.b_h
+    )
+    assert plain.metrics[0]["grad_norm"] != broken.metrics[0]["grad_norm"]
 
 
 def test_what_is_watched_is_what_diagnostics_measure():
@@ -353,14 +389,60 @@ def test_what_is_watched_is_what_diagnostics_measure():
     params = model.init(jax.random.key(0))
     found = watch.Watch(model, task).measure(params, seed=3, step=40)
     key = jax.random.fold_in(jax.random.key(3), 40)
+    assert found["gradient_lags"][-1] == 11  # the first step, and not h_0
     norms = diagnostics.model_log_norms(model, params, task, key, watch.BATCH)[::-1]
     by_lag = np.median(norms / np.log(10), axis=1)[np.array(found["gradient_lags"])]
     np.testing.assert_allclose(found["gradient_log10"], by_lag, rtol=1e-9)
     radius = np.abs(np.linalg.eigvals(params.body.W_hh)).max()
     np.testing.assert_allclose(found["spectral_radius"], radius, rtol=1e-9)
     wide = params._replace(body=params.body._replace(W_xh=1e3 * params.body.W_xh))
-    saturated = watch.Watch(model, task).measure(wide, seed=3, step=40)["saturated"]
-    assert saturated > 0.9 > found["saturated"]
+    beyond = watch.Watch(model, task).measure(wide, seed=3, step=40)["beyond"]
+    assert beyond["h"] > 0.9 > found["beyond"]["h"] and found["not_finite"] == 0
+
+
+def test_what_is_watched_of_padded_sequences():
+    """As if each were measured by itself, without its padding."""
+    task = tasks.adding(30, form="hochreiter")
+    model = models.build(cells.lstm(4), task)
+    params = model.init(jax.random.key(0))
+    found = watch.Watch(model, task).measure(params, seed=3, step=0)
+    key = jax.random.fold_in(jax.random.key(3), 0)
+    norms = np.asarray(
+        diagnostics.model_log_norms(model, params, task, key, watch.BATCH)
+    )
+    ends = np.asarray(task.sample(key, watch.BATCH).mask).sum(axis=0)
+    assert len(set(ends)) > 1
+    for lag, log10 in zip(found["gradient_lags"], found["gradient_log10"], strict=True):
+        each = [norms[end - lag, b] for b, end in enumerate(ends) if lag < end]
+        np.testing.assert_allclose(log10, np.median(each) / np.log(10), rtol=1e-9)
+    assert found["gradient_lags"][-1] == max(ends) - 1
+    assert set(found["closed"]) == set(found["open"]) == set("ifgo")
+    assert set(found["beyond"]) == {"c", "h"}
+
+
+def test_what_is_watched_of_a_network_that_is_not_finite():
+    task = tasks.adding(12)
+    inner = cells.elman(5)
+    params = models.build(inner, task).init(jax.random.key(0))
+    key = jax.random.fold_in(jax.random.key(3), 0)
+    u = inner.project(params.body, task.sample(key, watch.BATCH).inputs)
+    half = jnp.median(jnp.max(u[..., 0], axis=0))  # is passed by half of the sequences
+    broken = inner.replace(
+        step=lambda w, h, u: jnp.where(u[..., :1] > half, jnp.nan, inner.step(w, h, u))
+    )
+    model = models.build(broken, task)
+    some = watch.Watch(model, task).measure(params, seed=3, step=0)
+    assert some["not_finite"] == 0.5 and None not in some["gradient_log10"]
+    assert some["horizon"] is None or some["horizon"] > 0
+    assert some["parameter_log10"] == {}  # of the batch's mean
+    wrong = jax.tree.map(lambda leaf: leaf * jnp.nan, params)
+    found = watch.Watch(model, task).measure(wrong, seed=3, step=0)
+    assert found["not_finite"] == 1 and "horizon" not in found
+    assert set(found["gradient_log10"]) == {None} and found["beyond"] == {}
+    json.dumps([some, found], allow_nan=False)
+    dead = params._replace(head=jax.tree.map(jnp.zeros_like, params.head))
+    zero = watch.Watch(models.build(inner, task), task).measure(dead, seed=3, step=0)
+    assert zero["not_finite"] == 0 and set(zero["gradient_log10"]) == {None}
 
 
 def test_spectral_radii_of_gates_side_by_side():

@@ -17,8 +17,9 @@ Laws, tested for every cell:
 """
 
 import dataclasses
+import typing
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -122,7 +123,8 @@ class Cell(values.Value):
       readout: (w, h, u) -> y [*, H]; left out, the state itself.
       associative: the exact parallel form, where there is one.
       structure: what is known of dh'/dh.
-      gates: (w, h, u) -> NamedTuple of gate activations, called by `step` itself.
+      gates: (w, h, u) -> NamedTuple of gate activations, called by `step` itself; its
+        fields are in (0, 1) unless declared `Signed`, `Unbounded` or `within(a, b)`.
       groups: (params) -> labels: 'recurrent' (weights of the state: learning-rate
         factor, no weight decay), 'free', or 'fixed' (never updated).
       retract: (params) -> params after each update: manifold steps, caps.
@@ -165,6 +167,36 @@ def _derive_step(associative: Associative):
 
 
 cell = values.factory
+
+
+# ------------------------------------------------------------------- ranges of gates
+
+
+class Range(NamedTuple):
+    """The open interval that a gate is in."""
+
+    low: float
+    high: float
+
+
+def within(low: float, high: float):
+    """The annotation of a field of `gates` in (low, high)."""
+    return Annotated[jax.Array, Range(low, high)]
+
+
+Signed = within(-1.0, 1.0)
+Unbounded = within(-float("inf"), float("inf"))
+
+
+def gate_ranges(kind: type) -> dict[str, Range]:
+    """The range of each field of a NamedTuple of gates."""
+    declared = typing.get_type_hints(kind, include_extras=True)
+
+    def range_of(name: str) -> Range:
+        found = getattr(declared[name], "__metadata__", ())
+        return next((own for own in found if isinstance(own, Range)), Range(0.0, 1.0))
+
+    return {name: range_of(name) for name in kind._fields}
 
 
 class Keys(NamedTuple):

@@ -18,8 +18,8 @@ class CfCParams(NamedTuple):
 
 class CfCGates(NamedTuple):
     s: jax.Array  # [*, N], the time gate: the share of g, in (0, 1)
-    h: jax.Array  # [*, N], the one content, in (-1, 1)
-    g: jax.Array  # [*, N], the other content, in (-1, 1)
+    h: base.Signed  # [*, N], the one content, in (-1, 1)
+    g: base.Signed  # [*, N], the other content, in (-1, 1)
 
 
 @base.cell

@@ -24,20 +24,18 @@ class DeltaDrive(NamedTuple):
     alpha: jax.Array | None  # [*, heads], the share of the old state, in (0, 1)
 
 
-class DeltaGates(NamedTuple):
-    beta: jax.Array  # [*, n, heads]
-
-
-class GatedDeltaGates(NamedTuple):
-    beta: jax.Array  # [*, n, heads]
-    alpha: jax.Array  # [*, heads]
-
-
 def _delta_cell(hidden_size, heads, key_size, negative_eigenvalues, steps, gated):
     sizes = matrix_state.head_sizes(hidden_size, heads, key_size)
     matrix_state.check_flag(negative_eigenvalues=negative_eigenvalues, gated=gated)
     base.check_size(steps=steps)
     rate = 2.0 if negative_eigenvalues else 1.0
+
+    class DeltaGates(NamedTuple):
+        beta: base.within(0.0, rate)  # [*, n, heads]
+
+    class GatedDeltaGates(NamedTuple):
+        beta: base.within(0.0, rate)  # [*, n, heads]
+        alpha: jax.Array  # [*, heads]
 
     def init(key, input_size):
         key_x, key_beta, key_alpha, key_dt, key_a = jax.random.split(key, 5)

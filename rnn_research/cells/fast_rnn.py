@@ -93,7 +93,7 @@ class FastGRNNParams(NamedTuple):
 
 class FastGRNNGates(NamedTuple):
     z: jax.Array  # [*, H], the share of the old state, in (0, 1)
-    n: jax.Array  # [*, H], candidate, in (-1, 1)
+    n: base.Signed  # [*, H], candidate, in (-1, 1)
 
 
 @base.cell

@@ -15,7 +15,7 @@ class GILRParams(NamedTuple):
 
 class GILRGates(NamedTuple):
     g: jax.Array  # [*, H], the share of the old state, in (0, 1)
-    i: jax.Array  # [*, H], impulse
+    i: base.Unbounded  # [*, H], impulse
 
 
 IMPULSES = {

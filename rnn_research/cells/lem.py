@@ -22,12 +22,6 @@ class LEMState(NamedTuple):
     z: jax.Array  # [*, N], the memory
 
 
-class LEMGates(NamedTuple):
-    dt_z: jax.Array  # [*, N], the share of the new content of z, in (0, dt)
-    dt_y: jax.Array  # [*, N], the share of the new content of y, in (0, dt)
-    n: jax.Array  # [*, N], the new content of z, in (-1, 1)
-
-
 @base.cell
 def lem(hidden_size, *, dt=1.0, recurrent=UNIFORM):
     """Long expressive memory (Rusch, Mishra, Erichson & Mahoney 2021,
@@ -52,6 +46,11 @@ def lem(hidden_size, *, dt=1.0, recurrent=UNIFORM):
     base.check_between("dt", dt, 0.0, 1.0)
     square = initializers.check_recurrent(recurrent)
     size = hidden_size
+
+    class LEMGates(NamedTuple):
+        dt_z: base.within(0.0, dt)  # [*, N], the share of the new content of z
+        dt_y: base.within(0.0, dt)  # [*, N], ... of y
+        n: base.Signed  # [*, N], the new content of z, in (-1, 1)
 
     def init(key, input_size):
         key_h, key_y, key_x, key_b = jax.random.split(key, 4)

@@ -28,7 +28,7 @@ class LSTMState(NamedTuple):
 class LSTMGates(NamedTuple):
     i: jax.Array  # [*, C], input gate, in (0, 1)
     f: jax.Array  # [*, C], forget gate, in (0, 1)
-    g: jax.Array  # [*, C], candidate, in (-1, 1)
+    g: base.Signed  # [*, C], candidate, in (-1, 1)
     o: jax.Array  # [*, C], output gate, in (0, 1)
 
 

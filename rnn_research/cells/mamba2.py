@@ -25,7 +25,7 @@ class Mamba2Drive(NamedTuple):
 
 
 class Mamba2Gates(NamedTuple):
-    dt: jax.Array  # [*, heads], the share of the input
+    dt: base.Unbounded  # [*, heads], the share of the input
     a: jax.Array  # [*, heads], the share of the old state, in (0, 1)
 
 

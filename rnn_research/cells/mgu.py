@@ -16,7 +16,7 @@ class MGUParams(NamedTuple):
 
 class MGUGates(NamedTuple):
     f: jax.Array  # [*, H], the share of the candidate, and the reset, in (0, 1)
-    n: jax.Array  # [*, H], candidate, in (-1, 1)
+    n: base.Signed  # [*, H], candidate, in (-1, 1)
 
 
 @base.cell

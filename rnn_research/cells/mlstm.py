@@ -41,8 +41,8 @@ class MLSTMElement(NamedTuple):
 
 
 class MLSTMGates(NamedTuple):
-    log_i: jax.Array  # [*, K]
-    log_f: jax.Array  # [*, K]
+    log_i: base.Unbounded  # [*, K]
+    log_f: base.Unbounded  # [*, K]
     o: jax.Array  # [*, H], in (0, 1)
 
 

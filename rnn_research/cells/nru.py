@@ -26,8 +26,8 @@ class NRUState(NamedTuple):
 
 
 class NRUGates(NamedTuple):
-    alpha: jax.Array  # [*, K], how much is written
-    beta: jax.Array  # [*, K], how much is erased
+    alpha: base.Unbounded  # [*, K], how much is written
+    beta: base.Unbounded  # [*, K], how much is erased
 
 
 def unit_5_norm(v):

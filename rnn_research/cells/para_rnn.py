@@ -19,7 +19,7 @@ class ParaGRUParams(NamedTuple):
 class ParaGRUGates(NamedTuple):
     z: jax.Array  # [*, N], update gate: the share of the candidate, in (0, 1)
     r: jax.Array  # [*, N], reset gate, in (0, 1)
-    n: jax.Array  # [*, N], candidate, in (-1, 1)
+    n: base.Signed  # [*, N], candidate, in (-1, 1)
 
 
 def _check(hidden_size, heads):
@@ -115,7 +115,7 @@ class ParaLSTMParams(NamedTuple):
 class ParaLSTMGates(NamedTuple):
     f: jax.Array  # [*, N], forget gate, in (0, 1)
     o: jax.Array  # [*, N], output gate, in (0, 1)
-    g: jax.Array  # [*, N], candidate, in (-1, 1)
+    g: base.Signed  # [*, N], candidate, in (-1, 1)
 
 
 @base.cell

@@ -43,7 +43,7 @@ class RWKV7Drive(NamedTuple):
 
 
 class RWKV7Gates(NamedTuple):
-    w: jax.Array  # [*, heads, d], in (0.545, 1)
+    w: base.within(math.exp(-DECAY_FLOOR), 1.0)  # [*, heads, d], in (0.545, 1)
     a: jax.Array  # [*, heads, d], in (0, 1)
 
 

@@ -26,9 +26,9 @@ class SLSTMState(NamedTuple):
 
 
 class SLSTMGates(NamedTuple):
-    log_i: jax.Array  # [*, N]
-    log_f: jax.Array  # [*, N]
-    z: jax.Array  # [*, N], cell input, in (-1, 1)
+    log_i: base.Unbounded  # [*, N]
+    log_f: base.Unbounded  # [*, N]
+    z: base.Signed  # [*, N], cell input, in (-1, 1)
     o: jax.Array  # [*, N], output gate, in (0, 1)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from rnn_research import values
 from rnn_research.cells import base
+from rnn_research.diagnostics.vectors import precise
 
 Tree = Any
 
@@ -18,6 +19,7 @@ class Curvature(NamedTuple):
     shares: dict[str, np.ndarray]  # label -> [k], the squared share of each eigenvector
 
 
+@precise
 def hessian_eigenvalues(
     loss: Callable[[Tree], jax.Array],
     params: Tree,
@@ -34,6 +36,10 @@ def hessian_eigenvalues(
       labels: a tree like `params`, such as `cell.groups(params)`: what share of an
         eigenvector is in 'recurrent', say.
       count: how many, k, less than there are parameters.
+
+    Raises:
+      UsageError: too many, a loss whose Hessian is not finite, or eigenvalues too close
+        to each other for Lanczos' method to tell.
     """
     from scipy.sparse import linalg
 
@@ -55,7 +61,14 @@ def hessian_eigenvalues(
         dtype=np.dtype(flat.dtype),
     )
     start = np.random.default_rng(seed).normal(size=flat.size).astype(flat.dtype)
-    found, vectors = linalg.eigsh(operator, k=count, which="LM", v0=start)
+    if not np.isfinite(product(jnp.asarray(start))).all():
+        raise values.UsageError("the Hessian is not finite; no eigenvalues")
+    try:
+        found, vectors = linalg.eigsh(operator, k=count, which="LM", v0=start)
+    except linalg.ArpackError as error:
+        raise values.UsageError(
+            f"the eigenvalues were not found ({error}); take another count or seed"
+        ) from error
     order = np.argsort(-np.abs(found))
     each = jax.tree.leaves(
         jax.tree.map(lambda leaf, label: np.full(np.size(leaf), label), params, labels)

@@ -2,9 +2,10 @@
 
 Norms are natural logarithms of norms over all leaves of the state, one for each
 sequence. The adjoint is rescaled at every step and its log carried, so 0.5^10000 is a
-number; -inf stands for a gradient that is exactly zero (a dead ReLU, a reset), never
-for an underflow. On accelerators run these under
-`jax.default_matmul_precision('highest')`: reduced-precision products spoil them.
+number and no product over time underflows; -inf stands for a gradient that is exactly
+zero (a dead ReLU, a reset). What one step by itself rounds to zero is zero here too: in
+float32 the derivative 1 - h^2 of a tanh is exactly 0 where |a| > 9.01, since h is 1
+there. Not finite is NaN. Products are taken in full precision on every device.
 """
 
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 
 from rnn_research import engines, values
 from rnn_research.cells.base import check_option
-from rnn_research.diagnostics.vectors import norm
+from rnn_research.diagnostics.vectors import norm, precise
 from rnn_research.engines.base import Engine, one_later
 from rnn_research.layers import Call
 from rnn_research.unroll import Setup, set_up
@@ -22,6 +23,7 @@ from rnn_research.unroll import Setup, set_up
 Tree = Any
 
 
+@precise
 def adjoint_log_norms(
     setup: Setup, *, final: Tree = None, outputs: jax.Array | None = None
 ) -> jax.Array:
@@ -41,17 +43,20 @@ def adjoint_log_norms(
     return jnp.concatenate([first.log[None], logs])
 
 
+@precise
 def input_log_norms(
     setup: Setup, *, final: Tree = None, outputs: jax.Array | None = None
 ) -> jax.Array:
     """log ||dL/dx_t|| for every t, [T, B], in one backward pass.
 
     Arguments as of `adjoint_log_norms`. With the last of `outputs` alone it is the
-    sensitivity of y_T to the inputs, in that direction.
+    sensitivity of y_T to the inputs, in that direction. Noise that a cell gets beside x
+    does not count.
     """
     return _backward(setup, final, outputs, _log_norm_at_inputs)[1]
 
 
+@precise
 def adjoint_directions(
     setup: Setup, *, final: Tree = None, outputs: jax.Array | None = None
 ) -> Tree:
@@ -98,10 +103,14 @@ def _backward(setup: Setup, final, outputs, note):
 
 
 def _log_norm_at_inputs(at: _At) -> jax.Array:
-    def project(x):
-        return at.recurrence.project(at.inputs._replace(x=x))
+    given = at.inputs.x
+    x, *noise = given if isinstance(given, tuple) else (given,)
 
-    _, pull = jax.vjp(project, at.inputs.x)
+    def project(x):
+        whole = (x, *noise) if noise else x
+        return at.recurrence.project(at.inputs._replace(x=whole))
+
+    _, pull = jax.vjp(project, x)
     total = None
     for d_drive, log in at.d_drives:
         scaled = _rescale(pull(d_drive)[0], log)
@@ -109,6 +118,7 @@ def _log_norm_at_inputs(at: _At) -> jax.Array:
     return total.log
 
 
+@precise
 def state_loss_log_norms(cell, params: Tree, x: jax.Array, **options) -> jax.Array:
     """`adjoint_log_norms` [T + 1, B] of L = ||h_T||^2 / 2; options as for `unroll`."""
     return _state_loss(set_up(cell, params, x, **options))
@@ -119,6 +129,7 @@ def _state_loss(setup: Setup) -> jax.Array:
     return adjoint_log_norms(setup, final=jax.tree.map(jnp.conj, final))
 
 
+@precise
 def model_log_norms(
     model,
     params: Tree,
@@ -216,11 +227,13 @@ def states_of(setup: Setup) -> Tree:
 # -------------------------------------------------------------------- model probes
 
 
+@precise
 def recurrences(model, params: Tree, x: jax.Array, mask=None) -> list[Setup]:
     """Every recurrence of a model with the inputs that reach it, in order."""
     return [setup for setup, _ in _taps(model, params, x, mask)]
 
 
+@precise
 def task_gradients(model, params: Tree, task, batch) -> list[tuple]:
     """What the task's loss sends into every recurrence of a model, in order.
 
@@ -237,22 +250,33 @@ def task_gradients(model, params: Tree, task, batch) -> list[tuple]:
     return jax.grad(loss)([jax.tree.map(jnp.zeros_like, own) for _, own in taps])
 
 
+@precise
 def parameter_log_norms(model, params: Tree, task, batch) -> dict[str, jax.Array]:
     """log ||dL/dtheta|| of every parameter array by its name, such as `body.W_hh`.
 
-    L is the task's loss, the mean over the batch; -inf where the gradient is zero.
+    L is the task's loss, the mean over the batch. Each number of the gradient is a sum
+    over steps made in the number type. Where the norm is small it is taken from the
+    gradient of L times a power of two, 2^96 in float32 and 2^768 in float64; -inf is a
+    gradient that is zero or so small (about 1e-67 or 1e-539) that this is zero, too.
     """
 
     def loss(params):
         outputs = model.outputs(params, batch.inputs, Call(mask=batch.mask))
         return task.score(outputs, batch)["loss"]
 
-    paths, _ = jax.tree_util.tree_flatten_with_path(jax.grad(loss)(params))
+    value, pull = jax.vjp(loss, params)
+    scale = jnp.asarray(2.0 ** (jnp.finfo(value.dtype).maxexp * 3 // 4), value.dtype)
+    plain, scaled = (pull(factor)[0] for factor in (jnp.ones_like(value), scale))
+
+    def log_norm(leaf, larger):
+        size, larger_size = (norm([each[None]])[0] for each in (leaf, larger))
+        is_small = (size < 1 / scale) & jnp.isfinite(larger_size)
+        return jnp.where(is_small, jnp.log(larger_size) - jnp.log(scale), jnp.log(size))
+
+    found = jax.tree.map(log_norm, plain, scaled)
     return {
-        jax.tree_util.keystr(path, simple=True, separator="."): jnp.log(
-            norm([leaf[None]])[0]
-        )
-        for path, leaf in paths
+        jax.tree_util.keystr(path, simple=True, separator="."): log
+        for path, log in jax.tree_util.tree_leaves_with_path(found)
     }
 
 

@@ -6,16 +6,18 @@ from typing import NamedTuple
 import numpy as np
 
 from rnn_research import values
+from rnn_research.diagnostics.table import median
 
 LAGS = 200  # all pairs of more would take long
-FORGOTTEN = 0.01  # of the gradient at the end
+FORGOTTEN = 0.01  # of the gradient before
+FLOOR_SHARE = 0.05  # of a fall: where so little is left of it there may be a floor
 
 
 class Horizon(NamedTuple):
     """The first lag at which a norm is below a threshold; inf: at none measured."""
 
     lag: float
-    low: float  # of a 95 % interval, by bootstrap over the sequences
+    low: float  # of a 95 % interval, by bootstrap over the sequences; NaN of one
     high: float
 
 
@@ -27,42 +29,52 @@ def memory_horizon(
     samples: int = 1000,
     seed: int = 0,
 ) -> Horizon:
-    """The smallest lag whose median norm, relative to lag 0, is below `threshold`.
+    """The smallest lag at which the norm is below `threshold` times what it was before.
 
-    0.5 gives the half-life. For h_t = lambda h_{t-1} + x_t it is the first whole number
-    above ln threshold / ln lambda.
+        min {k : median of n_k / max(n_0 ... n_k) < threshold}
+
+    with n_k the norm at lag k and the median over the sequences that have the lag. Of a
+    norm that only falls this is relative to lag 0; where every step has a loss, as in
+    the copy task, lag 0 has that of one step alone, and the norm rises first. 0.5 gives
+    the half-life. For h_t = lambda h_{t-1} + x_t it is the first whole number above
+    ln threshold / ln lambda.
 
     Args:
-      log_norms: [L, B], natural logs by lag, lag 0 first; -inf is a norm of zero.
+      log_norms: [L, B], natural logs by lag, lag 0 first, as of `table.by_lag`: -inf is
+        a norm of zero, NaN from some lag on a sequence that is not so long.
       lags: [L], increasing; None is 0, 1, ..., L - 1.
       samples: resampled batches of the bootstrap.
 
     Raises:
-      UsageError: a threshold outside of (0, 1), or norms that are NaN or infinite.
+      UsageError: a threshold outside of (0, 1), or norms that are not finite.
     """
     if not 0 < threshold < 1:
         raise values.UsageError(f"threshold must be in (0, 1), not {threshold}")
     log_norms = checked(log_norms)
     lags = _lags_of(log_norms, lags)
-    relative = log_norms - log_norms[0]
+    relative = log_norms - np.maximum.accumulate(log_norms, axis=0)
     batch = relative.shape[1]
 
     def first_below(columns) -> float:
-        below = np.median(relative[:, columns], axis=1) < math.log(threshold)
+        below = median(relative[:, columns]) < math.log(threshold)
         return float(lags[np.argmax(below)]) if below.any() else math.inf
 
+    found = first_below(np.arange(batch))
+    if batch == 1:
+        return Horizon(found, math.nan, math.nan)
     rng = np.random.default_rng(seed)
     drawn = [first_below(rng.integers(batch, size=batch)) for _ in range(samples)]
     low, high = np.quantile(drawn, [0.025, 0.975], method="nearest")
-    return Horizon(first_below(np.arange(batch)), float(low), float(high))
+    return Horizon(found, float(low), float(high))
 
 
 class Decay(NamedTuple):
     """norm at lag k ~ exp(rate k)."""
 
     rate: float  # nats a step, negative where the gradient vanishes
-    low: float  # of a 95 % interval
+    low: float  # of a 95 % interval; NaN of one sequence
     high: float
+    last: int  # the greatest lag that counted
 
 
 def decay_rate(
@@ -71,11 +83,12 @@ def decay_rate(
     """The rate at which the norm falls or grows with the lag, by a robust line.
 
     The median of the slopes between all pairs of lags (Theil & Sen) through the median
-    over sequences, from lag `first` to the last before a norm of zero. The interval is
-    by bootstrap over the sequences; of one sequence it is empty.
+    over sequences, from lag `first` to the last before a norm of zero, or before a
+    floor: of a log norm that falls by more than ln 100, the lags from where 95 % of the
+    fall is done do not count. The interval is by bootstrap over the sequences.
 
     Args:
-      log_norms: [L, B], natural logs by lag, lag 0 first.
+      log_norms: [L, B], as for `memory_horizon`.
       lags: [L], increasing; None is 0, 1, ..., L - 1.
       samples: resampled batches of the bootstrap.
 
@@ -85,9 +98,9 @@ def decay_rate(
     from scipy import stats
 
     log_norms = checked(log_norms)
-    middle = np.median(log_norms, axis=1)
-    zero = np.flatnonzero(np.isneginf(middle))
-    end = zero[0] if len(zero) else len(middle)
+    middle = median(log_norms)
+    missing = np.flatnonzero(~np.isfinite(middle))
+    end = missing[0] if len(missing) else len(middle)
     lags = _lags_of(log_norms, lags)
     used = np.flatnonzero(lags[:end] >= first)
     if len(used) < 3:
@@ -95,20 +108,33 @@ def decay_rate(
             f"a rate needs three lags with a norm that is not zero; there are "
             f"{len(used)}"
         )
+    used = used[: max(3, _to_floor(middle[used]))]
+    last = int(lags[used[-1]])
     used = used[:: -(-len(used) // LAGS)]
     batch = log_norms.shape[1]
 
     def slope(columns) -> float:
-        line = np.median(log_norms[used][:, columns], axis=1)
+        line = median(log_norms[used][:, columns])
         there = np.isfinite(line)
         if there.sum() < 2:
             return math.nan
         return float(stats.theilslopes(line[there], lags[used][there])[0])
 
+    found = slope(np.arange(batch))
+    if batch == 1:
+        return Decay(found, math.nan, math.nan, last)
     rng = np.random.default_rng(seed)
     drawn = [slope(rng.integers(batch, size=batch)) for _ in range(samples)]
     low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return Decay(slope(np.arange(batch)), float(low), float(high))
+    return Decay(found, float(low), float(high), last)
+
+
+def _to_floor(line: np.ndarray) -> int:
+    """How many lags there are before the floor of the line, or all."""
+    fall = line[0] - line.min()
+    if fall <= -math.log(FORGOTTEN):
+        return len(line)
+    return int(np.argmax(line <= line.min() + FLOOR_SHARE * fall))
 
 
 def _lags_of(log_norms: np.ndarray, lags) -> np.ndarray:
@@ -123,9 +149,14 @@ def _lags_of(log_norms: np.ndarray, lags) -> np.ndarray:
 
 def checked(log_norms) -> np.ndarray:
     log_norms = np.asarray(log_norms, np.float64)
-    if log_norms.ndim != 2 or np.isnan(log_norms).any() or np.isposinf(log_norms).any():
+    missing = np.isnan(log_norms)
+    broken = (
+        log_norms.ndim != 2 or missing[0].any() or (missing[:-1] > missing[1:]).any()
+    )
+    if broken or np.isposinf(log_norms).any():
         raise values.UsageError(
-            "norms must be [L, B] and not NaN or infinite; was the trajectory finite?"
+            "norms must be [L, B], and finite but for NaN from a sequence's length on; "
+            "was the trajectory finite?"
         )
     if np.isneginf(log_norms[0]).any():
         raise values.UsageError(

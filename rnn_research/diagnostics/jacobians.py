@@ -13,12 +13,19 @@ import numpy as np
 from rnn_research import values
 from rnn_research.cells import base
 from rnn_research.diagnostics.gradients import adjoint_log_norms, forward
-from rnn_research.diagnostics.vectors import norm, real_vector
+from rnn_research.diagnostics.vectors import (
+    Graded,
+    check_memory,
+    log_singular_values,
+    norm,
+    precise,
+    real_vector,
+    times,
+)
 from rnn_research.engines.base import length_of
 from rnn_research.unroll import Setup, set_up
 
 Tree = Any
-MOST_BYTES = 2**33  # of Jacobians held at once
 
 
 class JacobianLogNorms(NamedTuple):
@@ -26,6 +33,7 @@ class JacobianLogNorms(NamedTuple):
     frobenius: jax.Array  # [L, B]
 
 
+@precise
 def jacobian_log_norms(
     cell, params: Tree, x: jax.Array, lags: jax.Array, **options
 ) -> JacobianLogNorms:
@@ -42,31 +50,65 @@ def jacobian_log_norms(
       UsageError: other lags, or products that would take more than 8 GiB.
     """
 
-    def norms(matrices, log):
+    def start(rows):
+        return rows, jnp.zeros_like(rows[0, :, 0])
+
+    def renew(rows, log):
+        size = norm((jnp.moveaxis(rows, 0, 1),))
+        return rows / jnp.where(size > 0, size, 1)[:, None], log + jnp.log(size)
+
+    def norms(rows, log):
+        matrices = jnp.moveaxis(rows, 0, 1)
         spectral = jnp.linalg.norm(matrices, 2, axis=(1, 2))
         frobenius = jnp.linalg.norm(matrices, "fro", axis=(1, 2))
         return JacobianLogNorms(log + jnp.log(spectral), log + jnp.log(frobenius))
 
-    return _of_products(set_up(cell, params, x, **options), lags, norms)
+    return _of_products(set_up(cell, params, x, **options), lags, start, renew, norms)
 
 
+@precise
 def product_log_singular_values(
     cell, params: Tree, x: jax.Array, lags: jax.Array, **options
 ) -> jax.Array:
     """log of the singular values of dh_T/dh_{T-k}, [L, B, n], in falling order.
 
-    Arguments and cost as of `jacobian_log_norms`. Values below the largest times the
-    rounding of the type (1e-7, 1e-16) are not resolved.
+    Arguments and cost as of `jacobian_log_norms`, and a QR decomposition a step:
+
+        Q_k R_k = J_{T-k+1}^T Q_{k-1},   (dh_T/dh_{T-k})^T = Q_k R_k ... R_1 Q_0^T
+
+    Q_0 is random. The triangular product is carried as D U, D a diagonal of logs and
+    the rows of U of maximum 1, so that values of any size apart are right: down to the
+    root of the type's rounding times the largest by the singular value decomposition of
+    D U, below that by steps of the QR iteration, which leave two that differ by a ratio
+    near 1 wrong by less than it. A value that is exactly zero is -inf, or the rounding
+    of a step.
     """
 
-    def singular(matrices, log):
-        return log[:, None] + jnp.log(jnp.linalg.svd(matrices, compute_uv=False))
+    def start(rows):
+        size, batch, _ = rows.shape
+        normal = jax.random.normal(jax.random.key(0), (size, size), rows.dtype)
+        basis = jnp.linalg.qr(normal)[0][:, None] + jnp.zeros_like(rows)
+        logs = jnp.zeros((batch, size), rows.dtype)
+        return basis, Graded(logs, jnp.moveaxis(rows, 0, 1))
 
-    return _of_products(set_up(cell, params, x, **options), lags, singular)
+    def renew(rows, graded):
+        basis, triangle = jnp.linalg.qr(jnp.moveaxis(rows, 0, 2))
+        return jnp.moveaxis(basis, 2, 0), times(triangle, graded)
+
+    def values_of(rows, graded):
+        del rows
+        return log_singular_values(graded)
+
+    setup = set_up(cell, params, x, **options)
+    return _of_products(setup, lags, start, renew, values_of)
 
 
-def _of_products(setup: Setup, lags, measure):
-    """measure(matrices [B, n, n], log [B]) of dh_T/dh_{T-k} = matrices * exp(log)."""
+def _of_products(setup: Setup, lags, start, renew, measure):
+    """measure(rows, rest) of dh_T/dh_{T-k} at the lags.
+
+    start(identity [n, B, n]) and renew(rows, rest) give (rows [n, B, n], rest) with
+    which the product is written; in between each of the rows is pulled back by a step.
+    """
     lags, length = np.asarray(lags), length_of(setup.inputs)
     whole = lags.ndim == 1 and lags.size and np.issubdtype(lags.dtype, np.integer)
     if not (whole and (np.diff(lags) > 0).all() and 0 <= lags[0] <= lags[-1] <= length):
@@ -83,25 +125,24 @@ def _of_products(setup: Setup, lags, measure):
     _check_size(batch * size**2 * dtype.itemsize, size)
 
     def pull_through(k, carry):
-        rows, log = carry  # rows [n, B, n]: row i is d(h_T)_i / d h
+        rows, rest = carry
         h, drive = jax.tree.map(lambda leaf: leaf[length - 1 - k], (before, drives))
         _, pull = jax.vjp(
             lambda v: to_real(recurrence.step(from_real(v), drive)), to_real(h)
         )
-        rows = jax.vmap(lambda row: pull(row)[0])(rows)
-        size = norm((jnp.moveaxis(rows, 0, 1),))
-        return rows / jnp.where(size > 0, size, 1)[:, None], log + jnp.log(size)
+        return renew(jax.vmap(lambda row: pull(row)[0])(rows), rest)
 
     def at_lag(carry, lag):
-        rows, log, done = carry
-        rows, log = jax.lax.fori_loop(done, lag, pull_through, (rows, log))
-        return (rows, log, lag), measure(jnp.moveaxis(rows, 0, 1), log)
+        product, done = carry
+        product = jax.lax.fori_loop(done, lag, pull_through, product)
+        return (product, lag), measure(*product)
 
     eye = jnp.broadcast_to(jnp.eye(size, dtype=dtype)[:, None], (size, batch, size))
-    start = (eye, jnp.zeros(batch, dtype), jnp.zeros((), jnp.int32))
-    return jax.lax.scan(at_lag, start, jnp.asarray(lags, jnp.int32))[1]
+    carry = start(eye), jnp.zeros((), jnp.int32)
+    return jax.lax.scan(at_lag, carry, jnp.asarray(lags, jnp.int32))[1]
 
 
+@precise
 def step_jacobians(cell, params: Tree, x: jax.Array, **options) -> jax.Array:
     """dh_t/dh_{t-1} for every t, [T, B, n, n] over the real numbers of the state.
 
@@ -112,6 +153,7 @@ def step_jacobians(cell, params: Tree, x: jax.Array, **options) -> jax.Array:
     return _of_steps(setup, lambda jacobian: jacobian, at_once=x.shape[0])
 
 
+@precise
 def log_norm_bound(cell, params: Tree, x: jax.Array, **options) -> jax.Array:
     """What the log spectral norm of dh_T/dh_t cannot exceed, for every t, [T + 1, B].
 
@@ -180,6 +222,7 @@ def log_condition_number(log_singular_values: jax.Array) -> jax.Array:
 # ------------------------------------------------------------------ for large states
 
 
+@precise
 def frobenius_log_norms(
     cell, params: Tree, x: jax.Array, key: jax.Array, *, probes: int = 16, **options
 ) -> jax.Array:
@@ -204,6 +247,7 @@ def frobenius_log_norms(
     return mean / 2
 
 
+@precise
 def spectral_log_norm(
     cell,
     params: Tree,
@@ -266,9 +310,9 @@ def _unit(v, log):
 
 
 def _check_size(needed: int, size: int):
-    if needed > MOST_BYTES:
-        raise values.UsageError(
-            f"the Jacobians of a state of {size} numbers take {needed / 2**30:.0f} "
-            "GiB; take fewer sequences or steps, or frobenius_log_norms, "
-            "spectral_log_norm or lyapunov_exponents with a count"
-        )
+    check_memory(
+        needed,
+        f"the Jacobians of a state of {size} numbers",
+        "fewer sequences or steps, or frobenius_log_norms, spectral_log_norm or "
+        "lyapunov_exponents with a count",
+    )

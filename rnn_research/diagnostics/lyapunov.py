@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn_research import values
 from rnn_research.cells import base
-from rnn_research.diagnostics.vectors import real_vector
+from rnn_research.diagnostics.vectors import check_memory, precise, real_vector
 from rnn_research.engines.base import length_of
 from rnn_research.unroll import Setup, set_up
 
@@ -19,6 +19,11 @@ BLOCKS = 16  # of the trajectory, whose means tell the standard error
 class Lyapunov(NamedTuple):
     exponents: jax.Array  # [B, k], nats a step, the largest first for long sequences
     errors: jax.Array  # [B, k], standard errors
+
+    def mean(self) -> "Lyapunov":
+        """[k] each, over sequences: the error of their mean is sqrt(sum e^2) / B."""
+        errors = jnp.sqrt(jnp.sum(self.errors**2, axis=0)) / len(self.errors)
+        return Lyapunov(jnp.mean(self.exponents, axis=0), errors)
 
 
 def lyapunov_exponents(
@@ -51,13 +56,14 @@ def lyapunov_exponents(
       means nothing then), NaN where the trajectory is not finite.
 
     Raises:
-      UsageError: more exponents than the state has numbers, too few steps after the
-        transient, or a mask.
+      UsageError: more exponents than the state has numbers or memory can hold, too few
+        steps after the transient, or a mask.
     """
     setup = set_up(cell, params, x, **options)
     return exponents_of(setup, count=count, transient=transient)
 
 
+@precise
 def exponents_of(
     setup: Setup, *, count: int | None = None, transient: int = 0
 ) -> Lyapunov:
@@ -72,6 +78,11 @@ def exponents_of(
     length = length_of(inputs)
     if count > size:
         raise values.UsageError(f"count is {count}, but the state has {size} numbers")
+    check_memory(
+        batch * size * count * start.dtype.itemsize,
+        f"{count} exponents of a state of {size} numbers",
+        "fewer sequences or a smaller count",
+    )
     if not 0 <= transient <= length - BLOCKS:
         raise values.UsageError(
             f"transient must be at least 0 and leave {BLOCKS} of T = {length} steps; "
@@ -115,14 +126,14 @@ def check_no_mask(mask: jax.Array | None):
 
 
 def kaplan_yorke_dimension(exponents) -> np.ndarray:
-    """The dimension of the attractor, from all exponents [*, n] in falling order.
+    """The dimension of the attractor, from all exponents [*, n] in any order.
 
-        D = j + (lambda_1 + ... + lambda_j) / |lambda_{j+1}|
+        D = j + (lambda_1 + ... + lambda_j) / |lambda_{j+1}|,  lambda_1 >= lambda_2 ...
 
     with j the most exponents whose sum is not negative (Kaplan & Yorke 1979); 0 if the
     first is negative, n if all sums are positive, NaN if an exponent is.
     """
-    exponents = np.asarray(exponents, np.float64)
+    exponents = -np.sort(-np.asarray(exponents, np.float64), axis=-1)
     sums = np.cumsum(exponents, axis=-1)
     count = np.sum(np.logical_and.accumulate(sums >= 0, axis=-1), axis=-1)
     size = exponents.shape[-1]

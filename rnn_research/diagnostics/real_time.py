@@ -8,11 +8,13 @@ import jax.numpy as jnp
 
 from rnn_research.cells.base import Cell
 from rnn_research.diagnostics.gradients import states_of
+from rnn_research.diagnostics.vectors import check_memory, precise
 from rnn_research.unroll import set_up
 
 Tree = Any
 
 
+@precise
 def real_time_gradient(
     cell: Cell,
     params: Tree,
@@ -32,6 +34,9 @@ def real_time_gradient(
     Args:
       d_outputs: (t, y_t [B, H]) -> dL/dy_t [B, H].
       options: state, mask, reset and key, as for `unroll`.
+
+    Raises:
+      UsageError: S would take more than 8 GiB.
     """
     flat, rebuild = jax.flatten_util.ravel_pytree(params)
 
@@ -39,6 +44,12 @@ def real_time_gradient(
         return set_up(cell, rebuild(flat), x, **options)
 
     setup = at(flat)
+    numbers = sum(leaf.size for leaf in jax.tree.leaves(setup.state))
+    check_memory(
+        (numbers + flat.size) * flat.size * flat.dtype.itemsize,
+        f"the sensitivities of {numbers} numbers to {flat.size} parameters",
+        "a smaller cell or fewer sequences",
+    )
     basis = jnp.eye(flat.size, dtype=flat.dtype)
 
     def body(carry, given):
@@ -70,6 +81,7 @@ class Curse(NamedTuple):
     of_sensitivity: jax.Array  # Var (dh_t/dparams . direction)
 
 
+@precise
 def curse_of_memory(
     cell: Cell, params: Tree, x: jax.Array, direction: Tree, **options
 ) -> Curse:

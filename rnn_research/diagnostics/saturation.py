@@ -7,23 +7,28 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research import values
+from rnn_research.cells.base import gate_ranges
 from rnn_research.diagnostics.gradients import forward
 from rnn_research.diagnostics.jacobians import step_jacobians
 from rnn_research.diagnostics.lyapunov import check_no_mask
+from rnn_research.diagnostics.vectors import precise
 from rnn_research.engines.base import one_later
-from rnn_research.unroll import set_up, where
+from rnn_research.unroll import Setup, set_up
 
 Tree = Any
-GATE_LOW, GATE_HIGH = 0.1, 0.9
+GATE_EDGE = 0.1  # of a gate's range, at either end
 STATE_HIGH = 0.99
 
 
 class Saturation(NamedTuple):
-    """Shares over sequences and units, at every step; masked ones do not count.
+    """Shares over sequences and units, at every step.
+
+    Masked steps and states that are not finite do not count.
 
     Attributes:
-      low: gate -> [T], the share below 0.1: closed.
-      high: gate -> [T], the share above 0.9: open.
+      low: gate -> [T], the share in the lowest tenth of its range: of a gate in (0, 1)
+        below 0.1, closed; of one in (-1, 1) below -0.8.
+      high: gate -> [T], the share in the highest tenth: above 0.9, open; above 0.8.
       state: part of the state -> [T], the share with |h| above 0.99.
     """
 
@@ -33,28 +38,47 @@ class Saturation(NamedTuple):
 
 
 def saturation(cell, params: Tree, x: jax.Array, **options) -> Saturation:
-    """How many gates are closed or open, and how much of the state is at its limits.
+    """How many gates are closed or open, and how much of the state is beyond 0.99.
 
-    The gates are those of the cell's own `gates`; a cell without has none. Of a state
-    that is not bounded by 1, such as an LSTM's c, the share says how much exceeds it.
-    NaN at a step that is masked in all sequences. Options: state, mask, reset and key,
-    as for `unroll`.
+    The gates are those of the cell's own `gates`, with the ranges declared there; a
+    cell without has none, and a gate without bounds, such as the logarithm of one, is
+    left out. A part of the state saturates only if it is bounded by 1, as what comes
+    out of a tanh is; of others, such as an LSTM's c, the share tells their size. NaN at
+    a step at which nothing counts. Options: state, mask, reset and key, as for
+    `unroll`.
     """
-    setup = set_up(cell, params, x, **options)
-    w, start = setup.recurrence.weights
-    drives = setup.recurrence.project(setup.inputs)
+    return saturation_of(set_up(cell, params, x, **options))
+
+
+@precise
+def saturation_of(setup: Setup) -> Saturation:
+    """`saturation` of a recurrence as it stands, such as a model's layer."""
+    recurrence = setup.recurrence
     last, before = forward(setup)
     states = one_later(before, last)
-    if drives.reset is not None:
-        before = where(drives.reset, start, before)
-    there = setup.inputs.mask
+    there = _finite(states)
+    if setup.inputs.mask is not None:
+        there &= setup.inputs.mask
     low, high = {}, {}
-    if cell.gates is not None:
-        for name, gate in cell.gates(w, before, drives.u)._asdict().items():
-            low[name] = _share(gate < GATE_LOW, there)
-            high[name] = _share(gate > GATE_HIGH, there)
+    if recurrence.gates is not None:
+        gates = recurrence.gates(before, recurrence.project(setup.inputs))
+        for name, (least, most) in gate_ranges(type(gates)).items():
+            edge = GATE_EDGE * (most - least)
+            if np.isfinite(edge):
+                gate = getattr(gates, name)
+                low[name] = _share(gate < least + edge, there)
+                high[name] = _share(gate > most - edge, there)
     beyond = {name: _share(jnp.abs(h) > STATE_HIGH, there) for name, h in parts(states)}
     return Saturation(low, high, beyond)
+
+
+def _finite(states: Tree) -> jax.Array:
+    """[T, B] of leaves [T, B, ...]."""
+    each = [
+        jnp.isfinite(leaf).reshape(*leaf.shape[:2], -1).all(axis=2)
+        for leaf in jax.tree.leaves(states)
+    ]
+    return jnp.stack(each).all(axis=0)
 
 
 def parts(state: Tree):
@@ -64,7 +88,7 @@ def parts(state: Tree):
         yield jax.tree_util.keystr(path).strip(".[]'") or "h", leaf
 
 
-def _share(true: jax.Array, there: jax.Array | None) -> jax.Array:
+def _share(true: jax.Array, there: jax.Array) -> jax.Array:
     each = jnp.mean(true.reshape(*true.shape[:2], -1), axis=2)  # [T, B]
     return jnp.mean(each, axis=1, where=there)
 

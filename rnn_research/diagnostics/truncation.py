@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from rnn_research import engines
+from rnn_research.diagnostics.vectors import precise
 
 Tree = Any
 
@@ -17,6 +18,7 @@ class TruncationBias(NamedTuple):
     norm_ratio: jax.Array  # [W], truncated over full
 
 
+@precise
 def truncation_bias(
     loss: Callable[[Tree, Any], jax.Array],
     params: Tree,

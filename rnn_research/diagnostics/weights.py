@@ -1,5 +1,6 @@
 """The matrices a state is multiplied with, read off the parameters."""
 
+import math
 from typing import Any
 
 import jax
@@ -29,12 +30,21 @@ def recurrent_blocks(params: Tree, labels: Tree) -> list:
     return found
 
 
+def spectral_norms(params: Tree, labels: Tree) -> list[float]:
+    """The largest singular value of each of `recurrent_blocks`; NaN if not finite."""
+    return _of_blocks(params, labels, lambda block: np.linalg.norm(block, 2))
+
+
 def spectral_radii(params: Tree, labels: Tree) -> list[float]:
     """The largest |eigenvalue| of each of `recurrent_blocks`; NaN if not finite."""
+    return _of_blocks(
+        params, labels, lambda block: np.abs(np.linalg.eigvals(block)).max()
+    )
 
-    def radius(block) -> float:
-        if not np.isfinite(block).all():
-            return np.nan
-        return float(np.abs(np.linalg.eigvals(block)).max())
 
-    return [radius(np.asarray(b)) for b in recurrent_blocks(params, labels)]
+def _of_blocks(params: Tree, labels: Tree, measure) -> list[float]:
+    blocks = [np.asarray(block) for block in recurrent_blocks(params, labels)]
+    return [
+        float(measure(block)) if np.isfinite(block).all() else math.nan
+        for block in blocks
+    ]

@@ -15,7 +15,7 @@ def checkpointed(*, chunk=None, within=None):
     Args:
       chunk: steps in a chunk; None is about sqrt(T), for which memory beyond
         inputs and outputs grows as the square root of T.
-      within: the engine inside each chunk, such as newton; None is adjoint on CPUs
+      within: the engine inside each chunk, such as newton; None is adjoint
         where it can serve (reverse mode only), else sequential.
 
     Costs one more forward pass. Where the residuals of the plain loop do not fit the

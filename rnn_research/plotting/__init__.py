@@ -1,5 +1,10 @@
 """Figures: each one function of a tidy table, in one style."""
 
+from rnn_research.plotting.dynamics import (
+    curvature,
+    jacobian_spectra,
+    saturation,
+)
 from rnn_research.plotting.gradients import (
     curse_of_memory,
     gradient_decay,
@@ -12,26 +17,33 @@ from rnn_research.plotting.speed import (
     speed_by_length,
     speed_ratios,
 )
+from rnn_research.plotting.sweeps import (
+    remedies,
+    remedy_gradients,
+    training_course,
+)
 from rnn_research.plotting.training import (
     compared_gradients,
     compared_losses,
     gradients_during_training,
     learning_curve,
-    remedies,
-    training_course,
 )
 
 __all__ = [
     "compared_gradients",
     "compared_losses",
     "curse_of_memory",
+    "curvature",
     "gradient_decay",
     "gradients_during_training",
+    "jacobian_spectra",
     "learning_curve",
     "long_sequences",
     "lyapunov",
     "newton_speed",
     "remedies",
+    "remedy_gradients",
+    "saturation",
     "speed_by_length",
     "speed_ratios",
     "training_course",

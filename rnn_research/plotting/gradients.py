@@ -1,10 +1,12 @@
-"""Figures of gradients and dynamics: each a function of a tidy table."""
+"""Figures of gradients and of chaos: each a function of a tidy table."""
 
+import math
 import pathlib
 
 from rnn_research.plotting.style import (
     COLORS,
     Curve,
+    dashes,
     draw_curve,
     draw_level,
     new_figure,
@@ -84,7 +86,10 @@ def truncated_gradients(rows: list[dict], path: pathlib.Path):
     """
     labels = list(dict.fromkeys(row["label"] for row in rows))
     figure, axes = new_figure(2, 7.0, 2.8 + 0.18 * -(-len(labels) // 3))
-    panels = (("cosine", "cosine with the gradient"), ("norm_ratio", "norm over its"))
+    panels = (
+        ("cosine", "cosine with the full gradient"),
+        ("norm_ratio", "norm / norm of the full gradient"),
+    )
     for panel, (quantity, name) in zip(axes, panels, strict=True):
         for index, label in enumerate(labels):
             curve = Curve()
@@ -104,64 +109,21 @@ def truncated_gradients(rows: list[dict], path: pathlib.Path):
 
 
 @styled
-def lyapunov(rows: list[dict], path: pathlib.Path):
-    """Order and chaos: the largest exponent against the gain, and spectra of cells.
-
-    Args:
-      rows: with label, seed, gain ('' for cells), index, exponent, error.
-      path: the PNG to write.
-    """
-    sweep = [row for row in rows if row["gain"] != ""]
-    others = [row for row in rows if row["gain"] == ""]
-    labels = list(dict.fromkeys(row["label"] for row in others))
-    figure, axes = new_figure(2, 7.0, 3.0 + 0.18 * -(-len(labels) // 3))
-    for panel in axes:
-        draw_level(panel, 0)
-    for seed in dict.fromkeys(row["seed"] for row in sweep):
-        own = [row for row in sweep if row["seed"] == seed]
-        axes[0].errorbar(
-            [row["gain"] for row in own],
-            [row["exponent"] for row in own],
-            yerr=[2 * row["error"] for row in own],
-            color="black",
-            marker="o",
-            markersize=3,
-            linewidth=1,
-            capsize=2,
-        )
-    axes[0].axvline(1, color="#999999", linewidth=0.8)
-    axes[0].set_xlabel("gain $g$ of a random tanh network")
-    axes[0].set_ylabel("largest exponent (nats a step)")
-    axes[0].set_title("The edge of chaos")
-    for index, label in enumerate(labels):
-        curve = Curve()
-        for row in others:
-            if row["label"] == label:
-                curve.add(row["index"], row["exponent"])
-        draw_curve(axes[1], curve, COLORS[index % len(COLORS)], label)
-    axes[1].set_xlabel("index $i$")
-    axes[1].xaxis.get_major_locator().set_params(integer=True)
-    axes[1].set_ylabel("$\\lambda_i$ (nats a step)")
-    axes[1].set_title("Leading exponents, driven")
-    figure.legend(
-        *axes[1].get_legend_handles_labels(), loc="outside upper left", ncols=3
-    )
-    save(figure, path)
-
-
-@styled
 def curse_of_memory(rows: list[dict], path: pathlib.Path):
     """Variances of the state and of its sensitivity against 1 - lambda.
+
+    Grey: what grows with slope -3 (white inputs) and -4 (constant ones).
 
     Args:
       rows: with distance, inputs, form, state, sensitivity and their closed forms.
       path: the PNG to write.
     """
     figure, axes = new_figure(2, 7.0, 3.6)
-    for panel, inputs in zip(axes, ("white", "constant"), strict=True):
+    slopes = {"white": -3, "constant": -4}
+    for panel, inputs in zip(axes, slopes, strict=True):
         own = [row for row in rows if row["inputs"] == inputs]
         exact = [row for row in own if row["form"] == "plain"]
-        for quantity, dashes in (("state", (0, (1, 1.5))), ("sensitivity", "-")):
+        for quantity, look in (("state", (0, (1, 1.5))), ("sensitivity", "-")):
             for index, form in enumerate(dict.fromkeys(row["form"] for row in own)):
                 line = [row for row in own if row["form"] == form]
                 name = {"state": "Var $h$", "sensitivity": "Var of sensitivity"}
@@ -169,7 +131,7 @@ def curse_of_memory(rows: list[dict], path: pathlib.Path):
                     [row["distance"] for row in line],
                     [row[quantity] for row in line],
                     color=COLORS[index],
-                    linestyle=dashes,
+                    linestyle=look,
                     marker="o",
                     markersize=4,
                     label=f"{name[quantity]}, {form}",
@@ -181,6 +143,7 @@ def curse_of_memory(rows: list[dict], path: pathlib.Path):
                 linewidth=0.8,
                 label="closed form" if quantity == "state" else None,
             )
+        _draw_slope(panel, exact, slopes[inputs])
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.invert_xaxis()
@@ -189,5 +152,77 @@ def curse_of_memory(rows: list[dict], path: pathlib.Path):
     axes[0].set_ylabel("variance over sequences")
     figure.legend(
         *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2
+    )
+    save(figure, path)
+
+
+def _draw_slope(axes, exact: list[dict], slope: int):
+    """A straight line above the sensitivity, with its slope."""
+    first, last = exact[0], exact[-1]
+    start = 5 * first["sensitivity_exact"]
+    end = start * (last["distance"] / first["distance"]) ** slope
+    distances = (first["distance"], last["distance"])
+    axes.plot(distances, (start, end), color="#999999", linewidth=1)
+    axes.annotate(
+        f"slope $-{abs(slope)}$",
+        [math.sqrt(one * other) for one, other in (distances, (start, end))],
+        xytext=(-5, 5),
+        textcoords="offset points",
+        ha="right",
+        fontsize=7.5,
+        color="#444444",
+    )
+
+
+@styled
+def lyapunov(rows: list[dict], path: pathlib.Path):
+    """Order and chaos: the largest exponent against the gain, and spectra of cells.
+
+    Args:
+      rows: with kind 'gain' or 'network', label, seed, gain, index, exponent, error;
+        other kinds are not drawn. Bars are two standard errors, a line is a seed.
+      path: the PNG to write.
+    """
+    sweep = [row for row in rows if row["kind"] == "gain"]
+    others = [row for row in rows if row["kind"] == "network"]
+    labels = list(dict.fromkeys(row["label"] for row in others))
+    columns = max(1, int(3.4 / (0.5 + 0.07 * max(map(len, labels), default=1))))
+    figure, axes = new_figure(2, 7.0, 3.0 + 0.18 * -(-len(labels) // columns))
+    bars = {"marker": "o", "markersize": 3, "linewidth": 1, "capsize": 2}
+    for panel in axes:
+        draw_level(panel, 0)
+    for seed in dict.fromkeys(row["seed"] for row in sweep):
+        own = [row for row in sweep if row["seed"] == seed]
+        axes[0].errorbar(
+            [row["gain"] for row in own],
+            [row["exponent"] for row in own],
+            yerr=[2 * row["error"] for row in own],
+            color="black",
+            **bars,
+        )
+    axes[0].axvline(1, color="#999999", linewidth=0.8)
+    axes[0].set_xlabel("gain $g$ of a random tanh network")
+    axes[0].set_ylabel("largest exponent (nats a step)")
+    axes[0].set_title("The edge of chaos")
+    for index, label in enumerate(labels):
+        own = [row for row in others if row["label"] == label]
+        seeds = dict.fromkeys((row["seed"], row["trained_seed"]) for row in own)
+        for number, seed in enumerate(seeds):
+            line = [row for row in own if (row["seed"], row["trained_seed"]) == seed]
+            axes[1].errorbar(
+                [row["index"] for row in line],
+                [row["exponent"] for row in line],
+                yerr=[2 * row["error"] for row in line],
+                color=COLORS[index % len(COLORS)],
+                linestyle=dashes(index),
+                label=None if number else label,
+                **bars,
+            )
+    axes[1].set_xlabel("index $i$")
+    axes[1].xaxis.get_major_locator().set_params(integer=True)
+    axes[1].set_ylabel("$\\lambda_i$ (nats a step)")
+    axes[1].set_title("Leading exponents, driven")
+    figure.legend(
+        *axes[1].get_legend_handles_labels(), loc="outside upper right", ncols=columns
     )
     save(figure, path)

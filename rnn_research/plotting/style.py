@@ -86,14 +86,17 @@ class Curve:
         self.values.setdefault(x, []).append(value)
 
     def line(self):
-        """x, and the median, least and greatest over seeds."""
+        """x, and the median, least and greatest over seeds that are not NaN."""
         x = sorted(self.values)
-        middle = [statistics.median(self.values[at]) for at in x]
+        known = [
+            [value for value in self.values[at] if not math.isnan(value)] or [math.nan]
+            for at in x
+        ]
         return (
             x,
-            middle,
-            [min(self.values[at]) for at in x],
-            [max(self.values[at]) for at in x],
+            [statistics.median(values) for values in known],
+            [min(values) for values in known],
+            [max(values) for values in known],
         )
 
 
@@ -107,20 +110,32 @@ FLOOR_DECADES = 24  # a figure shows so many decades below its top at most
 
 
 def norm_panel(axes, curves: dict[str, Curve], marker: str | None = None):
-    """Lines of log10 norms with their bands, cut some decades below the top."""
+    """Lines of log10 norms with their bands, cut some decades below the top.
+
+    A norm of exactly zero, -inf, lies on the lower edge, where a triangle marks the
+    first of each stretch; at what is not finite the line is broken.
+    """
     lines = {label: curve.line() for label, curve in curves.items()}
     shown = [v for _, *three in lines.values() for one in three for v in one]
     shown = [value for value in shown if math.isfinite(value)]
     top = max(shown, default=0.0)
     bottom = max(min(shown, default=-1.0), top - FLOOR_DECADES)
     margin = max(0.06 * (top - bottom), 0.2)
-    zero = bottom - 100 * margin  # where a norm of exactly zero is drawn: out of sight
+    edge = bottom - margin
+
+    def height(value: float) -> float:
+        if value == -math.inf:
+            return edge
+        return value if math.isfinite(value) else math.nan
 
     for index, (label, (x, *three)) in enumerate(lines.items()):
         color = COLORS[index % len(COLORS)]
-        middle, low, high = (
-            [v if math.isfinite(v) else zero for v in one] for one in three
-        )
+        zeros = [
+            at
+            for at, now, before in zip(x, three[0], [0.0, *three[0]], strict=False)
+            if now == -math.inf and before != -math.inf
+        ]
+        middle, low, high = ([height(value) for value in one] for one in three)
         axes.plot(
             x,
             middle,
@@ -131,7 +146,10 @@ def norm_panel(axes, curves: dict[str, Curve], marker: str | None = None):
             label=label,
         )
         axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
-    axes.set_ylim(bottom - margin, top + margin)
+        look = {"color": color, "marker": "v", "markersize": 5, "linestyle": "none"}
+        beside = {"clip_on": False, "in_layout": False, "zorder": 3}  # on the frame
+        axes.plot(zeros, [edge] * len(zeros), **look, **beside)
+    axes.set_ylim(edge, top + margin)
     axes.yaxis.set_major_formatter(lambda value, _: f"$10^{{{value:g}}}$")
     axes.yaxis.get_major_locator().set_params(integer=True)
 
@@ -159,7 +177,7 @@ def label_ends(figure, axes, ends: list[tuple]):
     below = -math.inf
     placed = []
     for x, y, name, color in ends:
-        height = axes.transData.transform((x, y))[1]
+        height = bottom if math.isnan(y) else axes.transData.transform((x, y))[1]
         placed.append((min(max(height, bottom), top), x, name, color))
     for height, x, name, color in sorted(placed):
         at = max(height, below + apart)

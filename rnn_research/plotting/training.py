@@ -2,7 +2,6 @@
 
 import math
 import pathlib
-from collections.abc import Callable
 
 from rnn_research.diagnostics.horizon import FORGOTTEN
 from rnn_research.plotting.style import (
@@ -80,185 +79,139 @@ STRIPS = 8  # moments of a training that are drawn
 
 
 @styled
-def gradients_during_training(rows: list[dict], path: pathlib.Path, *, baseline: float):
-    """A film strip: the gradient by lag at moments of a training, and the loss.
+def gradients_during_training(
+    rows: list[dict], path: pathlib.Path, *, baseline: float, title: str
+):
+    """A film strip: the gradient by lag at moments of a training, beside what it does.
 
     Left: ||dL/dh_{T-k}|| against the lag k, dark to light as training goes on. Right:
-    the validation loss, with these moments marked, and the memory horizon.
+    the validation loss, with these moments marked, the memory horizon, and where they
+    were measured the parts of the state beyond 0.99, the gates at their limits and the
+    spectral radius.
 
     Args:
       rows: of metrics.jsonl, of one run, with 'diagnostics'.
       path: the PNG to write.
       baseline: the loss without memory.
     """
-    from matplotlib import colormaps
+    measured = rows[-1]["diagnostics"]
+    further = {
+        "beyond": _draw_beyond,
+        "open": _draw_gates,
+        "spectral_radius": _draw_radius,
+    }
+    further = [draw for name, draw in further.items() if name in measured]
+    lines = 2 if further else 1
+    columns = 1 + -(-(2 + len(further)) // lines)
+    figure, grid = new_figure(columns, 3.1 * columns, 1.7 + 1.5 * lines, rows=lines)
+    grid = grid if further else [grid]
+    for panels in grid:
+        panels[0].remove()
+    strip = figure.add_subplot(grid[0][1].get_gridspec()[:, 0])
+    free = [panel for panels in grid for panel in panels[1:]]
+    used = free[: 2 + len(further)]
+    for panel in free[len(used) :]:
+        panel.remove()
+    _draw_strip(figure, strip, used[0], rows)
+    draw_line(used[0], rows, "loss", color="#999999", linewidth=1)
+    draw_level(used[0], baseline, "no memory")
+    used[0].set_yscale("log")
+    used[0].set_title("Validation loss")
+    for panel, draw in zip(used[1:], (_draw_horizon, *further), strict=True):
+        draw(panel, rows)
+    for panel in used:
+        panel.set_xlabel("updates")
+        panel.set_xlim(left=0)
+    figure.suptitle(title, fontsize=9, fontweight="bold", x=0.01, ha="left")
+    save(figure, path)
 
-    figure, axes = new_figure(3, 9.6, 3.0)
+
+def _draw_measured(panel, rows: list[dict], read, index: int, **look):
+    """read(diagnostics) of every row; a gap where it is None."""
+    found = [read(row["diagnostics"]) for row in rows]
+    panel.plot(
+        [row["step"] for row in rows],
+        [math.nan if value is None else value for value in found],
+        color=COLORS[index % len(COLORS)],
+        marker="o" if len(rows) < 30 else None,
+        markersize=2.5,
+        linewidth=1.2,
+        **look,
+    )
+
+
+def _draw_horizon(panel, rows):
+    longest = max(max(row["diagnostics"]["gradient_lags"]) for row in rows)
+
+    def read(found):
+        lag = found.get("horizon", math.nan)
+        return longest if lag is None else lag
+
+    _draw_measured(panel, rows, read, 0)
+    draw_level(panel, longest, "all lags")
+    panel.set_ylim(0, 1.12 * longest)
+    panel.set_title(f"Lag where {FORGOTTEN:.0%} is left")
+
+
+def _draw_beyond(panel, rows):
+    for index, part in enumerate(rows[-1]["diagnostics"]["beyond"]):
+
+        def read(found, part=part):
+            return found.get("beyond", {}).get(part)
+
+        _draw_measured(panel, rows, read, index, label=part)
+    panel.set_ylim(-0.02, 1.02)
+    panel.set_title("State beyond 0.99")
+    panel.legend(loc="best", fontsize=7, handlelength=1.2)
+
+
+def _draw_gates(panel, rows):
+    for index, gate in enumerate(rows[-1]["diagnostics"]["open"]):
+        for limit, line in (("open", "-"), ("closed", (0, (4, 2)))):
+
+            def read(found, limit=limit, gate=gate):
+                return found.get(limit, {}).get(gate)
+
+            name = gate if limit == "open" else None
+            _draw_measured(panel, rows, read, index, linestyle=line, label=name)
+    panel.set_ylim(-0.02, 1.02)
+    panel.set_title("Gates open (dashed: closed)")
+    panel.legend(loc="best", fontsize=7, handlelength=1.2, ncols=2)
+
+
+def _draw_radius(panel, rows):
+    _draw_measured(panel, rows, lambda found: found.get("spectral_radius"), 0)
+    draw_level(panel, 1, "1")
+    panel.set_ylim(bottom=0)
+    panel.set_title("Spectral radius")
+
+
+def _draw_strip(figure, strip, loss, rows: list[dict]):
+    """The gradient at some moments, coloured by the update, which dots on the loss are.
+
+    Light yellow, the end of the scale, is left out: it is hardly seen on white.
+    """
+    from matplotlib import cm, colormaps, colors
+
     count = min(STRIPS, len(rows))
     chosen = [
         rows[round(i * (len(rows) - 1) / max(1, count - 1))] for i in range(count)
     ]
-    palette = colormaps["viridis"]
-    for index, row in enumerate(chosen):
-        color = palette(0.9 * index / max(1, count - 1))
+    shades = [colormaps["viridis"](0.9 * level / 255) for level in range(256)]
+    norm = colors.Normalize(chosen[0]["step"], max(chosen[-1]["step"], 1))
+    scale = cm.ScalarMappable(norm, colors.ListedColormap(shades))
+    for row in chosen:
+        color = scale.to_rgba(row["step"])
         found = row["diagnostics"]
         logs = [math.nan if v is None else v for v in found["gradient_log10"]]
-        lags = found["gradient_lags"]
-        label = f"update {row['step']}"
-        axes[0].plot(lags, logs, color=color, linewidth=1.2, label=label)
-        axes[1].plot(row["step"], row["loss"], color=color, marker="o", zorder=3)
-    axes[0].set_xlabel("lag $k$ (steps before the end)")
-    axes[0].set_ylabel(r"$\|\partial L/\partial h_{T-k}\|$")
-    axes[0].yaxis.set_major_formatter(lambda value, _: f"$10^{{{value:g}}}$")
-    axes[0].yaxis.get_major_locator().set_params(integer=True)
-    axes[0].set_title("Gradient by lag")
-    handles = axes[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=len(chosen), fontsize=7)
-    draw_line(axes[1], rows, "loss", color="#999999", linewidth=1)
-    draw_level(axes[1], baseline)
-    axes[1].set_yscale("log")
-    axes[1].set_xlabel("updates")
-    axes[1].set_ylabel("validation loss (dashed: memoryless)")
-    axes[1].set_title("Loss")
-    steps = [row["step"] for row in rows]
-    horizons = [row["diagnostics"].get("horizon", math.nan) for row in rows]
-    longest = max(rows[-1]["diagnostics"]["gradient_lags"])
-    inside = [longest if horizon is None else horizon for horizon in horizons]
-    axes[2].plot(steps, inside, color=COLORS[0], marker="o", markersize=3)
-    draw_level(axes[2], longest)
-    axes[2].set_ylim(bottom=0)
-    axes[2].set_xlabel("updates")
-    axes[2].set_ylabel("lag where 1 % is left (dashed: all)")
-    axes[2].set_title("Memory horizon")
-    save(figure, path)
-
-
-@styled
-def training_course(rows: list[dict], path: pathlib.Path, *, baseline: float, title):
-    """Loss, longest gradient and spectral radius against updates; a column for a cell.
-
-    A colour for each remedy, a thin line for each run.
-
-    Args:
-      rows: of metrics.jsonl, with cell and remedy.
-      path: the PNG to write.
-      baseline: the loss without memory.
-    """
-    cells = list(dict.fromkeys(row["cell"] for row in rows))
-    labels = list(dict.fromkeys(row["remedy"] for row in rows))
-    figure, axes = new_figure(len(cells), 4.2 * len(cells) + 0.8, 6.2, rows=3)
-    quantities = {
-        "validation loss": lambda row: row["loss"],
-        "longest gradient": lambda row: row["largest_grad_norm"],
-        "spectral radius": lambda row: row.get("diagnostics", {}).get(
-            "spectral_radius"
-        ),
-    }
-    for column, cell in enumerate(cells):
-        for panels, (name, read) in zip(axes, quantities.items(), strict=True):
-            panel = panels[column]
-            for index, label in enumerate(labels):
-                own = [r for r in rows if (r["cell"], r["remedy"]) == (cell, label)]
-                _draw_runs(panel, own, read, COLORS[index % len(COLORS)], label)
-            if column == 0:
-                panel.set_ylabel(name)
-        top, middle, bottom = (panels[column] for panels in axes)
-        top.set_title(cell)
-        draw_level(top, baseline, "memoryless")
-        top.set_yscale("log")
-        middle.set_yscale("log")
-        draw_level(bottom, 1)
-        bottom.set_xlabel("updates")
-        for panel in (top, middle, bottom):
-            panel.set_xlim(left=0)
-    figure.suptitle(title, fontsize=9, fontweight="bold", x=0.02, ha="left")
-    handles = [
-        axes[0][0].plot([], [], color=COLORS[index % len(COLORS)])[0]
-        for index in range(len(labels))
-    ]
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=min(5, len(labels))
-    )
-    save(figure, path)
-
-
-def _draw_runs(axes, rows: list[dict], read: Callable, color: str, label: str):
-    runs: dict[tuple, list[tuple]] = {}
-    for row in rows:
-        if read(row) is not None:
-            own = runs.setdefault((row["seed"], row["learning_rate"]), [])
-            own.append((row["step"], read(row)))
-    for line in runs.values():
-        axes.plot(*zip(*line, strict=True), color=color, linewidth=0.9, alpha=0.85)
-
-
-@styled
-def remedies(rows: list[dict], path: pathlib.Path, *, baseline: float, title: str):
-    """Where trainings with different remedies came to: a line a remedy, a dot a run.
-
-    Args:
-      rows: with cell, remedy, outcome, length, loss, updates, horizon,
-        spectral_radius, largest_grad_norm; what was not measured is None; a horizon
-        beyond all lags is infinite and drawn as an arrow at the length, a gradient that
-        is not finite as one at the edge.
-      path: the PNG to write.
-      baseline: the loss without memory.
-    """
-    cells = list(dict.fromkeys(row["cell"] for row in rows))
-    names = list(dict.fromkeys(row["remedy"] for row in rows))
-    columns = {
-        "loss": "test loss",
-        "updates": "updates made",
-        "horizon": "lag where 1 % is left",
-        "spectral_radius": "spectral radius",
-        "largest_grad_norm": "longest gradient",
-    }
-    height = 1.5 + 0.17 * len(names) * (1 + len(cells))
-    figure, axes = new_figure(len(columns), 2.1 * len(columns) + 1.2, height)
-    spread = 0.6 / max(1, len(cells))
-    for panel, (quantity, label) in zip(axes, columns.items(), strict=True):
-        for index, cell in enumerate(cells):
-            offset = (index - (len(cells) - 1) / 2) * spread
-            color = COLORS[index % len(COLORS)]
-            for row in rows:
-                value = row[quantity]
-                if row["cell"] != cell or value is None or math.isnan(value):
-                    continue
-                beyond = math.isinf(value)
-                at_edge = beyond and quantity != "horizon"
-                x = row["length"] if beyond else value
-                panel.plot(
-                    1.0 if at_edge else x,
-                    names.index(row["remedy"]) + offset,
-                    transform=panel.get_yaxis_transform()
-                    if at_edge
-                    else panel.transData,
-                    marker=">" if beyond else "o",
-                    markersize=5,
-                    markeredgecolor=color,
-                    markerfacecolor=color if row["outcome"] == "solved" else "white",
-                    clip_on=False,
-                )
-        if quantity in ("loss", "largest_grad_norm"):
-            panel.set_xscale("log")
-            panel.xaxis.set_minor_formatter("")
-        else:
-            panel.set_xlim(left=0)
-        panel.set_xlabel(label)
-        panel.set_yticks(range(len(names)), names if panel is axes[0] else [])
-        panel.set_ylim(len(names) - 0.5, -0.5)
-    axes[0].axvline(baseline, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
-    axes[3].axvline(1, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
-    axes[0].set_title(f"{title} (dashed: memoryless)")
-    looks = {"linestyle": "none", "marker": "o", "markersize": 5}
-    entries = {
-        cell: axes[0].plot([], [], color=COLORS[index % len(COLORS)], **looks)[0]
-        for index, cell in enumerate(cells)
-    }
-    hollow = {"color": "#444444", "markerfacecolor": "white"}
-    entries["hollow: not solved"] = axes[0].plot([], [], **looks, **hollow)[0]
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4)
-    save(figure, path)
+        strip.plot(found["gradient_lags"], logs, color=color, linewidth=1.2)
+        loss.plot(row["step"], row["loss"], color=color, marker="o", zorder=3)
+    figure.colorbar(scale, ax=strip, label="update", aspect=40, pad=0.02)
+    strip.set_xlabel("lag $k$ (steps before the end)")
+    strip.set_ylabel(r"$\|\partial L/\partial h_{T-k}\|$")
+    strip.yaxis.set_major_formatter(lambda value, _: f"$10^{{{value:g}}}$")
+    strip.yaxis.get_major_locator().set_params(integer=True)
+    strip.set_title("Gradient by lag")
 
 
 @styled

@@ -34,9 +34,10 @@ class Moment(NamedTuple):
 
     step: int
     lags: list[int]
-    log10: list[float | None]  # of ||dL/dh_{T-k}|| / ||dL/dh_T||; None is zero
+    log10: list[float | None]  # of ||dL/dh_{T-k}|| / ||dL/dh_T||; None: 0, NaN: unknown
     horizon: float | None  # inf: beyond all lags; None: no gradient to measure
-    saturated: float | None
+    not_finite: float  # the share of sequences without a finite gradient
+    beyond: dict[str, float]  # part of the state -> share of its numbers beyond 0.99
     spectral_radius: float | None
 
 
@@ -231,27 +232,42 @@ def _measured(folder, rate: float) -> list[tuple[int, int, dict]]:
 
 
 def _moment(step: int, found: list[dict]) -> Moment:
-    lags = found[0]["gradient_lags"]
+    curves = [_relative(own) for own in found]
+    lags = sorted({lag for curve in curves for lag in curve})
     by_lag = []
-    for index in range(len(lags)):
-        relative = [_relative(own["gradient_log10"], index) for own in found]
-        middle = statistics.median(relative)
-        by_lag.append(middle if math.isfinite(middle) else None)
+    for lag in lags:
+        each = [curve[lag] for curve in curves if lag in curve]
+        known = [value for value in each if not math.isnan(value)]
+        middle = statistics.median(known) if known else math.nan
+        by_lag.append(None if middle == -math.inf else middle)
     horizons = [own["horizon"] for own in found if "horizon" in own]
+    parts = dict.fromkeys(part for own in found for part in own.get("beyond", ()))
     return Moment(
         step,
         lags,
         by_lag,
         _median(_or_infinite(horizon) for horizon in horizons),
-        _median(own.get("saturated") for own in found),
+        statistics.mean(own.get("not_finite", 0.0) for own in found),
+        {
+            part: _median(own.get("beyond", {}).get(part) for own in found)
+            for part in parts
+        },
         _median(own.get("spectral_radius") for own in found),
     )
 
 
-def _relative(log10: list[float | None], index: int) -> float:
-    if log10[0] is None or log10[index] is None:
-        return -math.inf
-    return log10[index] - log10[0]
+def _relative(found: dict) -> dict[int, float]:
+    """lag -> log10 of the gradient over that at lag 0."""
+    log10 = found["gradient_log10"]
+
+    def relative(value):
+        if found.get("not_finite") == 1:
+            return math.nan
+        if value is None or log10[0] is None:
+            return -math.inf
+        return value - log10[0]
+
+    return dict(zip(found["gradient_lags"], map(relative, log10), strict=True))
 
 
 def _or_infinite(number: float | None) -> float:

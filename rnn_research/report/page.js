@@ -42,7 +42,8 @@ const short = x => x === 0 ? "0" : Math.abs(x) >= 1e-3 && Math.abs(x) < 1e5 ? St
 
 /* spec: {series: [{name, index, points: [[x, y]], band: [[x, low, high]]}],
           levels: [{y, name}], x: {label, range}, y: {label, range, log}, say}
-   With y.log the values are log10 already. Null breaks a line. */
+   With y.log the values are log10 already, -Infinity that of zero, drawn as a triangle
+   at the lower edge. Null breaks a line. */
 function chart(id, spec) {
   const holder = document.getElementById(id);
   holder.replaceChildren();
@@ -96,6 +97,9 @@ function chart(id, spec) {
     if (series.index >= 8) curve.style.strokeDasharray = "7 4";
     make(curve, "title", {}, series.name);
     const known = series.points.filter(p => p[1] !== null);
+    for (const [x, y] of known)
+      if (y === -Infinity)
+        make(svg, "path", {style: `fill:${color(series.index)}`, d: `M${sx(x) - 4},${box.bottom - 7}h8l-4,7Z`});
     const [x, y] = known[known.length - 1];
     make(svg, "circle", {cx: sx(x), cy: sy(y), r: 3.2, style: `fill:${color(series.index)}`});
     ends.push({series, x: sx(x), y: sy(y)});
@@ -191,9 +195,10 @@ function drawGradient() {
   const series = watched.filter(run => run.moments[0].step <= step).map(run => {
     const there = run.moments.filter(m => m.step <= step);
     const now = there[there.length - 1];
-    return {name: run.name, index: run.index, points: now.lags.map((lag, i) => [lag, now.log10[i]])};
+    return {name: run.name, index: run.index,
+      points: now.lags.map((lag, i) => [lag, now.log10[i] === "zero" ? -Infinity : now.log10[i]])};
   });
-  const all = watched.flatMap(run => run.moments.flatMap(m => m.log10)).filter(y => y !== null);
+  const all = watched.flatMap(run => run.moments.flatMap(m => m.log10)).filter(Number.isFinite);
   const high = Math.max(...all, 0), low = Math.max(Math.min(...all, data.forgotten.log10 - 1), high - 24);
   const longest = Math.max(...watched.flatMap(run => run.moments.flatMap(m => m.lags)));
   chart("gradient", {series, levels: [{y: data.forgotten.log10, name: `${data.forgotten.name} left`}],

@@ -70,7 +70,7 @@ def _data(entries: list[Entry]) -> dict[str, Any]:
                 "moments": [
                     moment._asdict()
                     | {
-                        "log10": [_number(value) for value in moment.log10],
+                        "log10": [_norm(value) for value in moment.log10],
                         "horizon": _within(moment.horizon, entry.length),
                     }
                     for moment in entry.moments
@@ -84,6 +84,11 @@ def _data(entries: list[Entry]) -> dict[str, Any]:
 
 def _within(horizon: float | None, length: int) -> float | None:
     return None if horizon is None else min(horizon, length)
+
+
+def _norm(log10: float | None) -> float | str | None:
+    """'zero' where the norm is, None where it is not finite."""
+    return "zero" if log10 is None else _number(log10)
 
 
 def _number(value: float | None) -> float | None:
@@ -121,6 +126,8 @@ def verdict(entry: Entry) -> tuple[str, str]:
             f"; of the gradient less than {left} is left {horizon:g} steps back, of "
             f"{entry.length}"
         )
+    elif entry.moments and entry.moments[-1].not_finite == 1:
+        said += "; the gradient is not finite"
     return word, said + "."
 
 
@@ -200,7 +207,7 @@ def _horizons(entries: list[Entry]) -> str:
                     entry.name,
                     f"{_lag(first)} at update {first.step}",
                     f"{_lag(last)} at update {last.step}",
-                    _share(last.saturated),
+                    _shares(last.beyond),
                     _or_dash(first.spectral_radius),
                     _or_dash(last.spectral_radius),
                 ]
@@ -209,7 +216,7 @@ def _horizons(entries: list[Entry]) -> str:
         "run",
         "memory horizon, first measured",
         "last measured",
-        "saturated, last",
+        "state beyond 0.99, last",
         "spectral radius, first",
         "last",
     ]
@@ -218,12 +225,12 @@ def _horizons(entries: list[Entry]) -> str:
 
 def _lag(moment) -> str:
     if moment.horizon is None:
-        return "not measurable"
+        return "not finite" if moment.not_finite == 1 else "not measurable"
     return "all lags" if moment.horizon == math.inf else f"{moment.horizon:g} steps"
 
 
-def _share(value: float | None) -> str:
-    return "-" if value is None else _percent(value)
+def _shares(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {_percent(own)}" for name, own in values.items()) or "-"
 
 
 def _or_dash(value: float | None) -> str:

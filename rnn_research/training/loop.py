@@ -112,7 +112,7 @@ class TrainConfig(config.Seeds):
     diagnose_every: int = config.setting(
         0,
         "updates between measurements of the gradient by lag, saturation and spectral "
-        "radius, taken at evaluations; 0 is never",
+        "radius, taken at the start, at evaluations and at the end; 0 is never",
         low=0,
     )
     checkpoint_every: int = config.setting(
@@ -253,15 +253,16 @@ def train(
                 if watch:
                     with _timed(seconds, "run"):
                         for row in rows:
-                            if row["step"] % config.diagnose_every == 0:
-                                own = pairs.index(metrics.key(row))
+                            own = pairs.index(metrics.key(row))
+                            if standing.is_watched(now, row, record.last[own]):
                                 params = of_run(to_host(state.params), own)
                                 row["diagnostics"] = watch.measure(
                                     params, row["seed"], row["step"]
                                 )
                 hold.check()
                 record.write(rows)
-                progress.report(rows)
+                if now.step.any():
+                    progress.report(rows)
             outcomes = standing.outcomes(now, record.last)
             active = np.array([outcome == GOES_ON for outcome in outcomes])
             if set(outcomes) == {DIVERGED}:

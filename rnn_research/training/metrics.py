@@ -140,10 +140,21 @@ class Events:
 
 
 def _scalars(row: dict, prefix: str = ""):
-    """(name, number) of all numbers in a row, `diagnostics/saturated` of what nests."""
+    """(name, number) of all numbers in a row, `diagnostics/saturated` of what nests.
+
+    Of a list each number has its place in the name: `diagnostics/gradient_log10/
+    lag_00100` where the row says at which lags, else that in the list. What is None,
+    not finite, is left out.
+    """
+    lags = row.get("gradient_lags")
     for name, value in row.items():
         if isinstance(value, dict):
             yield from _scalars(value, f"{prefix}{name}/")
+        elif isinstance(value, list) and value is not lags:
+            by_lag = lags is not None and len(value) == len(lags)
+            places = [f"lag_{lag:05d}" for lag in lags] if by_lag else range(len(value))
+            nested = {str(place): own for place, own in zip(places, value, strict=True)}
+            yield from _scalars(nested, f"{prefix}{name}/")
         elif isinstance(value, (int, float)):
             yield prefix + name, value
 

@@ -113,7 +113,10 @@ def run(
     watched = [row for row in result.metrics if "diagnostics" in row]
     if watched:
         plotting.gradients_during_training(
-            watched, plots / "gradients_during_training.png", baseline=task.baseline
+            watched,
+            plots / "gradients_during_training.png",
+            baseline=task.baseline,
+            title=f"{cell}, {task.name}, T = {task.length}, seed {watched[0]['seed']}",
         )
     print(*results.ending(result.summary), f"figures: {plots}", sep="\n")
     return result
@@ -147,11 +150,14 @@ def _seeds_text(seeds: list[int]) -> str:
 
 
 def _draw_gradients(model, task, result: results.Result, path: pathlib.Path):
-    measure = jax.jit(
-        lambda params, seed: diagnostics.model_log_norms(
-            model, params, task, jax.random.key(seed), sequences(task.length)
-        )
-    )
+    count = sequences(task.length)
+
+    @jax.jit
+    def measure(params, seed):
+        key = jax.random.key(seed)
+        norms = diagnostics.model_log_norms(model, params, task, key, count)
+        return norms, task.sample(key, count).mask
+
     rates = list(dict.fromkeys(run.learning_rate for run in result.runs))
     first = [run for run in result.runs if run.learning_rate == rates[0]]
     weights = [("before training", run.seed, run.initial_params) for run in first]
@@ -160,9 +166,8 @@ def _draw_gradients(model, task, result: results.Result, path: pathlib.Path):
         weights.append((f"after training{rate}", run.seed, run.params))
     rows = []
     for label, seed, params in weights:
-        with jax.default_matmul_precision("highest"):
-            norms = measure(params, seed)
-        rows += table.gradient_rows(norms, label=label, seed=seed, length=task.length)
+        labels = {"label": label, "seed": seed, "length": task.length}
+        rows += table.gradient_rows(*measure(params, seed), **labels)
     plotting.gradient_decay(rows, path)
 
 

@@ -32,9 +32,13 @@ class Standing:
         self.goal = self.stop or task.solved_at
 
     def due(self, now: updates.State, last: list[dict | None]) -> np.ndarray:
-        """[R] whether a run has come to an evaluation that it has not had."""
+        """[R] whether a run has come to an evaluation that it has not had.
+
+        One that is watched has its first before the first update.
+        """
         config = self._config
-        evaluated = np.array([row["step"] if row else 0 for row in last])
+        never = -1 if config.diagnose_every else 0
+        evaluated = np.array([row["step"] if row else never for row in last])
         there = (now.step % config.eval_every == 0) | (now.step >= config.num_steps)
         return there & (now.step > evaluated) & updates.goes_on(config, now)
 
@@ -56,6 +60,18 @@ class Standing:
             **{name: float(each[index]) for name, each in scores.items()},
         }
 
+    def is_watched(self, now: updates.State, row: dict, last: dict | None) -> bool:
+        """Whether the run of a new row is measured there, `last` being the one before.
+
+        At the start, at the first evaluation at or after each multiple of
+        diagnose_every, and where the run ends.
+        """
+        every = self._config.diagnose_every
+        seen = last["step"] // every if last else -1
+        index = self._pairs.index((row["seed"], row["learning_rate"]))
+        ends = self._outcome(now, index, row) != GOES_ON
+        return row["step"] // every > seen or ends
+
     def outcomes(self, now: updates.State, last: list[dict | None]) -> list[str]:
         """How each run has ended, or that it goes on."""
         return [self._outcome(now, index, row) for index, row in enumerate(last)]
@@ -63,7 +79,7 @@ class Standing:
     def _outcome(self, now: updates.State, index: int, row: dict | None) -> str:
         if not updates.goes_on(self._config, now)[index]:
             return DIVERGED
-        if row and row["loss"] < self.stop:
+        if row and row["step"] and row["loss"] < self.stop:
             return SOLVED
         if now.step[index] < self._config.num_steps:
             return GOES_ON

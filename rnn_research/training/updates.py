@@ -40,7 +40,7 @@ class State(NamedTuple):
     opt_state: Tree
     step: jax.Array  # updates made or dropped
     loss: jax.Array  # of the last update
-    grad_norm: jax.Array  # of the last update, before clipping
+    grad_norm: jax.Array  # of the last update, of what is trained, before clipping
     finite: jax.Array  # whether these two are
     loss_sum: jax.Array  # over the updates made since the last evaluation
     made: jax.Array  # their number
@@ -174,6 +174,11 @@ def build(model, task, config, engine) -> Programs:
 
         key = jax.random.fold_in(keys_of(run)[1], state.step)
         grads, scores = over_shards(gradient, key)
+        grads = jax.tree.map(
+            lambda leaf, label: jnp.zeros_like(leaf) if label == "fixed" else leaf,
+            grads,
+            labels,
+        )
         grad_norm = optax.tree.norm(grads)
         updates, opt_state = optimizer_of(run).update(
             grads, state.opt_state, state.params
@@ -279,12 +284,12 @@ def build(model, task, config, engine) -> Programs:
         return model.apply(params, x, context, Call(engine=engine)).records
 
     key = jax.random.key(0)
-    used = [repr(record.engine) for record in jax.eval_shape(records, key)]
+    used = [record.engine for record in jax.eval_shape(records, key)]
     parameters = jax.tree.leaves(jax.eval_shape(model.init, key))
     devices = mesh.devices.size
     parts = [
         f"{sum(leaf.size for leaf in parameters):,} parameters",
-        ", ".join(dict.fromkeys(used)) or "no recurrence",
+        ", ".join(dict.fromkeys(map(str, used))) or "no recurrence",
         f"{devices} {mesh.devices.flat[0].device_kind} device{'s' * (devices > 1)}",
         f"memoryless baseline {task.baseline:.5f}",
     ]
@@ -296,6 +301,6 @@ def build(model, task, config, engine) -> Programs:
         compile_evaluate=compile_evaluate,
         mesh=mesh,
         schedule=schedule,
-        engines=used,
+        engines=list(map(repr, used)),
         announcement=" | ".join(parts),
     )

@@ -8,10 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research import diagnostics
-from rnn_research.diagnostics.gradients import states_of
-from rnn_research.diagnostics.saturation import STATE_HIGH
-from rnn_research.diagnostics.table import LOG_10, spread_lags
-from rnn_research.unroll import where
+from rnn_research.diagnostics import table
+from rnn_research.diagnostics.saturation import saturation_of
 
 Tree = Any
 BATCH = 16  # sequences that are measured, fewer if they
@@ -27,20 +25,28 @@ def sequences(length: int) -> int:
 class Watch:
     """Measures the last recurrence of a model on fresh sequences of the task.
 
-    `measure` gives, as numbers and lists of numbers (None for the log of zero):
+    `measure` gives, as numbers and lists of numbers:
 
-      gradient_lags, gradient_log10: log10 ||dL/dh_{T-k}||, median over sequences.
-      horizon: the lag at which a hundredth of the gradient at the end is left; None if
-        there is more at all lags. Not there if no gradient is finite and not zero.
-      saturated: the share of the state's numbers with |h| > 0.99.
+      not_finite: the share of sequences whose gradient is not finite; they do not count
+        in what follows.
+      gradient_lags, gradient_log10: log10 ||dL/dh_{T-k}||, median over the sequences
+        that have the lag; None for the log of zero, and where not_finite is 1.
+      horizon: the lag at which less than a hundredth is left of what the gradient was
+        at lags before; None if there is more at all lags. Not there if no gradient is
+        finite and not zero.
+      closed, open: the share of each gate's numbers in the lowest and the highest tenth
+        of its range; only of cells that give gates.
+      beyond: the share of the numbers of each part of the state with |h| > 0.99: of a
+        part that is bounded by 1 how much is saturated, of others a size.
       spectral_radius: the largest of the recurrent matrices, gate by gate; only where
         there are square ones.
-      parameter_log10: log10 ||dL/dtheta|| of every parameter array by name.
+      parameter_log10: log10 ||dL/dtheta|| of every parameter array by name, of those
+        that are finite; None for the log of zero.
     """
 
     def __init__(self, model, task):
         self._labels = model.groups
-        self._lags = spread_lags(task.length, LAGS)
+        self._lags = table.spread_lags(max(1, task.length - 1), LAGS)
         count = sequences(task.length)
 
         @jax.jit
@@ -49,29 +55,35 @@ class Watch:
             batch = task.sample(key, count)
             setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
             of_parameters = diagnostics.parameter_log_norms(model, params, task, batch)
-            return norms[::-1], _saturated(setups[-1]), of_parameters
+            shares = jax.tree.map(jnp.nanmean, saturation_of(setups[-1]))
+            return norms, batch.mask, shares, of_parameters
 
         self._measure = measure
 
     def measure(self, params: Tree, seed: int, step: int) -> dict:
         """Of one run's parameters at a step."""
         key = jax.random.fold_in(jax.random.key(seed), step)
-        with jax.default_matmul_precision("highest"):
-            measured = jax.device_get(self._measure(params, key))
-        by_lag, saturated, of_parameters = measured
+        norms, mask, shares, of_parameters = jax.device_get(self._measure(params, key))
+        finite = table.is_finite(norms)
+        by_lag = table.by_lag(norms[1:], mask)[:, finite]
+        middle = table.median(by_lag) / table.LOG_10
         lags = [lag for lag in self._lags if lag < len(by_lag)]
+        if finite.any():
+            lags = [lag for lag in lags if not np.isnan(middle[lag])]
         found = {
+            "not_finite": float(np.mean(~finite)),
             "gradient_lags": lags,
-            "gradient_log10": [
-                _number(value / LOG_10) for value in np.median(by_lag[lags], axis=1)
-            ],
-            "saturated": float(saturated),
+            "gradient_log10": [_number(middle[lag]) for lag in lags],
+            "beyond": _known(shares.state),
             "parameter_log10": {
-                name: _number(value / LOG_10) for name, value in of_parameters.items()
+                name: _number(log / table.LOG_10)
+                for name, log in of_parameters.items()
+                if not (np.isnan(log) or np.isposinf(log))
             },
         }
-        finite = ~(np.isnan(by_lag) | np.isposinf(by_lag)).any(axis=0)
-        usable = by_lag[:, finite & ~np.isneginf(by_lag[0])]
+        if shares.low:
+            found |= {"closed": _known(shares.low), "open": _known(shares.high)}
+        usable = by_lag[:, ~np.isneginf(by_lag[0])]
         if usable.size:
             horizon = diagnostics.memory_horizon(usable, samples=1).lag
             found["horizon"] = _number(horizon)
@@ -85,12 +97,5 @@ def _number(value) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _saturated(setup) -> jax.Array:
-    leaves = jax.tree.leaves(states_of(setup))
-    there = setup.inputs.mask
-    if there is None:
-        there = jnp.ones(leaves[0].shape[:2], bool)
-    beyond = sum(
-        jnp.sum(where(there, jnp.abs(leaf) > STATE_HIGH, False)) for leaf in leaves
-    )
-    return beyond / (jnp.sum(there) * sum(leaf[0, 0].size for leaf in leaves))
+def _known(shares: dict) -> dict[str, float]:
+    return {name: float(value) for name, value in shares.items() if value == value}

@@ -1,0 +1,184 @@
+"""Figures of sweeps of cells and remedies: each a function of tidy rows."""
+
+import math
+import pathlib
+from collections.abc import Callable
+
+from rnn_research.plotting.style import (
+    COLORS,
+    Curve,
+    dashes,
+    draw_level,
+    new_figure,
+    norm_panel,
+    save,
+    styled,
+)
+
+
+@styled
+def training_course(rows: list[dict], path: pathlib.Path, *, baseline: float, title):
+    """Loss, longest gradient and spectral radius against updates; a column for a cell.
+
+    A colour for each remedy, a thin line for each run.
+
+    Args:
+      rows: of metrics.jsonl, with cell and remedy.
+      path: the PNG to write.
+      baseline: the loss without memory.
+    """
+    cells = list(dict.fromkeys(row["cell"] for row in rows))
+    labels = list(dict.fromkeys(row["remedy"] for row in rows))
+    figure, axes = new_figure(len(cells), 4.2 * len(cells) + 0.8, 6.2, rows=3)
+    quantities = {
+        "validation loss": lambda row: row["loss"],
+        "longest gradient": lambda row: row["largest_grad_norm"] or None,  # 0: none yet
+        "spectral radius": lambda row: row.get("diagnostics", {}).get(
+            "spectral_radius"
+        ),
+    }
+    for column, cell in enumerate(cells):
+        for panels, (name, read) in zip(axes, quantities.items(), strict=True):
+            panel = panels[column]
+            for index, label in enumerate(labels):
+                own = [r for r in rows if (r["cell"], r["remedy"]) == (cell, label)]
+                _draw_runs(panel, own, read, index)
+            if column == 0:
+                panel.set_ylabel(name)
+        top, middle, bottom = (panels[column] for panels in axes)
+        top.set_title(cell)
+        draw_level(top, baseline, "memoryless")
+        top.set_yscale("log")
+        middle.set_yscale("log")
+        draw_level(bottom, 1, "1")
+        bottom.set_xlabel("updates")
+        for panel in (top, middle, bottom):
+            panel.set_xlim(left=0)
+    figure.suptitle(title, fontsize=9, fontweight="bold", x=0.02, ha="left")
+    handles = [
+        axes[0][0].plot([], [], **_look(index))[0] for index in range(len(labels))
+    ]
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=min(5, len(labels))
+    )
+    save(figure, path)
+
+
+def _look(index: int) -> dict:
+    return {"color": COLORS[index % len(COLORS)], "linestyle": dashes(index)}
+
+
+def _draw_runs(axes, rows: list[dict], read: Callable, index: int):
+    runs: dict[tuple, list[tuple]] = {}
+    for row in rows:
+        if read(row) is not None:
+            own = runs.setdefault((row["seed"], row["learning_rate"]), [])
+            own.append((row["step"], read(row)))
+    for line in runs.values():
+        look = {"linewidth": 0.9, "alpha": 0.85}
+        axes.plot(*zip(*line, strict=True), **_look(index), **look)
+
+
+@styled
+def remedies(rows: list[dict], path: pathlib.Path, *, baseline: float, title: str):
+    """Where trainings with different remedies came to: a line a remedy, a dot a run.
+
+    Args:
+      rows: with cell, remedy, outcome, length, loss, updates, horizon,
+        spectral_radius, largest_grad_norm; what was not measured is None; a horizon
+        beyond all lags is infinite and drawn as an arrow at the length, a gradient that
+        is not finite as one at the edge.
+      path: the PNG to write.
+      baseline: the loss without memory.
+    """
+    cells = list(dict.fromkeys(row["cell"] for row in rows))
+    names = list(dict.fromkeys(row["remedy"] for row in rows))
+    columns = {
+        "loss": "test loss",
+        "updates": "updates made",
+        "horizon": "lag where 1 % is left",
+        "spectral_radius": "spectral radius",
+        "largest_grad_norm": "longest gradient",
+    }
+    height = 1.5 + 0.17 * len(names) * (1 + len(cells))
+    figure, axes = new_figure(len(columns), 2.1 * len(columns) + 1.2, height)
+    spread = 0.6 / max(1, len(cells))
+    for panel, (quantity, label) in zip(axes, columns.items(), strict=True):
+        for index, cell in enumerate(cells):
+            offset = (index - (len(cells) - 1) / 2) * spread
+            color = COLORS[index % len(COLORS)]
+            for row in rows:
+                value = row[quantity]
+                if row["cell"] != cell or value is None or math.isnan(value):
+                    continue
+                beyond = math.isinf(value)
+                at_edge = beyond and quantity != "horizon"
+                x = row["length"] if beyond else value
+                panel.plot(
+                    1.0 if at_edge else x,
+                    names.index(row["remedy"]) + offset,
+                    transform=panel.get_yaxis_transform()
+                    if at_edge
+                    else panel.transData,
+                    marker=">" if beyond else "o",
+                    markersize=5,
+                    markeredgecolor=color,
+                    markerfacecolor=color if row["outcome"] == "solved" else "white",
+                    clip_on=False,
+                )
+        if quantity in ("loss", "largest_grad_norm"):
+            panel.set_xscale("log")
+            panel.xaxis.set_minor_formatter("")
+        else:
+            panel.set_xlim(left=0)
+        panel.set_xlabel(label)
+        panel.set_yticks(range(len(names)), names if panel is axes[0] else [])
+        panel.set_ylim(len(names) - 0.5, -0.5)
+    axes[0].axvline(baseline, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
+    axes[3].axvline(1, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
+    axes[0].set_title(f"{title} (dashed: memoryless)")
+    looks = {"linestyle": "none", "marker": "o", "markersize": 5}
+    entries = {
+        cell: axes[0].plot([], [], color=COLORS[index % len(COLORS)], **looks)[0]
+        for index, cell in enumerate(cells)
+    }
+    hollow = {"color": "#444444", "markerfacecolor": "white"}
+    entries["hollow: not solved"] = axes[0].plot([], [], **looks, **hollow)[0]
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4)
+    save(figure, path)
+
+
+@styled
+def remedy_gradients(rows: list[dict], path: pathlib.Path, *, title: str):
+    """The gradient by lag where trainings came to: a panel a cell, a line a remedy.
+
+    ||dL/dh_{T-k}|| / ||dL/dh_T||, the median over runs with a band from least to
+    greatest.
+
+    Args:
+      rows: with cell, remedy, lag, relative_log10.
+      path: the PNG to write.
+    """
+    cells = list(dict.fromkeys(row["cell"] for row in rows))
+    names = list(dict.fromkeys(row["remedy"] for row in rows))
+    columns = 5
+    height = 3.0 + 0.18 * -(-len(names) // columns)
+    figure, axes = new_figure(len(cells), 4.2 * len(cells) + 0.8, height)
+    for panel, cell in zip(axes, cells, strict=True):
+        curves = {name: Curve() for name in names}
+        for row in rows:
+            if row["cell"] == cell:
+                curves[row["remedy"]].add(row["lag"], row["relative_log10"])
+        norm_panel(panel, curves)
+        panel.set_xlim(left=0)
+        panel.set_xlabel("lag $k$ (steps before the end)")
+        panel.set_title(f"{cell}, {title}")
+    axes[0].set_ylabel(
+        r"$\|\partial L/\partial h_{T-k}\|\;/\;\|\partial L/\partial h_T\|$"
+    )
+    figure.legend(
+        *axes[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=min(columns, len(names)),
+    )
+    save(figure, path)

@@ -1,0 +1,126 @@
+"""What a measurement is made on: cells as they start, and trained runs.
+
+A recurrence inside a trained model is given as a cell of its own, whose parameters are
+the weights that it has there, so that what measures cells measures it too.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+
+from rnn_research import config, diagnostics, models
+from rnn_research.cells.base import Cell
+from rnn_research.training import run
+
+Tree = Any
+DEFAULT_CELLS = ("elman", "irnn", "gru", "lstm")
+
+
+@dataclasses.dataclass(frozen=True)
+class SubjectsConfig(config.Seeds):
+    """Subjects:"""
+
+    cells: tuple[str, ...] | None = config.setting(
+        None,
+        f"cells to compare, as for --cell; default: {','.join(DEFAULT_CELLS)}",
+    )
+    runs: tuple[str, ...] | None = config.setting(
+        None, "folders of trained runs: their weights before and after training"
+    )
+    length: int | None = config.setting(
+        None, "T; default: 100, for --runs their own", low=2
+    )
+    hidden_size: int = config.setting(32, "units of each cell", low=1)
+    input_size: int = config.setting(16, "channels of the white noise", low=1)
+    batch_size: int = config.setting(4, "sequences to average over", low=1)
+
+    def __post_init__(self):
+        super().__post_init__()
+        config.check_distinct("cells", self.cells)
+        config.check_distinct("runs", self.runs)
+
+
+DEFAULT_LENGTH = 100
+
+
+class Subject(NamedTuple):
+    labels: dict  # label, cell, weights, seed, trained_seed, length
+    cell: Cell
+    params: Tree
+    x: jax.Array  # [T, B, D]
+    mask: jax.Array | None
+
+
+def subjects(settings: SubjectsConfig) -> Iterator[Subject]:
+    """Every cell with every seed, then every recurrence of every run, before and after.
+
+    Cells are driven by white noise, runs by the inputs of their task. `seed` is of
+    weights and inputs, of runs that of the inputs.
+    """
+    named = [
+        (text, models.only_cell(models.resolve_cell(text, settings.hidden_size)))
+        for text in settings.cells or (() if settings.runs else DEFAULT_CELLS)
+    ]
+    trained = named_runs(settings.runs or ())
+    length = settings.length or DEFAULT_LENGTH
+    for text, cell in named:
+        for seed in settings.all_seeds():
+            key_params, key_x = jax.random.split(jax.random.key(seed))
+            shape = (length, settings.batch_size, settings.input_size)
+            labels = {"label": text, "cell": str(cell), "weights": "initial"}
+            labels |= {"seed": seed, "trained_seed": "", "length": length}
+            params = cell.init(key_params, settings.input_size)
+            x = jax.random.normal(key_x, shape)
+            yield Subject(labels, cell, params, x, mask=None)
+    for name, one in trained:
+        task = run.resolve_task(
+            one.settings["task"], settings.length or one.settings["length"]
+        )
+        for weights in ("initial", "trained"):
+            params = one.params if weights == "trained" else one.initial_params
+            for seed in settings.all_seeds():
+                batch = task.sample(jax.random.key(seed), settings.batch_size)
+                labels = {"label": f"{name} ({weights})", "cell": one.settings["cell"]}
+                labels |= {"weights": weights, "seed": seed}
+                labels |= {"trained_seed": one.seed, "length": task.length}
+                yield from _inside(one, params, batch, labels)
+
+
+def named_runs(folders) -> list[tuple[str, run.Loaded]]:
+    """Every run in the folders, by the folder and, of several, the learning rate."""
+    paths = [pathlib.Path(folder) for folder in folders]
+    found = []
+    for path in paths:
+        twice = [other.name for other in paths].count(path.name) > 1
+        loaded = run.load_all(path)
+        several = len({one.learning_rate for one in loaded}) > 1
+        for one in loaded:
+            rate = f", rate {one.learning_rate:g}" if several else ""
+            found.append(((str(path) if twice else path.name) + rate, one))
+    return found
+
+
+def _inside(one: run.Loaded, params, batch, labels: dict) -> Iterator[Subject]:
+    cell = models.resolve_cell(one.settings["cell"], one.settings["hidden_size"])
+    count = one.settings["num_layers"]
+    setups = diagnostics.recurrences(one.model, params, batch.inputs, batch.mask)
+    for index, setup in enumerate(setups):
+        layer = index * count // len(setups)
+        own = models.at_depth(models.only_cell(cell), layer, count)
+        standing = own.replace(weights=_weights, initial_state=_start)
+        (x,) = jax.tree.leaves(setup.inputs.x)  # without the noise of training
+        name = labels["label"] + f", recurrence {index + 1}" * (len(setups) > 1)
+        weights = setup.recurrence.weights
+        yield Subject(labels | {"label": name}, standing, weights, x, batch.mask)
+
+
+def _weights(params):
+    return params[0]
+
+
+def _start(params, batch_shape):
+    del batch_shape  # of the sequences that the model was given
+    return params[1]

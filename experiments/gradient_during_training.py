@@ -5,7 +5,7 @@
         --length=100
 
 Trains as adding_problem does, and at every evaluation measures the norm of dL/dh by
-lag, the memory horizon, how much of the state is saturated and the spectral radius of
+lag, the memory horizon, how much of the state is beyond 0.99 and the spectral radius of
 the recurrent weights (--diagnose_every; any training program takes it). The run folder
 gets the film strip in plots/gradients_during_training.png, the loss beside it; the
 numbers are in metrics.jsonl. A network that learns is seen to carry the gradient to

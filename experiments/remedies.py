@@ -232,7 +232,8 @@ def gradients_of(labels: dict, train_config, metrics: list[dict]) -> list[dict]:
         ][-1:]
         for row in last:
             found = row["diagnostics"]
-            norms = [-math.inf if v is None else v for v in found["gradient_log10"]]
+            none = math.nan if found["not_finite"] == 1 else -math.inf
+            norms = [none if v is None else v for v in found["gradient_log10"]]
             for lag, norm in zip(found["gradient_lags"], norms, strict=True):
                 rows.append(
                     {

@@ -140,7 +140,7 @@ class Events:
 
 
 def _scalars(row: dict, prefix: str = ""):
-    """(name, number) of all numbers in a row, `diagnostics/saturated` of what nests.
+    """(name, number) of all numbers in a row, `diagnostics/horizon` of what nests.
 
     Of a list each number has its place in the name: `diagnostics/gradient_log10/
     lag_00100` where the row says at which lags, else that in the list. What is None,

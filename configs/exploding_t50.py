@@ -3,7 +3,7 @@
     python -m experiments.exploding --config=configs/exploding_t50.py
 
 Expected: with clipping all 3 seeds solve it, after 1600 to 3400 updates; without, none
-does in 10,000, and the spectral radius is thrown to 7 and more (results/exploding).
+does in 10,000, and the spectral radius ends at 4 to 7 (results/exploding).
 Time: 45 s on 2 cores of an AMD EPYC.
 """
 

@@ -4,7 +4,7 @@
 
 Expected: omega and flossing solve it for both cells, 3 of 3 seeds each; clipping the
 norm does for the Elman network alone (results/remedies). So do the identity, for both,
-and chrono for the GRU, which alone has a forget gate (results/remedies/starts).
+and chrono for the GRU, which alone has a forget gate.
 Time: 8 minutes on 2 cores of an AMD EPYC.
 """
 

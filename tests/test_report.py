@@ -102,7 +102,7 @@ def test_zero_is_told_from_what_is_not_finite(runs):
     dead = moment([-1.0, -3.0, None], not_finite=0.25, beyond={"c": 0.5, "h": 0.125})
     assert dead.log10 == [0, -2, None]
     log10, text = drawn(dead)
-    assert log10 == [0, -2, "zero"] and "c 50 %, h 12 %" in text
+    assert log10 == [0, -2, "zero"] and "c 50\u00a0%, h 12\u00a0%" in text
     log10, text = drawn(moment([None] * 3, not_finite=1.0))
     assert log10 == [None] * 3 and "the gradient is not finite" in text
     old = moment([-1.0, None, -2.0], saturated=0.3)  # of an older record

@@ -60,7 +60,7 @@ function chart(id, spec) {
   const yTicks = spec.y.log && y1 - y0 >= 1.5 ? decades(y0, y1, 8) : niceTicks(y0, y1, 6);
   for (const t of yTicks) {
     make(svg, "line", {class: "grid", x1: box.left, x2: box.right, y1: sy(t), y2: sy(t)});
-    const text = !spec.y.log ? short(t) : Number.isInteger(t) ? powerOfTen(t) : short(10 ** t);
+    const text = !spec.y.log ? short(t) : Number.isInteger(t) && (t < -2 || t > 3) ? powerOfTen(t) : short(10 ** t);
     make(svg, "text", {class: "tick", x: box.left - 7, y: sy(t) + 4, "text-anchor": "end"}, text);
   }
   for (const t of niceTicks(x0, x1, width < 560 ? 4 : 7)) {

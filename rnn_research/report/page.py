@@ -132,7 +132,7 @@ def verdict(entry: Entry) -> tuple[str, str]:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+    return f"{100 * share:.2g}\u00a0%"
 
 
 def _card(index: int, entry: Entry) -> str:

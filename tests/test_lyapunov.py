@@ -174,3 +174,19 @@ def test_bias_of_a_scalar_network():
     np.testing.assert_allclose(bias.cosine, 1, rtol=1e-12)
     exact = 1 - alpha ** np.array(windows)
     np.testing.assert_allclose(bias.norm_ratio, exact, rtol=1e-12)
+
+
+def test_memory_does_not_grow_with_the_length():
+    cell = cells.gru(8)
+    params = cell.init(jax.random.key(0), 2)
+
+    def memory(length):
+        x = jnp.zeros((length, 2, 2))
+
+        def exponents(params):
+            return diagnostics.lyapunov_exponents(cell, params, x, count=3)
+
+        compiled = jax.jit(exponents).lower(params).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    assert memory(4096) < 2 * memory(256) < 4096 * 2 * 8 * 8  # the states of all steps

@@ -30,7 +30,7 @@ from rnn_research.cells.base import Cell
 from rnn_research.diagnostics import table
 from rnn_research.diagnostics.horizon import FORGOTTEN
 from rnn_research.diagnostics.weights import spectral_norms
-from rnn_research.training import run, run_folder
+from rnn_research.training import run, run_folder, subjects
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,12 +75,9 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
     run_folder.make(folder)
     cells = settings.cells or (() if settings.runs else DEFAULT_CELLS)
     checked = [models.resolve_cell(text, settings.hidden_size) for text in cells]
-    trained = {}
-    folders = [pathlib.Path(text) for text in settings.runs or ()]
-    for folder_of_run in folders:
-        twice = [path.name for path in folders].count(folder_of_run.name) > 1
-        name = str(folder_of_run) if twice else folder_of_run.name
-        trained |= named_runs(folder_of_run, name)
+    trained: dict[str, list[run.Loaded]] = {}
+    for name, one in subjects.named_runs(settings.runs or ()):
+        trained.setdefault(name, []).append(one)
     lengths = settings.lengths or DEFAULT_LENGTHS
     rows = []
     for text, cell in zip(cells, checked, strict=True):
@@ -164,18 +161,6 @@ def log_sigma_max(params, groups) -> float | None:
     if len(norms) != 1:
         return None
     return math.log(norms[0]) if norms[0] else -math.inf
-
-
-def named_runs(folder: pathlib.Path, name: str) -> dict[str, list[run.Loaded]]:
-    """The trained runs in a folder: all seeds under the name of their learning rate."""
-    loaded = run.load_all(folder)
-    rates = dict.fromkeys(one.learning_rate for one in loaded)
-    return {
-        name + f", rate {rate:g}" * (len(rates) > 1): [
-            one for one in loaded if one.learning_rate == rate
-        ]
-        for rate in rates
-    }
 
 
 def measure_run(name: str, trained: run.Loaded, settings) -> list[dict]:

@@ -128,7 +128,6 @@ def _unlike_any_size(tree: Tree) -> int:
 
 def _run(recurrence, state, inputs, size: int, unroll: int, keep_products: bool):
     """(outputs, final state), whose derivative is `backward`."""
-
     keep = _keepable(recurrence, state, inputs) if keep_products else []
 
     @jax.custom_vjp

@@ -37,6 +37,7 @@ class Recurrence:
       inverse: (h, drive) -> h, the step undone; None where there are resets, too.
       associative: the parallel form with `element` of the drive, or None.
       structure: what is known of dh'/dh.
+      activations: what of h is remembered.
       gates: (h, drive) -> NamedTuple of the cell's gates, or None.
       weights: what these functions have of the cell's weights, for engines that
         differentiate by themselves.
@@ -49,6 +50,7 @@ class Recurrence:
     inverse: Callable[[Tree, Tree], Tree] | None
     associative: base.Associative | None
     structure: base.Structure
+    activations: base.Activations
     gates: Callable[[Tree, Tree], Tree] | None
     weights: Tree
     of: Callable[[Tree], "Recurrence"]
@@ -205,6 +207,7 @@ def _close(cell: base.Cell, weights: tuple[Tree, Tree], has_resets) -> Recurrenc
         inverse if cell.inverse is not None and not has_resets else None,
         cell.associative and _with_masks(cell.associative, w, start),
         cell.structure,
+        cell.activations,
         cell.gates and (lambda h, drive: cell.gates(w, at_start(h, drive), drive.u)),
         weights,
         of=lambda w: _close(cell, w, has_resets),

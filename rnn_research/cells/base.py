@@ -65,6 +65,45 @@ def affine(coefficients: Callable[[Tree, Tree], tuple]) -> Associative:
 
 
 @dataclasses.dataclass(frozen=True)
+class Activations:
+    """What of a state is remembered, beside counters, clocks, keys and stabilisers.
+
+        read(write(h, v)) = v,   write(h, read(h)) stands for what h stands for
+
+    What a step gives of `read` depends on what `read` gives of h, and on what is left
+    out only as far as that has no derivative. Wrappers mix v, diagnostics differentiate
+    by it; the rest is that of the trajectory.
+
+    Attributes:
+      read: (h) -> v, a tree of real or complex arrays, pointwise in `*`.
+      write: (h, v) -> the state h with v in place of read(h).
+    """
+
+    read: Callable[[Tree], Tree]
+    write: Callable[[Tree, Tree], Tree]
+
+
+def _put(h, v):
+    return jax.tree.map(lambda old, new: old if new is None else new, h, v)
+
+
+def _floats(h):
+    def is_float(leaf):
+        return jnp.issubdtype(leaf.dtype, jnp.inexact)
+
+    return jax.tree.map(lambda leaf: leaf if is_float(leaf) else None, h)
+
+
+def parts(*names: str) -> Activations:
+    """The activations of a NamedTuple of which these fields are remembered."""
+
+    def read(h):
+        return h._replace(**{name: None for name in h._fields if name not in names})
+
+    return Activations(read, _put)
+
+
+@dataclasses.dataclass(frozen=True)
 class Structure:
     """What engines and diagnostics may assume of dh'/dh.
 
@@ -75,11 +114,14 @@ class Structure:
       properties: any of 'orthogonal', 'antisymmetric', 'volume-preserving'.
       linear_map: the map from inputs to outputs is linear, so the cell alone cannot
         multiply; models run it in a block with a gate and a skip connection.
+      surrogate: the derivatives of the step are not those of its values, as those of
+        spikes, so that finite differences say nothing of them.
     """
 
     jacobian: str | tuple[str, int] = "dense"
     properties: tuple[str, ...] = ()
     linear_map: bool = False
+    surrogate: bool = False
 
 
 def _identity_weights(params):
@@ -123,6 +165,8 @@ class Cell(values.Value):
       readout: (w, h, u) -> y [*, H]; left out, the state itself.
       associative: the exact parallel form, where there is one.
       structure: what is known of dh'/dh.
+      activations: what of h is remembered; left out, all its floating point leaves
+        (integers, booleans and keys have no derivative).
       gates: (w, h, u) -> NamedTuple of gate activations, called by `step` itself; its
         fields are in (0, 1) unless declared `Signed`, `Unbounded` or `within(a, b)`.
       groups: (params) -> labels: 'recurrent' (weights of the state: learning-rate
@@ -144,6 +188,7 @@ class Cell(values.Value):
     readout: Callable[[Tree, Tree, Tree], jax.Array] = _state_readout
     associative: Associative | None = None
     structure: Structure = Structure()
+    activations: Activations = Activations(_floats, _put)
     gates: Callable[[Tree, Tree, Tree], Tree] | None = None
     groups: Callable[[Tree], Tree] = all_free
     retract: Callable[[Tree], Tree] = keep

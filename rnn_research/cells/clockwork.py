@@ -101,6 +101,7 @@ def clockwork(hidden_size, *, periods=(1, 2, 4, 8), recurrent=initializers.norma
         project=project,
         step=step,
         readout=readout,
+        activations=base.parts("h"),
         groups=groups,
     )
 

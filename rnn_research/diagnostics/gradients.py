@@ -1,11 +1,12 @@
 """How gradients live and die over time.
 
-Norms are natural logarithms of norms over all leaves of the state, one for each
-sequence. The adjoint is rescaled at every step and its log carried, so 0.5^10000 is a
-number and no product over time underflows; -inf stands for a gradient that is exactly
-zero (a dead ReLU, a reset). What one step by itself rounds to zero is zero here too: in
-float32 the derivative 1 - h^2 of a tanh is exactly 0 where |a| > 9.01, since h is 1
-there. Not finite is NaN. Products are taken in full precision on every device.
+Norms are natural logarithms of norms over all that is remembered of the state (the
+cell's `activations`: no counters, clocks, keys), one for each sequence. The adjoint is
+rescaled at every step and its log carried, so 0.5^10000 is a number and no product over
+time underflows; -inf stands for a gradient that is exactly zero (a dead ReLU, a reset).
+What one step by itself rounds to zero is zero here too: in float32 the derivative
+1 - h^2 of a tanh is exactly 0 where |a| > 9.01, since h is 1 there. Not finite is NaN.
+Products are taken in full precision on every device.
 """
 
 from typing import Any, NamedTuple
@@ -15,7 +16,12 @@ import jax.numpy as jnp
 
 from rnn_research import engines, values
 from rnn_research.cells.base import check_option
-from rnn_research.diagnostics.vectors import norm, precise
+from rnn_research.diagnostics.vectors import (
+    check_remembered,
+    norm,
+    precise,
+    remembered_step,
+)
 from rnn_research.engines.base import Engine, one_later
 from rnn_research.layers import Call
 from rnn_research.unroll import Setup, set_up
@@ -33,7 +39,7 @@ def adjoint_log_norms(
 
     Args:
       setup: a cell with its inputs, from `unroll.set_up`.
-      final: dL/dh_T by itself, a tree like the state [B, ...].
+      final: dL/dh_T by itself, a tree like the state's activations [B, ...].
       outputs: dL/dy_t for every t, [T, B, H].
 
     Returns:
@@ -62,6 +68,7 @@ def adjoint_directions(
 ) -> Tree:
     """dL/dh_t / ||dL/dh_t|| for t = 1 ... T, leaves [T, B, ...]; 0 where it is zero.
 
+    A tree like the state's activations.
     Arguments as of `adjoint_log_norms`.
     """
     return _backward(setup, final, outputs, lambda at: at.scaled.direction)[1]
@@ -79,17 +86,24 @@ class _At(NamedTuple):
 def _backward(setup: Setup, final, outputs, note):
     """(dL/dh_0 as _Scaled, note(_At) of every step)."""
     recurrence = setup.recurrence
+    read, write = recurrence.activations.read, recurrence.activations.write
     last, before = forward(setup)
-    start = jax.tree.map(jnp.zeros_like, last)
-    scaled = _add(_Scaled(start, jnp.full(_batch(last), -jnp.inf)), final)
+    start = jax.tree.map(jnp.zeros_like, read(last))
+    check_remembered(start)
+    scaled = _add(_Scaled(start, jnp.full(_batch(start), -jnp.inf)), final)
 
     def backward(scaled, given):
         h, inputs, dy = given
         drive = recurrence.project(inputs)
-        new, pull = jax.vjp(recurrence.step, h, drive)
+
+        def readout(v, drive):
+            return recurrence.readout(write(new, v), drive)
+
+        new = recurrence.step(h, drive)
+        _, pull = jax.vjp(remembered_step(recurrence, h), read(h), drive)
         d_drives = []
         if dy is not None:
-            _, pull_readout = jax.vjp(recurrence.readout, new, drive)
+            _, pull_readout = jax.vjp(readout, read(new), drive)
             d_h, d_drive = pull_readout(dy)
             scaled = _add(scaled, d_h)
             d_drives.append((d_drive, jnp.zeros_like(scaled.log)))
@@ -125,7 +139,8 @@ def state_loss_log_norms(cell, params: Tree, x: jax.Array, **options) -> jax.Arr
 
 
 def _state_loss(setup: Setup) -> jax.Array:
-    final, _ = forward(setup)
+    last, _ = forward(setup)
+    final = setup.recurrence.activations.read(last)
     return adjoint_log_norms(setup, final=jax.tree.map(jnp.conj, final))
 
 
@@ -238,7 +253,8 @@ def task_gradients(model, params: Tree, task, batch) -> list[tuple]:
     """What the task's loss sends into every recurrence of a model, in order.
 
     Returns:
-      (dL/dy [T, B, H], dL/dh_T) of each, L the mean over the batch.
+      (dL/dy [T, B, H], dL/dh_T) of each, L the mean over the batch; the second like
+      the activations of its state.
     """
     taps = _taps(model, params, batch.inputs, batch.mask)
 
@@ -281,13 +297,15 @@ def parameter_log_norms(model, params: Tree, task, batch) -> dict[str, jax.Array
 
 
 def _taps(model, params, x, mask) -> list[tuple]:
-    """(Setup, (outputs, final state)) of every recurrence."""
+    """(Setup, (outputs, activations of the final state)) of every recurrence."""
     taps: list[tuple] = []
     inner = engines.sequential()
 
     def run(recurrence, state, inputs):
         result = inner.run(recurrence, state, inputs)
-        taps.append((Setup(recurrence, state, inputs), result[:2]))
+        outputs, final, _ = result
+        own = outputs, recurrence.activations.read(final)
+        taps.append((Setup(recurrence, state, inputs), own))
         return result
 
     model.outputs(params, x, Call(mask=mask, engine=Engine(run)))
@@ -295,7 +313,7 @@ def _taps(model, params, x, mask) -> list[tuple]:
 
 
 def _shifting(shifts: list) -> Engine:
-    """An engine that adds `shifts` to the outputs and final state of each recurrence.
+    """An engine that adds `shifts` to the outputs and activations of each recurrence.
 
     Each of them once, in order.
     """
@@ -304,7 +322,9 @@ def _shifting(shifts: list) -> Engine:
 
     def run(recurrence, state, inputs):
         outputs, final, record = inner.run(recurrence, state, inputs)
-        shift = next(in_turn)
-        return *jax.tree.map(jnp.add, (outputs, final), shift), record
+        read, write = recurrence.activations.read, recurrence.activations.write
+        own = outputs, read(final)
+        outputs, moved = jax.tree.map(jnp.add, own, next(in_turn))
+        return outputs, write(final, moved), record
 
     return Engine(run)

@@ -12,14 +12,15 @@ import numpy as np
 
 from rnn_research import values
 from rnn_research.cells import base
+from rnn_research.diagnostics.derivatives import linearize
 from rnn_research.diagnostics.gradients import adjoint_log_norms, forward
 from rnn_research.diagnostics.vectors import (
     Graded,
+    Remembered,
     check_memory,
     log_singular_values,
     norm,
     precise,
-    real_vector,
     times,
 )
 from rnn_research.engines.base import length_of
@@ -119,17 +120,14 @@ def _of_products(setup: Setup, lags, start, renew, measure):
     recurrence = setup.recurrence
     drives = recurrence.project(setup.inputs)
     last, before = forward(setup)
-    to_real, from_real = real_vector(last)
-    batch, size = to_real(last).shape
-    dtype = to_real(last).dtype
+    remembered = Remembered(recurrence, last)
+    (batch, size), dtype = remembered.shape, remembered.dtype
     _check_size(batch * size**2 * dtype.itemsize, size)
 
     def pull_through(k, carry):
         rows, rest = carry
         h, drive = jax.tree.map(lambda leaf: leaf[length - 1 - k], (before, drives))
-        _, pull = jax.vjp(
-            lambda v: to_real(recurrence.step(from_real(v), drive)), to_real(h)
-        )
+        _, pull = jax.vjp(remembered.step(h, drive), remembered.of(h))
         return renew(jax.vmap(lambda row: pull(row)[0])(rows), rest)
 
     def at_lag(carry, lag):
@@ -182,19 +180,14 @@ def _of_steps(setup: Setup, measure, at_once: int):
     recurrence = setup.recurrence
     drives = recurrence.project(setup.inputs)
     _, before = forward(setup)
-    to_real, from_real = real_vector(setup.state)
-    start = to_real(setup.state)
-    batch, size = start.shape
-    _check_size(at_once * batch * size**2 * start.dtype.itemsize, size)
-    basis = jnp.eye(size, dtype=start.dtype)
+    remembered = Remembered(recurrence, setup.state)
+    (batch, size), dtype = remembered.shape, remembered.dtype
+    _check_size(at_once * batch * size**2 * dtype.itemsize, size)
+    basis = jnp.eye(size, dtype=dtype)
 
     def one(given):
         h, drive = given
-
-        def step(v):
-            return to_real(recurrence.step(from_real(v), drive))
-
-        _, push = jax.linearize(step, to_real(h))
+        _, push = linearize(remembered.step(h, drive), remembered.of(h))
 
         def column(unit):
             return push(jnp.broadcast_to(unit, (batch, size)))
@@ -235,11 +228,11 @@ def frobenius_log_norms(
     """
     base.check_size(probes=probes)
     setup = set_up(cell, params, x, **options)
-    to_real, from_real = real_vector(setup.state)
-    shape, dtype = to_real(setup.state).shape, to_real(setup.state).dtype
+    remembered = Remembered(setup.recurrence, setup.state)
 
     def probe(key):
-        v = from_real(jax.random.normal(key, shape, dtype))
+        drawn = jax.random.normal(key, remembered.shape, remembered.dtype)
+        v = remembered.tree(drawn)
         return adjoint_log_norms(setup, final=jax.tree.map(jnp.conj, v))
 
     logs = jax.lax.map(probe, jax.random.split(key, probes))
@@ -274,23 +267,20 @@ def spectral_log_norm(
     recurrence = setup.recurrence
     drives = recurrence.project(setup.inputs)
     _, before = forward(setup)
-    to_real, from_real = real_vector(setup.state)
-    given = jax.tree.map(
-        lambda leaf: leaf[length - lag :], (jax.vmap(to_real)(before), drives)
-    )
-
-    def step_at(drive):
-        return lambda v: to_real(recurrence.step(from_real(v), drive))
+    remembered = Remembered(recurrence, setup.state)
+    given = jax.tree.map(lambda leaf: leaf[length - lag :], (before, drives))
 
     def push(carry, given):
         h, drive = given
         v, log = carry
-        return _unit(jax.jvp(step_at(drive), (h,), (v,))[1], log), None
+        _, derivative = linearize(remembered.step(h, drive), remembered.of(h))
+        return _unit(derivative(v), log), None
 
     def pull(carry, given):
         h, drive = given
         v, log = carry
-        return _unit(jax.vjp(step_at(drive), h)[1](v)[0], log), None
+        _, derivative = jax.vjp(remembered.step(h, drive), remembered.of(h))
+        return _unit(derivative(v)[0], log), None
 
     def iterate(v, _):
         zero = jnp.zeros(v.shape[0], v.dtype)
@@ -298,8 +288,8 @@ def spectral_log_norm(
         (v, log), _ = jax.lax.scan(pull, carry, given, reverse=True)
         return v, log / 2
 
-    start = to_real(setup.state)
-    v, _ = _unit(jax.random.normal(key, start.shape, start.dtype), start[:, 0])
+    drawn = jax.random.normal(key, remembered.shape, remembered.dtype)
+    v, _ = _unit(drawn, jnp.zeros_like(drawn[:, 0]))
     _, logs = jax.lax.scan(iterate, v, length=iterations)
     return logs[-1]
 

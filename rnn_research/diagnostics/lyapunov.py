@@ -8,7 +8,8 @@ import numpy as np
 
 from rnn_research import values
 from rnn_research.cells import base
-from rnn_research.diagnostics.vectors import check_memory, precise, real_vector
+from rnn_research.diagnostics.derivatives import linearize
+from rnn_research.diagnostics.vectors import Remembered, check_memory, precise
 from rnn_research.engines.base import length_of
 from rnn_research.unroll import Setup, set_up
 
@@ -40,9 +41,10 @@ def lyapunov_exponents(
         Q_t R_t = J_t Q_{t-1},   lambda_i = mean over t of log |(R_t)_ii|
 
     where J_t = dh_t/dh_{t-1} and Q starts as random orthonormal directions (Benettin et
-    al. 1980, Meccanica 15, 9). Costs `count` JVPs and a QR decomposition a step, in
-    memory that does not grow with T. The standard error is that of the mean of 16
-    stretches of the trajectory; it means little for stretches that are short.
+    al. 1980, Meccanica 15, 9); h is what the cell remembers, its `activations`. Costs
+    `count` JVPs and a QR decomposition a step, in memory that does not grow with T. The
+    standard error is that of the mean of 16 stretches of the trajectory; it means
+    little for stretches that are short.
 
     Args:
       x: [T, B, D].
@@ -70,16 +72,15 @@ def exponents_of(
     """`lyapunov_exponents` of a recurrence as it stands, such as a model's layer."""
     recurrence, state, inputs = setup
     check_no_mask(inputs.mask)
-    to_real, from_real = real_vector(state)
-    start = to_real(state)
-    batch, size = start.shape
+    remembered = Remembered(recurrence, state)
+    (batch, size), dtype = remembered.shape, remembered.dtype
     count = size if count is None else count
     base.check_size(count=count)
     length = length_of(inputs)
     if count > size:
         raise values.UsageError(f"count is {count}, but the state has {size} numbers")
     check_memory(
-        batch * size * count * start.dtype.itemsize,
+        batch * size * count * dtype.itemsize,
         f"{count} exponents of a state of {size} numbers",
         "fewer sequences or a smaller count",
     )
@@ -93,23 +94,20 @@ def exponents_of(
     steps = np.bincount(block[transient:], minlength=BLOCKS)[:, None, None]
 
     def body(carry, given):
-        h, directions, sums = carry  # [B, n], [B, n, k], [BLOCKS, B, k]
+        h, directions, sums = carry  # h, [B, n, k], [BLOCKS, B, k]
         inputs, block, counts = given
         drive = recurrence.project(inputs)
-
-        def step(h):
-            return to_real(recurrence.step(from_real(h), drive))
-
-        h, push = jax.linearize(step, h)
+        _, push = linearize(remembered.step(h, drive), remembered.of(h))
+        h = recurrence.step(h, drive)
         pushed = jax.vmap(push, in_axes=-1, out_axes=-1)(directions)
         directions, stretched = jnp.linalg.qr(pushed)
         logs = jnp.log(jnp.abs(jnp.diagonal(stretched, axis1=-2, axis2=-1)))
         return (h, directions, sums.at[block].add(jnp.where(counts, logs, 0))), None
 
-    normal = jax.random.normal(jax.random.key(0), (size, count), start.dtype)
+    normal = jax.random.normal(jax.random.key(0), (size, count), dtype)
     directions = jnp.linalg.qr(normal)[0]
     directions = jnp.broadcast_to(directions, (batch, size, count))
-    carry = start, directions, jnp.zeros((BLOCKS, batch, count), start.dtype)
+    carry = state, directions, jnp.zeros((BLOCKS, batch, count), dtype)
     given = inputs, jnp.asarray(block), jnp.arange(length) >= transient
     (_, _, sums), _ = jax.lax.scan(body, carry, given)
     means = sums / steps

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research.cells.base import Cell
+from rnn_research.diagnostics.derivatives import linearize
 from rnn_research.diagnostics.gradients import states_of
-from rnn_research.diagnostics.vectors import check_memory, precise
+from rnn_research.diagnostics.vectors import check_memory, check_remembered, precise
 from rnn_research.unroll import set_up
 
 Tree = Any
@@ -44,7 +45,9 @@ def real_time_gradient(
         return set_up(cell, rebuild(flat), x, **options)
 
     setup = at(flat)
-    numbers = sum(leaf.size for leaf in jax.tree.leaves(setup.state))
+    read, write = setup.recurrence.activations.read, setup.recurrence.activations.write
+    check_remembered(read(setup.state))
+    numbers = sum(leaf.size for leaf in jax.tree.leaves(read(setup.state)))
     check_memory(
         (numbers + flat.size) * flat.size * flat.dtype.itemsize,
         f"the sensitivities of {numbers} numbers to {flat.size} parameters",
@@ -52,24 +55,25 @@ def real_time_gradient(
     )
     basis = jnp.eye(flat.size, dtype=flat.dtype)
 
-    def body(carry, given):
+    def body(carry, inputs):
         h, influence, gradient, t = carry
-        inputs = given
 
-        def both(flat, h):
+        def both(flat, v):
             recurrence = at(flat).recurrence
             drive = recurrence.project(inputs)
-            new = recurrence.step(h, drive)
-            return new, recurrence.readout(new, drive)
+            new = recurrence.step(write(h, v), drive)
+            return read(new), recurrence.readout(new, drive)
 
-        (h, y), push = jax.linearize(both, flat, h)
+        (_, y), push = linearize(both, flat, read(h))
+        recurrence = setup.recurrence
+        h = recurrence.step(h, recurrence.project(inputs))
         influence, sensitivity = jax.vmap(push)(basis, influence)
         dy = d_outputs(t, y)
         gradient = gradient + jnp.einsum("pbh,bh->p", sensitivity, dy)
         return (h, influence, gradient, t + 1), None
 
-    start = jax.vmap(lambda unit: jax.jvp(lambda f: at(f).state, (flat,), (unit,))[1])
-    carry = setup.state, start(basis), jnp.zeros_like(flat), 0
+    _, start = linearize(lambda flat: read(at(flat).state), flat)
+    carry = setup.state, jax.vmap(start)(basis), jnp.zeros_like(flat), 0
     (_, _, gradient, _), _ = jax.lax.scan(body, carry, setup.inputs)
     return rebuild(gradient)
 
@@ -99,10 +103,11 @@ def curse_of_memory(
 
     def run(params):
         setup = set_up(cell, params, x, **options)
-        return states_of(setup)
+        return setup.recurrence.activations.read(states_of(setup))
 
-    h, sensitivity = jax.jvp(run, (params,), (direction,))
-    return Curse(_variance(h), _variance(sensitivity))
+    h, push = linearize(run, params)
+    check_remembered(h)
+    return Curse(_variance(h), _variance(push(direction)))
 
 
 def _variance(tree: Tree) -> jax.Array:

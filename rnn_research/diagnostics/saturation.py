@@ -11,7 +11,7 @@ from rnn_research.cells.base import gate_ranges
 from rnn_research.diagnostics.gradients import forward
 from rnn_research.diagnostics.jacobians import step_jacobians
 from rnn_research.diagnostics.lyapunov import check_no_mask
-from rnn_research.diagnostics.vectors import precise
+from rnn_research.diagnostics.vectors import check_remembered, precise
 from rnn_research.engines.base import one_later
 from rnn_research.unroll import Setup, set_up
 
@@ -29,7 +29,7 @@ class Saturation(NamedTuple):
       low: gate -> [T], the share in the lowest tenth of its range: of a gate in (0, 1)
         below 0.1, closed; of one in (-1, 1) below -0.8.
       high: gate -> [T], the share in the highest tenth: above 0.9, open; above 0.8.
-      state: part of the state -> [T], the share with |h| above 0.99.
+      state: part of the state's activations -> [T], the share with |h| above 0.99.
     """
 
     low: dict[str, jax.Array]
@@ -55,7 +55,8 @@ def saturation_of(setup: Setup) -> Saturation:
     """`saturation` of a recurrence as it stands, such as a model's layer."""
     recurrence = setup.recurrence
     last, before = forward(setup)
-    states = one_later(before, last)
+    states = recurrence.activations.read(one_later(before, last))
+    check_remembered(states)
     there = _finite(states)
     if setup.inputs.mask is not None:
         there &= setup.inputs.mask

@@ -31,18 +31,61 @@ def check_memory(needed: int, what: str, advice: str):
         raise values.UsageError(f"{what} take {needed / 2**30:.0f} GiB; take {advice}")
 
 
-def real_vector(state: Tree):
-    """Maps between states [B, ...] and real vectors [B, n], complex leaves as pairs."""
-    leaves, tree = jax.tree.flatten(state)
-    shapes = [leaf.shape[1:] for leaf in leaves]
-    complexes = [jnp.iscomplexobj(leaf) for leaf in leaves]
+class Remembered:
+    """What a recurrence remembers of its states [B, ...], as real vectors [B, n].
 
-    def to_real(state):
+    Complex entries count as pairs; what is no activation is not among them.
+    """
+
+    def __init__(self, recurrence, state: Tree):
+        self._recurrence = recurrence
+        self._activations = recurrence.activations
+        self._to_real, self._from_real = real_vector(self._activations.read(state))
+        self.shape, self.dtype = (found := self.of(state)).shape, found.dtype
+
+    def of(self, state: Tree) -> jax.Array:
+        return self._to_real(self._activations.read(state))
+
+    def tree(self, vector: jax.Array) -> Tree:
+        """As `activations.read` gives it."""
+        return self._from_real(vector)
+
+    def step(self, state: Tree, drive: Tree) -> Callable[[jax.Array], jax.Array]:
+        """The map of vectors that a step is, the rest of the state being given."""
+
+        step = remembered_step(self._recurrence, state)
+        return lambda vector: self._to_real(step(self._from_real(vector), drive))
+
+
+def remembered_step(recurrence, state: Tree) -> Callable[[Tree, Tree], Tree]:
+    """(v, drive) -> v' of a step, v = activations.read(h), with the rest of h given."""
+    read, write = recurrence.activations.read, recurrence.activations.write
+    return lambda v, drive: read(recurrence.step(write(state, v), drive))
+
+
+def check_remembered(activations: Tree):
+    """Raise where a state has no activations."""
+    if not jax.tree.leaves(activations):
+        raise values.UsageError(
+            "the cell's state has no activations (floating point parts), so there is "
+            "nothing to differentiate by"
+        )
+
+
+def real_vector(tree: Tree):
+    """Maps between trees [B, ...] of floats and real vectors [B, n]; complex: pairs."""
+    check_remembered(tree)
+    leaves, structure = jax.tree.flatten(tree)
+    shapes = [leaf.shape[1:] for leaf in leaves]
+    dtypes = [leaf.dtype for leaf in leaves]
+
+    def to_real(tree):
         parts = []
-        for leaf in jax.tree.leaves(state):
+        for leaf in jax.tree.leaves(tree):
             flat = leaf.reshape(leaf.shape[0], -1)
             parts += [flat.real, flat.imag] if jnp.iscomplexobj(flat) else [flat]
-        return jnp.concatenate(parts, axis=1)
+        common = jnp.result_type(*parts)
+        return jnp.concatenate([part.astype(common) for part in parts], axis=1)
 
     def from_real(vector):
         leaves, start = [], 0
@@ -52,10 +95,12 @@ def real_vector(state: Tree):
             start += math.prod(shape)
             return vector[:, start - math.prod(shape) : start].reshape(-1, *shape)
 
-        for shape, is_complex in zip(shapes, complexes, strict=True):
+        for shape, dtype in zip(shapes, dtypes, strict=True):
             part = take(shape)
-            leaves.append(jax.lax.complex(part, take(shape)) if is_complex else part)
-        return tree.unflatten(leaves)
+            if jnp.issubdtype(dtype, jnp.complexfloating):
+                part = jax.lax.complex(part, take(shape))
+            leaves.append(part.astype(dtype))
+        return structure.unflatten(leaves)
 
     return to_real, from_real
 

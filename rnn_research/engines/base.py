@@ -82,6 +82,11 @@ def closes_over_traced(recurrence, state: Tree, inputs: Tree) -> bool:
     return any(isinstance(const, jax.core.Tracer) for const in jaxpr.consts)
 
 
+def reverse_mode_only(function: Callable, *at: Tree) -> bool:
+    """Whether a `jax.custom_vjp` is in it, which has no forward mode."""
+    return "custom_vjp_call" in str(jax.make_jaxpr(function)(*at))
+
+
 def size_in_bytes(tree: Tree) -> int:
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 

@@ -87,8 +87,8 @@ def newton(
         step from h_0 at all times.
 
     Raises:
-      UsageError: the state cannot be divided so or is not of floats, or the Jacobians
-        would take more than 16 GiB.
+      UsageError: the state cannot be divided so or is not of floats, the step has a
+        `jax.custom_vjp`, or the Jacobians would take more than 16 GiB.
     """
     cells_base.check_option("jacobian", jacobian, JACOBIANS)
     cells_base.check_option("guess", guess, GUESSES)
@@ -103,6 +103,12 @@ def newton(
             raise values.UsageError(
                 "engine newton: the cell closes over a traced value, whose derivative "
                 "would be lost; make it a parameter, or use --engine=sequential"
+            )
+        drive = recurrence.project(base.at(inputs, 0))
+        if base.reverse_mode_only(recurrence.step, state, drive):
+            raise values.UsageError(
+                "engine newton: the step has a jax.custom_vjp, whose derivative may be "
+                "a surrogate that leads to no solution; use --engine=sequential"
             )
         declared = recurrence.structure.jacobian
         wanted = {"declared": declared, "block": ("block", 1)}.get(jacobian, jacobian)

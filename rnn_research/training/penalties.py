@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from rnn_research import diagnostics, values
 from rnn_research.cells.base import check_size
 from rnn_research.diagnostics.gradients import forward
-from rnn_research.diagnostics.vectors import norm
+from rnn_research.diagnostics.vectors import norm, remembered_step
 
 Tree = Any
 __all__ = ["flossing", "omega", "orthogonality", "spectral_radius"]
@@ -71,7 +71,8 @@ def omega(*, weight=2.0):
 def _omega(recurrence, states, inputs, directions) -> jax.Array:
     def deviation(h, given, direction):
         drive = recurrence.project(given)
-        _, pull = jax.vjp(lambda h: recurrence.step(h, drive), h)
+        step = remembered_step(recurrence, h)
+        _, pull = jax.vjp(lambda v: step(v, drive), recurrence.activations.read(h))
         there = norm(jax.tree.leaves(direction)) > 0
         squared = sum(
             jnp.sum(jnp.abs(leaf) ** 2, axis=tuple(range(1, leaf.ndim)))

@@ -32,6 +32,7 @@ class CurvatureConfig(config.Seeds):
     runs: tuple[str, ...] | None = config.setting(
         None, "folders of trained runs: their weights before and after training"
     )
+    trust: tuple[str, ...] | None = run.trust()
     task: str = config.setting("adding", "the task of --cells")
     length: int = config.setting(100, "T of --cells", low=2)
     hidden_size: int = config.setting(32, "units of each cell", low=1)
@@ -46,7 +47,7 @@ def main(settings: CurvatureConfig, run_config: runtime.RunConfig):
     run_folder.make(folder)
     texts = settings.cells or (() if settings.runs else subjects.DEFAULT_CELLS)
     cells = [models.resolve_cell(text, settings.hidden_size) for text in texts]
-    trained = subjects.named_runs(settings.runs or ())
+    trained = subjects.named_runs(settings.runs or (), settings.trust or ())
     rows = []
     with jax.default_matmul_precision("highest"):
         for text, cell in zip(texts, cells, strict=True):

@@ -43,6 +43,7 @@ class GradientNormsConfig(config.Seeds):
     runs: tuple[str, ...] | None = config.setting(
         None, "folders of trained runs: their weights before and after training"
     )
+    trust: tuple[str, ...] | None = run.trust()
     lengths: tuple[int, ...] | None = config.setting(
         None, "lengths T; default: 10,30,100,300,1000, for --runs their own", low=2
     )
@@ -76,7 +77,7 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
     cells = settings.cells or (() if settings.runs else DEFAULT_CELLS)
     checked = [models.resolve_cell(text, settings.hidden_size) for text in cells]
     trained: dict[str, list[run.Loaded]] = {}
-    for name, one in subjects.named_runs(settings.runs or ()):
+    for name, one in subjects.named_runs(settings.runs or (), settings.trust or ()):
         trained.setdefault(name, []).append(one)
     lengths = settings.lengths or DEFAULT_LENGTHS
     rows = []

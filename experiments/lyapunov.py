@@ -40,6 +40,7 @@ class LyapunovConfig(config.Seeds):
     runs: tuple[str, ...] | None = config.setting(
         None, "folders of trained runs: their weights before and after training"
     )
+    trust: tuple[str, ...] | None = run.trust()
     count: int = config.setting(16, "leading exponents of each cell", low=1)
     network_size: int = config.setting(200, "units of the random network", low=2)
     hidden_size: int = config.setting(64, "units of each cell", low=1)
@@ -81,7 +82,7 @@ def main(settings: LyapunovConfig, run_config: runtime.RunConfig):
             rows += random_network(seed, settings)
             for text, cell in named:
                 rows += driven(text, cell, seed, settings)
-        for name, one in subjects.named_runs(settings.runs or ()):
+        for name, one in subjects.named_runs(settings.runs or (), settings.trust or ()):
             rows += trained(name, one, settings)
     table.write_csv(rows, folder / "lyapunov.csv", columns=COLUMNS)
     plotting.lyapunov(rows, folder / "lyapunov.png")

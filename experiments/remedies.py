@@ -56,11 +56,6 @@ class RemediesConfig(config.Settings):
         f"{', '.join(REMEDIES)}; your own, 'penalties=omega(weight=4)+grad_clip=0.5'",
     )
 
-    def __post_init__(self):
-        super().__post_init__()
-        config.check_distinct("cells", self.cells)
-        config.check_distinct("remedies", self.remedies)
-
 
 def main(*settings: config.Settings):
     sweep("remedies", *settings)

@@ -15,7 +15,7 @@ import dataclasses
 import pathlib
 
 from rnn_research import config, plotting, report, runtime, values
-from rnn_research.training import run_folder
+from rnn_research.training import run, run_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +25,7 @@ class ReportConfig(config.Settings):
     runs: tuple[str, ...] | None = config.setting(
         None, "folders of trained runs", positional=True
     )
+    trust: tuple[str, ...] | None = run.trust()
     output: str = config.setting("report.html", "the page to write")
 
 
@@ -40,7 +41,8 @@ def main(settings: ReportConfig, run_config: runtime.RunConfig):
     files = [path for path in settings.runs if pathlib.Path(path).is_file()]
     if files:  # as of runs/remedies/*
         print(f"left out, not folders: {', '.join(files)}")
-    entries = report.read(path for path in settings.runs if path not in files)
+    folders = [path for path in settings.runs if path not in files]
+    entries = report.read(folders, allow=settings.trust or ())
     if not entries:
         raise values.UsageError("there is no folder among the runs")
     folder = page.with_suffix("")

@@ -34,6 +34,7 @@ class TruncatedGradientsConfig(config.Seeds):
     runs: tuple[str, ...] | None = config.setting(
         None, "folders of trained runs: their weights before and after training"
     )
+    trust: tuple[str, ...] | None = run.trust()
     task: str = config.setting("adding", "the task of --cells")
     length: int = config.setting(200, "T of --cells", low=2)
     windows: tuple[int, ...] = config.setting(
@@ -67,7 +68,7 @@ def main(settings: TruncatedGradientsConfig, run_config: runtime.RunConfig):
         params = jax.jit(model.init)(jax.random.key(settings.seed or 0))
         rows += measure(text, model, task, params, settings)
     for path in settings.runs or ():
-        for one in run.load_all(pathlib.Path(path)):
+        for one in run.load_all(path, allow=settings.trust or ()):
             name = f"{pathlib.Path(path).name}, seed {one.seed}"
             task = run.resolve_task(one.settings["task"], one.settings["length"])
             both = {"initial": one.initial_params, "trained": one.params}

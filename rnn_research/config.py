@@ -13,9 +13,12 @@ instance that holds it. Order of strength: field default < instance < config fil
 line. Every mistake is one line on stderr and exit code 2.
 """
 
+import collections
 import dataclasses
 import inspect
+import io
 import pathlib
+import re
 import runpy
 import shutil
 import sys
@@ -24,6 +27,7 @@ import types
 import typing
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from absl import flags
 
 from rnn_research import processes, values
@@ -41,6 +45,7 @@ def setting(
 ):
     """A dataclass field: default, help, and the range low <= x <= high, above < x.
 
+    A number is finite, a whole one at most `LARGEST` where `high` says nothing else.
     Of a positional one, a tuple, the values can be given without its name too.
     """
     limits = {"low": low, "high": high, "above": above, "choices": choices}
@@ -48,44 +53,74 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+LARGEST = 2**31 - 1  # of a count of 32 bits
+
+
 class Settings:
-    """Base of the settings dataclasses: checks types and ranges when made."""
+    """Base of the settings dataclasses: checks types and ranges when made.
+
+    Numbers of NumPy are stored as Python's own, whole ones as floats where the field
+    is one, lists and arrays as tuples.
+    """
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            _check(field, getattr(self, field.name))
+            checked = _checked(field, getattr(self, field.name))
+            object.__setattr__(self, field.name, checked)
 
 
-def _check(field: dataclasses.Field, value):
+def _checked(field: dataclasses.Field, value):
+    """The value of a field, in its type.
+
+    Raises:
+      values.UsageError: it is of another type or out of range.
+    """
     kind, is_list, optional = _kind(field)
     if value is None and optional:
-        return
-    items = value if is_list else (value,)
-    if is_list and (not isinstance(value, tuple) or not value):
+        return None
+    if not is_list:
+        return _checked_item(field, kind, value)
+    if isinstance(value, (list, range, np.ndarray)):
+        value = tuple(value)
+    if not isinstance(value, tuple) or not value:
         raise values.UsageError(f"--{field.name}: give one value or more, as a tuple")
-    for item in items:
-        number = kind in (int, float)
-        if isinstance(item, bool) != (kind is bool) or not isinstance(
-            item, (int, float) if kind is float else kind
-        ):
-            raise values.UsageError(
-                f"--{field.name}={item!r}: expected {_KIND_NAMES[kind]}"
-            )
-        limits = field.metadata
-        wrong = None
-        if number and item != item:
-            wrong = "must be a number, not NaN"
-        elif limits["low"] is not None and item < limits["low"]:
-            wrong = f"must be at least {limits['low']}"
-        elif limits["high"] is not None and item > limits["high"]:
-            wrong = f"must be at most {limits['high']}"
-        elif limits["above"] is not None and item <= limits["above"]:
-            wrong = f"must be greater than {limits['above']}"
-        elif limits["choices"] is not None and item not in limits["choices"]:
-            near = values.nearest(str(item), limits["choices"])
-            wrong = f"must be one of {', '.join(limits['choices'])}{near}"
-        if wrong:
-            raise values.UsageError(f"--{field.name}={item}: {wrong}")
+    items = tuple(_checked_item(field, kind, item) for item in value)
+    twice = [item for item, count in collections.Counter(items).items() if count > 1]
+    if twice:
+        raise values.UsageError(f"--{field.name}: {_text(twice[0])} is given twice")
+    return items
+
+
+def _checked_item(field: dataclasses.Field, kind: type, item):
+    item = values.plain(item)
+    limits, wrong = field.metadata, None
+    if isinstance(item, bool) != (kind is bool) or not isinstance(
+        item, (int, float) if kind is float else kind
+    ):
+        wrong = f"expected {_KIND_NAMES[kind]}"
+    elif kind in (int, float) and item != item:
+        wrong = "must be a number, not NaN"
+    elif limits["low"] is not None and item < limits["low"]:
+        wrong = f"must be at least {limits['low']}"
+    elif limits["high"] is not None and item > limits["high"]:
+        wrong = f"must be at most {limits['high']}"
+    elif kind is int and limits["high"] is None and item > LARGEST:
+        wrong = f"must be at most {LARGEST}"
+    elif kind in (int, float) and not abs(item) <= sys.float_info.max:
+        wrong = "must be finite"
+    elif limits["above"] is not None and item <= limits["above"]:
+        wrong = f"must be greater than {limits['above']}"
+    elif limits["choices"] is not None and item not in limits["choices"]:
+        near = values.nearest(item, limits["choices"])
+        wrong = f"must be one of {', '.join(limits['choices'])}{near}"
+    if wrong:
+        raise values.UsageError(f"--{field.name}={_text(item)}: {wrong}")
+    return float(item) if kind is float else item
+
+
+def _text(item) -> str:
+    """An item of a setting for a message."""
+    return values.cut(item, 80) if isinstance(item, str) else values.shown(item)
 
 
 _KIND_NAMES = {
@@ -111,13 +146,17 @@ def _kind(field: dataclasses.Field) -> tuple[type, bool, bool]:
 
 
 def split_list(text: str) -> tuple[str, ...]:
-    """Split at the commas that stand outside brackets: `gru,zoneout(lstm,rate=0.1)`."""
+    """Split at the commas that stand outside brackets: `gru,zoneout(lstm,rate=0.1)`.
+
+    What is in quotes is no bracket and no comma; a quote that is not closed is one.
+    """
     items, depth, start = [], 0, 0
-    for position, letter in enumerate(text):
-        depth += (letter in "([{") - (letter in ")]}")
-        if letter == "," and depth == 0:
-            items.append(text[start:position])
-            start = position + 1
+    for found in re.finditer(r"'[^']*'|\"[^\"]*\"|[,()\[\]{}]", text):
+        mark = found.group(0)
+        depth += (mark in "([{") - (mark in ")]}")
+        if mark == "," and depth == 0:
+            items.append(text[start : found.start()])
+            start = found.end()
     return tuple(item.strip() for item in (*items, text[start:]) if item.strip())
 
 
@@ -135,12 +174,14 @@ class _Parser(flags.ArgumentParser):
 
     def _item(self, kind: type, text: str):
         try:
+            if kind is bool:
+                return values.BOOLEANS[text.lower()]
             if kind is int and "e" in text.lower():  # 1e6 is a whole number
                 value = float(text)
                 if value == int(value):
                     return int(value)
             return kind(text)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, KeyError):
             raise ValueError(f"expected {_KIND_NAMES[kind]}") from None
 
 
@@ -158,18 +199,15 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
                 raise TypeError(f"--{field.name} is defined twice")
             owners[field.name] = field
             default = getattr(group, field.name)
-            if _kind(field)[0] is bool:
-                flags.DEFINE_boolean(
-                    field.name, default, field.metadata["help"], flag_values=flag_values
-                )
-            else:
-                flags.DEFINE(
-                    _Parser(field),
-                    field.name,
-                    default,
-                    field.metadata["help"],
-                    flag_values=flag_values,
-                )
+            flag = flags.Flag(
+                _Parser(field),
+                None,
+                field.name,
+                default,
+                field.metadata["help"],
+                boolean=_kind(field)[0] is bool,  # --flag, --noflag
+            )
+            flags.DEFINE_flag(flag, flag_values)
     flags.DEFINE_string("config", None, CONFIG_HELP, flag_values=flag_values)
     names = [*owners, "config"]
     try:
@@ -183,12 +221,16 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
     except flags.IllegalFlagValueError as error:
         message = str(error).removeprefix("flag ")
         raise values.UsageError(message) from None
-    except flags.Error as error:
+    except (flags.Error, ValueError) as error:
         raise values.UsageError(values.one_line(error).split(": ", 1)[1]) from None
+    twice = [name for name in names if flag_values[name].present > 1]
+    if twice:
+        raise values.UsageError(f"--{twice[0]} is given twice")
     positional = [name for name in owners if owners[name].metadata["positional"]]
     if stray and not positional:
         raise values.UsageError(
-            f"stray argument {stray[0]!r}; settings are given as --name=value"
+            f"stray argument {values.shown(stray[0])}; settings are given as "
+            "--name=value"
         )
     chosen = _read_config(flag_values["config"].value, owners)
     chosen.update(
@@ -218,28 +260,31 @@ CONFIG_HELP = "Python file whose get_config() returns a dict of the settings bel
 def _read_config(path: str | None, owners: dict[str, dataclasses.Field]) -> dict:
     if path is None:
         return {}
+    said = f"--config={values.cut(path, 120)}"
     if not pathlib.Path(path).is_file():
         folder = pathlib.Path(path).parent
         files = [str(other) for other in folder.glob("*.py")] if folder.is_dir() else []
         near = values.nearest(path, files)
-        raise values.UsageError(f"--config={path}: there is no such file{near}")
+        raise values.UsageError(f"{said}: there is no such file{near}")
     try:
-        fields = runpy.run_path(path)["get_config"]()
-    except KeyError:
-        raise values.UsageError(f"--config={path}: has no get_config()") from None
-    except Exception as error:
-        raise values.UsageError(f"--config={path}: {values.one_line(error)}") from error
+        get_config = runpy.run_path(path).get("get_config")
+        fields = get_config() if callable(get_config) else None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # also a file that calls sys.exit
+        raise values.UsageError(f"{said}: {values.one_line(error)}") from error
+    if not callable(get_config):
+        raise values.UsageError(f"{said}: has no get_config()")
     if not isinstance(fields, dict):
-        raise values.UsageError(f"--config={path}: get_config() must return a dict")
+        raise values.UsageError(f"{said}: get_config() must return a dict")
     for key in fields:
         if key not in owners:
-            raise values.UsageError(
-                f"--config={path}: unknown key {key!r}{values.nearest(key, owners)}"
-            )
-    return {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in fields.items()
-    }
+            near = values.nearest(key, owners) if isinstance(key, str) else ""
+            raise values.UsageError(f"{said}: unknown key {values.shown(key)}{near}")
+    return fields
+
+
+NARROW = 60  # columns, below which the help of a flag stands under it
 
 
 def help_text(description: str, *settings: Settings) -> str:
@@ -271,10 +316,12 @@ def _help_lines(name: str, default, text: str, width: int) -> list[str]:
     if isinstance(default, tuple):
         default = ",".join(str(item) for item in default)
     head = f"  --{name}" if default is None else f"  --{name}={default}"
-    body = textwrap.wrap(text, width - 34)
-    if len(head) > 32:
-        return [head, *(" " * 34 + line for line in body)]
-    return [head.ljust(34) + body[0], *(" " * 34 + line for line in body[1:])]
+    indent = 34 if width >= NARROW else 6
+    lines = textwrap.wrap(text, max(20, width - indent))
+    body = [" " * indent + line for line in lines]
+    if len(head) > indent - 2:
+        return [head, *body]
+    return [head + body[0][len(head) :], *body[1:]]
 
 
 def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
@@ -284,6 +331,9 @@ def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
     mistake in the call; 1 a run that could not go on; 130 stopped by Ctrl-C where
     nothing was to be saved. Each but the first is one line on stderr.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal lacks is a "?"
+            stream.reconfigure(errors="replace")
     argv = sys.argv[1:] if argv is None else list(argv)
     if any(argument in ("--help", "-h", "-help") for argument in argv):
         print(help_text(inspect.getmodule(main).__doc__ or "", *settings))
@@ -291,7 +341,7 @@ def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
     try:
         main(*parse(argv, *settings))
     except values.UsageError as error:
-        processes.end(2, f"error: {error}")
+        processes.end(2, values.cut(f"error: {error}"))
     except values.RunError as error:
         processes.end(1, f"stopped: {error}")
     except OSError as error:  # a disk that is full, a folder that is gone
@@ -301,9 +351,14 @@ def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
         processes.end(0, f"stopped: {error}")
     except KeyboardInterrupt:
         processes.end(130, "stopped: interrupted")
+    except SystemExit as error:  # of a user's own code: a run that ended says so
+        processes.end(1, f"stopped: {values.one_line(error)}")
     except Exception:
         processes.wait_for_last_word()
         raise
+
+
+MOST_SEEDS = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -313,14 +368,13 @@ class Seeds(Settings):
     seed: int = setting(
         0, "of weights and data; of several, the first", low=0, high=2**32 - 1
     )
-    num_seeds: int = setting(1, "how many: seed, seed + 1, ...", low=1)
+    num_seeds: int = setting(1, "how many: seed, seed + 1, ...", low=1, high=MOST_SEEDS)
     seeds: tuple[int, ...] | None = setting(
         None, "these, in place of --seed and --num_seeds", low=0, high=2**32 - 1
     )
 
     def __post_init__(self):
         super().__post_init__()
-        check_distinct("seeds", self.seeds)
         if self.seed + self.num_seeds > 2**32:
             raise values.UsageError(
                 f"--seed={self.seed}: the last seed is over 2^32 - 1"
@@ -328,10 +382,3 @@ class Seeds(Settings):
 
     def all_seeds(self) -> tuple[int, ...]:
         return self.seeds or tuple(range(self.seed, self.seed + self.num_seeds))
-
-
-def check_distinct(name: str, items: tuple | None):
-    """Raise values.UsageError if an item of a setting is given twice."""
-    twice = [item for item in items or () if items.count(item) > 1]
-    if twice:
-        raise values.UsageError(f"--{name}: {twice[0]} is given twice")

@@ -18,6 +18,7 @@ from rnn_research import blocks, cells, config, engines, layers, values
 from rnn_research.cells import initializers, wrappers
 from rnn_research.cells.base import Cell
 from rnn_research.checks import check_fit
+from rnn_research.engines.base import Engine
 from rnn_research.interop import flax_cells
 from rnn_research.layers import Applied, Call, Layer
 from rnn_research.tasks.base import Task
@@ -102,7 +103,9 @@ class ModelConfig(config.Settings):
         "wrapped, 'zoneout(gru, rate=0.1)'; your own, 'my_cells:leaky(alpha=0.3)'",
     )
     hidden_size: int = config.setting(128, "units of each layer", low=1)
-    num_layers: int = config.setting(1, "recurrent layers, one on the other", low=1)
+    num_layers: int = config.setting(
+        1, "recurrent layers, one on the other", low=1, high=1000
+    )
     dropout: float = config.setting(
         0.0, "share of features dropped between layers in training", low=0.0, high=0.99
     )
@@ -132,11 +135,10 @@ def resolve_cell(text: str, hidden_size: int):
         text,
         "cell",
         (cells, blocks, wrappers, flax_cells),
+        returns=(Cell, Layer),
         inside=(initializers,),
         hidden_size=hidden_size,
     )
-    if not isinstance(value, (Cell, Layer)):
-        raise values.UsageError(f"cell {text}: returns {value!r}, not a cell or layer")
     if isinstance(value, Cell):
         check_fit(value, input_size=hidden_size + 1)  # no two sizes alike
     return value
@@ -151,7 +153,7 @@ def only_cell(value) -> Cell:
 
 def resolve_engine(text: str):
     """The engine that `--engine` names."""
-    return values.resolve(text, "engine", (engines,))
+    return values.resolve(text, "engine", (engines,), returns=Engine)
 
 
 def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:

@@ -7,18 +7,21 @@ compiles once, and a run logs what it ran. The same calls are written as text on
 the command line: `gru`, `gru(reset='before')`, `my_cells:leaky(alpha=0.3)`.
 """
 
-import ast
 import dataclasses
 import difflib
 import functools
-import importlib
 import inspect
+import itertools
+import math
 import pathlib
-import re
-import sys
 import traceback
+import typing
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
+
+from rnn_research import calls, users
 
 
 class UsageError(ValueError):
@@ -116,6 +119,7 @@ def factory(make: Callable[..., Value]) -> Callable[..., Value]:
 
     @functools.wraps(make)
     def made(*args, **kwargs):
+        args, kwargs = plain(args), {key: plain(kwargs[key]) for key in kwargs}
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         origin = Origin(make, tuple(bound.arguments.items()))
@@ -127,11 +131,18 @@ def factory(make: Callable[..., Value]) -> Callable[..., Value]:
                 f"or tuples, not lists or arrays; got {_arguments_text(origin)}"
             ) from None
         value = make(*args, **kwargs)
+        _check_kinds(make, origin.arguments)
         if not isinstance(value, Value):
             return value  # for whoever asked to complain of
         return dataclasses.replace(value, origin=origin)
 
+    made.makes_values = True
     return made
+
+
+def _is_made(function) -> bool:
+    """Whether `factory` made it."""
+    return getattr(function, "makes_values", False) is True
 
 
 def remade(value: Value, **changes) -> Value:
@@ -154,68 +165,99 @@ def remade(value: Value, **changes) -> Value:
     return made.replace(**replaced) if replaced else made
 
 
+# -------------------------------------------------------------- kinds of arguments
+
+
+def plain(given):
+    """What is given, with numbers of NumPy as Python's own, also inside tuples."""
+    if isinstance(given, np.floating):
+        return float(given)
+    if isinstance(given, np.generic):
+        return given.item()
+    return tuple(map(plain, given)) if type(given) is tuple else given
+
+
+def _kinds(parameter: inspect.Parameter) -> set[str]:
+    """The names of the types that a parameter is annotated with, or its default has."""
+    annotation = parameter.annotation
+    if isinstance(annotation, str):
+        return {name.strip() for name in annotation.split("|")}
+    if annotation is not parameter.empty:
+        kinds = typing.get_args(annotation) or (annotation,)
+    else:
+        kinds = () if parameter.default is parameter.empty else (parameter.default,)
+        kinds = tuple(map(type, kinds))
+    names = {getattr(kind, "__name__", "") for kind in kinds}
+    return {"None" if name == "NoneType" else name for name in names}
+
+
+def _check_kinds(make: Callable, arguments):
+    """Raise unless flags are flags, and numbers numbers, by the signature."""
+    parameters = inspect.signature(make).parameters
+    for name, given in arguments:
+        takes, default = _kinds(parameters[name]), parameters[name].default
+        kinds, wanted = takes - {"None"}, None
+        if kinds == {"bool"} and not isinstance(given, bool):
+            wanted = None if given is None and "None" in takes else "True or False"
+        elif kinds and kinds <= {"int", "float"}:
+            strange = isinstance(given, (bool, str, bytes, complex))
+            wanted = "a number" if strange else None
+        is_open = default is None or isinstance(default, float) and math.isinf(default)
+        if isinstance(given, float) and not math.isfinite(given) and not is_open:
+            wanted = "a finite number"
+        if wanted:
+            raise UsageError(f"{name} must be {wanted}, not {shown(given)}")
+
+
 # ---------------------------------------------------------------- text -> value
 
 
-@dataclasses.dataclass(frozen=True)
-class Call:
-    """`name(arguments, key=value)` as text, parsed but not yet resolved."""
-
-    name: str
-    arguments: tuple = ()
-    options: tuple[tuple[str, Any], ...] = ()
+BOOLEANS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
+}
 
 
-def parse_call(text: str) -> Call:
+def parse_call(text: str) -> calls.Call:
     """Parse `name` or `name(key=value)`; values are literals or further calls."""
-    paths = {}
-
-    def hide(match):  # module:name is not Python; hide it from the parser
-        stand_in = f"_path_{len(paths)}"
-        paths[stand_in] = match.group(0)
-        return stand_in
-
     try:
-        tree = ast.parse(re.sub(r"[\w./]+:\w+", hide, text.strip()), mode="eval").body
-        call = _to_call(tree, paths)
-    except (SyntaxError, ValueError):
-        call = None
-    if not isinstance(call, Call):
-        raise UsageError(
-            f"cannot read {text!r}; write name, name(option=value) or "
-            "my_file:name(option=value), with numbers, 'strings' or tuples as values"
-        )
-    return call
-
-
-def _to_call(node: ast.AST, paths: dict[str, str]):
-    if isinstance(node, ast.Name):
-        return Call(paths.get(node.id, node.id))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        if any(keyword.arg is None for keyword in node.keywords):
-            raise ValueError("**options")
-        return Call(
-            paths.get(node.func.id, node.func.id),
-            tuple(_to_call(argument, paths) for argument in node.args),
-            tuple((key.arg, _to_call(key.value, paths)) for key in node.keywords),
-        )
-    return ast.literal_eval(node)
+        return calls.parse(text)
+    except ValueError as error:
+        raise UsageError(f"cannot read {shown(text)}: {error}") from None
 
 
 def nearest(word: str, candidates, *, prefix: str = "") -> str:
     """`; did you mean gru?` for the candidate most like `word`, or nothing."""
-    close = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.5)
+    close = _nearest(word, candidates, count=1, cutoff=0.5)
     return f"; did you mean {prefix}{close[0]}?" if close else ""
 
 
-def resolve(text: str, kind: str, modules: tuple, *, inside: tuple = (), **size):
+def _nearest(word: str, candidates, count: int, cutoff: float) -> list[str]:
+    names = [name for name in candidates if isinstance(name, str)]
+    return difflib.get_close_matches(str(word)[:100], names, count, cutoff)
+
+
+def resolve(
+    text: str,
+    kind: str,
+    modules: tuple,
+    *,
+    returns: type | tuple[type, ...],
+    inside: tuple = (),
+    **size,
+):
     """The value that `text` names.
+
+    A word is what its parameter takes, by its annotation or its default: of a flag
+    true, yes, on or false, no, off; of a text the word itself, also where a cell has
+    that name; `none` where None is taken.
 
     Args:
       text: `name`, `name(key=value)`, `outer(inner, key=value)` or
         `module:name(key=value)`, the last from a file of the user's.
       kind: what is looked for, for messages: 'cell', 'engine', 'task'.
       modules: modules whose `__all__` lists the names known without a path.
+      returns: the type of the value, or several.
       inside: further modules, whose names are known as options in the call.
       **size: the one argument that is a setting of its own, such as
         hidden_size=128; it is given first to a factory that takes a size.
@@ -227,104 +269,150 @@ def resolve(text: str, kind: str, modules: tuple, *, inside: tuple = (), **size)
         {name: module for module in each for name in module.__all__}
         for each in (modules, inside)
     )
-    return _resolve(parse_call(text), kind, known, options, size)
+    return _resolve(parse_call(text), kind, known, options, size, returns)
 
 
-def _resolve(call: Call, kind: str, known: dict, options: dict, size: dict):
+def _resolve(call: calls.Call, kind: str, known: dict, options: dict, size, returns):
     make = _find(call.name, kind, known)
+    label = f"{kind} {cut(call.name, 80)}"
+    parameters = inspect.signature(make).parameters
 
-    def inner(given):
-        if not isinstance(given, Call):
-            return given
+    def inner(given, parameter):
+        kinds = _kinds(parameter) if parameter else set()
+        if not isinstance(given, calls.Call):
+            is_flag = kinds - {"None"} == {"bool"} and type(given) is int
+            return BOOLEANS.get(str(given), given) if is_flag else given
+        word = given.name.lower() if given.is_word else ""
+        if word in BOOLEANS and kinds - {"None"} == {"bool"}:
+            return BOOLEANS[word]
+        if word == "none" and "None" in kinds:
+            return None
+        if word and "str" in kinds:
+            return given.name
         if given.name in options:
-            return _resolve(given, "option", options, {}, {})
-        is_word = not (given.arguments or given.options or ":" in given.name)
-        if is_word and given.name not in known:
+            return _resolve(given, "option", options, {}, {}, Value)
+        if word and given.name not in known:
             return given.name  # activation=relu is activation='relu'
-        return _resolve(given, kind, known, options, size)
+        return _resolve(given, kind, known, options, size, Value)
 
-    arguments = tuple(inner(argument) for argument in call.arguments)
-    chosen = {key: inner(value) for key, value in call.options}
+    in_order = [each for each in parameters.values() if each.kind is not _BY_NAME]
+    arguments = tuple(
+        inner(given, parameter)
+        for given, parameter in itertools.zip_longest(
+            call.arguments, in_order[: len(call.arguments)]
+        )
+    )
+    chosen = {key: inner(value, parameters.get(key)) for key, value in call.options}
     for name in size:
         if name in chosen or any(not isinstance(given, Value) for given in arguments):
             raise UsageError(
-                f"{kind} {call.name}: {name} is set by --{name}, not in the call; "
+                f"{label}: {name} is set by --{name}, not in the call; "
                 "the other options are given by name"
             )
     arguments = arguments or tuple(size.values())
-    parameters = inspect.signature(make).parameters
     for key in chosen:
         if key not in parameters:
-            names = [
-                name
-                for name, parameter in parameters.items()
-                if parameter.kind is parameter.KEYWORD_ONLY
-            ]
+            names = [each.name for each in parameters.values() if each.kind is _BY_NAME]
             raise UsageError(
-                f"{kind} {call.name} has no option {key!r}{nearest(key, names)} "
+                f"{label} has no option {shown(key)}{nearest(key, names)} "
                 f"(options: {', '.join(names) or 'none'})"
             )
     try:
-        return make(*arguments, **chosen)
+        value = make(*arguments, **chosen)
     except UsageError as error:
-        raise UsageError(f"{kind} {call.name}: {error}") from None
-    except Exception as error:
+        raise UsageError(f"{label}: {error}") from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # also one that calls sys.exit
         raise UsageError(
-            f"{kind} {call.name}: cannot be made from these options: {one_line(error)}"
+            f"{label}: cannot be made from these options: {one_line(error)}"
         ) from error
+    if not isinstance(value, returns):
+        kinds = returns if isinstance(returns, tuple) else (returns,)
+        wanted = " or ".join(each.__name__.lower() for each in kinds)
+        article = "an" if wanted[0] in "aeiou" else "a"
+        raise UsageError(f"{label}: returns {shown(value)}, not {article} {wanted}")
+    return value
+
+
+_BY_NAME = inspect.Parameter.KEYWORD_ONLY
 
 
 def _find(name: str, kind: str, known: dict) -> Callable:
-    if ":" not in name:
-        if name not in known:
-            raise UsageError(
-                f"unknown {kind} {name!r}{nearest(name, known)} "
-                f"(known: {', '.join(known)}; your own: my_file:name)"
-            )
+    label = f"{kind} {cut(name, 80)}"
+    if ":" in name:
+        named, _, attribute = name.rpartition(":")
+        try:
+            make = users.find(named, attribute, _is_made)
+        except users.Refused as error:
+            cause = error.__cause__
+            why = f": {one_line(cause)}" if cause else ""
+            why += nearest(attribute, error.names, prefix=f"{named}:")
+            raise UsageError(f"{label}: {error}{why}") from cause
+        return make if _is_made(make) else factory(make)
+    if name in known:
         return getattr(known[name], name)
-    path, attribute = name.split(":")
-    path = path.removesuffix(".py").replace("/", ".").strip(".")
-    if path.split(".")[0] in sys.stdlib_module_names:
-        raise UsageError(
-            f"{kind} {name}: {path} is a module of Python's own; give a file of yours "
-            "another name"
-        )
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    importlib.invalidate_caches()
-    try:
-        users = importlib.import_module(path)
-    except ModuleNotFoundError as error:
-        if error.name and (path == error.name or path.startswith(error.name + ".")):
+    if len(known) > 8:
+        near = ", ".join(_nearest(name, known, count=3, cutoff=0.0))
+        there = f"nearest: {near}; all: python -m experiments.adding_problem --help"
+    else:
+        there = f"known: {', '.join(known)}"
+    raise UsageError(
+        f"unknown {kind} {shown(name)}{nearest(name, known)} "
+        f"({there}; your own: my_file:name)"
+    )
+
+
+def check_read(text: str, trusted: tuple[str, ...]):
+    """Raise unless a text that was read from a file may be resolved.
+
+    It names values of this library, and of the user's files those that are trusted.
+
+    Raises:
+      UsageError: it names another file, or is no call.
+    """
+    allowed = {users.module_name(named) for named in trusted}
+    for named in calls.files_named(parse_call(text)):
+        module = users.module_name(named)
+        if module not in allowed:
             raise UsageError(
-                f"{kind} {name}: there is no {path.replace('.', '/')}.py in this "
-                "folder or on the Python path"
-            ) from None
-        raise UsageError(f"{kind} {name}: {path} {one_line(error)}") from error
-    except Exception as error:
-        raise UsageError(
-            f"{kind} {name}: {path} does not import: {one_line(error)}"
-        ) from error
-    make = getattr(users, attribute, None)
-    if not callable(make):
-        names = [key for key in vars(users) if not key.startswith("_")]
-        raise UsageError(
-            f"{kind} {name}: {path} has no function {attribute!r}"
-            f"{nearest(attribute, names, prefix=path + ':')}"
-        )
-    return make if hasattr(make, "__wrapped__") else factory(make)
+                f"{cut(text, 80)} needs your file {shown(module)}, which is not loaded "
+                f"because a file says so; if it is yours and unchanged, add "
+                f"--trust={cut(module, 60)} (in Python: allow=({shown(module)},))"
+            )
+
+
+# ------------------------------------------------------------------- for messages
+
+
+def shown(value, limit: int = 80) -> str:
+    """The value for a message: its repr, cut to one readable line."""
+    try:
+        return cut(repr(value), limit)
+    except Exception:
+        return f"a {type(value).__name__}"
+
+
+def cut(text: str, limit: int = 300) -> str:
+    """The text in one line of `limit` letters, without its middle if it is longer."""
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    if len(text) <= limit:
+        return text
+    tail = limit // 3
+    return f"{text[: limit - tail - 5]} ... {text[-tail:]}"
 
 
 def one_line(error: BaseException) -> str:
     """`TypeError: the first line of the message (my_cells.py, line 12)`."""
-    message = (str(error).strip() or "no message").splitlines()[0]
+    try:
+        message = (str(error).strip() or "no message").splitlines()[0]
+    except Exception:
+        message = "no message"
     place = ""
-    ours = str(pathlib.Path(__file__).parent)
     for frame in traceback.extract_tb(error.__traceback__):
-        users = not frame.filename.startswith((ours, "<", sys.base_prefix))
-        if users and "site-packages" not in frame.filename:
+        if users.is_own(frame.filename):
             place = f" ({pathlib.Path(frame.filename).name}, line {frame.lineno})"
     if isinstance(error, SyntaxError):
         place = f" ({pathlib.Path(str(error.filename)).name}, line {error.lineno})"
-        message = error.msg
-    return f"{type(error).__name__}: {message}{place}"
+        message = str(error.msg)
+    return f"{type(error).__name__}: {cut(message, 200)}{place}"

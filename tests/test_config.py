@@ -209,7 +209,7 @@ def test_mistakes_in_cells(cell, message, users_folder, capsys):
 def test_no_value_calls_the_standard_library(path):
     """A config.json that was tampered with cannot make `--runs` run a program."""
     with pytest.raises(values.UsageError, match="a module of Python's own"):
-        values.resolve(f"{path}('x')", "cell", (), hidden_size=1)
+        values.resolve(f"{path}('x')", "cell", (), returns=values.Value)
 
 
 def training_settings():

@@ -17,12 +17,14 @@ Laws, tested for every cell:
 """
 
 import dataclasses
+import math
 import typing
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rnn_research import values
 
@@ -292,12 +294,20 @@ def lecun_normal(key, input_size: int, output_size: int) -> jax.Array:
     return scale * jax.random.normal(key, (input_size, output_size))
 
 
+LARGEST = 2**31 - 1  # of an index of 32 bits
+
+
 def check_size(**sizes):
-    """Raise unless each named size is a whole number of at least 1."""
+    """Raise unless each named size is a whole number from 1 to `LARGEST`."""
     for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        is_whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
+        if not is_whole or size < 1:
             raise values.UsageError(
-                f"{name} must be a whole number of at least 1, not {size!r}"
+                f"{name} must be a whole number of at least 1, not {values.shown(size)}"
+            )
+        if size > LARGEST:
+            raise values.UsageError(
+                f"{name} must be at most {LARGEST}, not {values.shown(size)}"
             )
 
 
@@ -305,21 +315,29 @@ def check_flags(**flags):
     """Raise unless each named option is True or False."""
     for name, flag in flags.items():
         if not isinstance(flag, bool):
-            raise values.UsageError(f"{name} must be True or False, not {flag!r}")
+            raise values.UsageError(
+                f"{name} must be True or False, not {values.shown(flag)}"
+            )
 
 
 def check_option(name: str, value, choices):
     """Raise unless `value` is one of `choices`."""
     if value not in choices:
         raise values.UsageError(
-            f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}"
+            f"{name} must be one of {', '.join(map(repr, choices))}, not "
+            f"{values.shown(value)}"
             f"{values.nearest(str(value), map(str, choices))}"
         )
 
 
 def check_between(name: str, value, low: float, high: float):
-    """Raise unless low <= value <= high."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise values.UsageError(f"{name} must be a number, not {value!r}")
-    if not low <= value <= high:
-        raise values.UsageError(f"{name} must be in [{low}, {high}], not {value!r}")
+    """Raise unless low <= value <= high; the value is finite also where `high` is not.
+
+    A `low` that is excluded is given as the next number above it (`math.nextafter`).
+    """
+    numbers = int, float, np.integer, np.floating
+    if isinstance(value, bool) or not isinstance(value, numbers):
+        raise values.UsageError(f"{name} must be a number, not {values.shown(value)}")
+    if not (low <= value <= high and -math.inf < value < math.inf):
+        limits = f"in [{low}, {high}]" if high < math.inf else f"at least {low}, finite"
+        raise values.UsageError(f"{name} must be {limits}, not {values.shown(value)}")

@@ -17,7 +17,7 @@ def check_fit(cell: base.Cell, input_size: int):
             return jax.eval_shape(function, *arguments)
         except values.UsageError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             given = ", ".join(describe(argument) for argument in arguments)
             raise values.UsageError(
                 f"cell {cell.name}: {name} fails on {given}: {values.one_line(error)}"

@@ -83,11 +83,12 @@ class Entry(NamedTuple):
         return statistics.median(ends)
 
 
-def read(folders) -> list[Entry]:
+def read(folders, *, allow: tuple[str, ...] = ()) -> list[Entry]:
     """The entries of the folders, in order, with names that tell them apart.
 
     Where a training was not watched (--diagnose_every), the gradient is measured here,
-    before and after, from its checkpoint.
+    before and after, from its checkpoint. For that its settings may name the files of
+    the user's in `allow`, and no others.
 
     Raises:
       values.UsageError: a folder that holds no finished run, or is given twice.
@@ -96,7 +97,7 @@ def read(folders) -> list[Entry]:
     for folder in folders:
         if folders.count(folder) > 1:
             raise values.UsageError(f"{folder} is given twice")
-    entries = [entry for folder in folders for entry in _of_folder(folder)]
+    entries = [entry for folder in folders for entry in _of_folder(folder, allow)]
     different = differing(entries)
     return [
         entry._replace(name=name)
@@ -149,7 +150,7 @@ def _short(value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _of_folder(folder: pathlib.Path) -> list[Entry]:
+def _of_folder(folder: pathlib.Path, allow: tuple[str, ...]) -> list[Entry]:
     settings = run_folder.read_json(folder / "config.json")
     summary = run_folder.read_json(folder / "summary.json")
     if settings is None:
@@ -167,7 +168,7 @@ def _of_folder(folder: pathlib.Path) -> list[Entry]:
     for rate in settings["learning_rates"]:
         own = [row for row in rows if row["learning_rate"] == rate]
         steps, loss = _bands(own)
-        moments, note = _moments(folder, own, rate)
+        moments, note = _moments(folder, own, rate, allow)
         entries.append(
             Entry(
                 folder=folder,
@@ -200,7 +201,9 @@ def _bands(rows: list[dict]):
     return steps, bands
 
 
-def _moments(folder, rows: list[dict], rate: float) -> tuple[list[Moment], str]:
+def _moments(
+    folder, rows: list[dict], rate: float, allow: tuple[str, ...]
+) -> tuple[list[Moment], str]:
     """What was watched, median over seeds; one that has stopped stays where it was."""
     watched = [
         (row["step"], row["seed"], row["diagnostics"])
@@ -209,7 +212,7 @@ def _moments(folder, rows: list[dict], rate: float) -> tuple[list[Moment], str]:
     ]
     if not watched:
         try:
-            watched = _measured(folder, rate)
+            watched = _measured(folder, rate, allow)
         except (values.UsageError, values.RunError) as error:
             return [], str(error)
     moments = []
@@ -220,9 +223,11 @@ def _moments(folder, rows: list[dict], rate: float) -> tuple[list[Moment], str]:
     return moments, ""
 
 
-def _measured(folder, rate: float) -> list[tuple[int, int, dict]]:
+def _measured(folder, rate: float, allow) -> list[tuple[int, int, dict]]:
     """What --diagnose_every would have given, before and after training."""
-    loaded = [one for one in run.load_all(folder) if one.learning_rate == rate]
+    loaded = [
+        one for one in run.load_all(folder, allow=allow) if one.learning_rate == rate
+    ]
     watch = Watch(loaded[0].model, loaded[0].task)
     return [
         (step, one.seed, watch.measure(params, one.seed, step))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research import values
-from rnn_research.cells.base import check_option, check_size
+from rnn_research.cells.base import check_flags, check_option, check_size
 from rnn_research.tasks import base
 
 
@@ -36,7 +36,9 @@ LAYOUTS = {
 
 
 @base.task
-def copy_memory(length, *, layout="urnn", symbols=10, alphabet=8, one_hot=None):
+def copy_memory(
+    length, *, layout="urnn", symbols=10, alphabet=8, one_hot: bool | None = None
+):
     """Recall a string of symbols after `length` steps.
 
     Input classes: 0 the blank, 1 ... alphabet the symbols, alphabet + 1 the cue.
@@ -69,8 +71,8 @@ def copy_memory(length, *, layout="urnn", symbols=10, alphabet=8, one_hot=None):
     check_option("layout", layout, tuple(LAYOUTS))
     if alphabet < 2:
         raise values.UsageError(f"alphabet must be at least 2, not {alphabet}")
-    if one_hot not in (None, True, False):
-        raise values.UsageError(f"one_hot must be True or False, not {one_hot!r}")
+    if one_hot is not None:
+        check_flags(one_hot=one_hot)
     form = LAYOUTS[layout]
     one_hot = form.one_hot if one_hot is None else one_hot
     blanks = length + form.extra_blanks

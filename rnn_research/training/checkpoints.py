@@ -162,7 +162,14 @@ class Checkpoints:
         try:
             manifest = json.loads(path.read_bytes())
             digest = manifest.pop("sha256")
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             raise Damaged(f"{path.name} cannot be read: {_reason(error)}") from error
         if _hash_json(manifest) != digest:
             raise Damaged(f"{path.name} is not what was written (sha256 differs)")

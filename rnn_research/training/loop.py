@@ -119,10 +119,6 @@ class TrainConfig(config.Seeds):
         500, "updates between checkpoints, taken at the next evaluation", low=1
     )
 
-    def __post_init__(self):
-        super().__post_init__()
-        config.check_distinct("learning_rates", self.learning_rates)
-
     def all_learning_rates(self) -> tuple[float, ...]:
         return self.learning_rates or (self.learning_rate,)
 

@@ -4,7 +4,8 @@ Named by `--optimizer` and `--schedule`: `adam`, `rmsprop(decay=0.99)`, `cosine`
 """
 
 import dataclasses
-import sys
+import math
+import types
 from typing import Any
 
 import jax
@@ -12,11 +13,12 @@ import jax.numpy as jnp
 import optax
 
 from rnn_research import values
-from rnn_research.cells.base import check_between
+from rnn_research.cells.base import check_between, check_size
 
 OPTIMIZERS = ["adam", "rmsprop", "sgd"]
 SCHEDULES = ["constant", "cosine", "exponential", "linear"]
 __all__ = OPTIMIZERS + SCHEDULES
+BELOW_ONE = math.nextafter(1.0, 0.0)  # at 1 the correction for the start is 0 / 0
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -42,8 +44,9 @@ class Schedule(values.Value):
 @values.factory
 def adam(*, b1=0.9, b2=0.999, eps=1e-8):
     """Adam (Kingma & Ba 2014, arXiv 1412.6980)."""
-    check_between("b1", b1, 0.0, 1.0)
-    check_between("b2", b2, 0.0, 1.0)
+    check_between("b1", b1, 0.0, BELOW_ONE)
+    check_between("b2", b2, 0.0, BELOW_ONE)
+    check_between("eps", eps, 0.0, math.inf)
     return Optimizer(optax.scale_by_adam(b1=b1, b2=b2, eps=eps))
 
 
@@ -51,6 +54,7 @@ def adam(*, b1=0.9, b2=0.999, eps=1e-8):
 def rmsprop(*, decay=0.9, eps=1e-8, momentum=0.0):
     """RMSprop (Tieleman & Hinton 2012), gradients over a running root mean square."""
     check_between("decay", decay, 0.0, 1.0)
+    check_between("eps", eps, 0.0, math.inf)
     check_between("momentum", momentum, 0.0, 1.0)
     scale = optax.scale_by_rms(decay=decay, eps=eps)
     return Optimizer(optax.chain(scale, optax.trace(decay=momentum)))
@@ -72,6 +76,7 @@ def constant():
 @values.factory
 def cosine(*, final=0.0):
     """Half a cosine from the learning rate to `final` times it at --num_steps."""
+    check_between("final", final, 0.0, math.inf)
     return Schedule(
         lambda rate, num_steps: optax.cosine_decay_schedule(rate, num_steps, final),
         True,
@@ -81,6 +86,7 @@ def cosine(*, final=0.0):
 @values.factory
 def linear(*, final=0.0):
     """A line from the learning rate to `final` times it at --num_steps."""
+    check_between("final", final, 0.0, math.inf)
     return Schedule(
         lambda rate, num_steps: optax.linear_schedule(rate, final * rate, num_steps),
         True,
@@ -90,6 +96,8 @@ def linear(*, final=0.0):
 @values.factory
 def exponential(*, every=20000, factor=0.1):
     """The learning rate times `factor`, smoothly, `every` so many updates."""
+    check_size(every=every)
+    check_between("factor", factor, 0.0, math.inf)
     return Schedule(
         lambda rate, num_steps: optax.exponential_decay(rate, every, factor), False
     )
@@ -97,13 +105,10 @@ def exponential(*, every=20000, factor=0.1):
 
 def resolve(text: str, kind: str, names: list[str]):
     """The optimizer or schedule that a flag names."""
-    value = values.resolve(text, kind, (sys.modules[__name__],))
-    if value.origin.factory.__name__ not in names and ":" not in text:
-        raise values.UsageError(
-            f"unknown {kind} {text!r} (known: {', '.join(names)}; "
-            "your own: my_file:name)"
-        )
-    return value
+    there = types.SimpleNamespace(**{name: globals()[name] for name in names})
+    there.__all__ = names  # of this file, which has two kinds
+    returns = {"optimizer": Optimizer, "schedule": Schedule}[kind]
+    return values.resolve(text, kind, (there,), returns=returns)
 
 
 def build(

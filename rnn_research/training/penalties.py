@@ -190,16 +190,22 @@ def resolve(texts: tuple[str, ...]) -> list[Penalty]:
     """The penalties that `--penalties` names."""
     found = []
     for text in texts:
-        value = values.resolve(text, "penalty", (sys.modules[__name__],))
-        if not isinstance(value, Penalty):
-            raise values.UsageError(f"penalty {text}: returns {value!r}, not a penalty")
-        found.append(value)
+        here = sys.modules[__name__]
+        found.append(values.resolve(text, "penalty", (here,), returns=Penalty))
+    names = [term.origin.factory for term in found]
+    for term in found:
+        if names.count(term.origin.factory) > 1:
+            raise values.UsageError(
+                f"--penalties: {term.name} is given twice; give it one weight"
+            )
     return found
 
 
 def _check_weight(weight):
     if not isinstance(weight, (int, float)) or not weight > 0:
-        raise values.UsageError(f"weight must be a number above 0, not {weight!r}")
+        raise values.UsageError(
+            f"weight must be a number above 0, not {values.shown(weight)}"
+        )
 
 
 def _recurrences(model, params, batch, name: str) -> list:

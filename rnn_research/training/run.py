@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+import re
 from typing import Any, NamedTuple
 
 import jax
@@ -50,10 +51,7 @@ class FolderConfig(config.Settings):
 
 def resolve_task(text: str, length: int) -> Task:
     """The task that `--task` names."""
-    value = values.resolve(text, "task", (tasks,), length=length)
-    if not isinstance(value, Task):
-        raise values.UsageError(f"task {text}: returns {value!r}, not a task")
-    return value
+    return values.resolve(text, "task", (tasks,), returns=Task, length=length)
 
 
 def run(
@@ -126,14 +124,17 @@ def _as_dict(*settings: config.Settings) -> dict:
     return {k: v for group in settings for k, v in dataclasses.asdict(group).items()}
 
 
+NAMED = 80  # letters of a cell in a folder's name; file systems allow 255 in all
+
+
 def _default_folder(experiment: str, settings: dict) -> pathlib.Path:
     """`runs/adding_problem/gru-h128-T200-seed0-1a2b3c`: one folder for one setting."""
     free = loop.CANNOT_CHANGE_THE_PAST | run_folder.NOT_COMPARED | {"on_nan"}
     shaping = {name: value for name, value in settings.items() if name not in free}
     digest = hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
-    cell = "".join(c if c.isalnum() or c in "._=" else "-" for c in settings["cell"])
+    cell = re.sub(r"[^A-Za-z0-9._=]", "-", settings["cell"])[:NAMED].strip("-")
     name = (
-        f"{cell.strip('-')}-h{settings['hidden_size']}-T{settings['length']}"
+        f"{cell}-h{settings['hidden_size']}-T{settings['length']}"
         f"-seed{_seeds_text(settings['seeds'])}-{digest[:6]}"
     )
     return pathlib.Path("runs") / experiment / name
@@ -171,6 +172,15 @@ def _draw_gradients(model, task, result: results.Result, path: pathlib.Path):
     plotting.gradient_decay(rows, path)
 
 
+def trust():
+    """The setting of every program that reads folders of runs."""
+    return config.setting(
+        None,
+        "files of yours that the settings of a run may name, such as my_cells; they "
+        "are imported, no others are",
+    )
+
+
 class Loaded(NamedTuple):
     """A run read back from its folder."""
 
@@ -189,16 +199,20 @@ def load(
     *,
     seed: int | None = None,
     learning_rate: float | None = None,
+    allow: tuple[str, ...] = (),
 ) -> Loaded:
     """The model, the task and the newest weights of a training run.
 
     Args:
       seed, learning_rate: which run, where the folder holds several.
+      allow: files of yours, such as 'my_cells', that its settings may name; they are
+        imported. Others are not, whatever the folder says.
 
     Raises:
-      values.UsageError: the folder holds no such run, several, or no checkpoint.
+      values.UsageError: the folder holds no such run, several, or no checkpoint; or it
+        needs a file that is not allowed.
     """
-    runs = load_all(folder)
+    runs = load_all(folder, allow=allow)
     fitting = [
         run
         for run in runs
@@ -212,38 +226,35 @@ def load(
     return fitting[0]
 
 
-def load_all(folder: str | pathlib.Path) -> list[Loaded]:
+def load_all(
+    folder: str | pathlib.Path, *, allow: tuple[str, ...] = ()
+) -> list[Loaded]:
     """As `load`, for every run in the folder.
 
     Raises:
-      values.UsageError: the folder holds no run, or one without a checkpoint.
+      values.UsageError: the folder holds no run, or one without a checkpoint; or it
+        needs a file that is not allowed.
     """
     folder = pathlib.Path(folder)
     settings = run_folder.read_json(folder / "config.json")
     if settings is None:
         raise values.UsageError(f"{folder} holds no run: there is no config.json in it")
-    if "cell" not in settings:
+    if not {"cell", "task"} <= settings.keys():
         raise values.UsageError(
             f"{folder} was not trained by a command; load it yourself"
         )
-
-    trained_in = settings.get("precision", "float32")
-    if trained_in != str(jnp.zeros(()).dtype):
-        raise values.UsageError(f"{folder} was trained with --precision={trained_in}")
-
-    def read(kind):
-        names = {field.name for field in dataclasses.fields(kind)} & settings.keys()
-        given = {name: settings[name] for name in names}
-        return kind(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in given.items()
-            }
-        )
-
-    model_config = read(models.ModelConfig)
-    train_config = dataclasses.replace(read(loop.TrainConfig), num_devices=1)
-    task = resolve_task(settings["task"], settings["length"])
+    try:
+        model_config = _read(models.ModelConfig, settings, allow)
+        task_config = _read(TaskConfig, settings, allow)
+        train_config = _read(loop.TrainConfig, settings, allow)
+        precision = _read(runtime.RunConfig, settings, allow).precision
+    except values.UsageError as error:
+        raise values.UsageError(f"{folder}/config.json: {error}") from None
+    if precision != str(jnp.zeros(()).dtype):
+        raise values.UsageError(f"{folder} was trained with --precision={precision}")
+    train_config = dataclasses.replace(train_config, num_devices=1)
+    settings = settings | _as_dict(model_config, task_config)
+    task = resolve_task(task_config.task, task_config.length)
     cell = models.resolve_cell(model_config.cell, model_config.hidden_size)
     model = models.build(cell, task, model_config)
     engine = models.resolve_engine(model_config.engine)
@@ -261,3 +272,16 @@ def load_all(folder: str | pathlib.Path) -> list[Loaded]:
         step = int(restored.tree.step[index])
         loaded.append(Loaded(settings, model, task, seed, rate, *pair, step))
     return loaded
+
+
+def _read(kind: type[config.Settings], settings: dict, allow: tuple[str, ...]):
+    """Settings as a file has them, whose texts name what may be named from there."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    given = {name: settings[name] for name in fields.keys() & settings.keys()}
+    read = kind(**given)
+    for name in given:
+        items = getattr(read, name)
+        for item in items if isinstance(items, tuple) else (items,):
+            if isinstance(item, str) and not fields[name].metadata["choices"]:
+                values.check_read(item, allow)
+    return read

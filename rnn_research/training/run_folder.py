@@ -145,8 +145,8 @@ def read_json(path: pathlib.Path) -> dict | None:
         return None
     try:
         content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise values.RunError(f"{path} is damaged: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise values.RunError(f"{path} is damaged: {values.one_line(error)}") from None
     if not isinstance(content, dict):
         raise values.RunError(f"{path} is damaged: it holds no settings")
     return content

@@ -30,17 +30,13 @@ class SubjectsConfig(config.Seeds):
     runs: tuple[str, ...] | None = config.setting(
         None, "folders of trained runs: their weights before and after training"
     )
+    trust: tuple[str, ...] | None = run.trust()
     length: int | None = config.setting(
         None, "T; default: 100, for --runs their own", low=2
     )
     hidden_size: int = config.setting(32, "units of each cell", low=1)
     input_size: int = config.setting(16, "channels of the white noise", low=1)
     batch_size: int = config.setting(4, "sequences to average over", low=1)
-
-    def __post_init__(self):
-        super().__post_init__()
-        config.check_distinct("cells", self.cells)
-        config.check_distinct("runs", self.runs)
 
 
 DEFAULT_LENGTH = 100
@@ -64,7 +60,7 @@ def subjects(settings: SubjectsConfig) -> Iterator[Subject]:
         (text, models.only_cell(models.resolve_cell(text, settings.hidden_size)))
         for text in settings.cells or (() if settings.runs else DEFAULT_CELLS)
     ]
-    trained = named_runs(settings.runs or ())
+    trained = named_runs(settings.runs or (), settings.trust or ())
     length = settings.length or DEFAULT_LENGTH
     for text, cell in named:
         for seed in settings.all_seeds():
@@ -89,13 +85,16 @@ def subjects(settings: SubjectsConfig) -> Iterator[Subject]:
                 yield from _inside(one, params, batch, labels)
 
 
-def named_runs(folders) -> list[tuple[str, run.Loaded]]:
-    """Every run in the folders, by the folder and, of several, the learning rate."""
+def named_runs(folders, allow: tuple[str, ...] = ()) -> list[tuple[str, run.Loaded]]:
+    """Every run in the folders, by the folder and, of several, the learning rate.
+
+    Their settings may name the files of the user's in `allow`, and no others.
+    """
     paths = [pathlib.Path(folder) for folder in folders]
     found = []
     for path in paths:
         twice = [other.name for other in paths].count(path.name) > 1
-        loaded = run.load_all(path)
+        loaded = run.load_all(path, allow=allow)
         several = len({one.learning_rate for one in loaded}) > 1
         for one in loaded:
             rate = f", rate {one.learning_rate:g}" if several else ""

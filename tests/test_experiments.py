@@ -468,7 +468,7 @@ def test_remedies_are_crossed_with_cells(run_in, capsys):
 )
 def test_a_wrong_remedy_is_told_before_anything_is_trained(flag, told, run_in, capsys):
     with pytest.raises(SystemExit) as stop:
-        run_in(remedies, sweep_settings(), "--remedies=none,clip", flag)
+        run_in(remedies, sweep_settings(), flag)
     assert stop.value.code == 2
     captured = capsys.readouterr()
     assert told in captured.err and "update" not in captured.out

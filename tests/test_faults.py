@@ -498,9 +498,10 @@ def start(tmp_path_factory):
             "JAX_COMPILATION_CACHE_DIR": str(cache),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }
-        program = [sys.executable, "-m", "experiments.adding_problem", *ARGUMENTS]
+        program = [sys.executable, "-m", "experiments.adding_problem"]
+        given = {flag.partition("=")[0]: flag for flag in (*ARGUMENTS, *flags)}
         process = subprocess.Popen(
-            [*program, f"--workdir={folder}", *flags],
+            [*program, f"--workdir={folder}", *given.values()],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

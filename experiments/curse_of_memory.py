@@ -14,6 +14,7 @@ curse_of_memory.png. Takes some seconds.
 """
 
 import dataclasses
+import math
 import pathlib
 
 import jax
@@ -31,7 +32,10 @@ class CurseOfMemoryConfig(config.Settings):
     """Curse of memory:"""
 
     distances: tuple[float, ...] = config.setting(
-        (0.3, 0.1, 0.03, 0.01), "1 - lambda", above=0.0, high=1.0
+        (0.3, 0.1, 0.03, 0.01),
+        "1 - lambda; of one alone there is no slope",
+        low=1e-6,  # lambda is a float32
+        high=1.0,
     )
     sequences: int = config.setting(4000, "sequences of the variances", low=2)
     horizons: int = config.setting(
@@ -39,6 +43,10 @@ class CurseOfMemoryConfig(config.Settings):
     )
     seed: int = config.setting(0, "of the inputs", low=0)
     workdir: str = config.setting("runs/curse_of_memory", "folder for table and figure")
+
+    def __post_init__(self):
+        super().__post_init__()
+        config.check_distinct("distances", self.distances)
 
 
 def main(settings: CurseOfMemoryConfig, run_config: runtime.RunConfig):
@@ -49,16 +57,25 @@ def main(settings: CurseOfMemoryConfig, run_config: runtime.RunConfig):
     for distance in settings.distances:
         for inputs in ("white", "constant"):
             for form in FORMS:
-                rows.append(measure(distance, inputs, form, settings))
+                if np.isfinite(FORMS[form][1](1 - distance)):
+                    rows.append(measure(distance, inputs, form, settings))
     table.write_csv(rows, folder / "curse_of_memory.csv", columns=tuple(rows[0]))
     for inputs in ("white", "constant"):
         own = [r for r in rows if r["inputs"] == inputs and r["form"] == "plain"]
-        print(
-            f"{inputs} inputs: slope of Var h {slope(own, 'state'):+.2f}, of "
-            f"Var dh/dlambda {slope(own, 'sensitivity'):+.2f}, closed forms "
-            f"{slope(own, 'state_exact'):+.2f} and "
-            f"{slope(own, 'sensitivity_exact'):+.2f}"
-        )
+        if len(own) > 1:
+            print(
+                f"{inputs} inputs: slope of Var h {slope(own, 'state'):+.2f}, of "
+                f"Var dh/dlambda {slope(own, 'sensitivity'):+.2f}, closed forms "
+                f"{slope(own, 'state_exact'):+.2f} and "
+                f"{slope(own, 'sensitivity_exact'):+.2f}"
+            )
+        else:
+            (row,) = own
+            print(
+                f"{inputs} inputs: Var h {row['state']:.4g}, Var dh/dlambda "
+                f"{row['sensitivity']:.4g}, closed forms {row['state_exact']:.4g} and "
+                f"{row['sensitivity_exact']:.4g}"
+            )
     plotting.curse_of_memory(rows, folder / "curse_of_memory.png")
     path = folder / "curse_of_memory"
     print(f"table:  {path}.csv\nfigure: {path}.png")
@@ -77,13 +94,15 @@ def exponential(params):
     return decay, jnp.sqrt(1 - decay**2)
 
 
+def nu_of(decay: float) -> float:
+    """Infinite at lambda = 0, which exp(-exp(nu)) does not reach."""
+    return math.log(-math.log(decay)) if decay else math.inf
+
+
 FORMS = {  # name -> (params -> (lambda, gain of the input), lambda -> params)
     "plain": (plain, lambda decay: decay),
     "normalised": (normalised, lambda decay: decay),
-    "normalised, exp(-exp(nu))": (
-        exponential,
-        lambda decay: np.log(-np.log(decay)),
-    ),
+    "normalised, exp(-exp(nu))": (exponential, nu_of),
 }
 
 

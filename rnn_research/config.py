@@ -14,15 +14,19 @@ line. Every mistake is one line on stderr and exit code 2.
 """
 
 import collections
+import contextlib
 import dataclasses
+import functools
 import inspect
 import io
 import pathlib
 import re
 import runpy
 import shutil
+import signal
 import sys
 import textwrap
+import traceback
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -30,7 +34,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from absl import flags
 
-from rnn_research import processes, values
+from rnn_research import endings, processes, values
 
 
 def setting(
@@ -327,35 +331,47 @@ def _help_lines(name: str, default, text: str, width: int) -> list[str]:
 def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
     """Call `main` with the settings that the command line gives.
 
-    Exit codes: 0 done, or stopped and saved so that the same command goes on; 2 a
-    mistake in the call; 1 a run that could not go on; 130 stopped by Ctrl-C where
-    nothing was to be saved. Each but the first is one line on stderr.
+    Exit codes: 0 done; 2 a mistake in the call; 1 a run that could not go on; 130 and
+    143 stopped by Ctrl-C or SIGTERM, a training after it has saved; 141 where nobody
+    reads the output any more. Each but the first is one line on stderr. A program
+    whose `argv` is given ends by SystemExit, others end their process.
     """
+    for_certain = argv is None
+    end = functools.partial(endings.end, for_certain=for_certain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what a terminal lacks is a "?"
             stream.reconfigure(errors="replace")
     argv = sys.argv[1:] if argv is None else list(argv)
-    if any(argument in ("--help", "-h", "-help") for argument in argv):
-        print(help_text(inspect.getmodule(main).__doc__ or "", *settings))
-        sys.exit(0)
-    try:
-        main(*parse(argv, *settings))
-    except values.UsageError as error:
-        processes.end(2, values.cut(f"error: {error}"))
-    except values.RunError as error:
-        processes.end(1, f"stopped: {error}")
-    except OSError as error:  # a disk that is full, a folder that is gone
-        known = f"{error.filename}: {error.strerror}" if error.filename else None
-        processes.end(1, f"stopped: {known or values.one_line(error)}")
-    except values.Interrupted as error:
-        processes.end(0, f"stopped: {error}")
-    except KeyboardInterrupt:
-        processes.end(130, "stopped: interrupted")
-    except SystemExit as error:  # of a user's own code: a run that ended says so
-        processes.end(1, f"stopped: {values.one_line(error)}")
-    except Exception:
-        processes.wait_for_last_word()
-        raise
+    with endings.Interrupts(endings.PATIENCE) as interrupts:
+        if any(argument in ("--help", "-h", "-help") for argument in argv):
+            with contextlib.suppress(BrokenPipeError):  # of `| head`
+                text = help_text(inspect.getmodule(main).__doc__ or "", *settings)
+                print(text, flush=True)
+            end(0, "")
+        try:
+            main(*parse(argv, *settings))
+            print(end="", flush=True)
+        except values.UsageError as error:
+            end(2, values.cut(f"error: {error}"))
+        except values.RunError as error:
+            end(1, f"stopped: {error}")
+        except BrokenPipeError:
+            end(128 + signal.SIGPIPE, "stopped: nobody reads the output any more")
+        except OSError as error:  # a disk that is full, a folder that is gone
+            known = f"{error.filename}: {error.strerror}" if error.filename else None
+            end(1, f"stopped: {known or values.one_line(error)}")
+        except KeyboardInterrupt as error:
+            number = getattr(error, "number", signal.SIGINT)
+            end(128 + number, f"stopped: {str(error) or endings.WORDS[number]}")
+        except SystemExit as error:  # of a user's own code: a run that ended says so
+            end(1, f"stopped: {values.one_line(error)}")
+        except Exception:
+            if number := interrupts.raised:  # what else it became on its way here
+                end(128 + number, f"stopped: {endings.WORDS[number]}")
+            processes.wait_for_last_word()
+            if not for_certain:
+                raise
+            end(1, traceback.format_exc().rstrip())
 
 
 MOST_SEEDS = 100_000

@@ -129,12 +129,12 @@ def join(coordinator: str | None, num_processes: int, process_id: int | None):
     global _place
     if _place:
         return
-    slurm_tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
+    slurm_tasks = _slurm("SLURM_STEP_NUM_TASKS", 1)
     number = num_processes or slurm_tasks
     if number == 1 and not coordinator and process_id is None:
         return
     if slurm_tasks > 1 and number == slurm_tasks and process_id is None:
-        process_id = int(os.environ["SLURM_PROCID"])
+        process_id = _slurm("SLURM_PROCID", None)
     elif not coordinator or not num_processes or process_id is None:
         raise values.UsageError(
             "several processes need all of --coordinator=host:port, --num_processes "
@@ -163,6 +163,19 @@ def join(coordinator: str | None, num_processes: int, process_id: int | None):
     _place = process_id, number, host
     if process_id:
         sys.stdout = open(os.devnull, "w")  # one speaks for all
+
+
+def _slurm(name: str, default: int | None) -> int:
+    """A number that srun has set, the default where it is not there."""
+    text = os.environ.get(name, "")
+    if text.isdecimal():
+        return int(text)
+    if text or default is None:
+        raise values.UsageError(
+            f"{name}={text} is not a number, as srun sets it; start with srun, or give "
+            "--num_processes=1"
+        )
+    return default
 
 
 def _give_up(process_id: int, number: int):
@@ -243,20 +256,13 @@ def _from_process_0(host: str, port: int, token: bytes) -> tuple[str, int, bytes
     return host, port, bytes.fromhex(token)
 
 
-def end(code: int, line: str):
-    """End the program with a line on stderr; with others, without waiting for them.
-
-    At a code other than 0 the others end too.
-    """
-    sys.stdout.flush()
-    if _lifeline and code and _lifeline.lost:  # of which this is a consequence
+def leave(*, failed: bool):
+    """Tell the others that this process ends; if it has failed, they end too."""
+    if not _lifeline:
+        return
+    if failed and _lifeline.lost:  # of which this is a consequence
         time.sleep(2 * LAST_WORD_SECONDS)
-    if _lifeline:
-        _lifeline.leave(FAILED if code else DONE)
-    print(line, file=sys.stderr, flush=True)
-    if _place:
-        os._exit(code)
-    sys.exit(code)
+    _lifeline.leave(FAILED if failed else DONE)
 
 
 def wait_for_last_word():

@@ -14,6 +14,7 @@ import inspect
 import itertools
 import math
 import pathlib
+import signal
 import traceback
 import typing
 from collections.abc import Callable
@@ -37,7 +38,11 @@ class Diverged(RunError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was asked to stop; if it has a folder, it has saved there."""
+    """A run was asked to stop by a signal; if it has a folder, it has saved there."""
+
+    def __init__(self, message: str, number: int = signal.SIGINT):
+        super().__init__(message)
+        self.number = number
 
 
 @dataclasses.dataclass(frozen=True)

@@ -581,7 +581,7 @@ def test_signals_end_the_program(number, start, tmp_path):
     wait_for(process, "update")
     process.send_signal(number)
     code, out, errors = end(process)
-    assert code == 0
+    assert code == -number  # of the signal itself: 130 or 143 in a shell
     said, stopped = errors.splitlines()
     assert said.startswith(f"{number.name}: finishing the running call")
     assert stopped.startswith("stopped: interrupted at update ")
@@ -594,8 +594,8 @@ def test_signals_end_the_program(number, start, tmp_path):
     time.sleep(0.01)
     resumed.send_signal(number)
     code, out, errors = end(resumed, seconds=5)
-    assert code in (128 + number, 0)
-    assert code == 0 or f"stopped at once by a second {number.name}" in errors
+    assert code == -number
+    assert f"stopped at once by a second {number.name}" in errors or "saved" in errors
 
 
 @pytest.mark.slow

@@ -7,13 +7,13 @@ Reads a job as JSON from standard input, writes a line of JSON.
 
 import functools
 import json
-import sys
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from rnn_research import models, runtime
+from rnn_research.benchmarks.process import read_job
 from rnn_research.benchmarks.worker import timed
 from rnn_research.engines.reversible import reconstructed
 from rnn_research.unroll import set_up, trajectory, unroll
@@ -32,7 +32,7 @@ class Job(NamedTuple):
 
 
 def main():
-    job = Job(**json.load(sys.stdin))
+    job = Job(**read_job())
     runtime.start(runtime.RunConfig(platform="cpu"), batch_size=1, hidden_size=1)
     cell = models.resolve_cell(job.cell, job.hidden_size)
     engine = models.resolve_engine(job.engine)

@@ -9,11 +9,12 @@ import os
 import pathlib
 import resource
 import statistics
-import sys
 import time
 from typing import NamedTuple
 
 import numpy as np
+
+from rnn_research.benchmarks.process import read_job
 
 
 class Job(NamedTuple):
@@ -53,7 +54,7 @@ def weights_file(cell, hidden):
 
 
 def main():
-    job = Job(**json.load(sys.stdin))
+    job = Job(**read_job())
     os.environ["KERAS_BACKEND"] = "jax"
     if job.as_ours:
         from rnn_research import runtime

@@ -143,7 +143,8 @@ def curse_of_memory(rows: list[dict], path: pathlib.Path):
                 linewidth=0.8,
                 label="closed form" if quantity == "state" else None,
             )
-        _draw_slope(panel, exact, slopes[inputs])
+        if len(exact) > 1:
+            _draw_slope(panel, exact, slopes[inputs])
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.invert_xaxis()

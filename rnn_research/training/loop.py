@@ -14,7 +14,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import config, engines, models, processes, runtime, values
+from rnn_research import (
+    config,
+    endings,
+    engines,
+    models,
+    processes,
+    runtime,
+    values,
+)
 from rnn_research.engines.base import Engine
 from rnn_research.tasks.base import Task
 from rnn_research.training import (
@@ -26,7 +34,6 @@ from rnn_research.training import (
     updates,
 )
 from rnn_research.training.checkpoints import Checkpoints
-from rnn_research.training.interrupts import Interrupts
 from rnn_research.training.standing import (
     DIVERGED,
     GOES_ON,
@@ -198,7 +205,7 @@ def train(
     seconds = {"compile": 0.0, "run": 0.0}
 
     with contextlib.ExitStack() as closing:
-        interrupts = closing.enter_context(Interrupts())
+        interrupts = closing.enter_context(endings.Interrupts())
         hold = closing.enter_context(run_folder.Hold(folder))
         hold.claim(described, machine, lambda saved: _may_differ(programs, saved))
         progress = closing.enter_context(
@@ -265,7 +272,7 @@ def train(
                 break
 
             # Save where it is time to, and stop where there is reason to.
-            stopping = active.any() and processes.highest(int(interrupts.asked))[0]
+            stopping = active.any() and processes.highest(interrupts.asked)[0]
             long_ago = (now.step - saved_at).max() >= config.checkpoint_every
             enough = stopping or not active.any() or (due.any() and long_ago)
             if folder and enough and (now.step > saved_at).any():
@@ -275,7 +282,8 @@ def train(
                 going_on = "; the same command goes on" if checkpoints.steps() else ""
                 raise values.Interrupted(
                     f"interrupted at update {int(now.step.max())}; "
-                    f"{checkpoints.last_good()}{going_on}"
+                    f"{checkpoints.last_good()}{going_on}",
+                    stopping,
                 )
             if not active.any():
                 break

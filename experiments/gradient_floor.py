@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from experiments.engine_speed import INPUT_SIZE, parse_shape
-from rnn_research import config, diagnostics, models, runtime, unroll, values
+from rnn_research import config, models, runtime, unroll, values
 from rnn_research.diagnostics import table
 from rnn_research.training import run_folder
 
@@ -63,6 +63,20 @@ def main(settings: GradientFloorConfig, run_config: runtime.RunConfig):
     print(f"tables: {folder}")
 
 
+def side_by_side(cell, params) -> jax.Array:
+    """All matrices that the state is multiplied with, [N, k N]."""
+    own = cell.matrices(cell.weights(params)) if cell.matrices else {}
+    sizes = {M.shape[-1] for M in own.values()}
+    if len(sizes) != 1 or cell.structure.jacobian != "dense":
+        raise values.UsageError(
+            f"{cell} does not multiply its state with full matrices of one size; the "
+            "floor is the time of such products"
+        )
+    (size,) = sizes
+    blocks = [one for M in own.values() for one in M.reshape(-1, size, size)]
+    return jnp.concatenate(blocks, axis=1)
+
+
 def measure(cell, length, batch, hidden, engine, rounds) -> dict:
     useful = min(runtime.useful_cores(batch, hidden), jax.local_device_count())
     devices = runtime.largest_divisor(batch, useful)
@@ -70,10 +84,7 @@ def measure(cell, length, batch, hidden, engine, rounds) -> dict:
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     params = cell.init(jax.random.key(0), INPUT_SIZE)
     x = jax.random.normal(jax.random.key(1), (length, batch, INPUT_SIZE))
-    blocks = diagnostics.recurrent_blocks(params, cell.groups(params))
-    if not blocks:
-        raise values.UsageError(f"{cell} has no recurrent weights that are square")
-    W = jnp.concatenate(blocks, axis=1)
+    W = side_by_side(cell, params)
     params, x, W = jax.device_put((params, x, W), everywhere)
 
     def shared(function):

@@ -29,8 +29,8 @@ from rnn_research import config, diagnostics, models, plotting, runtime, values
 from rnn_research.cells.base import Cell
 from rnn_research.diagnostics import table
 from rnn_research.diagnostics.horizon import FORGOTTEN
-from rnn_research.diagnostics.weights import spectral_norms
 from rnn_research.training import run, run_folder, subjects
+from rnn_research.unroll import set_up
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,9 +115,11 @@ def measure_cell(text: str, cell, length: int, settings) -> list[dict]:
         if white_noise:
             x = noise(key_x, settings.batch_size)
             params = cell.init(key_params, settings.input_size)
-            return params, diagnostics.state_loss_log_norms(cell, params, x), None
+            norms = diagnostics.state_loss_log_norms(cell, params, x)
+            matrices = diagnostics.recurrent_matrices([set_up(cell, params, x)])
+            return norms, None, matrices
         params = model.init(key_params)
-        return params, *model_norms(model, task, loss, settings, params, key_x)
+        return model_norms(model, task, loss, settings, params, key_x)
 
     @functools.partial(jax.jit, static_argnums=1)
     def jacobian(seed, lags):
@@ -133,9 +135,8 @@ def measure_cell(text: str, cell, length: int, settings) -> list[dict]:
     rows = []
     for seed in settings.all_seeds():
         own = {**labels, "seed": seed}
-        params, norms, mask = gradient(seed)
-        groups = cell.groups(params) if white_noise else model.groups(params)
-        own["log_sigma_max"] = log_sigma_max(params, groups)
+        norms, mask, matrices = gradient(seed)
+        own["log_sigma_max"] = log_sigma_max(matrices)
         rows += table.gradient_rows(norms, mask, loss=loss, **own)
         if settings.jacobian_lags and white_noise:
             lags = table.spread_lags(length, settings.jacobian_lags)
@@ -149,19 +150,22 @@ def measure_cell(text: str, cell, length: int, settings) -> list[dict]:
 
 
 def model_norms(model, task, loss: str, settings, params, key):
-    """Log norms [T + 1, B] of a model, and the mask of the batch they are of."""
+    """Log norms [T + 1, B] of a model, the mask of the batch, and its matrices."""
     norms = diagnostics.model_log_norms(
         model, params, task, key, settings.batch_size, loss=loss
     )
-    return norms, task.sample(key, settings.batch_size).mask
+    batch = task.sample(key, settings.batch_size)
+    setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
+    return norms, batch.mask, diagnostics.recurrent_matrices(setups)
 
 
-def log_sigma_max(params, groups) -> float | None:
+def log_sigma_max(matrices) -> float | None:
     """ln of the largest singular value of the one recurrent matrix, if there is one."""
-    norms = spectral_norms(params, groups)
-    if len(norms) != 1:
+    norms = diagnostics.spectral_norms(matrices)
+    each = np.concatenate([np.ravel(own) for own in norms.values()] or [[]])
+    if len(each) != 1:
         return None
-    return math.log(norms[0]) if norms[0] else -math.inf
+    return math.log(each[0]) if each[0] else -math.inf
 
 
 def measure_run(name: str, trained: run.Loaded, settings) -> list[dict]:
@@ -175,10 +179,11 @@ def measure_run(name: str, trained: run.Loaded, settings) -> list[dict]:
         )
         for weights in ("initial", "trained"):
             params = trained.params if weights == "trained" else trained.initial_params
-            sigma = log_sigma_max(params, trained.model.groups(params))
             for seed in settings.all_seeds():
+                norms, mask, matrices = measure(params, jax.random.key(seed))
                 rows += table.gradient_rows(
-                    *measure(params, jax.random.key(seed)),
+                    norms,
+                    mask,
                     label=f"{name} ({weights})",
                     cell=trained.settings["cell"],
                     weights=weights,
@@ -186,7 +191,7 @@ def measure_run(name: str, trained: run.Loaded, settings) -> list[dict]:
                     seed=seed,
                     trained_seed=trained.seed,
                     length=task.length,
-                    log_sigma_max=sigma,
+                    log_sigma_max=log_sigma_max(matrices),
                 )
     return rows
 

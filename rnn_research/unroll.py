@@ -39,6 +39,7 @@ class Recurrence:
       structure: what is known of dh'/dh.
       activations: what of h is remembered.
       gates: (h, drive) -> NamedTuple of the cell's gates, or None.
+      matrices: () -> the cell's matrices by name, or None.
       weights: what these functions have of the cell's weights, for engines that
         differentiate by themselves.
       of: (weights) -> the recurrence with others in their place.
@@ -52,6 +53,7 @@ class Recurrence:
     structure: base.Structure
     activations: base.Activations
     gates: Callable[[Tree, Tree], Tree] | None
+    matrices: Callable[[], dict[str, jax.Array]] | None
     weights: Tree
     of: Callable[[Tree], "Recurrence"]
 
@@ -209,6 +211,7 @@ def _close(cell: base.Cell, weights: tuple[Tree, Tree], has_resets) -> Recurrenc
         cell.structure,
         cell.activations,
         cell.gates and (lambda h, drive: cell.gates(w, at_start(h, drive), drive.u)),
+        cell.matrices and (lambda: cell.matrices(w)),
         weights,
         of=lambda w: _close(cell, w, has_resets),
     )

@@ -219,7 +219,7 @@ def of_matrix(W):
     model = models.build(cells.elman(size), task)
     params = model.init(jax.random.key(0))
     params = params._replace(body=params.body._replace(W_hh=jnp.asarray(W)))
-    return model, params, task, None
+    return model, params, task, task.sample(jax.random.key(1), 2)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -243,30 +243,51 @@ def test_radius_is_that_of_the_eigenvalues(seed):
 
 def test_spectral_radius_counts_above_the_limit_alone():
     term = penalties.spectral_radius(weight=2.0, limit=1.0)
-    below = of_matrix(np.diag([0.9, 0.5, -0.2]))
-    above = of_matrix(np.diag([0.5, -1.5, 0.3]))
-    assert term.value(*below) == 0
-    gradient = jax.grad(term.value, argnums=1)(*below)
-    assert not np.asarray(gradient.body.W_hh).any()
-    np.testing.assert_allclose(term.value(*above), 2 * 0.5**2, rtol=1e-9)
-    gradient = jax.grad(term.value, argnums=1)(*above).body.W_hh
-    np.testing.assert_allclose(gradient, np.diag([0, 2 * 2 * 0.5 * -1, 0]), atol=1e-9)
+    model, below, task, batch = of_matrix(np.diag([0.9, 0.5, -0.2]))
+    _, above, _, _ = of_matrix(np.diag([0.5, -1.5, 0.3]))
+
+    @jax.jit
+    def both(params):
+        return jax.value_and_grad(lambda p: term.value(model, p, task, batch))(params)
+
+    found, gradient = both(below)
+    assert found == 0 and not np.asarray(gradient.body.W_hh).any()
+    found, gradient = both(above)
+    np.testing.assert_allclose(found, 2 * 0.5**2, rtol=1e-9)
+    expected = np.diag([0, 2 * 2 * 0.5 * -1, 0])
+    np.testing.assert_allclose(gradient.body.W_hh, expected, atol=1e-9)
 
 
 def test_orthogonality_counts_gate_by_gate():
     Q = np.linalg.qr(np.random.default_rng(0).normal(size=(5, 5)))[0]
     term = penalties.orthogonality(weight=0.1)
-    assert term.value(*of_matrix(Q)) < 1e-25
-    np.testing.assert_allclose(term.value(*of_matrix(2 * Q)), 0.1 * 5 * 9, rtol=1e-10)
+    assert value(term, *of_matrix(Q)) < 1e-25
+    np.testing.assert_allclose(value(term, *of_matrix(2 * Q)), 0.1 * 5 * 9, rtol=1e-10)
     task = tasks.adding(4)
+    batch = task.sample(jax.random.key(1), 2)
     model = models.build(cells.gru(5), task)
     params = model.init(jax.random.key(0))
     gates = params._replace(
         body=params.body._replace(W_h=jnp.concatenate([Q, 2 * Q, Q], axis=1))
     )
-    np.testing.assert_allclose(
-        term.value(model, gates, task, None), 0.1 * 5 * 9, rtol=1e-10
-    )
+    found = value(term, model, gates, task, batch)
+    np.testing.assert_allclose(found, 0.1 * 5 * 9, rtol=1e-10)
+
+
+def test_penalties_are_of_what_the_state_is_multiplied_with():
+    """Not of the coordinates of a matrix that is orthogonal by construction."""
+    task = tasks.adding(4)
+    batch = task.sample(jax.random.key(1), 2)
+    model = models.build(cells.unitary(6), task)
+    params = model.init(jax.random.key(0))
+    for term in (penalties.orthogonality(), penalties.spectral_radius(limit=1.01)):
+        found, gradient = value_and_gradient(term, model, params, task, batch)
+        assert abs(found) < 1e-12
+        assert all(np.abs(g).max() < 1e-6 for g in jax.tree.leaves(gradient))
+    model = models.build(cells.slstm(6, heads=2), task)
+    params = model.init(jax.random.key(0))
+    found = value(penalties.orthogonality(), model, params, task, batch)
+    np.testing.assert_allclose(found, 4 * 2 * 3)  # R is zero: |I|^2 of each head, gate
 
 
 # ---------------------------------------------------------------------- training
@@ -378,7 +399,9 @@ def test_a_wrong_penalty_is_told(given, told):
 
 def test_a_penalty_on_what_is_not_there_is_told():
     config = dataclasses.replace(SMALL, penalties=("orthogonality",))
-    with pytest.raises(values.UsageError, match="no recurrent weights that are square"):
+    with pytest.raises(
+        values.UsageError, match="min_gru.*names no matrix that its state"
+    ):
         training.train(cells.min_gru(4), tasks.adding(8), config, quiet=True)
     config = dataclasses.replace(SMALL, penalties=("omega",))
     with pytest.raises(values.UsageError, match="has no recurrence"):

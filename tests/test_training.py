@@ -445,13 +445,6 @@ def test_what_is_watched_of_a_network_that_is_not_finite():
     assert zero["not_finite"] == 0 and set(zero["gradient_log10"]) == {None}
 
 
-def test_spectral_radii_of_gates_side_by_side():
-    W = np.concatenate([np.diag([1.0, -3.0]), np.diag([0.5, 0.2])], axis=1)
-    tree = {"W": W, "b": np.ones(2), "U": np.ones((2, 4))}
-    labels = {"W": "recurrent", "b": "recurrent", "U": "free"}
-    assert diagnostics.spectral_radii(tree, labels) == [3.0, 0.5]
-
-
 def test_vectors_are_wide_unless_told_otherwise(monkeypatch):
     flag = "--xla_cpu_prefer_vector_width"
     monkeypatch.setenv("XLA_FLAGS", "")

@@ -95,6 +95,7 @@ def antisymmetric(hidden_size, *, gated=False, epsilon=0.01, gamma=0.01, sigma_w
         project=project,
         step=step,
         transition=transition,
+        matrices=lambda w: {"M": w.M},
         gates=gates if gated else None,
         structure=base.Structure(properties=("antisymmetric",)),
         groups=groups,

@@ -67,6 +67,7 @@ def atr(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogonal()):
         initial_state=base.zeros_state(hidden_size),
         project=project,
         step=step,
+        matrices=lambda w: {"U": w.U},
         gates=gates,
         groups=groups,
     )

@@ -177,6 +177,9 @@ class Cell(values.Value):
       inverse: (w, h', u) -> h, where the step can be undone.
       transition: (w, h) -> W h, the linear map inside of `step`, called by it; what
         the properties 'orthogonal' and 'antisymmetric' are said of.
+      matrices: (w) -> {name: M [N, N] or [.., N, N]}, the square matrices that `step`
+        multiplies parts of the state with, h @ M, each gate's by itself; a vector of
+        weights as a diagonal matrix where no matrix does. Left out: none.
       perturb: (key, params) -> params, in training once a call (weight drop).
       noise: (key, (T,)) -> n with leaves [T, ...], in training for each sequence; a
         cell with noise gets (x, n) in place of x, with n None outside training.
@@ -196,6 +199,7 @@ class Cell(values.Value):
     retract: Callable[[Tree], Tree] = keep
     inverse: Callable[[Tree, Tree, Tree], Tree] | None = None
     transition: Callable[[Tree, Tree], Tree] | None = None
+    matrices: Callable[[Tree], dict[str, jax.Array]] | None = None
     perturb: Callable[[jax.Array, Tree], Tree] | None = None
     noise: Callable[[jax.Array, tuple[int, ...]], Tree] | None = None
 
@@ -286,6 +290,21 @@ def orthogonal(key, size: int, blocks: int = 1) -> jax.Array:
     make = jax.nn.initializers.orthogonal()
     keys = jax.random.split(key, blocks)
     return jnp.concatenate([make(k, (size, size)) for k in keys], axis=1)
+
+
+def columns(W: jax.Array, *names: str) -> dict[str, jax.Array]:
+    """The matrices [.., N, N] that stand side by side in W [.., N, k N], by name."""
+    return dict(zip(names, jnp.split(W, len(names), axis=-1), strict=True))
+
+
+def diagonal(w: jax.Array) -> jax.Array:
+    """diag(w) [.., N, N] of w [.., N]: what w * h multiplies h with."""
+    return w[..., None] * jnp.eye(w.shape[-1], dtype=w.dtype)
+
+
+def diagonals(rows: jax.Array, *names: str) -> dict[str, jax.Array]:
+    """`diagonal` of each row of [k, N], by name."""
+    return dict(zip(names, diagonal(rows), strict=True))
 
 
 def lecun_normal(key, input_size: int, output_size: int) -> jax.Array:

@@ -74,6 +74,7 @@ def cfn(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
         initial_state=base.zeros_state(size),
         project=project,
         step=step,
+        matrices=lambda w: base.columns(w.U, "U_theta", "U_eta"),
         gates=gates,
         groups=groups,
     )

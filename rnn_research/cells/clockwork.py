@@ -100,6 +100,7 @@ def clockwork(hidden_size, *, periods=(1, 2, 4, 8), recurrent=initializers.norma
         weights=weights,
         project=project,
         step=step,
+        matrices=lambda w: {"W_hh": w.W_hh},
         readout=readout,
         activations=base.parts("h"),
         groups=groups,

@@ -98,6 +98,7 @@ def cornn(
         initial_state=base.zeros_state(size, size, kind=OscillatorState),
         project=project,
         step=step,
+        matrices=lambda w: {"W": w.W_h[:size], "W'": w.W_h[size:]},
         readout=_positions,
         groups=groups,
     )
@@ -184,6 +185,7 @@ def unicornn(hidden_size, *, dt=0.19, alpha=30.65):
         weights=weights,
         project=project,
         step=step,
+        matrices=lambda w: {"diag(w)": base.diagonal(w.w_h)},
         readout=_positions,
         structure=base.Structure(
             jacobian=("block", 1), properties=("volume-preserving",)

@@ -28,8 +28,8 @@ def elman(
 
         h_t = f(W_hh h_{t-1} + W_xh x_t + b_h),    f = tanh or relu
 
-    residual=True adds h_{t-1} inside of f, as flax.linen.SimpleCell does: it computes
-    with W_hh + I in place of W_hh.
+    residual=True puts W_hh + I in place of W_hh, which adds h_{t-1} inside of f as
+    flax.linen.SimpleCell does.
 
     W_hh starts orthogonal or as `recurrent` says, W_xh normal of variance 1/D, b_h
     zero. It is the baseline without gates.
@@ -48,12 +48,16 @@ def elman(
             b_h=jnp.zeros(hidden_size),
         )
 
+    def weights(params):
+        if not residual:
+            return params
+        eye = jnp.eye(hidden_size, dtype=params.W_hh.dtype)
+        return params._replace(W_hh=params.W_hh + eye)
+
     def project(w, x):
         return x @ w.W_xh + w.b_h
 
     def step(w, h, u):
-        if residual:
-            u = u + h
         return f(h @ w.W_hh + u)
 
     def groups(params):
@@ -63,8 +67,10 @@ def elman(
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(hidden_size),
+        weights=weights,
         project=project,
         step=step,
+        matrices=lambda w: {"W_hh": w.W_hh},
         groups=groups,
     )
 

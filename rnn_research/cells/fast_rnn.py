@@ -78,6 +78,7 @@ def fast_rnn(
         weights=weights,
         project=project,
         step=step,
+        matrices=lambda w: {"U": w.U},
         groups=groups,
     )
 
@@ -161,6 +162,7 @@ def fast_grnn(
         weights=weights,
         project=project,
         step=step,
+        matrices=lambda w: {"U": w.U},
         gates=gates,
         groups=groups,
     )

@@ -106,6 +106,7 @@ def goru(
         project=project,
         step=step,
         transition=transition,
+        matrices=lambda w: {"Q": w.W} | base.columns(w.W_h, "W_r", "W_g"),
         gates=gates,
         structure=base.Structure(properties=("orthogonal",)),
         groups=groups,

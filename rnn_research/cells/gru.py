@@ -112,6 +112,7 @@ def gru(
         initial_state=base.zeros_state(hidden_size),
         project=project,
         step=step,
+        matrices=lambda w: base.columns(w.W_h, "W_r", "W_z", "W_n"),
         gates=gates,
         groups=lambda params: base.all_free(params)._replace(W_h="recurrent"),
     )

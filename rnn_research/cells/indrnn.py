@@ -89,6 +89,7 @@ def indrnn(
         initial_state=base.zeros_state(hidden_size),
         project=project,
         step=step,
+        matrices=lambda w: {"diag(u)": base.diagonal(w.u)},
         structure=base.Structure(jacobian="diagonal"),
         groups=groups,
         retract=retract,

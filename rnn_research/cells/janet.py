@@ -76,6 +76,7 @@ def janet(
         initial_state=base.zeros_state(size),
         project=project,
         step=step,
+        matrices=lambda w: base.columns(w.W_h, "W_f", "W_g"),
         gates=gates,
         groups=groups,
     )

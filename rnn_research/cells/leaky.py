@@ -72,6 +72,7 @@ def leaky(
         initial_state=base.zeros_state(hidden_size),
         project=project,
         step={"rate": step_rate, "current": step_current}[form],
+        matrices=lambda w: {"W_hh": w.W_hh},
         readout=readout,
         groups=groups,
     )

@@ -90,6 +90,7 @@ def lem(hidden_size, *, dt=1.0, recurrent=UNIFORM):
         initial_state=base.zeros_state(size, size, kind=LEMState),
         project=project,
         step=step,
+        matrices=lambda w: base.columns(w.W_h, "W_1", "W_2", "W_z") | {"W_y": w.W_y},
         readout=readout,
         gates=gates,
         groups=groups,

@@ -68,6 +68,7 @@ def ligru(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogonal()):
         initial_state=base.zeros_state(size),
         project=project,
         step=step,
+        matrices=lambda w: base.columns(w.W_h, "W_z", "W_n"),
         gates=gates,
         groups=groups,
     )

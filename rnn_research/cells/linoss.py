@@ -107,6 +107,10 @@ def linoss(hidden_size, *, state_size=64, discretization="im"):
             y=(w.zz * y - w.yz * z) / determinant, z=(w.yy * z - w.zy * y) / determinant
         )
 
+    def matrices(w):
+        rows = jnp.stack([w.zz, w.yz], -1), jnp.stack([w.zy, w.yy], -1)
+        return {"(z, y)": jnp.stack(rows, -2)}
+
     def groups(params):
         del params
         return LinOSSParams("recurrent", "recurrent", B="free", C="free", D="free")
@@ -119,6 +123,7 @@ def linoss(hidden_size, *, state_size=64, discretization="im"):
         project=project,
         readout=readout,
         associative=base.Associative(_element, _combine, _apply),
+        matrices=matrices,
         structure=base.Structure(("block", 1), properties, linear_map=True),
         groups=groups,
         inverse=inverse,

@@ -92,5 +92,6 @@ def lipschitz(
         weights=weights,
         project=project,
         step=step,
+        matrices=lambda w: base.columns(w.AW, "A", "W"),
         groups=groups,
     )

@@ -140,6 +140,7 @@ def lmu(hidden_size, *, order=None, theta=100.0, recurrent=NORMAL):
         weights=weights,
         project=project,
         step=step,
+        matrices=lambda w: {"A": w.A, "W_h": w.params.W_h},
         readout=readout,
         groups=groups,
     )

@@ -97,6 +97,7 @@ def lru(hidden_size, *, eigenvalues=initializers.ring()):
         project=project,
         readout=readout,
         associative=base.affine(lambda w, u: (w.decay, u.v)),
+        matrices=lambda w: {"diag(lambda)": base.diagonal(w.decay)},
         structure=base.Structure(jacobian="diagonal", linear_map=True),
         groups=groups,
     )

@@ -126,6 +126,13 @@ def lstm(
         h = o * jnp.tanh(out)
         return LSTMState(c, h @ w.W_r if cell_size else h)
 
+    def matrices(w):
+        names = ("W_i", "W_f", "W_g", "W_o")[4 - count :]
+        if not cell_size:
+            return base.columns(w.W_h, *names)
+        # h enters the gates as (o * tanh(c)) W_r: square is the product of the two.
+        return base.columns(w.W_r @ w.W_h, *(f"W_r {name}" for name in names))
+
     def readout(w, state, u):
         del w, u
         return state.h
@@ -140,6 +147,7 @@ def lstm(
         initial_state=base.zeros_state(cells, size, kind=LSTMState),
         project=project,
         step=step,
+        matrices=matrices,
         readout=readout,
         gates=gates,
         groups=groups,

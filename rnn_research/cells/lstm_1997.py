@@ -128,6 +128,7 @@ def lstm_1997(
         initial_state=base.zeros_state(size, size, blocks, blocks, kind=LSTM1997State),
         project=project,
         step=step,
+        matrices=lambda w: {"W_h": w.W_h},
         readout=readout,
         gates=gates,
         groups=lambda params: base.all_free(params)._replace(W_h="recurrent"),

@@ -69,6 +69,7 @@ def mgu(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogonal()):
         initial_state=base.zeros_state(size),
         project=project,
         step=step,
+        matrices=lambda w: base.columns(w.W_h, "W_f", "W_n"),
         gates=gates,
         groups=groups,
     )

@@ -76,6 +76,7 @@ def minimal_rnn(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogon
         initial_state=base.zeros_state(size),
         project=project,
         step=step,
+        matrices=lambda w: {"U_h": w.U_h},
         gates=gates,
         groups=groups,
     )

@@ -72,6 +72,10 @@ def multiplicative_lstm(
         c = f * state.c + i * g
         return LSTMState(c, o * jnp.tanh(c))
 
+    def matrices(w):
+        gates = base.columns(w.W_m, "W_mi", "W_mf", "W_mg", "W_mo")
+        return {"W_mh": w.W_mh} | gates
+
     def readout(w, state, u):
         del w, u
         return state.h
@@ -84,6 +88,7 @@ def multiplicative_lstm(
         initial_state=base.zeros_state(size, size, kind=LSTMState),
         project=project,
         step=step,
+        matrices=matrices,
         readout=readout,
         gates=gates,
         groups=groups,

@@ -122,6 +122,7 @@ def nru(hidden_size, *, memory_size=64, heads=4, relu=False):
         initial_state=base.zeros_state(hidden_size, memory_size, kind=NRUState),
         project=project,
         step=step,
+        matrices=lambda w: {"W_h": w.W_h[:hidden_size]},
         readout=readout,
         gates=gates,
         groups=groups,

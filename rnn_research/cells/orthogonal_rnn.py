@@ -130,6 +130,7 @@ def network(
         project=project,
         step=step,
         transition=transition,
+        matrices=lambda w: {"W": w.W},
         structure=base.Structure(
             properties=properties, linear_map=activation == "linear"
         ),

@@ -99,6 +99,7 @@ def para_gru(
         initial_state=base.zeros_state(size),
         project=_project,
         step=step,
+        matrices=lambda w: base.diagonals(w.A, "A_z", "A_r", "A_n"),
         structure=base.Structure(jacobian="diagonal"),
         gates=gates,
         groups=lambda params: ParaGRUParams(A="recurrent", B="free", b="free"),
@@ -170,6 +171,10 @@ def para_lstm(
         c = memory(f, g, state.c)
         return LSTMState(c, o * jnp.tanh(c))
 
+    def matrices(w):
+        of_h = base.diagonals(w.A, "A_f", "A_o", "A_g")
+        return of_h | base.diagonals(w.C, "C_f", "C_o")
+
     def readout(w, state, u):
         del w, u
         return state.h
@@ -179,6 +184,7 @@ def para_lstm(
         initial_state=base.zeros_state(size, size, kind=LSTMState),
         project=_project,
         step=step,
+        matrices=matrices,
         readout=readout,
         structure=base.Structure(jacobian=("block", 1)),
         gates=gates,

@@ -88,6 +88,7 @@ def ran(
         initial_state=base.zeros_state(size),
         project=project,
         step=step,
+        matrices=lambda w: base.columns(w.W_h, "W_i", "W_f"),
         readout=readout,
         gates=gates,
         groups=groups,

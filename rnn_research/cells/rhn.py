@@ -93,11 +93,15 @@ def rhn(
     def step(w, s, u):
         return micro_steps(w, s, u)[0]
 
+    def matrices(w):
+        return base.columns(w.R, *("R_H", "R_T", "R_C")[:count])
+
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(hidden_size),
         project=project,
         step=step,
+        matrices=matrices,
         gates=gates,
         groups=lambda params: RHNParams(R="recurrent", W="free", b="free"),
     )

@@ -123,6 +123,7 @@ def s4d(
         project=project,
         readout=readout,
         associative=base.affine(lambda w, u: (w.decay, u.v)),
+        matrices=lambda w: {"diag(A_bar)": base.diagonal(w.decay)},
         structure=base.Structure(jacobian="diagonal", linear_map=True),
         groups=groups,
     )

@@ -126,6 +126,7 @@ def s5(
         project=project,
         readout=readout,
         associative=base.affine(lambda w, u: (w.decay, u.v)),
+        matrices=lambda w: {"diag(lambda_bar)": base.diagonal(w.decay)},
         structure=base.Structure(jacobian="diagonal", linear_map=True),
         groups=groups,
     )

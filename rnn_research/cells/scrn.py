@@ -113,6 +113,7 @@ def scrn(
         weights=weights,
         project=project,
         step=step,
+        matrices=lambda w: {"R": w.R},
         readout=readout,
         groups=groups,
     )

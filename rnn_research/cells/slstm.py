@@ -136,6 +136,9 @@ def slstm(
         n = f * state.n + i
         return SLSTMState(o * c / n, c, n, m)
 
+    def matrices(w):
+        return {f"R_{gate}": w.R[:, :, i] for i, gate in enumerate("ifzo")}
+
     def readout(w, state, u):
         del w, u
         return state.h
@@ -145,6 +148,7 @@ def slstm(
         initial_state=initial_state,
         project=project,
         step=step,
+        matrices=matrices,
         readout=readout,
         structure=base.Structure(jacobian="dense" if heads == 1 else ("block", width)),
         gates=gates,

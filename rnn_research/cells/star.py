@@ -74,6 +74,7 @@ def star(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
         initial_state=base.zeros_state(size),
         project=project,
         step=step,
+        matrices=lambda w: {"W_h": w.W_h},
         gates=gates,
         groups=groups,
     )

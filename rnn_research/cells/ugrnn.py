@@ -66,6 +66,7 @@ def ugrnn(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
         initial_state=base.zeros_state(size),
         project=project,
         step=step,
+        matrices=lambda w: base.columns(w.W_h, "W_g", "W_c"),
         gates=gates,
         groups=groups,
     )

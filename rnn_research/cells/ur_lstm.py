@@ -83,6 +83,7 @@ def ur_lstm(
         initial_state=base.zeros_state(size, size, kind=LSTMState),
         project=project,
         step=step,
+        matrices=lambda w: base.columns(w.W_h, "W_f", "W_r", "W_u", "W_o"),
         readout=readout,
         gates=gates,
         groups=lambda params: URLSTMParams(W_h="recurrent", W_x="free", b="free"),

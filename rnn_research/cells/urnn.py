@@ -33,6 +33,10 @@ def _network(size, *, matrix, transition, **functions) -> base.Cell:
         _, _, b = w
         return orthogonal_rnn.mod_relu(transition(w, h) + u, b)
 
+    def matrices(w):
+        _, _, b = w
+        return {"W": transition(w, jnp.eye(len(b), dtype=w[1].dtype))}
+
     def readout(w, h, u):
         del w, u
         return jnp.concatenate([h.real, h.imag], axis=-1)[..., :size]
@@ -44,6 +48,7 @@ def _network(size, *, matrix, transition, **functions) -> base.Cell:
         step=step,
         readout=readout,
         transition=transition,
+        matrices=matrices,
         structure=base.Structure(properties=("orthogonal",)),
         **functions,
     )

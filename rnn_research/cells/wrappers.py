@@ -209,6 +209,7 @@ def residual(cell):
         gates=cell.gates and (lambda w, h, u: cell.gates(w.cell, h, u.u)),
         inverse=cell.inverse and (lambda w, h, u: cell.inverse(w.cell, h, u.u)),
         transition=cell.transition and (lambda w, h: cell.transition(w.cell, h)),
+        matrices=cell.matrices and (lambda w: cell.matrices(w.cell)),
         groups=groups,
         retract=lambda params: params._replace(cell=cell.retract(params.cell)),
         perturb=cell.perturb
@@ -267,6 +268,7 @@ def resettable(cell):
         associative=None,
         inverse=None,
         transition=None,
+        matrices=cell.matrices and (lambda w: cell.matrices(w.w)),
         structure=base.Structure(jacobian=cell.structure.jacobian),
     )
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research import engines, values
-from rnn_research.checks import structure
+from rnn_research.checks import products, structure
 from rnn_research.checks.report import (
     BATCH,
     DIFFERENCES,
@@ -395,4 +395,5 @@ LAWS = (
         lambda cell: cell.gates is not None,
     ),
     *structure.LAWS,
+    *products.LAWS,
 )

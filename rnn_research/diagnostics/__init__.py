@@ -30,7 +30,11 @@ from rnn_research.diagnostics.lyapunov import (
 from rnn_research.diagnostics.real_time import curse_of_memory, real_time_gradient
 from rnn_research.diagnostics.saturation import saturation, time_scales
 from rnn_research.diagnostics.truncation import truncation_bias
-from rnn_research.diagnostics.weights import recurrent_blocks, spectral_radii
+from rnn_research.diagnostics.weights import (
+    recurrent_matrices,
+    spectral_norms,
+    spectral_radii,
+)
 
 __all__ = [
     "adjoint_directions",
@@ -53,9 +57,10 @@ __all__ = [
     "product_log_singular_values",
     "real_time_gradient",
     "recurrences",
-    "recurrent_blocks",
+    "recurrent_matrices",
     "saturation",
     "spectral_log_norm",
+    "spectral_norms",
     "spectral_radii",
     "state_loss_log_norms",
     "step_jacobians",

@@ -1,50 +1,47 @@
-"""The matrices a state is multiplied with, read off the parameters."""
+"""The matrices a state is multiplied with, as cells name them."""
 
 import math
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-Tree = Any
+Matrices = dict[str, jax.Array]
 
 
-def recurrent_blocks(params: Tree, labels: Tree) -> list:
-    """The square blocks [N, N] of the matrices [N, k N] labelled 'recurrent'.
+def recurrent_matrices(setups: list) -> Matrices:
+    """The matrices [.., N, N] that the states of these recurrences are multiplied with.
 
-    A gated cell keeps the matrices of its k gates side by side. Weights of another
-    shape, such as the vector of a diagonal recurrence, are left out.
+    `Cell.matrices` by name, formed by `weights`; of several recurrences each name is
+    preceded by the number of its own, "0 W_hh". Cells that name none add none.
 
     Args:
-      labels: `groups(params)` of the cell, layer or model.
+      setups: of `recurrences`, or of `unroll.set_up` for a cell.
     """
-    found = []
-    leaves, names = jax.tree.leaves(params), jax.tree.leaves(labels)
-    for leaf, label in zip(leaves, names, strict=True):
-        if label != "recurrent" or jnp.ndim(leaf) != 2:
-            continue
-        rows, columns = leaf.shape
-        if rows > 1 and columns % rows == 0:
-            found += jnp.split(leaf, columns // rows, axis=1)
+    found = {}
+    for index, setup in enumerate(setups):
+        own = setup.recurrence.matrices
+        for name, M in (own() if own else {}).items():
+            found[name if len(setups) == 1 else f"{index} {name}"] = M
     return found
 
 
-def spectral_norms(params: Tree, labels: Tree) -> list[float]:
-    """The largest singular value of each of `recurrent_blocks`; NaN if not finite."""
-    return _of_blocks(params, labels, lambda block: np.linalg.norm(block, 2))
+def spectral_norms(matrices: Matrices) -> dict[str, np.ndarray]:
+    """The largest singular value of each matrix, [..]; NaN if it is not finite."""
+    return _of_each(matrices, lambda M: np.linalg.norm(M, 2))
 
 
-def spectral_radii(params: Tree, labels: Tree) -> list[float]:
-    """The largest |eigenvalue| of each of `recurrent_blocks`; NaN if not finite."""
-    return _of_blocks(
-        params, labels, lambda block: np.abs(np.linalg.eigvals(block)).max()
-    )
+def spectral_radii(matrices: Matrices) -> dict[str, np.ndarray]:
+    """The largest |eigenvalue| of each matrix, [..]; NaN if it is not finite."""
+    return _of_each(matrices, lambda M: np.abs(np.linalg.eigvals(M)).max())
 
 
-def _of_blocks(params: Tree, labels: Tree, measure) -> list[float]:
-    blocks = [np.asarray(block) for block in recurrent_blocks(params, labels)]
-    return [
-        float(measure(block)) if np.isfinite(block).all() else math.nan
-        for block in blocks
-    ]
+def _of_each(matrices: Matrices, measure) -> dict[str, np.ndarray]:
+    def of_one(M) -> float:
+        return float(measure(M)) if np.isfinite(M).all() else math.nan
+
+    def of_all(M) -> np.ndarray:
+        *leading, size, _ = M.shape
+        each = [of_one(one) for one in M.reshape(-1, size, size)]
+        return np.array(each).reshape(leading)
+
+    return {name: of_all(np.asarray(M)) for name, M in matrices.items()}

@@ -135,19 +135,22 @@ def spectral_radius(*, weight=1.0, limit=1.0):
 
         weight * sum over matrices of max(0, rho(W) - limit)^2
 
-    Of every square block of the weights that a cell labels recurrent, gate by gate.
-    rho(W) is taken as ||W^1024||^(1/1024) with the Frobenius norm (Gelfand's formula),
-    which is above it by at most (N cond)^(1/1024) and smooth where eigenvalues cross.
+    Of every matrix that a cell names as what its state is multiplied with, gate by
+    gate and formed from the parameters (`Cell.matrices`). rho(W) is taken as
+    ||W^1024||^(1/1024) with the Frobenius norm (Gelfand's formula), which is above it
+    by at most (N cond)^(1/1024) and smooth where eigenvalues cross.
     """
     _check_weight(weight)
     if limit <= 0:
         raise values.UsageError(f"limit must be greater than 0, not {limit}")
 
     def value(model, params, task, batch):
-        del task, batch
-        blocks = _blocks(model, params, "spectral_radius")
-        excess = [jnp.maximum(0.0, gelfand_radius(W) - limit) for W in blocks]
-        return weight * sum(each**2 for each in excess)
+        del task
+
+        def term(W):
+            return jnp.maximum(0.0, gelfand_radius(W) - limit) ** 2
+
+        return weight * _over_matrices(term, model, params, batch, "spectral_radius")
 
     return Penalty(value)
 
@@ -159,7 +162,7 @@ def gelfand_radius(W: jax.Array) -> jax.Array:
     """||W^m||^(1/m), m = 1024, by repeated squaring with the scale carried as a log."""
     log = 0.0
     for index in range(DOUBLINGS + 1):
-        squared = jnp.sum(jnp.abs(W) ** 2)
+        squared = _squared_norm(W)
         size = jnp.sqrt(jnp.where(squared == 0, 1.0, squared))
         W = W / size
         log = 2 * log + jnp.log(size)
@@ -172,16 +175,19 @@ def gelfand_radius(W: jax.Array) -> jax.Array:
 def orthogonality(*, weight=1.0):
     """Keep recurrent matrices near orthogonal ones: weight * sum ||W^T W - I||_F^2.
 
-    Of every square block of the weights that a cell labels recurrent, gate by gate
-    (Vorontsov et al. 2017, arXiv 1702.00071).
+    Of every matrix that a cell names as what its state is multiplied with, gate by
+    gate and formed from the parameters (Vorontsov et al. 2017, arXiv 1702.00071). Zero
+    for a cell whose matrix is orthogonal by construction.
     """
     _check_weight(weight)
 
     def value(model, params, task, batch):
-        del task, batch
-        blocks = _blocks(model, params, "orthogonality")
-        gaps = [W.conj().T @ W - jnp.eye(W.shape[0]) for W in blocks]
-        return weight * sum(jnp.sum(jnp.abs(gap) ** 2) for gap in gaps)
+        del task
+
+        def term(W):
+            return _squared_norm(W.conj().T @ W - jnp.eye(len(W), dtype=W.dtype))
+
+        return weight * _over_matrices(term, model, params, batch, "orthogonality")
 
     return Penalty(value)
 
@@ -215,10 +221,18 @@ def _recurrences(model, params, batch, name: str) -> list:
     return setups
 
 
-def _blocks(model, params, name: str) -> list:
-    blocks = diagnostics.recurrent_blocks(params, model.groups(params))
-    if not blocks:
+def _over_matrices(term, model, params, batch, name: str) -> jax.Array:
+    """The sum of term(W) over all [N, N] that the states are multiplied with."""
+    setups = _recurrences(model, params, batch, name)
+    matrices = diagnostics.recurrent_matrices(setups)
+    if not matrices:
         raise values.UsageError(
-            f"penalty {name}: {model} has no recurrent weights that are square matrices"
+            f"penalty {name}: {model} names no matrix that its state is multiplied "
+            "with; a cell of your own names them by Cell(matrices=lambda w: {'W': w.W})"
         )
-    return blocks
+    each = [W.reshape(-1, *W.shape[-2:]) for W in matrices.values()]
+    return sum(jnp.sum(jax.vmap(term)(W)) for W in each)
+
+
+def _squared_norm(W: jax.Array) -> jax.Array:
+    return jnp.sum(W.real**2 + W.imag**2)

@@ -38,14 +38,13 @@ class Watch:
         of its range; only of cells that give gates.
       beyond: the share of the numbers of each part of the state with |h| > 0.99: of a
         part that is bounded by 1 how much is saturated, of others a size.
-      spectral_radius: the largest of the recurrent matrices, gate by gate; only where
-        there are square ones.
+      spectral_radius: the largest of the matrices that the states of all recurrences
+        are multiplied with, gate by gate; only where their cells name some.
       parameter_log10: log10 ||dL/dtheta|| of every parameter array by name, of those
         that are finite; None for the log of zero.
     """
 
     def __init__(self, model, task):
-        self._labels = model.groups
         self._lags = table.spread_lags(max(1, task.length - 1), LAGS)
         count = sequences(task.length)
 
@@ -56,14 +55,17 @@ class Watch:
             setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
             of_parameters = diagnostics.parameter_log_norms(model, params, task, batch)
             shares = jax.tree.map(jnp.nanmean, saturation_of(setups[-1]))
-            return norms, batch.mask, shares, of_parameters
+            matrices = diagnostics.recurrent_matrices(setups)
+            return norms, batch.mask, shares, of_parameters, matrices
 
         self._measure = measure
 
     def measure(self, params: Tree, seed: int, step: int) -> dict:
         """Of one run's parameters at a step."""
         key = jax.random.fold_in(jax.random.key(seed), step)
-        norms, mask, shares, of_parameters = jax.device_get(self._measure(params, key))
+        norms, mask, shares, of_parameters, matrices = jax.device_get(
+            self._measure(params, key)
+        )
         finite = table.is_finite(norms)
         by_lag = table.by_lag(norms[1:], mask)[:, finite]
         middle = table.median(by_lag) / table.LOG_10
@@ -87,9 +89,10 @@ class Watch:
         if usable.size:
             horizon = diagnostics.memory_horizon(usable, samples=1).lag
             found["horizon"] = _number(horizon)
-        radii = diagnostics.spectral_radii(params, self._labels(params))
+        radii = diagnostics.spectral_radii(matrices)
         if radii:
-            found["spectral_radius"] = _number(np.max(radii))
+            largest = np.max([np.max(each) for each in radii.values()])
+            found["spectral_radius"] = _number(largest)
         return found
 
 

@@ -78,7 +78,7 @@ def measure(model, task, params, seed: int, labels: dict, settings) -> list[dict
 
     def loss(params):
         outputs = model.outputs(params, batch.inputs, call)
-        return task.score(outputs, batch)["loss"]
+        return task.loss(outputs, batch)
 
     groups = model.groups(params)
     found = diagnostics.hessian_eigenvalues(loss, params, groups, count=settings.count)

@@ -87,23 +87,22 @@ def measure(cell, length, batch, hidden, engine, rounds) -> dict:
     W = side_by_side(cell, params)
     params, x, W = jax.device_put((params, x, W), everywhere)
 
-    def shared(function):
-        """A program that does function(x of a shard) on every device."""
+    def mean(function):
+        """The mean over devices of function(params, x of a shard)."""
 
-        @functools.partial(jax.jit, compiler_options=runtime.compiler_options())
-        def program(params, x):
+        def over_all(params, x):
             parts = x.reshape(length, devices, -1, INPUT_SIZE).swapaxes(0, 1)
-            return runtime.mean_over_shards(
-                functools.partial(function, params), mesh, parts
-            )
+            own = runtime.copies(params, mesh)
+            return jnp.mean(runtime.over_shards(function, mesh, own, parts), axis=0)
 
-        return program
+        return over_all
 
     def loss(params, x):
         return jnp.mean(unroll(cell, params, x, engine=engine).outputs[-1] ** 2)
 
-    forward, gradient = shared(loss), shared(jax.grad(loss))
-    floor = shared(products)
+    program = functools.partial(jax.jit, compiler_options=runtime.compiler_options())
+    forward, gradient = program(mean(loss)), program(jax.grad(mean(loss)))
+    floor = program(mean(products))
     times = in_turn(
         [
             lambda: floor(W, x),

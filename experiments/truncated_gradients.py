@@ -93,7 +93,7 @@ def measure(label: str, model, task, params, settings) -> list[dict]:
         def loss(params, engine):
             call = Call(mask=batch.mask, engine=engine)
             outputs = model.outputs(params, batch.inputs, call)
-            return task.score(outputs, batch)["loss"]
+            return task.loss(outputs, batch)
 
         return diagnostics.truncation_bias(
             loss, params, windows, stride=settings.stride

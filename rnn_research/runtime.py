@@ -257,19 +257,44 @@ def each_run(function, mesh: jax.sharding.Mesh, *arguments):
     return jax.vmap(function)(*arguments)
 
 
-def mean_over_shards(function, mesh: jax.sharding.Mesh, *arguments):
-    """The mean over shards of function(*arguments of the shard), a shard a device.
+def copies(tree, mesh: jax.sharding.Mesh):
+    """[shards, ...]: a copy for each shard of what they share, such as parameters.
+
+    Their gradient is then summed over the shards once, behind the loop over time; of
+    parameters that a loop shares, XLA would sum it at every step.
+    """
+    shards = mesh.shape["batch"]
+    return jax.tree.map(
+        lambda leaf: jnp.broadcast_to(leaf, (shards, *jnp.shape(leaf))), tree
+    )
+
+
+def over_shards(function, mesh: jax.sharding.Mesh, *arguments):
+    """function(*arguments of the shard) for every shard, a shard a device.
 
     Args:
-      function: returns a tree of arrays; what it closes over is on all devices.
+      function: returns a tree of arrays.
       arguments: trees whose leaves are [shards, ...].
+
+    Returns:
+      The tree with leaves [shards, ...].
     """
     if mesh.shape["batch"] == 1:  # a vmap of one is up to 20 % slower on CPU
-        return function(*jax.tree.map(lambda leaf: leaf[0], arguments))
+        one = function(*jax.tree.map(lambda leaf: leaf[0], arguments))
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], one)
     split = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("batch"))
     arguments = jax.lax.with_sharding_constraint(arguments, split)
-    each = jax.vmap(function, spmd_axis_name="batch")(*arguments)
-    return jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), each)
+    return jax.vmap(function, spmd_axis_name="batch")(*arguments)
+
+
+def in_a_row(tree, axis: int):
+    """Leaves [shards, ...] put together along `axis`, in the order of the shards."""
+
+    def join(leaf):
+        moved = jnp.moveaxis(leaf, 0, axis)
+        return moved.reshape(*moved.shape[:axis], -1, *moved.shape[axis + 2 :])
+
+    return jax.tree.map(join, tree)
 
 
 def describe(mesh: jax.sharding.Mesh) -> dict:

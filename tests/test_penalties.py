@@ -24,8 +24,13 @@ def value(term, model, params, task, batch):
 
 
 def value_and_gradient(term, model, params, task, batch):
-    def function(params):
+    def value(params):
         return term.value(model, params, task, batch)
+
+    def function(params):
+        if term.skips_batches:
+            return penalties.zero_unless_finite(value, params)
+        return value(params)
 
     return jax.jit(jax.value_and_grad(function))(params)
 

@@ -107,13 +107,15 @@ def _measure_jax(job, cell, weights, hidden, x):
 
     @functools.partial(jax.jit, compiler_options=options)
     def gradient(params, x):
-        def one(part):
-            return jax.value_and_grad(built.loss)(params, part)
-
         if devices == 1:
-            return one(x)
+            return jax.value_and_grad(built.loss)(params, x)
         parts = x.reshape(x.shape[0], devices, -1, x.shape[-1]).swapaxes(0, 1)
-        return runtime.mean_over_shards(one, mesh, parts)
+
+        def mean(params):
+            own = runtime.copies(params, mesh)
+            return jnp.mean(runtime.over_shards(built.loss, mesh, own, parts))
+
+        return jax.value_and_grad(mean)(params)
 
     params, x = jax.tree.map(
         lambda leaf: jnp.asarray(leaf, job.precision), (built.params, x)

@@ -18,6 +18,7 @@ from rnn_research import engines, values
 from rnn_research.cells.base import check_option
 from rnn_research.diagnostics.vectors import (
     check_remembered,
+    global_norm,
     norm,
     precise,
     remembered_step,
@@ -261,7 +262,7 @@ def task_gradients(model, params: Tree, task, batch) -> list[tuple]:
     def loss(shifts):
         call = Call(mask=batch.mask, engine=_shifting(shifts))
         outputs = model.outputs(params, batch.inputs, call)
-        return task.score(outputs, batch)["loss"]
+        return task.loss(outputs, batch)
 
     return jax.grad(loss)([jax.tree.map(jnp.zeros_like, own) for _, own in taps])
 
@@ -278,14 +279,14 @@ def parameter_log_norms(model, params: Tree, task, batch) -> dict[str, jax.Array
 
     def loss(params):
         outputs = model.outputs(params, batch.inputs, Call(mask=batch.mask))
-        return task.score(outputs, batch)["loss"]
+        return task.loss(outputs, batch)
 
     value, pull = jax.vjp(loss, params)
     scale = jnp.asarray(2.0 ** (jnp.finfo(value.dtype).maxexp * 3 // 4), value.dtype)
     plain, scaled = (pull(factor)[0] for factor in (jnp.ones_like(value), scale))
 
     def log_norm(leaf, larger):
-        size, larger_size = (norm([each[None]])[0] for each in (leaf, larger))
+        size, larger_size = global_norm(leaf), global_norm(larger)
         is_small = (size < 1 / scale) & jnp.isfinite(larger_size)
         return jnp.where(is_small, jnp.log(larger_size) - jnp.log(scale), jnp.log(size))
 

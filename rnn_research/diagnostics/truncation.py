@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from rnn_research import engines
-from rnn_research.diagnostics.vectors import precise
+from rnn_research.diagnostics.vectors import global_norm, precise
 
 Tree = Any
 
@@ -41,13 +41,16 @@ def truncation_bias(
     def gradient(engine):
         return jax.grad(loss)(params, engine)
 
-    full = gradient(engines.auto())
-    length = optax.tree.norm(full)
+    def direction(gradient):
+        length = global_norm(gradient)
+        divisor = jnp.where(length > 0, length, 1)
+        return length, jax.tree.map(lambda leaf: leaf / divisor, gradient)
+
+    full_length, full = direction(gradient(engines.auto()))
     cosines, ratios = [], []
     for window in windows:
-        own = gradient(engines.truncated(window=window, stride=stride))
-        norm = optax.tree.norm(own)
-        product = optax.tree.vdot(own, full)
-        cosines.append(product / jnp.where(norm > 0, norm * length, 1))
-        ratios.append(norm / length)
+        truncated = engines.truncated(window=window, stride=stride)
+        length, own = direction(gradient(truncated))
+        cosines.append(optax.tree.vdot(own, full))
+        ratios.append(length / full_length)
     return TruncationBias(jnp.array(cosines), jnp.array(ratios))

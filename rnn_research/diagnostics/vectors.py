@@ -106,15 +106,23 @@ def real_vector(tree: Tree):
 
 
 def norm(leaves) -> jax.Array:
-    """The norm over all leaves [B, ...] for each sequence, safe from underflow."""
+    """The norm over all leaves [B, ...] for each sequence.
 
-    def flat(leaf):
-        return jnp.abs(leaf).reshape(leaf.shape[0], -1)
+    The largest number is taken out first, so that no square overflows or underflows.
+    Can be differentiated; at zero the gradient is zero.
+    """
+    entries = [jnp.abs(leaf).reshape(leaf.shape[0], -1) for leaf in leaves]
+    tops = [jnp.max(each, axis=1, initial=0) for each in entries]
+    largest = jax.lax.stop_gradient(functools.reduce(jnp.maximum, tops))
+    scale = jnp.where((largest > 0) & jnp.isfinite(largest), largest, 1)
+    squares = sum(jnp.sum((each / scale[:, None]) ** 2, axis=1) for each in entries)
+    there = squares != 0  # also where it is NaN
+    return scale * jnp.where(there, jnp.sqrt(jnp.where(there, squares, 1)), 0)
 
-    entries = jnp.concatenate([flat(leaf) for leaf in leaves], axis=1)
-    largest = jnp.max(entries, axis=1)
-    divisor = jnp.where(largest > 0, largest, 1)
-    return largest * jnp.sqrt(jnp.sum((entries / divisor[:, None]) ** 2, axis=1))
+
+def global_norm(tree: Tree) -> jax.Array:
+    """The norm over all numbers of all leaves, as `norm` takes it."""
+    return norm([leaf[None] for leaf in jax.tree.leaves(tree)])[0]
 
 
 # ------------------------------------------- matrices beyond the range of any type

@@ -1,6 +1,7 @@
 """The task contract: a pure sampler, an exact baseline, a score.
 
     sample(key, batch_size) -> Batch      the same key gives the same batch, anywhere
+    score(outputs, Batch) -> metrics      of the whole batch, on whatever devices it is
 
 Each sequence is made from its own key, so a batch does not depend on how it is
 divided over devices, and a run whose keys are a function of (seed, step) never
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from rnn_research import values
 
@@ -32,14 +34,26 @@ class Batch(NamedTuple):
     mask: jax.Array | None  # [T, B]
 
 
+class Mean(NamedTuple):
+    """A metric as total / count, which add up over batches.
+
+    A loss per token of sequences of different lengths is the sum over all tokens over
+    their number, not the mean of the batches' means.
+    """
+
+    total: jax.Array
+    count: jax.Array
+
+
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Task(values.Value):
     """A synthetic task as a record of pure functions and exact numbers.
 
     Attributes:
       example: (key) -> Example.
-      score: (outputs, Batch) -> dict of scalars, each a mean over the batch;
-        'loss' is what training minimises.
+      score: (outputs, Batch) -> dict of metrics; 'loss' is what training minimises. A
+        scalar counts as a mean over the sequences of the batch, a `Mean` as total and
+        count.
       head: 'step', outputs [T, B, O], or 'last', outputs [B, O].
       length: T, the number of steps of the inputs.
       input_size: D.
@@ -71,8 +85,79 @@ class Task(values.Value):
 
     def batch(self, keys: jax.Array) -> Batch:
         """The batch whose sequences come from `keys` [B]."""
-        out_axes = Example(inputs=1, targets=1 if self.head == "step" else 0, mask=1)
+        out_axes = Example(inputs=1, targets=self.outputs_axis, mask=1)
         return Batch(*jax.vmap(self.example, out_axes=out_axes)(keys))
+
+    def totals(self, outputs: jax.Array, batch: Batch) -> dict[str, Mean]:
+        """What `score` says, in numbers that add up over batches; see `add`.
+
+        Raises:
+          values.UsageError: there is no loss, or a metric is no real number.
+        """
+        scores = self.score(outputs, batch)
+        if not isinstance(scores, dict) or "loss" not in scores:
+            raise values.UsageError(
+                f"{self}: score must return a dict with 'loss', the number to minimise"
+            )
+        return as_totals(scores)
+
+    def loss(self, outputs: jax.Array, batch: Batch) -> jax.Array:
+        """The loss alone, a scalar of at least 32 bits."""
+        return means(self.totals(outputs, batch))["loss"]
+
+    def in_batch_order(self, shards: Batch, in_a_row: Callable) -> Batch:
+        """The batch of shards [S, ...], put together by in_a_row(leaves, axis)."""
+        return Batch(
+            inputs=in_a_row(shards.inputs, 1),
+            targets=in_a_row(shards.targets, self.outputs_axis),
+            mask=in_a_row(shards.mask, 1),
+        )
+
+    @property
+    def outputs_axis(self) -> int:
+        """The axis of the outputs and targets along which sequences lie."""
+        return 1 if self.head == "step" else 0
+
+
+# ---------------------------------------------------------------- metrics that add up
+
+
+def as_totals(scores: dict) -> dict[str, Mean]:
+    """Metrics of a batch as `Mean`s of at least 32 bits, a scalar with a count of 1."""
+    return {name: _as_total(name, value) for name, value in scores.items()}
+
+
+def _as_total(name: str, value) -> Mean:
+    parts = value if isinstance(value, Mean) else Mean(value, jnp.ones(()))
+    for part in parts:
+        if jnp.shape(part) != () or not _is_real(part):
+            raise values.UsageError(
+                f"metric {name!r} is {jnp.result_type(part)}{list(jnp.shape(part))}; a "
+                "task's score must give real numbers, such as jnp.mean(...), or "
+                "tasks.base.Mean(total, count)"
+            )
+    return Mean(*map(_wide, parts))
+
+
+def _is_real(value) -> bool:
+    kinds = jnp.bool_, jnp.integer, jnp.floating
+    return any(jnp.issubdtype(jnp.result_type(value), kind) for kind in kinds)
+
+
+def _wide(value) -> jax.Array:
+    """As a float of at least 32 bits."""
+    value = jnp.asarray(value)
+    return value.astype(jnp.promote_types(value.dtype, jnp.zeros(()).dtype))
+
+
+def add(one: dict[str, Mean], other: dict[str, Mean]) -> dict[str, Mean]:
+    """The metrics of both batches together; of scalars, of batches of one size."""
+    return jax.tree.map(jnp.add, one, other)
+
+
+def means(totals: dict[str, Mean]) -> dict[str, jax.Array]:
+    """total / count of each; NaN where nothing was counted."""
+    return {name: each.total / each.count for name, each in totals.items()}
 
 
 task: Any = values.factory

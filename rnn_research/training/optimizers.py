@@ -14,6 +14,7 @@ import optax
 
 from rnn_research import values
 from rnn_research.cells.base import check_between, check_size
+from rnn_research.diagnostics.vectors import global_norm
 
 OPTIMIZERS = ["adam", "rmsprop", "sgd"]
 SCHEDULES = ["constant", "cosine", "exponential", "linear"]
@@ -111,6 +112,28 @@ def resolve(text: str, kind: str, names: list[str]):
     return values.resolve(text, kind, (there,), returns=returns)
 
 
+def clip_by_global_norm(limit: float) -> optax.GradientTransformation:
+    """Scale gradients that are longer to this norm, also where the norm overflows."""
+
+    def update(updates, params=None):
+        del params
+        leaves = jax.tree.leaves(updates)
+        largest = jnp.stack(
+            [jnp.max(jnp.abs(leaf), initial=1) for leaf in leaves]
+        ).max()
+        within = jax.tree.map(lambda leaf: leaf / largest, updates)
+        length = global_norm(within)
+        return jax.tree.map(
+            lambda plain, scaled: jnp.where(
+                length > limit / largest, scaled / length * limit, plain
+            ),
+            updates,
+            within,
+        )
+
+    return optax.stateless(update)
+
+
 def build(
     optimizer: Optimizer,
     schedule: Schedule,
@@ -151,7 +174,7 @@ def build(
     if clip_value:
         parts.append(optax.clip(clip_value))
     if grad_clip:
-        parts.append(optax.clip_by_global_norm(grad_clip))
+        parts.append(clip_by_global_norm(grad_clip))
     parts.append(optimizer.transform)
     if weight_decay:
         decayed = jax.tree.map(lambda label: label == "free", labels)

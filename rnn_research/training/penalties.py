@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from rnn_research import diagnostics, values
 from rnn_research.cells.base import check_size
 from rnn_research.diagnostics.gradients import forward
-from rnn_research.diagnostics.vectors import norm, remembered_step
+from rnn_research.diagnostics.vectors import global_norm, norm, remembered_step
 
 Tree = Any
 __all__ = ["flossing", "omega", "orthogonality", "spectral_radius"]
@@ -26,10 +26,14 @@ class Penalty(values.Value):
     """A term of the loss.
 
     Attributes:
-      value: (model, params, task, Batch) -> scalar, its weight included.
+      value: (model, params, task, Batch) -> scalar, its weight included: a mean over
+        the sequences, of which each device may be given its share, or a function of the
+        weights alone.
+      skips_batches: nothing is added for a batch whose value or gradient is not finite.
     """
 
     value: Callable[[Any, Tree, Any, Any], jax.Array]
+    skips_batches: bool = False
 
 
 penalty = values.factory
@@ -74,11 +78,7 @@ def _omega(recurrence, states, inputs, directions) -> jax.Array:
         step = remembered_step(recurrence, h)
         _, pull = jax.vjp(lambda v: step(v, drive), recurrence.activations.read(h))
         there = norm(jax.tree.leaves(direction)) > 0
-        squared = sum(
-            jnp.sum(jnp.abs(leaf) ** 2, axis=tuple(range(1, leaf.ndim)))
-            for leaf in jax.tree.leaves(pull(direction)[0])
-        )
-        ratio = jnp.sqrt(jnp.where(squared > 0, squared, 1.0)) * (squared > 0)
+        ratio = norm(jax.tree.leaves(pull(direction)[0]))
         return jnp.mean(jnp.where(there, (ratio - 1) ** 2, 0.0))
 
     return jnp.sum(jax.vmap(deviation)(states, inputs, directions))
@@ -102,19 +102,17 @@ def flossing(*, weight=1.0, count=1):
     check_size(count=count)
 
     def value(model, params, task, batch):
-        def squares(params):
-            setups = _recurrences(model, params, batch, "flossing")
-            found = [diagnostics.exponents_of(setup, count=count) for setup in setups]
-            return weight * sum(
-                jnp.mean(jnp.sum(each.exponents**2, axis=1)) for each in found
-            )
+        del task
+        setups = _recurrences(model, params, batch, "flossing")
+        found = [diagnostics.exponents_of(setup, count=count) for setup in setups]
+        return weight * sum(
+            jnp.mean(jnp.sum(each.exponents**2, axis=1)) for each in found
+        )
 
-        return _zero_unless_finite(squares, params)
-
-    return Penalty(value)
+    return Penalty(value, skips_batches=True)
 
 
-def _zero_unless_finite(function, params: Tree) -> jax.Array:
+def zero_unless_finite(function: Callable[[Tree], jax.Array], params: Tree):
     """function(params) with its gradient, or 0 with none where one is not finite."""
     value, gradient = jax.value_and_grad(function)(params)
     finite = jnp.isfinite(value)
@@ -162,13 +160,13 @@ def gelfand_radius(W: jax.Array) -> jax.Array:
     """||W^m||^(1/m), m = 1024, by repeated squaring with the scale carried as a log."""
     log = 0.0
     for index in range(DOUBLINGS + 1):
-        squared = _squared_norm(W)
-        size = jnp.sqrt(jnp.where(squared == 0, 1.0, squared))
+        found = global_norm(W)
+        size = jnp.where(found == 0, 1, found)
         W = W / size
         log = 2 * log + jnp.log(size)
         if index < DOUBLINGS:
             W = W @ W
-    return jnp.where(squared == 0, 0.0, jnp.exp(log / 2**DOUBLINGS))
+    return jnp.where(found == 0, 0.0, jnp.exp(log / 2**DOUBLINGS))
 
 
 @penalty

@@ -128,7 +128,10 @@ class Standing:
         if self._config.skips_nan:
             return f"none of the {updates.GIVE_UP} updates up to {step} was finite"
         loss, norm = float(now.loss[index]), float(now.grad_norm[index])
-        return f"update {step + 1} has loss {loss:.4g} and gradient norm {norm:.4g}"
+        text = f"update {step + 1} has loss {loss:.4g} and gradient norm {norm:.4g}"
+        if math.isfinite(loss) and math.isfinite(norm):
+            text += " and gives weights or an optimizer's state that are not finite"
+        return text
 
 
 def finite_or_none(number) -> float | None:

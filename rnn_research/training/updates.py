@@ -2,10 +2,12 @@
 
 A run is a seed and a learning rate; all runs are trained by one program. The batch of
 an update is a function of (seed, step), made on the device inside the compiled call,
-each device its own share. A run stops by itself at a loss or gradient that is not
-finite, before that update is applied, or drops the update and goes on.
+each device its own share. Devices compute outputs, the score is of the whole batch. A
+run stops by itself at an update that is not finite, before that is applied, or drops
+the update and goes on.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -18,8 +20,10 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from rnn_research import runtime
 from rnn_research.cells.base import Keys
+from rnn_research.diagnostics.vectors import global_norm
 from rnn_research.engines.base import solver_scores
 from rnn_research.layers import Call
+from rnn_research.tasks.base import Mean, add, as_totals, means
 from rnn_research.training import optimizers, penalties
 
 Tree = Any
@@ -41,7 +45,7 @@ class State(NamedTuple):
     step: jax.Array  # updates made or dropped
     loss: jax.Array  # of the last update
     grad_norm: jax.Array  # of the last update, of what is trained, before clipping
-    finite: jax.Array  # whether these two are
+    finite: jax.Array  # whether loss, gradient and what the update gave are
     loss_sum: jax.Array  # over the updates made since the last evaluation
     made: jax.Array  # their number
     largest_grad_norm: jax.Array  # among them and those dropped
@@ -83,6 +87,21 @@ class Programs(NamedTuple):
     announcement: str
 
 
+def is_finite(tree: Tree):
+    """Whether every number is finite."""
+    leaves = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]
+    return functools.reduce(jnp.logical_and, leaves, jnp.array(True))
+
+
+def stays_finite(new: Tree, old: Tree):
+    """Whether every number is finite that was so before."""
+    lost = jnp.array(False)
+    for after, before in zip(*map(jax.tree.leaves, (new, old)), strict=True):
+        if jnp.issubdtype(after.dtype, jnp.inexact):
+            lost |= (jnp.isfinite(before) & ~jnp.isfinite(after)).any()
+    return ~lost
+
+
 def build(model, task, config, engine) -> Programs:
     """The programs that train `model` on `task` for all runs of `config`."""
     number_type = jnp.zeros(()).dtype
@@ -117,25 +136,49 @@ def build(model, task, config, engine) -> Programs:
             labels=labels,
         )
 
-    def penalty_of(params, batch):
-        return sum(term.value(model, params, task, batch) for term in terms)
-
-    def shard_scores(params, batch, noise: Keys | None):
-        call = Call(mask=batch.mask, key=noise, engine=engine)
-        context = model.initial_context(params, batch.inputs.shape[1:2])
-        applied = model.apply(params, batch.inputs, context, call)
-        return task.score(applied.outputs, batch) | solver_scores(applied.records)
-
-    def over_shards(function, key):
-        """The mean over shards of function(keys of the shard, Keys of its noise)."""
+    def batch_of(key):
+        """A batch and the Keys of its noise, [shards, ...]."""
         size = config.batch_size
-        keys = jax.random.split(key, size)
+        keys = jax.random.split(key, size).reshape(shards, -1)
         noise = jax.random.split(jax.random.fold_in(key, size), size + 1)
         shared = jnp.broadcast_to(noise[0], (shards,))
         each = noise[1:].reshape(shards, -1)
-        return runtime.mean_over_shards(
-            function, mesh, keys.reshape(shards, -1), Keys(shared, each)
-        )
+        return runtime.over_shards(task.batch, mesh, keys), Keys(shared, each)
+
+    def totals_of(params, batches, noise: Keys | None) -> dict[str, Mean]:
+        """The scores of the whole batch."""
+
+        def outputs_of(params, batch, noise):
+            call = Call(mask=batch.mask, key=noise, engine=engine)
+            context = model.initial_context(params, batch.inputs.shape[1:2])
+            applied = model.apply(params, batch.inputs, context, call)
+            return applied.outputs, solver_scores(applied.records)
+
+        own = runtime.copies(params, mesh)
+        outputs, solved = runtime.over_shards(outputs_of, mesh, own, batches, noise)
+        outputs = runtime.in_a_row(outputs, task.outputs_axis)
+        batch = task.in_batch_order(batches, runtime.in_a_row)
+        solved = {name: jnp.mean(shares) for name, shares in solved.items()}
+        return task.totals(outputs, batch) | as_totals(solved)
+
+    def penalty_of(params, batches):
+        def value(term):
+            def mean(params):
+                own = runtime.copies(params, mesh)
+                return jnp.mean(
+                    runtime.over_shards(
+                        lambda params, batch: term.value(model, params, task, batch),
+                        mesh,
+                        own,
+                        batches,
+                    )
+                )
+
+            if term.skips_batches:
+                return penalties.zero_unless_finite(mean, params)
+            return mean(params)
+
+        return sum(map(value, terms))
 
     def init_one(run: Runs) -> State:
         params = model.init(keys_of(run)[0])
@@ -155,41 +198,39 @@ def build(model, task, config, engine) -> Programs:
         )
 
     def one_update(run: Runs, state: State) -> State:
-        def objective(params, keys, noise):
-            batch = task.batch(keys)
-            scores = shard_scores(params, batch, noise)
+        batches, noise = batch_of(jax.random.fold_in(keys_of(run)[1], state.step))
+
+        def objective(params):
+            loss = means(totals_of(params, batches, noise))["loss"]
             if not terms:
-                return scores["loss"], scores
+                return loss, loss
             if not config.penalty_steps:
-                return scores["loss"] + penalty_of(params, batch), scores
+                return loss + penalty_of(params, batches), loss
             added = jax.lax.cond(
                 state.step < config.penalty_steps,
-                lambda: penalty_of(params, batch),
+                lambda: penalty_of(params, batches),
                 lambda: jnp.zeros(()),
             )
-            return scores["loss"] + added, scores
+            return loss + added, loss
 
-        def gradient(keys, noise):
-            return jax.grad(objective, has_aux=True)(state.params, keys, noise)
-
-        key = jax.random.fold_in(keys_of(run)[1], state.step)
-        grads, scores = over_shards(gradient, key)
+        grads, loss = jax.grad(objective, has_aux=True)(state.params)
         grads = jax.tree.map(
             lambda leaf, label: jnp.zeros_like(leaf) if label == "fixed" else leaf,
             grads,
             labels,
         )
-        grad_norm = optax.tree.norm(grads)
         updates, opt_state = optimizer_of(run).update(
             grads, state.opt_state, state.params
         )
         params = model.retract(optax.apply_updates(state.params, updates))
-        finite = jnp.isfinite(scores["loss"]) & jnp.isfinite(grad_norm)
+        finite = jnp.isfinite(loss) & is_finite(grads)
+        finite &= stays_finite((params, opt_state), (state.params, state.opt_state))
         params, opt_state = jax.tree.map(
             lambda new, old: jnp.where(finite, new, old),
             (params, opt_state),
             (state.params, state.opt_state),
         )
+        grad_norm = global_norm(grads)
         just_evaluated = state.step % config.eval_every == 0
         loss_sum = jnp.where(just_evaluated, 0, state.loss_sum)
         made = jnp.where(just_evaluated, 0, state.made)
@@ -198,10 +239,10 @@ def build(model, task, config, engine) -> Programs:
             params=params,
             opt_state=opt_state,
             step=state.step + (finite | config.skips_nan),
-            loss=scores["loss"],
+            loss=loss,
             grad_norm=grad_norm,
             finite=finite,
-            loss_sum=loss_sum + jnp.where(finite, scores["loss"], 0),
+            loss_sum=loss_sum + jnp.where(finite, loss, 0),
             made=made + finite,
             largest_grad_norm=jnp.maximum(
                 largest, jnp.where(jnp.isnan(grad_norm), jnp.inf, grad_norm)
@@ -217,30 +258,26 @@ def build(model, task, config, engine) -> Programs:
             state,
         )
 
-    batches = math.ceil(config.eval_size / config.batch_size)
+    batches_made = math.ceil(config.eval_size / config.batch_size)
 
     def evaluate_one(run: Runs, params, step, active, split) -> dict:
         key = jax.random.fold_in(jax.random.fold_in(keys_of(run)[2], split), step)
 
         def one_batch(index):
-            def scores(keys, noise):
-                del noise
-                batch = task.batch(keys)
-                found = shard_scores(params, batch, None)
-                if terms:
-                    found["penalty"] = penalty_of(params, batch)
-                return found
-
-            return over_shards(scores, jax.random.fold_in(key, index))
+            batches, _ = batch_of(jax.random.fold_in(key, index))
+            found = totals_of(params, batches, None)
+            if terms:
+                found |= as_totals({"penalty": penalty_of(params, batches)})
+            return found
 
         zero = jax.tree.map(jnp.zeros_like, jax.eval_shape(one_batch, 0))
         total = jax.lax.fori_loop(
             0,
-            jnp.where(active, batches, 0),
-            lambda index, sums: jax.tree.map(jnp.add, sums, one_batch(index)),
+            jnp.where(active, batches_made, 0),
+            lambda index, sums: add(sums, one_batch(index)),
             zero,
         )
-        return jax.tree.map(lambda leaf: leaf / batches, total)
+        return means(total)
 
     def init() -> State:
         every = jax.jit(

@@ -27,6 +27,7 @@ import jax
 from rnn_research import config, models, plotting, runtime, training, values
 from rnn_research.diagnostics import table
 from rnn_research.training import penalties, run, run_folder
+from rnn_research.training.standing import or_infinite
 
 REMEDIES = {
     "none": ("grad_clip=0",),
@@ -194,7 +195,7 @@ def ends_of(labels: dict, train_config, metrics: list[dict], folder) -> list[dic
         end = ended[seed, rate]
         norms = [row["largest_grad_norm"] for row in own]
         norms.append(end["largest_grad_norm"])  # since the last of these
-        losses = [row["loss"] for row in own]
+        losses = [or_infinite(row["loss"]) for row in own]
         rows.append(
             {
                 **labels,
@@ -202,14 +203,14 @@ def ends_of(labels: dict, train_config, metrics: list[dict], folder) -> list[dic
                 "learning_rate": rate,
                 "outcome": end["outcome"],
                 "updates": end["steps"],
-                "loss": end["test"]["loss"],
+                "loss": or_infinite(end["test"]["loss"]),
                 "least_loss": min(losses, default=math.nan),
-                "horizon": _or_infinite(last["horizon"]) if "horizon" in last else None,
+                "horizon": or_infinite(last["horizon"]) if "horizon" in last else None,
                 "beyond": _mean(last.get("beyond", {})),
                 "gates_closed": _mean(last.get("closed", {})),
                 "gates_open": _mean(last.get("open", {})),
                 "spectral_radius": last.get("spectral_radius"),
-                "largest_grad_norm": max(_or_infinite(norm) for norm in norms),
+                "largest_grad_norm": max(or_infinite(norm) for norm in norms),
             }
         )
     return rows
@@ -247,11 +248,6 @@ def gradients_of(labels: dict, train_config, metrics: list[dict]) -> list[dict]:
 def _mean(shares: dict) -> float | None:
     """Over parts of the state, or gates; None if there are none."""
     return sum(shares.values()) / len(shares) if shares else None
-
-
-def _or_infinite(value: float | None) -> float:
-    """A number of metrics.jsonl, where None stands for infinity."""
-    return math.inf if value is None else value
 
 
 if __name__ == "__main__":

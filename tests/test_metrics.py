@@ -1,8 +1,15 @@
-"""What TensorBoard is told: every number of a row, those of lists by their place."""
+"""The record of a training: its rows, and what TensorBoard is told of them."""
 
+import json
+import pathlib
+import time
+import types
+
+import numpy as np
 import pytest
 
-from rnn_research.training import metrics
+from rnn_research import tasks, training
+from rnn_research.training import metrics, results, standing
 
 
 def test_tensorboard_reads_the_gradient_by_lag(tmp_path):
@@ -22,9 +29,8 @@ def test_tensorboard_reads_the_gradient_by_lag(tmp_path):
             "others": [2.0, 3.0],
         },
     }
-    events = metrics.Events(tmp_path, after=0)
+    events = metrics.Events(tmp_path, first=0)
     events.write(row)
-    events.close()
     read = accumulators.EventAccumulator(str(tmp_path)).Reload()
     found = {}
     for name in read.Tags()["scalars"]:
@@ -41,3 +47,82 @@ def test_tensorboard_reads_the_gradient_by_lag(tmp_path):
         "diagnostics/others/1": 3.0,
         "step": 4.0,
     }
+
+
+def row_of(pair, step, loss=0.5):
+    return {"seed": pair[0], "learning_rate": pair[1], "step": step, "loss": loss}
+
+
+def test_a_step_that_is_made_again_is_shown_once(tmp_path):
+    """Killed before its first checkpoint, after the evaluation of step 0."""
+    accumulators = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
+    pair = (0, 0.1)
+    for steps in ((0, 2), (0, 2, 4)):
+        with metrics.Record(tmp_path, (pair,), mark=None) as record:
+            for step in steps:
+                record.write([row_of(pair, step)])
+        time.sleep(0.01)  # files are read in the order of their times
+    read = accumulators.EventAccumulator(str(tmp_path)).Reload()
+    assert [event.step for event in read.Scalars("loss")] == [0, 2, 4]
+
+
+def test_many_runs_need_few_open_files(tmp_path):
+    """Also where far fewer files than runs may be open."""
+    resource = pytest.importorskip("resource")
+    pairs = tuple((seed, 0.1) for seed in range(100))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = len(list(pathlib.Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened + 20, hard))
+    try:
+        with metrics.Record(tmp_path, pairs, mark=None) as record:
+            record.write([row_of(pair, 4) for pair in pairs])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(list(tmp_path.glob("seed*-rate*/events.*"))) == 100
+
+
+def test_a_long_record_is_gone_through_once(tmp_path, monkeypatch):
+    looked_at = []
+    of_row = metrics.key
+    monkeypatch.setattr(metrics, "key", lambda row: looked_at.append(1) or of_row(row))
+    pairs = tuple((seed, 0.1) for seed in range(20))
+    rows = [row_of(pair, step) for step in range(20) for pair in pairs]
+    with metrics.Record(tmp_path, pairs, mark=None) as record:
+        record.write(rows)
+        mark = record.mark()
+    with metrics.Record(tmp_path, pairs, mark=mark) as record:
+        assert [record.of(pair)[7]["step"] for pair in pairs] == [7] * 20
+        assert {row["step"] for row in record.last} == {19}
+    assert len(looked_at) <= 3 * len(rows)
+
+
+def test_what_is_not_finite_is_null_and_named(tmp_path, capsys):
+    config = training.TrainConfig(num_seeds=2, num_steps=8, eval_every=4)
+    now = types.SimpleNamespace(
+        step=np.array([4, 4]),
+        made=np.array([4, 4]),
+        loss_sum=np.array([2.0, np.inf]),
+        grad_norm=np.array([1.0, np.inf]),
+        largest_grad_norm=np.array([1.0, np.inf]),
+        dropped=np.array([0, 0]),
+        finite=np.array([True, True]),
+    )
+    scores = {"loss": np.array([np.nan, 0.5]), "accuracy": np.array([np.nan, np.nan])}
+    rules = standing.Standing(config, tasks.adding(10))
+    rows = rules.rows(now, np.array([True, True]), scores)
+    with metrics.Record(tmp_path, config.all_runs(), mark=None) as record:
+        record.write(rows)
+    text = (tmp_path / "metrics.jsonl").read_text()
+    read = [json.loads(line, parse_constant=pytest.fail) for line in text.splitlines()]
+    assert read == rows
+    assert [row["loss"] for row in read] == [None, 0.5]
+    assert [row["train_loss"] for row in read] == [0.5, None]
+    assert rules.outcomes(now, rows) == ["", ""]
+    assert results.steps_to_thresholds(rows, (1.0,)) == {"1": 4}
+    with metrics.Progress(8, baseline=0.0) as progress:
+        progress.report(rows)
+    told = capsys.readouterr().out
+    assert "validation loss 0.50000 (not finite in 1 of 2 runs)" in told
+    assert "accuracy not finite" in told and "nan" not in told

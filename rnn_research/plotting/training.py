@@ -66,10 +66,11 @@ def _draw_seeds(axes, by_seed: dict[int, list[dict]], rate: float, color: str):
     median = Curve()
     for rows in by_seed.values():
         draw_line(axes, rows, "loss", color=color, linewidth=0.6, alpha=0.5)
+        losses = {row["step"]: row["loss"] for row in rows}
+        last = None
         for step in steps:  # a run that has stopped stays at its last loss
-            so_far = [row["loss"] for row in rows if row["step"] <= step]
-            if so_far:
-                median.add(step, so_far[-1])
+            last = losses.get(step, last)
+            median.add(step, math.nan if last is None else last)
     seeds = f"{len(by_seed)} seed{'s' * (len(by_seed) > 1)}"
     label = f"learning rate {rate:g}, median of {seeds}"
     axes.plot(*median.line()[:2], color=color, label=label)
@@ -205,7 +206,7 @@ def _draw_strip(figure, strip, loss, rows: list[dict]):
         found = row["diagnostics"]
         logs = [math.nan if v is None else v for v in found["gradient_log10"]]
         strip.plot(found["gradient_lags"], logs, color=color, linewidth=1.2)
-        loss.plot(row["step"], row["loss"], color=color, marker="o", zorder=3)
+        draw_line(loss, [row], "loss", color=color, marker="o", zorder=3)
     figure.colorbar(scale, ax=strip, label="update", aspect=40, pad=0.02)
     strip.set_xlabel("lag $k$ (steps before the end)")
     strip.set_ylabel(r"$\|\partial L/\partial h_{T-k}\|$")

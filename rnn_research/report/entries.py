@@ -1,5 +1,6 @@
 """What a report says of each training, read from the folders of the runs."""
 
+import itertools
 import json
 import math
 import os
@@ -190,13 +191,13 @@ def _bands(rows: list[dict]):
 
     A run that has stopped stays at its last loss.
     """
-    steps = sorted({row["step"] for row in rows})
+    rows = sorted(rows, key=lambda row: row["step"])
     last: dict[int, float] = {}
-    bands = []
-    for step in steps:
-        now = [row for row in rows if row["step"] == step]
+    steps, bands = [], []
+    for step, now in itertools.groupby(rows, lambda row: row["step"]):
         last |= {row["seed"]: _or_infinite(row["loss"]) for row in now}
         at = list(last.values())
+        steps.append(step)
         bands.append((statistics.median(at), min(at), max(at)))
     return steps, bands
 

@@ -255,12 +255,12 @@ def train(
                 rows = standing.rows(now, due, scores)
                 if watch:
                     with _timed(seconds, "run"):
+                        last, params = record.last, to_host(state.params)
                         for row in rows:
-                            own = pairs.index(metrics.key(row))
-                            if standing.is_watched(now, row, record.last[own]):
-                                params = of_run(to_host(state.params), own)
+                            own = standing.index(row)
+                            if standing.is_watched(now, row, last[own]):
                                 row["diagnostics"] = watch.measure(
-                                    params, row["seed"], row["step"]
+                                    of_run(params, own), row["seed"], row["step"]
                                 )
                 hold.check()
                 record.write(rows)
@@ -322,7 +322,9 @@ def train(
                 "dropped": int(now.dropped[index]),
                 "largest_grad_norm": finite_or_none(now.largest_grad_norm[index]),
                 "validation": metrics.scores_of(rows[-1]) if rows else None,
-                "test": {name: float(each[index]) for name, each in tests.items()},
+                "test": {
+                    name: finite_or_none(each[index]) for name, each in tests.items()
+                },
                 "steps_to_threshold": results.steps_to_thresholds(
                     rows, task.thresholds
                 ),

@@ -7,6 +7,7 @@ import os
 import pathlib
 import socket
 import statistics
+import struct
 import sys
 import time
 
@@ -19,10 +20,8 @@ FILE = "metrics.jsonl"
 class Record:
     """The rows of the runs, kept in `metrics.jsonl` and as TensorBoard events.
 
-    Attributes:
-      rows: one dict an evaluation of a run, each with its 'seed', 'learning_rate' and
-        'step'.
-      last: the newest row of each run, None where there is none.
+    A row is a dict, one an evaluation of a run, with its 'seed', 'learning_rate' and
+    'step'.
     """
 
     def __init__(
@@ -40,30 +39,40 @@ class Record:
           mark: where the checkpoint stood that training goes on from.
         """
         kept = _marked(folder / FILE, mark) if mark else b""
-        self.rows = [json.loads(line) for line in kept.splitlines()]
-        self.last = [(self.of(pair) or [None])[-1] for pair in pairs]
-        self._pairs, self._file, self._events = pairs, None, {}
+        self._rows: dict[tuple, list[dict]] = {pair: [] for pair in pairs}
+        for line in kept.splitlines():
+            row = json.loads(line)
+            self._rows[key(row)].append(row)
+        self._file, self._events = None, {}
         self._digest, self._bytes = hashlib.sha256(kept), len(kept)
         if folder is None or processes.index() > 0:
             return
         self._path = folder / FILE
         self._file = self._path.open("ab")
         self._file.truncate(len(kept))
-        for pair, row in zip(pairs, self.last, strict=True):
-            name = f"seed{pair[0]}-rate{pair[1]:g}" if len(pairs) > 1 else ""
-            self._events[pair] = Events(folder / name, after=row["step"] if row else 0)
+        with self._failing():
+            for pair, row in zip(pairs, self.last, strict=True):
+                name = f"seed{pair[0]}-rate{pair[1]:g}" if len(pairs) > 1 else ""
+                first = row["step"] + 1 if row else 0
+                self._events[pair] = Events(folder / name, first=first)
+
+    @property
+    def last(self) -> list[dict | None]:
+        """The newest row of each run, None where there is none."""
+        return [rows[-1] if rows else None for rows in self._rows.values()]
 
     def of(self, pair: tuple[int, float]) -> list[dict]:
         """The rows of a run."""
-        return [row for row in self.rows if key(row) == pair]
+        return self._rows[pair]
 
     def write(self, rows: list[dict]):
-        lines = b"".join((json.dumps(row) + "\n").encode() for row in rows)
+        """Add rows, and to the files if this process writes them."""
+        text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+        lines = text.encode()
         self._digest.update(lines)
         self._bytes += len(lines)
-        self.rows += rows
         for row in rows:
-            self.last[self._pairs.index(key(row))] = row
+            self._rows[key(row)].append(row)
         if self._file is None:
             return
         with self._failing():
@@ -94,49 +103,60 @@ class Record:
         return self
 
     def __exit__(self, *error):
-        for opened in (self._file, *self._events.values()):
-            try:
-                if opened:
-                    opened.close()
-            except OSError:  # of a full disk; it was said when it was met
-                pass
+        with contextlib.suppress(
+            OSError
+        ):  # of a full disk; it was said when it was met
+            if self._file:
+                self._file.close()
 
 
 class Events:
-    """Rows as TensorBoard events, on disk when `write` returns.
+    """Rows as TensorBoard events, in the file when `write` returns.
 
     TensorBoardX's own writer keeps events in a queue for minutes, and on a full disk
-    its thread dies and the queue blocks.
+    its thread dies and the queue blocks. The file is open only while it is written to:
+    of a thousand runs each has one.
     """
 
-    def __init__(self, folder: pathlib.Path, after: int):
-        """Open a new file; of older ones TensorBoard hides what is after `after`."""
+    def __init__(self, folder: pathlib.Path, first: int):
+        """Begin a file; TensorBoard hides steps from `first` on of older ones."""
         from tensorboardX.proto import event_pb2
-        from tensorboardX.record_writer import RecordWriter
 
         folder.mkdir(exist_ok=True)
         name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}"
-        self._event = event_pb2.Event
-        self._file = RecordWriter(str(folder / name))
-        self._put(file_version="brain.Event:2")
+        self._path, self._event = folder / name, event_pb2.Event
         start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-        self._put(step=after + 1, session_log=start)
+        self._put(
+            {"file_version": "brain.Event:2"}, {"step": first, "session_log": start}
+        )
 
     def write(self, row: dict):
         from tensorboardX import summary
 
-        for name, value in _scalars(row):
-            if name not in ("seed", "learning_rate"):
-                scalar = summary.scalar(name, value)
-                self._put(step=row["step"], summary=scalar)
-        self._file.flush()
+        self._put(
+            *(
+                {"step": row["step"], "summary": summary.scalar(name, value)}
+                for name, value in _scalars(row)
+                if name not in ("seed", "learning_rate")
+            )
+        )
 
-    def _put(self, **fields):
-        event = self._event(wall_time=time.time(), **fields)
-        self._file.write(event.SerializeToString())
+    def _put(self, *events: dict):
+        framed = b"".join(
+            _framed(self._event(wall_time=time.time(), **fields).SerializeToString())
+            for fields in events
+        )
+        with self._path.open("ab") as file:
+            file.write(framed)
 
-    def close(self):
-        self._file.close()
+
+def _framed(data: bytes) -> bytes:
+    """As a record of TensorFlow's: length, its checksum, the data, their checksum."""
+    from tensorboardX.record_writer import masked_crc32c
+
+    length = struct.pack("<Q", len(data))
+    sums = (struct.pack("<I", masked_crc32c(part)) for part in (length, data))
+    return length + next(sums) + data + next(sums)
 
 
 def _scalars(row: dict, prefix: str = ""):
@@ -227,7 +247,7 @@ class Progress:
         """Between evaluations: move the bar."""
         if self._bar:
             text = f"{self._rate(step):5.1f} updates/s  loss {loss:.4g}"
-            text += f" ({loss / self.baseline:.2f} x baseline)"
+            text += f" ({self._share(loss, 2)})"
             self._bar.update(self._task, completed=step, text=text)
 
     def report(self, rows: list[dict]):
@@ -235,23 +255,21 @@ class Progress:
         if self.quiet:
             return
         step = max(row["step"] for row in rows)
-        loss = statistics.median(row["loss"] for row in rows)
         left = (self.total - step) / max(self._rate(step), 1e-9)
         parts = [f"update {step:>6}"]
         if len(rows) > 1:
-            low, high = min(r["loss"] for r in rows), max(r["loss"] for r in rows)
             parts.append(f"{len(rows)} runs")
-            spread = f"({low:.5f} to {high:.5f}, {loss / self.baseline:.3f} x baseline)"
-        else:
-            spread = f"({loss / self.baseline:.3f} x baseline)"
-        train = [r["train_loss"] for r in rows if r["train_loss"] is not None]
-        if train:
-            parts.append(f"train loss {statistics.median(train):.5f}")
-        parts.append(f"validation loss {loss:.5f} {spread}")
+        made = [row for row in rows if row["train_loss"] is not None]
+        if made:
+            parts.append(f"train loss {_middle(made, 'train_loss', digits=5)}")
+        parts.append(f"validation loss {_middle(rows, 'loss', digits=5)}")
+        if known := [row["loss"] for row in rows if row["loss"] is not None]:
+            spread = f"{min(known):.5f} to {max(known):.5f}, " * (len(rows) > 1)
+            parts[-1] += f" ({spread}{self._share(statistics.median(known), 3)})"
         parts += [
-            f"{name} {statistics.median(row[name] for row in rows):.3f}"
-            for name in rows[0]
-            if name not in (*COLUMNS, "loss")
+            f"{name} {_middle(rows, name, digits=3)}"
+            for name in scores_of(rows[0])
+            if name != "loss"
         ]
         if dropped := sum(row["dropped"] for row in rows):
             parts.append(f"{dropped} updates dropped")
@@ -274,8 +292,24 @@ class Progress:
         if self._bar:
             self._bar.stop()
 
+    def _share(self, loss: float, digits: int) -> str:
+        if not self.baseline:
+            return "the baseline is 0"
+        return f"{loss / self.baseline:.{digits}f} x baseline"
+
     def _rate(self, step: int) -> float:
         return (step - self._start) / (time.perf_counter() - self._begin)
+
+
+def _middle(rows: list[dict], name: str, digits: int) -> str:
+    """The median of a metric over the runs in which it is finite."""
+    known = [row[name] for row in rows if row[name] is not None]
+    if not known:
+        return "not finite"
+    text = f"{statistics.median(known):.{digits}f}"
+    if missing := len(rows) - len(known):
+        text += f" (not finite in {missing} of {len(rows)} runs)"
+    return text
 
 
 def _clock(seconds: float) -> str:

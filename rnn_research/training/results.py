@@ -4,7 +4,7 @@ import math
 import statistics
 from typing import Any, NamedTuple
 
-from rnn_research.training.standing import DIVERGED, SOLVED
+from rnn_research.training.standing import DIVERGED, SOLVED, or_infinite
 
 Tree = Any
 
@@ -46,7 +46,7 @@ def steps_to_thresholds(rows: list[dict], thresholds) -> dict[str, int | None]:
     """The first evaluated step whose validation loss is below each threshold."""
     return {
         f"{threshold:.4g}": next(
-            (row["step"] for row in rows if row["loss"] < threshold), None
+            (row["step"] for row in rows if or_infinite(row["loss"]) < threshold), None
         )
         for threshold in thresholds
     }
@@ -89,13 +89,13 @@ def _over_seeds(rate: float, runs: list[dict]) -> dict:
 
 
 def _loss(run: dict) -> float | None:
-    """The last validation loss, None of a run that has diverged."""
+    """The last validation loss; None of a run that has diverged or where not finite."""
     return None if run["outcome"] == DIVERGED else run["validation"]["loss"]
 
 
 def spread(numbers: list[float | None]) -> dict:
     """How many there are, and their median and range where None is infinite."""
-    known = [math.inf if number is None else number for number in numbers]
+    known = [or_infinite(number) for number in numbers]
     three = {
         "median": statistics.median(known),
         "least": min(known),
@@ -116,7 +116,7 @@ def best(rates: list[dict]) -> dict:
         keys = *reversed(speeds), record["validation_loss"]["median"]
         return (
             -record["success_rate"],
-            *(math.inf if number is None else number for number in keys),
+            *map(or_infinite, keys),
         )
 
     return min(rates, key=order)
@@ -158,10 +158,12 @@ def ending(summary: dict) -> list[str]:
 def _one(run: dict, goal: float) -> str:
     text = f"{run['outcome']} after {run['steps']} updates"
     if run["validation"]:
-        validation = run["validation"]["loss"]
+        validation, test = (
+            or_infinite(run[split]["loss"]) for split in ("validation", "test")
+        )
         sign = "<" if validation < goal else ">="
         text += f": validation loss {validation:.5f} {sign} {goal:.5f}"
-        text += f", test loss {run['test']['loss']:.5f}"
+        text += f", test loss {test:.5f}"
     return text + f", {run['dropped']} updates dropped" * (run["dropped"] > 0)
 
 

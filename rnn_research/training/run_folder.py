@@ -154,7 +154,7 @@ def read_json(path: pathlib.Path) -> dict | None:
 
 def write_json(path: pathlib.Path, content: dict):
     """Write a JSON file, all of it or nothing."""
-    write_atomically(path, json.dumps(content, indent=2) + "\n")
+    write_atomically(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def write_atomically(path: pathlib.Path, text: str):

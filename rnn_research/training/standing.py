@@ -28,8 +28,13 @@ class Standing:
 
     def __init__(self, config, task: Task):
         self._config, self._pairs = config, config.all_runs()
+        self._places = {pair: index for index, pair in enumerate(self._pairs)}
         self.stop = task.solved_at if config.stop_at is None else config.stop_at
         self.goal = self.stop or task.solved_at
+
+    def index(self, row: dict) -> int:
+        """The place among the runs of the one that a row is of."""
+        return self._places[row["seed"], row["learning_rate"]]
 
     def due(self, now: updates.State, last: list[dict | None]) -> np.ndarray:
         """[R] whether a run has come to an evaluation that it has not had.
@@ -53,11 +58,11 @@ class Standing:
             "seed": seed,
             "learning_rate": rate,
             "step": int(now.step[index]),
-            "train_loss": float(now.loss_sum[index]) / made if made else None,
+            "train_loss": finite_or_none(now.loss_sum[index] / made) if made else None,
             "grad_norm": finite_or_none(now.grad_norm[index]),
             "largest_grad_norm": finite_or_none(now.largest_grad_norm[index]),
             "dropped": int(now.dropped[index]),
-            **{name: float(each[index]) for name, each in scores.items()},
+            **{name: finite_or_none(each[index]) for name, each in scores.items()},
         }
 
     def is_watched(self, now: updates.State, row: dict, last: dict | None) -> bool:
@@ -68,7 +73,7 @@ class Standing:
         """
         every = self._config.diagnose_every
         seen = last["step"] // every if last else -1
-        index = self._pairs.index((row["seed"], row["learning_rate"]))
+        index = self.index(row)
         ends = self._outcome(now, index, row) != GOES_ON
         return row["step"] // every > seen or ends
 
@@ -79,11 +84,12 @@ class Standing:
     def _outcome(self, now: updates.State, index: int, row: dict | None) -> str:
         if not updates.goes_on(self._config, now)[index]:
             return DIVERGED
-        if row and row["step"] and row["loss"] < self.stop:
+        loss = or_infinite(row["loss"]) if row else math.inf
+        if row and row["step"] and loss < self.stop:
             return SOLVED
         if now.step[index] < self._config.num_steps:
             return GOES_ON
-        return SOLVED if row["loss"] < self.goal else NOT_SOLVED
+        return SOLVED if loss < self.goal else NOT_SOLVED
 
     def limits(self, now: updates.State, active: np.ndarray, per_call: int):
         """[R] the step up to which each run is updated in the next call.
@@ -135,5 +141,10 @@ class Standing:
 
 
 def finite_or_none(number) -> float | None:
-    """For JSON, which has no infinity."""
+    """For JSON, which has no infinity and no NaN."""
     return float(number) if math.isfinite(number) else None
+
+
+def or_infinite(number: float | None) -> float:
+    """The number that `finite_or_none` was given, as far as it can be known."""
+    return math.inf if number is None else number

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 from rnn_research import engines, values
 from rnn_research.cells import base
 from rnn_research.engines.base import Engine
-from rnn_research.unroll import last_output, last_step, set_up_and_run
+from rnn_research.presence import at_step, finite, last_step, not_a_number, where
+from rnn_research.unroll import last_output, set_up_and_run
 
 Tree = Any
 
@@ -27,14 +28,17 @@ class Call(NamedTuple):
     reset: jax.Array | None = None  # [T, B] bool, True: forget the past first
     key: jax.Array | base.Keys | None = None  # in training: draws dropout and noise
     engine: Engine = engines.auto()
+    end: jax.Array | None = None  # [B], the step at which all of x has been read;
+    # None: the last that is there
+    last: jax.Array | None = None  # [B, D], what stands for all of x; None: x at `end`
 
 
 class Applied(NamedTuple):
     outputs: jax.Array  # [T, B, H]
     context: Tree
     records: tuple  # one engine record for each recurrence inside, in order
-    last: jax.Array | None = None  # [B, H], of outputs the last that is not masked,
-    # where it is to be had without them: then they need not be kept
+    last: jax.Array | None = None  # [B, H], what stands for all of outputs, read by a
+    # head that looks at the sequence as a whole; left out, it is outputs at `end`
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -43,7 +47,9 @@ class Layer(values.Value):
 
     Attributes:
       init: (key, input_size) -> params.
-      apply: (params, x [T, B, D], context, Call) -> Applied.
+      apply: (params, x [T, B, D], context, Call) -> Applied. It is given x with 0 at
+        masked steps, so that nothing there matters. Inputs of its own making go to a
+        layer within it with a Call whose `last` is theirs, or None.
       initial_context: (params, batch_shape) -> context.
       groups: (params) -> labels, as for cells.
       retract: (params) -> params after an update, as for cells.
@@ -59,15 +65,39 @@ class Layer(values.Value):
     retract: Callable[[Tree], Tree] = base.keep
     causal: bool = True
 
+    def __post_init__(self):
+        if not isinstance(self.apply, _WhatIsThere):
+            object.__setattr__(self, "apply", _WhatIsThere(self.apply))
+
+
+@dataclasses.dataclass(frozen=True)
+class _WhatIsThere:
+    """The `apply` of every layer: masked steps without effect, `last` filled in."""
+
+    apply: Callable[[Tree, jax.Array, Tree, Call], Applied]
+
+    def __call__(self, params, x, context, call):
+        if call.mask is not None:
+            x = where(call.mask, x, 0)
+        applied = self.apply(params, x, context, call)
+        if applied.last is None:
+            applied = applied._replace(last=at_end(applied.outputs, call))
+        return applied
+
 
 layer = values.factory
 
 
-def last_there(outputs: jax.Array, mask: jax.Array | None) -> jax.Array:
-    """Of [T, B, H] the step [B, H] that is the last one not masked."""
-    if mask is None:
-        return outputs[-1]
-    return jnp.take_along_axis(outputs, last_step(mask)[None, :, None], axis=0)[0]
+def at_end(x: jax.Array, call: Call) -> jax.Array:
+    """Of x [T, B, D] the step [B, D] at which all has been read."""
+    if call.end is not None:
+        return at_step(x, call.end)
+    return x[-1] if call.mask is None else at_step(x, last_step(call.mask))
+
+
+def last_of(x: jax.Array, call: Call) -> jax.Array:
+    """[B, D], what stands for all of x."""
+    return at_end(x, call) if call.last is None else call.last
 
 
 @functools.singledispatch
@@ -107,12 +137,13 @@ def recurrent(cell):
     """The cell run over the sequence; the context is its state."""
 
     def apply(params, x, context, call):
+        options = {"mask": call.mask, "reset": call.reset, "key": call.key}
         setup, (outputs, state, record) = set_up_and_run(
-            cell, params, x, state=context, **call._asdict()
+            cell, params, x, state=context, engine=call.engine, **options
         )
         last = None
-        if call.mask is None or call.reset is None:  # a masked step can be a reset
-            last = last_output(setup, state)
+        if call.end is None and (call.mask is None or call.reset is None):
+            last = last_output(setup, state)  # so that outputs need not be kept
         return Applied(outputs, state, (record,), last)
 
     return Layer(
@@ -133,10 +164,14 @@ class BothWays(NamedTuple):
 def bidirectional(forward, backward):
     """Two layers, the second from the end to the start; outputs side by side.
 
-        y_t = [forward(x_1 ... x_t), backward(x_T ... x_t)]
+        y_t  = [forward(x_1 ... x_t), backward(x_T ... x_t)]
+        last = [forward(x_1 ... x_T), backward(x_T ... x_1)]
 
-    A reset divides the sequence for both directions. Masked steps are skipped by both,
-    so padding at either end is harmless. Only the forward context can be carried.
+    A head that looks at the sequence as a whole reads `last`: both directions where
+    they have read all of it, as in Keras and PyTorch's h_n; where there are resets, all
+    of the last document. A reset divides the sequence for both directions. Masked steps
+    are skipped by both, so padding at either end is harmless. Only the forward context
+    can be carried.
     """
     pair = BothWays(as_layer(forward), as_layer(backward))
 
@@ -151,14 +186,15 @@ def bidirectional(forward, backward):
         ahead, back = _split_call(call, 2)
         if call.reset is not None:  # a border before t is, seen from T, before t - 1
             border = jnp.roll(call.reset, -1, axis=0).at[-1].set(False)
-            back = back._replace(reset=border[::-1])
+            back = back._replace(reset=border[::-1], end=_end_of_backward(call))
         if call.mask is not None:
             back = back._replace(mask=call.mask[::-1])
         there = pair.forward.apply(params.forward, x, context, ahead)
         start = pair.backward.initial_context(params.backward, x.shape[1:2])
         here = pair.backward.apply(params.backward, x[::-1], start, back)
         outputs = jnp.concatenate([there.outputs, here.outputs[::-1]], axis=-1)
-        return Applied(outputs, there.context, there.records + here.records)
+        last = jnp.concatenate([there.last, here.last], axis=-1)
+        return Applied(outputs, there.context, there.records + here.records, last)
 
     return Layer(
         init=init,
@@ -174,6 +210,15 @@ def bidirectional(forward, backward):
         ),
         causal=False,
     )
+
+
+def _end_of_backward(call: Call) -> jax.Array:
+    """[B], counted from T: the first step there of the document that has the end."""
+    document = jnp.cumsum(call.reset, axis=0)
+    same = document == at_end(document, call)
+    if call.mask is not None:
+        same &= call.mask
+    return len(same) - 1 - jnp.argmax(same, axis=0)
 
 
 # ----------------------------------------------------------------- combinations
@@ -196,14 +241,14 @@ def stack(*parts):
         return tuple(params)
 
     def apply(params, x, context, call):
-        contexts, records = [], ()
+        contexts, records, last = [], (), call.last
         calls = _split_call(call, len(parts))
         for part, p, c, own in zip(parts, params, context, calls, strict=True):
-            applied = part.apply(p, x, c, own)
-            x = applied.outputs
+            applied = part.apply(p, x, c, own._replace(last=last))
+            x, last = applied.outputs, applied.last
             contexts.append(applied.context)
             records += applied.records
-        return Applied(x, tuple(contexts), records, applied.last)
+        return Applied(x, tuple(contexts), records, last)
 
     def each(function):
         return lambda params, *shape: tuple(
@@ -237,7 +282,8 @@ def residual(inner):
 
     def apply(params, x, context, call):
         applied = inner.apply(params, x, context, call)
-        return applied._replace(outputs=x + applied.outputs, last=None)
+        last = last_of(x, call) + applied.last
+        return applied._replace(outputs=x + applied.outputs, last=last)
 
     return inner.replace(init=init, apply=apply)
 
@@ -258,9 +304,20 @@ def _split_call(call: Call, count: int) -> list[Call]:
 # ------------------------------------------------------------------ pointwise ones
 
 
-def _pointwise(init, function, **fields) -> Layer:
+def pointwise(init, function, **fields) -> Layer:
+    """The layer y_t = function(params, x_t, call), for x [T, B, D] at any T.
+
+    Where there are resets, a step of x that is not finite is computed with 0 in its
+    place and the output is NaN, so that it has no effect on what others get.
+    """
+
     def apply(params, x, context, call):
-        return Applied(function(params, x, call), context, ())
+        last = function(params, last_of(x, call)[None], call)[0]
+        if call.reset is None:
+            return Applied(function(params, x, call), context, (), last)
+        lost = ~finite(x, 2)
+        y = function(params, where(lost, 0, x), call)
+        return Applied(not_a_number(lost, y), context, (), last)
 
     return Layer(init=init, apply=apply, **fields)
 
@@ -278,7 +335,7 @@ def linear(size):
     def init(key, input_size):
         return LinearParams(base.lecun_normal(key, input_size, size), jnp.zeros(size))
 
-    return _pointwise(init, lambda params, x, call: x @ params.W + params.b)
+    return pointwise(init, lambda params, x, call: x @ params.W + params.b)
 
 
 @layer
@@ -295,17 +352,22 @@ def gated_linear():
         a, gate = jnp.split(x @ params.W + params.b, 2, axis=-1)
         return a * jax.nn.sigmoid(gate)
 
-    return _pointwise(init, apply)
+    return pointwise(init, apply)
 
 
-ACTIVATIONS = {"gelu": jax.nn.gelu, "relu": jax.nn.relu, "tanh": jnp.tanh}
+ACTIVATIONS = {
+    "gelu": jax.nn.gelu,
+    "relu": jax.nn.relu,
+    "silu": jax.nn.silu,
+    "tanh": jnp.tanh,
+}
 
 
 @layer
 def activation(name):
-    """y = f(x), f one of gelu, relu, tanh."""
+    """y = f(x), f one of gelu, relu, silu, tanh."""
     base.check_option("name", name, tuple(ACTIVATIONS))
-    return _pointwise(
+    return pointwise(
         lambda key, input_size: (), lambda params, x, call: ACTIVATIONS[name](x)
     )
 
@@ -331,7 +393,7 @@ def layer_norm(*, epsilon=1e-6):
         scale = jax.lax.rsqrt(jnp.mean(x**2, axis=-1, keepdims=True) + epsilon)
         return params.gain * x * scale + params.bias
 
-    return _pointwise(init, apply)
+    return pointwise(init, apply)
 
 
 @layer
@@ -358,7 +420,7 @@ def dropout(rate, *, same_over_time=False):
         )(keys.each)
         return jnp.where(kept, x / (1 - rate), 0)
 
-    return _pointwise(lambda key, input_size: (), apply)
+    return pointwise(lambda key, input_size: (), apply)
 
 
 def block(cell, *, dropout_rate=0.0) -> Layer:

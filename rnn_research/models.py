@@ -2,8 +2,9 @@
 
     h_t = layers(x_1 ... x_t),    y_t = W_hy h_t + b_y
 
-for every step (head='step', y [T, B, O]) or for the last step that is there
-(head='last', y [B, O]). The y are logits or regression values, as the task's score
+for every step (head='step', y [T, B, O]) or for the sequence as a whole (head='last',
+y [B, O]), from the last step that is there, or from where a layer that reads backward
+has come to: `Applied.last`. The y are logits or regression values, as the task's score
 takes them.
 """
 
@@ -60,21 +61,21 @@ def model(body, *, input_size, output_size, head):
     """A layer (or cell) and a linear head; see the module's docstring."""
     body = layers.as_layer(body)
     width = layers.output_size(body, input_size)
-    last = {"last": True, "step": False}[head]
+    linear = layers.linear(output_size)
+    field = {"last": "last", "step": "outputs"}[head]
 
     def init(key):
         key_body, key_head = jax.random.split(key)
         return ModelParams(
             body.init(key_body, input_size),
-            layers.linear(output_size).init(key_head, width),
+            linear.init(key_head, width),
         )
 
     def apply(params, x, context, call):
         applied = body.apply(params.body, x, context, call)
-        h = applied.last if last else applied.outputs
-        if h is None:
-            h = layers.last_there(applied.outputs, call.mask)
-        return applied._replace(outputs=h @ params.head.W + params.head.b, last=None)
+        call = call._replace(last=applied.last)
+        y = linear.apply(params.head, applied.outputs, None, call)
+        return applied._replace(outputs=getattr(y, field), last=y.last)
 
     def groups(params):
         return ModelParams(

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from rnn_research import engines, values
 from rnn_research.cells import base
 from rnn_research.engines.base import Engine, Record
+from rnn_research.presence import at_step, cleaned, last_step, not_a_number, where
 
 Tree = Any
 
@@ -59,15 +60,17 @@ class Recurrence:
 
 
 class Input(NamedTuple):
-    x: Tree  # [*, D], or (x, noise) for a cell with noise
+    x: Tree  # [*, D], or (x, noise) for a cell with noise; 0 where nothing is there
     mask: jax.Array | None  # [*] bool
     reset: jax.Array | None  # [*] bool
+    lost: jax.Array | None  # [*] bool, where there are resets: see `cleaned`
 
 
 class Drive(NamedTuple):
     u: Tree  # the cell's own drive
     mask: jax.Array | None
     reset: jax.Array | None
+    lost: jax.Array | None
 
 
 class Setup(NamedTuple):
@@ -93,9 +96,13 @@ def unroll(
       params: as made by `cell.init(key, D)`.
       x: [T, B, D], floating point, time first.
       state: h_0 with leaves [B, ...]; None is the cell's own initial state.
-      mask: [T, B] bool; where False the state stays and the output is zero.
+      mask: [T, B] bool; where False the state stays and the output is zero, and what
+        stands in x has no effect on anything, be it NaN.
       reset: [T, B] bool; where True the state is the cell's initial state before
-        that step (also when that step is masked).
+        that step (also when that step is masked). From there on, NaN and infinity in
+        what came before have no effect on values or gradients; until there, outputs
+        are NaN. Finite inputs that overflow inside the cell are not known in time:
+        after the reset the values are right, the gradient may be NaN.
       key: given in training: draws what the cell's `noise` and `perturb` need.
       engine: how the recurrence is evaluated; all but `truncated` agree in values and
         gradients. What auto picks may have reverse mode only: for `jax.jvp` and
@@ -116,7 +123,10 @@ def set_up_and_run(cell, params, x, *, engine: Engine, **options):
     """(Setup, Unrolled) of `unroll`, for who needs what it was set up with."""
     engines.check(engine, cell)
     setup = set_up(cell, params, x, **options)
-    return setup, Unrolled(*engine.run(*setup))
+    outputs, final_state, record = engine.run(*setup)
+    if setup.inputs.lost is not None:
+        final_state = not_a_number(setup.inputs.lost[-1], final_state)
+    return setup, Unrolled(outputs, final_state, record)
 
 
 def last_output(setup: "Setup", final_state: Tree) -> jax.Array:
@@ -129,15 +139,8 @@ def last_output(setup: "Setup", final_state: Tree) -> jax.Array:
         given = jax.tree.map(lambda leaf: leaf[-1], setup.inputs)
     else:
         last = last_step(mask)
-        each = jax.vmap(lambda leaf, t: leaf[t], in_axes=(1, 0))
-        given = jax.tree.map(lambda leaf: each(leaf, last), setup.inputs)
+        given = jax.tree.map(lambda leaf: at_step(leaf, last), setup.inputs)
     return setup.recurrence.readout(final_state, setup.recurrence.project(given))
-
-
-def last_step(mask: jax.Array) -> jax.Array:
-    """[B], the last step of each sequence that is not masked; 0 where there is none."""
-    steps = jnp.arange(len(mask))[:, None]
-    return jnp.max(jnp.where(mask, steps, 0), axis=0)
 
 
 def trajectory(cell: base.Cell, params: Tree, x: jax.Array, **options) -> Unrolled:
@@ -157,19 +160,21 @@ def set_up(cell, params, x, *, state=None, mask=None, reset=None, key=None) -> S
     """Check the arguments of `unroll` and close the cell over its weights."""
     _check_sequence(x, mask, reset)
     batch_shape = x.shape[1:2]
-    inputs = x
     keys = None if key is None else base.as_keys(key, x.shape[1])
     if keys and cell.perturb is not None:
         params = cell.perturb(keys.shared, params)
-    if cell.noise is not None:
-        inputs = (x, keys and _noise(cell, keys, x.shape[0]))
     w = cell.weights(params)
     start = cell.initial_state(params, batch_shape)
     if state is None:
         state = start
+    _check_given_state(cell, start, state)
+    x, state, lost = cleaned(x, mask, reset, state, start)
+    inputs = x
+    if cell.noise is not None:
+        inputs = (x, keys and _noise(cell, keys, x.shape[0]))
     recurrence = _close(cell, (w, start), reset is not None)
-    setup = Setup(recurrence, state, Input(inputs, mask, reset))
-    _check_state(cell, start, setup)
+    setup = Setup(recurrence, state, Input(inputs, mask, reset, lost))
+    _check_step(cell, start, setup)
     return setup
 
 
@@ -182,7 +187,7 @@ def _close(cell: base.Cell, weights: tuple[Tree, Tree], has_resets) -> Recurrenc
     w, start = weights
 
     def project(inputs):
-        return Drive(cell.project(w, inputs.x), inputs.mask, inputs.reset)
+        return Drive(cell.project(w, inputs.x), *inputs[1:])
 
     def at_start(h, drive):
         return h if drive.reset is None else where(drive.reset, start, h)
@@ -194,6 +199,8 @@ def _close(cell: base.Cell, weights: tuple[Tree, Tree], has_resets) -> Recurrenc
 
     def readout(h, drive):
         y = cell.readout(w, h, drive.u)
+        if drive.lost is not None:
+            y = not_a_number(drive.lost, y)
         if drive.mask is None:
             return y
         return where(drive.mask, y, jax.tree.map(jnp.zeros_like, y))
@@ -251,17 +258,6 @@ def _with_masks(own: base.Associative, w: Tree, start: Tree) -> base.Associative
     return base.Associative(element, combine, apply)
 
 
-def where(condition: jax.Array, yes: Tree, no: Tree) -> Tree:
-    """`jnp.where` over trees; `condition` [*] broadcasts over trailing axes."""
-
-    def choose(a, b):
-        trailing = max(jnp.ndim(a), jnp.ndim(b)) - condition.ndim
-        shape = condition.shape + (1,) * trailing
-        return jnp.where(condition.reshape(shape), a, b)
-
-    return jax.tree.map(choose, yes, no)
-
-
 # ------------------------------------------------------------------------ checks
 
 
@@ -288,14 +284,18 @@ def _is_bool(flag) -> bool:
     return jnp.issubdtype(jnp.result_type(flag), jnp.bool_)
 
 
-def _check_state(cell, start, setup):
+def _check_given_state(cell, start, state):
     wanted = jax.eval_shape(lambda: start)
-    given = jax.eval_shape(lambda: setup.state)
+    given = jax.eval_shape(lambda: state)
     if not same_kind(wanted, given):
         raise values.UsageError(
             f"state does not fit {cell.name}: expected {describe(wanted)}, "
             f"got {describe(given)}"
         )
+
+
+def _check_step(cell, start, setup):
+    wanted = jax.eval_shape(lambda: start)
     first = jax.tree.map(lambda leaf: leaf[0], setup.inputs)
     recurrence = setup.recurrence
     new = jax.eval_shape(

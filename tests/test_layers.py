@@ -116,11 +116,11 @@ def test_misfits_are_named():
 # ---------------------------------------------------------------------------- models
 
 
-def test_the_last_step_head_reads_the_last_step_there():
+def test_the_end_is_the_last_step_there():
     outputs = jnp.arange(4.0 * 3).reshape(4, 3, 1)
     mask = jnp.array([[1, 1, 1], [1, 1, 0], [1, 0, 0], [1, 0, 0]], bool)
-    assert layers.last_there(outputs, mask)[:, 0].tolist() == [9, 4, 2]
-    assert layers.last_there(outputs, None)[:, 0].tolist() == [9, 10, 11]
+    assert layers.at_end(outputs, Call(mask=mask))[:, 0].tolist() == [9, 4, 2]
+    assert layers.at_end(outputs, Call())[:, 0].tolist() == [9, 10, 11]
 
 
 def test_the_plain_network_is_the_textbook_one():

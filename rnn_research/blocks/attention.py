@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from rnn_research import layers, values
 from rnn_research.cells import base
 from rnn_research.cells.lstm import lstm
+from rnn_research.presence import finite, not_a_number, where
 
 NO_STEP = jnp.iinfo(jnp.int32).min
 
@@ -20,8 +21,8 @@ class AttentionParams(NamedTuple):
 class AttentionContext(NamedTuple):
     """All S steps that came before; S grows with each call."""
 
-    k: jax.Array  # [B, S, heads, d], rotated
-    v: jax.Array  # [B, S, heads, d]
+    k: jax.Array  # [B, S, heads, d], rotated; 0 where not visible
+    v: jax.Array  # [B, S, heads, d]; 0 where not visible
     visible: jax.Array  # [B, S] bool: was there, and since the last reset
     position: jax.Array  # [B], of the next step: how many came since the last reset
 
@@ -101,6 +102,9 @@ def attention(hidden_size, *, heads=4, rotary_base=10000.0):
         position = count - start
         segment = jnp.cumsum(reset, axis=1, dtype=jnp.int32)
 
+        lost = None if call.reset is None else ~finite(x, 2)  # [T, B]
+        if lost is not None:
+            x = where(lost, 0, x)
         qkv = jnp.swapaxes(x @ params.W + params.b, 0, 1)  # [B, T, 3H]
         q, k, v = (
             part.reshape(*part.shape[:2], heads, size)
@@ -108,6 +112,8 @@ def attention(hidden_size, *, heads=4, rotary_base=10000.0):
         )
         if rotary_base is not None:
             q, k = (_rotate(part, position, rotary_base) for part in (q, k))
+        if lost is not None:
+            v = not_a_number(lost.T, v)
         k = jnp.concatenate([context.k, k], axis=1)  # [B, S + T, heads, d]
         v = jnp.concatenate([context.v, v], axis=1)
         old = jnp.where(context.visible, 0, NO_STEP)
@@ -118,17 +124,23 @@ def attention(hidden_size, *, heads=4, rotary_base=10000.0):
         steps = jnp.arange(length)[:, None]
         seen = (key_segment[:, None] == segment[..., None]) & (order <= steps)
         seen = seen | (order == steps)  # a masked step, so that it sees something
+        visible = key_segment == segment[:, -1:]
+        after = AttentionContext(
+            k=where(visible, k, 0),
+            v=where(visible, v, 0),
+            visible=visible,
+            position=position[:, -1] + there[:, -1],
+        )
+        if call.reset is not None:
+            spoiled = ~finite((k, v), 2)  # [B, S + T]
+            k, v = where(spoiled, 0, k), where(spoiled, 0, v)
+            lost = jnp.any(seen & spoiled[:, None], axis=2).T
         scores = jnp.einsum("bthd,bshd->bhts", q, k) * size**-0.5
         share = jax.nn.softmax(jnp.where(seen[:, None], scores, -jnp.inf), axis=-1)
         y = jnp.einsum("bhts,bshd->tbhd", share, v).reshape(*x.shape[:2], hidden_size)
+        if lost is not None:
+            y = not_a_number(lost, y)
         y = jnp.where(there.T[..., None], y, 0)
-
-        after = AttentionContext(
-            k=k,
-            v=v,
-            visible=key_segment == segment[:, -1:],
-            position=position[:, -1] + there[:, -1],
-        )
         return layers.Applied(y, after, ())
 
     return layers.Layer(init=init, apply=apply, initial_context=initial_context)
@@ -195,7 +207,8 @@ def _beside(inner):
     def apply(params, x, context, call):
         applied = inner.apply(params, x, context, call)
         outputs = jnp.concatenate([x, applied.outputs], axis=-1)
-        return applied._replace(outputs=outputs)
+        last = jnp.concatenate([layers.last_of(x, call), applied.last], axis=-1)
+        return applied._replace(outputs=outputs, last=last)
 
     return inner.replace(apply=apply)
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from rnn_research.cells import base
 from rnn_research.layers import Applied, Layer, layer
+from rnn_research.presence import finite, not_a_number, where
 
 
 class ConvolutionParams(NamedTuple):
@@ -71,29 +72,33 @@ def _convolution(init, product, width, dilation) -> Layer:
         there = jnp.full(x.shape[1], length)
         if mask is not None:  # the steps that are there first, in their order
             order = jnp.argsort(~mask, axis=0, stable=True)
-            x = _take(jnp.where(mask[..., None], x, 0), order)
+            x = _take(x, order)
             segment = _take(segment, order)
             there = jnp.sum(mask, axis=0)
         carried = jnp.zeros((past, x.shape[1]), int)
         x = jnp.concatenate([jnp.moveaxis(context, -2, 0), x])
         segment = jnp.concatenate([carried, segment])
-
-        def tap(j):
-            at = slice(past - j * dilation, past - j * dilation + length)
-            if call.reset is None:
-                return x[at]
-            return jnp.where((segment[at] == segment[past:])[..., None], x[at], 0)
-
-        y = sum(product(tap(j), params.W[j]) for j in range(width))
-        if params.b is not None:
-            y = y + params.b
-        if mask is not None:  # and back to their places
-            place = jnp.maximum(jnp.cumsum(mask, axis=0) - 1, 0)
-            y = jnp.where(mask[..., None], _take(y, place), 0)
         tail = there + jnp.arange(past)[:, None]
         kept = _take(x, tail)
         if call.reset is not None:
-            kept = jnp.where((_take(segment, tail) == last)[..., None], kept, 0)
+            kept = where(_take(segment, tail) == last, kept, 0)
+            lost = ~finite(x, 2)
+            x = where(lost, 0, x)
+
+        def tap(j, of):
+            at = slice(past - j * dilation, past - j * dilation + length)
+            if call.reset is None:
+                return of[at]
+            return where(segment[at] == segment[past:], of[at], jnp.zeros_like(of[at]))
+
+        y = sum(product(tap(j, x), params.W[j]) for j in range(width))
+        if params.b is not None:
+            y = y + params.b
+        if call.reset is not None:
+            y = not_a_number(sum(tap(j, lost) for j in range(width)) > 0, y)
+        if mask is not None:  # and back to their places
+            place = jnp.maximum(jnp.cumsum(mask, axis=0) - 1, 0)
+            y = jnp.where(mask[..., None], _take(y, place), 0)
         return Applied(y, jnp.moveaxis(kept, 0, -2), ())
 
     return Layer(init=init, apply=apply, initial_context=initial_context)

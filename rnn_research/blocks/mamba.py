@@ -47,13 +47,26 @@ def mamba(hidden_size, *, state_size=16, width=4, expand=2):
         s6(inner, state_size=state_size, rank=-(-hidden_size // 16))
     )
 
+    def gated(W, both, call):
+        y, z = jnp.split(both, 2, axis=-1)
+        return (y * jax.nn.silu(z)) @ W
+
+    enter = layers.pointwise(
+        lambda key, size: base.lecun_normal(key, size, 2 * inner),
+        lambda W, u, call: u @ W,
+    )
+    silu = layers.activation("silu")
+    leave = layers.pointwise(
+        lambda key, size: base.lecun_normal(key, inner, hidden_size), gated
+    )
+
     def init(key, input_size):
         key_in, key_conv, key_cell, key_out = jax.random.split(key, 4)
         return MambaParams(
-            W_in=base.lecun_normal(key_in, input_size, 2 * inner),
+            W_in=enter.init(key_in, input_size),
             convolution=conv.init(key_conv, inner),
             cell=cell.init(key_cell, inner),
-            W_out=base.lecun_normal(key_out, inner, hidden_size),
+            W_out=leave.init(key_out, 2 * inner),
         )
 
     def initial_context(params, batch_shape):
@@ -63,11 +76,16 @@ def mamba(hidden_size, *, state_size=16, width=4, expand=2):
         )
 
     def apply(params, u, context, call):
-        x, z = jnp.split(u @ params.W_in, 2, axis=-1)
-        near = conv.apply(params.convolution, x, context.convolution, call)
-        far = cell.apply(params.cell, jax.nn.silu(near.outputs), context.cell, call)
-        y = (far.outputs * jax.nn.silu(z)) @ params.W_out
-        return layers.Applied(y, MambaContext(near.context, far.context), far.records)
+        own = call._replace(last=None)
+        xz = enter.apply(params.W_in, u, None, call).outputs
+        x, z = jnp.split(xz, 2, axis=-1)
+        near = conv.apply(params.convolution, x, context.convolution, own)
+        smooth = silu.apply((), near.outputs, None, own).outputs
+        far = cell.apply(params.cell, smooth, context.cell, own)
+        both = jnp.concatenate([far.outputs, z], axis=-1)
+        left = leave.apply(params.W_out, both, None, own)
+        context = MambaContext(near.context, far.context)
+        return layers.Applied(left.outputs, context, far.records)
 
     def groups(params):
         return MambaParams(

@@ -83,22 +83,16 @@ def _projection(size, scale):
     def init(key, input_size):
         return ProjectionParams(uniform(key, input_size, size, scale))
 
-    def apply(params, x, context, call):
-        del call
-        return layers.Applied(x @ params.W, context, ())
-
-    return layers.Layer(init=init, apply=apply)
+    return layers.pointwise(init, lambda params, x, call: x @ params.W)
 
 
 @layers.layer
 def _squared_relu():
     """y = max(x, 0)^2."""
 
-    def apply(params, x, context, call):
-        del params, call
-        return layers.Applied(jax.nn.relu(x) ** 2, context, ())
-
-    return layers.Layer(init=lambda key, input_size: (), apply=apply)
+    return layers.pointwise(
+        lambda key, input_size: (), lambda params, x, call: jax.nn.relu(x) ** 2
+    )
 
 
 @layers.layer

@@ -24,11 +24,12 @@ def temporal_block(hidden_size, *, width=3, dilation=1):
 
     with two causal convolutions of the same width and dilation.
     """
+    relu = layers.activation("relu")
     inner = layers.stack(
         dense_causal_conv(hidden_size, width=width, dilation=dilation),
-        layers.activation("relu"),
+        relu,
         dense_causal_conv(hidden_size, width=width, dilation=dilation),
-        layers.activation("relu"),
+        relu,
     )
     skip = layers.linear(hidden_size)
 
@@ -43,8 +44,10 @@ def temporal_block(hidden_size, *, width=3, dilation=1):
     def apply(params, x, context, call):
         applied = inner.apply(params.inner, x, context, call)
         if params.skip is not None:
-            x = x @ params.skip.W + params.skip.b
-        return applied._replace(outputs=jax.nn.relu(x + applied.outputs))
+            x = skip.apply(params.skip, x, None, call).outputs
+        own = call._replace(last=None)
+        y = relu.apply((), x + applied.outputs, None, own).outputs
+        return applied._replace(outputs=y, last=None)
 
     return layers.Layer(
         init=init,

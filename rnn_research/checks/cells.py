@@ -22,7 +22,8 @@ from rnn_research.checks.report import (
     flags,
     random_like,
 )
-from rnn_research.unroll import unroll, where
+from rnn_research.presence import where
+from rnn_research.unroll import unroll
 
 HALF = 0.1  # relative error allowed of one step in bfloat16
 

@@ -17,7 +17,7 @@ from rnn_research.checks.report import (
     flags,
     random_like,
 )
-from rnn_research.layers import Call, last_there
+from rnn_research.layers import Call
 
 
 class Subject:
@@ -82,7 +82,7 @@ def _layer_masks(s) -> float:
 
 
 def _last(s) -> float:
-    """Where a layer gives the last output by itself, with masks and resets."""
+    """Of a causal layer it is the last output there, with masks and resets."""
     worst = 0.0
     mask, reset = flags()
     end = jnp.full((LENGTH, BATCH), False).at[-1].set(True)
@@ -93,9 +93,8 @@ def _last(s) -> float:
         {"mask": ~end, "reset": end},
     ):
         applied = s.apply(s.x, **call)
-        if applied.last is not None:
-            last = last_there(applied.outputs, call.get("mask"))
-            worst = max(worst, difference(applied.last, last))
+        at = at_end(applied.outputs, Call(**call))
+        worst = max(worst, difference(applied.last, at))
     return worst
 
 
@@ -153,7 +152,9 @@ LAWS = (
         "last is the last of the outputs",
         _last,
         ROUNDING,
-        "outputs were replaced and last was not; give last=None with them",
+        "outputs were replaced and last was not, or a layer within got inputs of another "
+        "kind with the same call; give last=None with them",
+        _is_causal,
     ),
     Law(
         "gradient is that of finite differences",

@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from rnn_research.unroll import last_step
+from rnn_research.presence import last_step
 
 COLUMNS = (
     "label",

@@ -8,7 +8,7 @@ from flax import linen, nnx
 
 from rnn_research import values
 from rnn_research.cells import base
-from rnn_research.unroll import where
+from rnn_research.presence import where
 
 Tree = Any
 

@@ -1,0 +1,85 @@
+"""What is there: masks and resets, and what may stand where nothing is there.
+
+A step whose mask is False is not there, and at a reset the past is forgotten: neither
+may change a value or a gradient, whatever the array holds at it.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+Tree = Any
+
+
+def where(condition: jax.Array, yes: Tree, no: Tree) -> Tree:
+    """`jnp.where` over trees; `condition` [*] broadcasts over trailing axes."""
+
+    def choose(a, b):
+        trailing = max(jnp.ndim(a), jnp.ndim(b)) - condition.ndim
+        shape = condition.shape + (1,) * trailing
+        return jnp.where(condition.reshape(shape), a, b)
+
+    return jax.tree.map(choose, yes, no)
+
+
+def last_step(mask: jax.Array) -> jax.Array:
+    """[B], the last step of each sequence that is not masked; 0 where there is none."""
+    steps = jnp.arange(len(mask))[:, None]
+    return jnp.max(jnp.where(mask, steps, 0), axis=0)
+
+
+def at_step(x: jax.Array, step: jax.Array) -> jax.Array:
+    """[B, ...] of x [T, B, ...] at a step [B] of each sequence."""
+    return x[step, jnp.arange(x.shape[1])]
+
+
+def cleaned(x, mask, reset, state: Tree, start: Tree) -> tuple:
+    """(x, state, lost): all of it finite that nothing may depend on.
+
+    What is chosen by a mask or a reset after it was computed has a gradient of zero
+    times its derivative, and that is NaN where the derivative is. So it is replaced
+    before: x by 0 at masked steps and, where there are resets, wherever something not
+    finite has come in and no reset since. Those steps are `lost` [T, B].
+    """
+    if mask is not None:
+        x = where(mask, x, 0)
+    if reset is None:
+        return x, state, None
+    entered = ~finite(x, 2)
+    known = finite(state, 1)
+    lost = since_reset(entered, reset, before=~known)
+    return where(lost, 0, x), where(known, state, start), lost
+
+
+def since_reset(event, reset, before):
+    """[T, B], whether there was an event [T, B] or one `before` [B] since the reset."""
+    step = jnp.arange(1, len(event) + 1)[:, None]
+    event = jnp.where(event, step, jnp.where(before, 0, -1))
+    return jax.lax.cummax(event) >= jax.lax.cummax(jnp.where(reset, step, 0))
+
+
+def finite(tree: Tree, axes: int) -> jax.Array:
+    """Whether all entries are, for each entry of the first `axes` axes."""
+    found = [
+        jnp.isfinite(leaf).all(axis=tuple(range(axes, leaf.ndim)))
+        for leaf in jax.tree.leaves(tree)
+        if jnp.issubdtype(leaf.dtype, jnp.inexact)
+    ]
+    return functools.reduce(jnp.logical_and, found, jnp.array(True))
+
+
+def not_a_number(lost: jax.Array, tree: Tree) -> Tree:
+    """The tree with NaN where `lost` [*], at the leaves that can hold it.
+
+    It is added, so that a gradient which is zero there stays zero, and one that is not
+    comes from a loss that is NaN.
+    """
+
+    def spoil(leaf):
+        if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+            return leaf
+        return leaf + where(lost, jnp.nan, jnp.zeros_like(leaf))
+
+    return jax.tree.map(spoil, tree)

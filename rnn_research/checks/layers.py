@@ -17,7 +17,7 @@ from rnn_research.checks.report import (
     flags,
     random_like,
 )
-from rnn_research.layers import Call
+from rnn_research.layers import Call, at_end
 
 
 class Subject:
@@ -152,8 +152,8 @@ LAWS = (
         "last is the last of the outputs",
         _last,
         ROUNDING,
-        "outputs were replaced and last was not, or a layer within got inputs of another "
-        "kind with the same call; give last=None with them",
+        "outputs were replaced and last was not, or a layer within got other inputs "
+        "with the same call; give last=None with them",
         _is_causal,
     ),
     Law(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from rnn_research import cells, diagnostics, layers, models, tasks
+from rnn_research import cells, diagnostics, layers, models, tasks, values
 from rnn_research.cells import wrappers
 from rnn_research.checks import cells as laws
 from rnn_research.checks import products, report
@@ -71,6 +71,28 @@ def test_matrices_of_formed_weights():
     whole = np.zeros((N, N))
     whole[:, :2], whole[2:, 2:] = p.W_hh
     np.testing.assert_array_equal(found["W_hh"], whole)
+
+
+@pytest.mark.parametrize("size, capacity", [(N, 3), (5, 5), (5, 1)])
+def test_the_capacity_of_goru(size, capacity):
+    """Q as a product of dense rotations of two units each."""
+    p, found = named(cells.goru(size, capacity=capacity))
+    Q, angles = np.eye(size), iter(p.theta)
+    for layer in range(capacity):
+        for i in range(layer % 2, size - 1, 2):
+            angle = next(angles)
+            turn = np.eye(size)
+            turn[i : i + 2, i : i + 2] = [
+                [np.cos(angle), -np.sin(angle)],
+                [np.sin(angle), np.cos(angle)],
+            ]
+            Q = turn @ Q
+    assert next(angles, None) is None
+    np.testing.assert_allclose(found["Q"].T, Q, atol=1e-12)
+    if capacity == size:
+        assert len(p.theta) == size * (size - 1) // 2
+    with pytest.raises(values.UsageError, match="capacity must be at most"):
+        cells.goru(size, capacity=size + 1)
 
 
 def test_a_matrix_that_is_only_given_as_a_map():

@@ -279,6 +279,32 @@ def test_orthogonality_counts_gate_by_gate():
     np.testing.assert_allclose(found, 0.1 * 5 * 9, rtol=1e-10)
 
 
+def test_parameters_near_a_value():
+    """The two penalties of nnRNN: of T, and of gamma near 1."""
+    task = tasks.adding(4)
+    model = models.build(cells.nnrnn(5), task)
+    params = model.init(jax.random.key(0))
+    T, gamma = np.arange(8.0), np.array([1.0, 0.5, 2.0])
+    params = params._replace(body=params.body._replace(T=T, gamma=gamma))
+    terms = penalties.resolve(
+        ("near(parameter=T, weight=0.5)", "near(parameter='body.gamma', value=1.0)")
+    )
+    for term, expected in zip(terms, (0.5 * np.sum(T**2), 1e-4 * 1.25), strict=True):
+        found, gradient = value_and_gradient(term, model, params, task, None)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose(gradient.body.gamma, 2e-4 * (gamma - 1), atol=1e-15)
+    W = np.asarray(model_matrix(params.body))  # |T|_F^2 is the departure from normality
+    departure = np.sum(W**2) - np.sum(np.abs(np.linalg.eigvals(W)) ** 2)
+    np.testing.assert_allclose(departure, np.sum(T**2), rtol=1e-6)
+    with pytest.raises(values.UsageError, match="did you mean gamma"):
+        penalties.near(parameter="gama").value(model, params, task, None)
+
+
+def model_matrix(params):
+    cell = cells.nnrnn(5)
+    return jax.jit(lambda params: cell.matrices(cell.weights(params))["W"])(params)
+
+
 def test_penalties_are_of_what_the_state_is_multiplied_with():
     """Not of the coordinates of a matrix that is orthogonal by construction."""
     task = tasks.adding(4)

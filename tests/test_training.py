@@ -278,6 +278,19 @@ def test_optimizers_are_those_of_optax(name):
         np.testing.assert_allclose(ours[key], expected[key], rtol=1e-12)
 
 
+def test_where_the_epsilon_of_rmsprop_stands():
+    """Inside of the root as in optax, or outside as in PyTorch."""
+    g, eps = 1e-3, 0.01
+    gradients = {"a": jnp.array([g, 0.0])}
+    for inside, root in (
+        (True, (0.1 * g**2 + eps) ** 0.5),
+        (False, 0.1**0.5 * g + eps),
+    ):
+        optimizer = optimizers.rmsprop(eps=eps, eps_in_sqrt=inside)
+        moved = one_step(gradients, {"a": "free"}, optimizer=optimizer)
+        np.testing.assert_allclose(moved["a"], [-0.1 * g / root, 0], rtol=1e-9)
+
+
 @pytest.mark.parametrize("name", optimizers.SCHEDULES)
 def test_schedules_start_at_the_learning_rate(name):
     schedule = getattr(optimizers, name)()

@@ -36,8 +36,9 @@ def cfn(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
     sqrt(3 / 2n) after n steps, so that zero is the only attractor. The candidate has no
     bias. |h_t| < 2 always.
 
-    b_theta starts at forget_bias (1 as in an LSTM) and b_eta at zero; U orthogonal
-    gate by gate, V and W normal of variance 1/D.
+    b_theta starts at forget_bias and b_eta at zero (an initializer such as chrono sets
+    both); U orthogonal gate by gate, V and W normal of variance 1/D. The default of 1
+    is an LSTM's; how the authors start their gates could not be compared.
     """
     base.check_size(hidden_size=hidden_size)
     forget_bias = initializers.check_gate_bias(forget_bias)

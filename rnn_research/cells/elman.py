@@ -1,5 +1,6 @@
 """The Elman network and the ReLU networks that differ in how they start."""
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -109,8 +110,18 @@ def np_rnn(hidden_size):
     those of A lie between 0 and 4 for large N, others down to 1/5. One direction of the
     state is kept and all others fade, where irnn keeps them all.
 
-    W_xh starts normal of variance 1/D, b_h zero.
+    W_xh starts normal of standard deviation a / sqrt(N), N the hidden size, with
+    a = sqrt(2) exp(1.2 / (max(N, 6) - 2.4)), the gain that keeps the norm over ReLU
+    layers (Sussillo & Abbott 2014, arXiv 1412.6558); b_h zero.
     """
-
+    base.check_size(hidden_size=hidden_size)
     start = initializers.positive_definite()
-    return elman(hidden_size, activation="relu", recurrent=start)
+    plain = elman(hidden_size, activation="relu", recurrent=start)
+    gain = math.sqrt(2) * math.exp(1.2 / (max(hidden_size, 6) - 2.4))
+
+    def init(key, input_size):
+        params = plain.init(key, input_size)
+        scale = gain * (input_size / hidden_size) ** 0.5  # W_xh has variance 1 / D
+        return params._replace(W_xh=scale * params.W_xh)
+
+    return plain.replace(init=init)

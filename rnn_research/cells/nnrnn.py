@@ -47,9 +47,10 @@ def nnrnn(hidden_size, *, recurrent=CAYLEY, activation="modrelu"):
       activation: modrelu; or linear, tanh, relu, leaky_relu with b added to the input.
 
     T starts at zero, gamma at 1, theta U(0, 2 pi), so W starts orthogonal; b
-    U(-0.01, 0.01), V normal of variance 2 / (D + N). The paper holds gamma near 1 by a
-    penalty of the loss, which is not part of a cell. In the authors' code the mask of T
-    also covers one entry of each block, which moves the eigenvalues; here it does not.
+    U(-0.01, 0.01), V normal of variance 2 / (D + N). The paper holds gamma near 1 and T
+    small by penalties of the loss, which are not part of a cell: see `near` in
+    `training.penalties`. In the authors' code the mask of T also covers one entry of
+    each block, which moves the eigenvalues; here it does not.
     """
     base.check_size(hidden_size=hidden_size)
     angles = initializers.check_rotation(recurrent)

@@ -59,8 +59,9 @@ def rg_lru(hidden_size, *, heads=1, start="code"):
     ~ U(0.9, 0.999) with start='paper'. W start normal of variance heads / H, biases
     zero. Lambda is labelled 'recurrent'.
 
-    After a reset the authors' code puts 1 for sqrt(1 - a_t^2); here a reset gives the
-    initial state and leaves the step as it is.
+    At the first step of every sequence, and after a reset, the authors' code puts 1 for
+    sqrt(1 - a_t^2), so that the first input enters in full; here it enters as any other
+    does, with the paper's equations: of the size 0.1 where a_t = 0.995.
     """
     base.check_size(hidden_size=hidden_size, heads=heads)
     base.check_option("start", start, ("code", "paper"))

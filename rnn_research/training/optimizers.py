@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from rnn_research import values
-from rnn_research.cells.base import check_between, check_size
+from rnn_research.cells.base import check_between, check_flags, check_size
 from rnn_research.diagnostics.vectors import global_norm
 
 OPTIMIZERS = ["adam", "rmsprop", "sgd"]
@@ -52,12 +52,22 @@ def adam(*, b1=0.9, b2=0.999, eps=1e-8):
 
 
 @values.factory
-def rmsprop(*, decay=0.9, eps=1e-8, momentum=0.0):
-    """RMSprop (Tieleman & Hinton 2012), gradients over a running root mean square."""
+def rmsprop(*, decay=0.9, eps=1e-8, momentum=0.0, eps_in_sqrt=True):
+    """RMSprop (Tieleman & Hinton 2012), gradients over a running root mean square.
+
+        v_t = decay v_{t-1} + (1 - decay) g_t^2,    v_0 = 0
+        g_t / sqrt(v_t + eps)                       eps_in_sqrt=True, as in optax
+        g_t / (sqrt(v_t) + eps)                     eps_in_sqrt=False, as in PyTorch
+
+    With the same eps the first bounds the factor by 1 / sqrt(eps), 1e4 by default, the
+    second by 1 / eps: they differ where gradients are less than about sqrt(eps).
+    momentum is added to what is so scaled.
+    """
     check_between("decay", decay, 0.0, 1.0)
     check_between("eps", eps, 0.0, math.inf)
     check_between("momentum", momentum, 0.0, 1.0)
-    scale = optax.scale_by_rms(decay=decay, eps=eps)
+    check_flags(eps_in_sqrt=eps_in_sqrt)
+    scale = optax.scale_by_rms(decay=decay, eps=eps, eps_in_sqrt=eps_in_sqrt)
     return Optimizer(optax.chain(scale, optax.trace(decay=momentum)))
 
 

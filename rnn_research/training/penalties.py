@@ -5,6 +5,7 @@ is a function that returns a `Penalty`, given as `my_file:name`.
 """
 
 import dataclasses
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,12 +14,12 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research import diagnostics, values
-from rnn_research.cells.base import check_size
+from rnn_research.cells.base import check_between, check_size
 from rnn_research.diagnostics.gradients import forward
 from rnn_research.diagnostics.vectors import global_norm, norm, remembered_step
 
 Tree = Any
-__all__ = ["flossing", "omega", "orthogonality", "spectral_radius"]
+__all__ = ["flossing", "near", "omega", "orthogonality", "spectral_radius"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -190,19 +191,70 @@ def orthogonality(*, weight=1.0):
     return Penalty(value)
 
 
+@penalty
+def near(*, parameter, value=0.0, weight=1e-4):
+    """Keep parameters near a value: weight * sum of (theta - value)^2.
+
+    Of every parameter array of that name, `T` or with what it belongs to, `body.T`. An
+    nnrnn is trained with two of these (Kerg et al. 2019, arXiv 1905.12080): the moduli
+    of its eigenvalues stay near 1, delta sum (gamma - 1)^2, and the transients stay
+    small, delta_T ||T||_F^2:
+
+        --penalties='near(parameter=gamma, value=1),near(parameter=T, weight=1e-6)'
+
+    in which delta = 1e-4 and delta_T = 1e-6 are those of their copy task.
+    """
+    _check_weight(weight)
+    if not isinstance(parameter, str):
+        raise values.UsageError(f"parameter must be a name, not {parameter!r}")
+    check_between("value", value, -math.inf, math.inf)
+    target = value
+
+    def value_of(model, params, task, batch):
+        del model, task, batch
+        leaves = {
+            jax.tree_util.keystr(path, simple=True, separator="."): leaf
+            for path, leaf in jax.tree_util.tree_leaves_with_path(params)
+        }
+        chosen = [
+            leaf
+            for name, leaf in leaves.items()
+            if f".{name}".endswith(f".{parameter}")
+        ]
+        if not chosen:
+            raise values.UsageError(
+                f"penalty near: no parameter is named {parameter!r}"
+                f"{values.nearest(parameter, _names(leaves))}"
+            )
+        return weight * sum(jnp.sum((leaf - target) ** 2) for leaf in chosen)
+
+    return Penalty(value_of)
+
+
+def _names(leaves) -> list[str]:
+    """Each with and without what it belongs to."""
+    return [*leaves, *(name.rpartition(".")[2] for name in leaves)]
+
+
 def resolve(texts: tuple[str, ...]) -> list[Penalty]:
     """The penalties that `--penalties` names."""
     found = []
     for text in texts:
         here = sys.modules[__name__]
         found.append(values.resolve(text, "penalty", (here,), returns=Penalty))
-    names = [term.origin.factory for term in found]
+    what = [_acts_on(term) for term in found]
     for term in found:
-        if names.count(term.origin.factory) > 1:
+        if what.count(_acts_on(term)) > 1:
             raise values.UsageError(
                 f"--penalties: {term.name} is given twice; give it one weight"
             )
     return found
+
+
+def _acts_on(term: Penalty):
+    """The kind of a penalty and, for `near`, the parameter."""
+    arguments = dict(term.origin.arguments)
+    return term.origin.factory, arguments.get("parameter")
 
 
 def _check_weight(weight):

@@ -1,4 +1,4 @@
-"""How does the gradient change while a network learns to remember?
+r"""How does the gradient change while a network learns to remember?
 
     python -m experiments.gradient_during_training --cell=gru
     python -m experiments.gradient_during_training --cell=lstm --task=copy_memory \

@@ -1,8 +1,8 @@
-"""What helps a network against gradients that vanish or explode?
+r"""What helps a network against gradients that vanish or explode?
 
     python -m experiments.remedies --cells=elman,lstm --num_seeds=3
     python -m experiments.remedies --cells='lstm,lstm(forget_bias=chrono(t_max=100))' \
-        --remedies=none,clip,penalties=omega(weight=4)+grad_clip=0.5
+        --remedies='none,clip,penalties=omega(weight=4)+grad_clip=0.5'
 
 Trains every cell with every remedy on one task and measures, as it learns, the gradient
 by lag, the memory horizon, saturation and spectral radius. A remedy is a name of the
@@ -124,7 +124,7 @@ def treated(cell, remedy, length, model_config, train_config):
     flags = [flag.strip() for flag in known or remedy.split("+")]
     if not all("=" in flag for flag in flags):
         raise values.UsageError(
-            f"--remedies: unknown remedy {remedy!r}"
+            f"--remedies: unknown remedy {values.shown(remedy)}"
             f"{values.nearest(remedy, list(REMEDIES))} (known: {', '.join(REMEDIES)}; "
             "your own: setting=value)"
         )
@@ -142,12 +142,13 @@ OF_CELL = "cell."
 
 
 def with_options(cell: str, options: list[str]) -> str:
-    """`gru(reset=before)` with more in its brackets; of an option twice, the later."""
+    """`gru(reset=before)` with more in its brackets, in place of what is there."""
     if not options:
         return cell
-    opened = cell.removesuffix(")") if cell.endswith(")") else f"{cell}("
-    comma = "" if opened.endswith("(") else ", "
-    return f"{opened}{comma}{', '.join(options)})"
+    call = values.parse_call(cell)
+    more = values.parse_call(f"cell({', '.join(options)})")
+    chosen = dict(call.options) | dict(more.options)
+    return str(dataclasses.replace(call, options=tuple(chosen.items())))
 
 
 def fits(cell, remedy, model_config, train_config, task) -> bool:

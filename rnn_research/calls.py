@@ -32,6 +32,16 @@ class Call:
         """Whether it is a name alone, such as `relu`."""
         return not (self.arguments or self.options or ":" in self.name)
 
+    def __str__(self) -> str:
+        """As it is written."""
+        given = [_text(value) for value in self.arguments]
+        given += [f"{key}={_text(value)}" for key, value in self.options]
+        return f"{self.name}({', '.join(given)})" if given else self.name
+
+
+def _text(value) -> str:
+    return str(value) if isinstance(value, Call) else repr(value)
+
 
 def parse(text: str) -> Call:
     """The call that `text` writes.

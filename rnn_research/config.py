@@ -19,6 +19,7 @@ import dataclasses
 import functools
 import inspect
 import io
+import os
 import pathlib
 import re
 import runpy
@@ -102,6 +103,8 @@ def _checked_item(field: dataclasses.Field, kind: type, item):
         item, (int, float) if kind is float else kind
     ):
         wrong = f"expected {_KIND_NAMES[kind]}"
+    elif kind is str and not item.strip():
+        wrong = "expected a text; to have the default, leave the flag out"
     elif kind in (int, float) and item != item:
         wrong = "must be a number, not NaN"
     elif limits["low"] is not None and item < limits["low"]:
@@ -119,7 +122,7 @@ def _checked_item(field: dataclasses.Field, kind: type, item):
         wrong = f"must be one of {', '.join(limits['choices'])}{near}"
     if wrong:
         raise values.UsageError(f"--{field.name}={_text(item)}: {wrong}")
-    return float(item) if kind is float else item
+    return float(item) + 0.0 if kind is float else item  # and no -0.0
 
 
 def _text(item) -> str:
@@ -161,7 +164,7 @@ def split_list(text: str) -> tuple[str, ...]:
         if mark == "," and depth == 0:
             items.append(text[start : found.start()])
             start = found.end()
-    return tuple(item.strip() for item in (*items, text[start:]) if item.strip())
+    return tuple(item.strip() for item in (*items, text[start:]))
 
 
 class _Parser(flags.ArgumentParser):
@@ -173,7 +176,10 @@ class _Parser(flags.ArgumentParser):
         if not isinstance(argument, str):
             return argument
         if is_list:
-            return tuple(self._item(kind, text) for text in split_list(argument))
+            items = split_list(argument)
+            if not all(items) and len(items) > 1:
+                raise ValueError("there is nothing between two commas")
+            return tuple(self._item(kind, text) for text in items if text)
         return self._item(kind, argument)
 
     def _item(self, kind: type, text: str):
@@ -214,6 +220,10 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
             flags.DEFINE_flag(flag, flag_values)
     flags.DEFINE_string("config", None, CONFIG_HELP, flag_values=flag_values)
     names = [*owners, "config"]
+    for argument in argv:  # which absl takes for itself, or searches for a minute
+        name = argument.lstrip("-").partition("=")[0]
+        if argument.startswith("-") and (name == "undefok" or len(name) > 100):
+            raise values.UsageError(f"unknown flag --{values.cut(name, 80)}")
     try:
         stray = flag_values(["program", *argv])[1:]
     except flags.UnrecognizedFlagError as error:
@@ -265,9 +275,10 @@ def _read_config(path: str | None, owners: dict[str, dataclasses.Field]) -> dict
     if path is None:
         return {}
     said = f"--config={values.cut(path, 120)}"
-    if not pathlib.Path(path).is_file():
+    if not os.path.isfile(path):
         folder = pathlib.Path(path).parent
-        files = [str(other) for other in folder.glob("*.py")] if folder.is_dir() else []
+        there = os.path.isdir(folder)
+        files = [str(other) for other in folder.glob("*.py")] if there else []
         near = values.nearest(path, files)
         raise values.UsageError(f"{said}: there is no such file{near}")
     try:

@@ -54,7 +54,10 @@ class ProcessConfig(config.Settings):
     """Several processes, started with the same command but for --process_id:"""
 
     num_processes: int = config.setting(
-        0, "how many train together; 0 is what SLURM's srun started, else 1", low=0
+        0,
+        "how many train together; 0 is what SLURM's srun started, else 1",
+        low=0,
+        high=100_000,
     )
     coordinator: str | None = config.setting(
         None, "host:port on which process 0 answers; srun knows it"

@@ -207,6 +207,8 @@ def _check_kinds(make: Callable, arguments):
         elif kinds and kinds <= {"int", "float"}:
             strange = isinstance(given, (bool, str, bytes, complex))
             wanted = "a number" if strange else None
+            if type(given) is int and "float" in kinds and abs(given) >= 2**31:
+                wanted = "a number of 32 bits, or one with a point or an exponent"
         is_open = default is None or isinstance(default, float) and math.isinf(default)
         if isinstance(given, float) and not math.isfinite(given) and not is_open:
             wanted = "a finite number"
@@ -381,9 +383,8 @@ def check_read(text: str, trusted: tuple[str, ...]):
         module = users.module_name(named)
         if module not in allowed:
             raise UsageError(
-                f"{cut(text, 80)} needs your file {shown(module)}, which is not loaded "
-                f"because a file says so; if it is yours and unchanged, add "
-                f"--trust={cut(module, 60)} (in Python: allow=({shown(module)},))"
+                f"{cut(text, 80)} names a file of a user's, which would be run; if it "
+                f"is yours, add --trust={cut(module, 60)} (in Python, allow=)"
             )
 
 

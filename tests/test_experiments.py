@@ -505,6 +505,7 @@ def test_how_a_cell_starts_is_a_remedy_where_it_has_the_option(run_in, capsys):
         ("gru", ["a=1", "b=f(2)"], "gru(a=1, b=f(2))"),
         ("gru()", ["a=1"], "gru(a=1)"),
         ("gru(c=f(3))", ["a=1"], "gru(c=f(3), a=1)"),
+        ("gru(a=f(3), b='(')", ["a=1"], "gru(a=1, b='(')"),
     ],
 )
 def test_options_are_added_to_a_call(cell, options, expected):

@@ -23,6 +23,10 @@ def associative(*, mesh_axis=None):
         (`jax.set_mesh`): each device scans its part of T, and the devices exchange one
         element each. T must be a multiple of the axis.
     """
+    if not isinstance(mesh_axis, str | None):
+        raise values.UsageError(
+            f"mesh_axis must be the name of an axis, not {values.shown(mesh_axis)}"
+        )
 
     def run(recurrence, state, inputs):
         record = base.Record(associative(mesh_axis=mesh_axis))

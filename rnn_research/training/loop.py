@@ -111,6 +111,7 @@ class TrainConfig(config.Seeds):
         "devices of a process that the work is divided over; 0 is all that divide it, "
         "on CPU one a core where it pays",
         low=0,
+        high=1024,
     )
     eval_every: int = config.setting(100, "updates between evaluations", low=1)
     eval_size: int = config.setting(

@@ -1,0 +1,91 @@
+"""Every command that a docstring or a page shows is one that a shell takes as it is."""
+
+import ast
+import itertools
+import pathlib
+import re
+import shlex
+import subprocess
+
+ROOT = pathlib.Path(__file__).parent.parent
+MODULES = sorted(
+    itertools.chain(
+        *((ROOT / name).rglob("*.py") for name in ("experiments", "configs"))
+    )
+) + sorted((ROOT / "rnn_research").rglob("*.py"))
+PAGES = [ROOT / "README.md"]
+PAGES += sorted((ROOT / "docs").glob("*.md")) + sorted((ROOT / "results").rglob("*.md"))
+STARTS = ("python ", "python3 ", "srun ", "--")
+
+
+def docstrings(path: pathlib.Path):
+    """(source, text) of every docstring of a file."""
+    source = path.read_text(encoding="utf-8")
+    kinds = ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, kinds) and ast.get_docstring(node):
+            written = ast.get_source_segment(source, node.body[0])
+            yield written, ast.get_docstring(node)
+
+
+def commands(text: str):
+    """Lines that are commands or flags, with their continuations; inline ones."""
+    lines = iter(text.splitlines())
+    for line in lines:
+        given = line.strip()
+        if given.startswith(STARTS) and (line.startswith("  ") or "```" in text):
+            while given.endswith("\\"):
+                given = given[:-1] + next(lines).strip()
+            yield given
+    for inline in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text):
+        if inline.startswith(STARTS):
+            yield inline
+
+
+def all_commands():
+    for path in MODULES:
+        for _, text in docstrings(path):
+            yield from ((path.relative_to(ROOT), each) for each in commands(text))
+    for path in PAGES:
+        found = commands(path.read_text(encoding="utf-8"))
+        yield from ((path.relative_to(ROOT), each) for each in found)
+
+
+def test_every_example_is_taken_by_a_shell():
+    found = list(all_commands())
+    assert len(found) > 60
+    script, words = [], {}
+    for index, (path, command) in enumerate(found):
+        script.append(f"{'true ' if command.startswith('--') else ''}{command}")
+        words[index + 1] = path, command
+        assert shlex.split(command), (path, command)
+    done = subprocess.run(
+        ["bash", "-n"], input="\n".join(script), capture_output=True, text=True
+    )
+    lines = {int(number) for number in re.findall(r"line (\d+)", done.stderr)}
+    assert done.returncode == 0, [words.get(line) for line in lines] or done.stderr
+
+
+def test_what_bash_rejects_is_found():
+    """The test above can fail: a bracket without quotes, a quote that is not closed."""
+    for wrong in ("python -m x --cell=gru(reset=before)", "python -m x --cell='gru"):
+        done = subprocess.run(
+            ["bash", "-n"], input=wrong, capture_output=True, text=True
+        )
+        assert done.returncode != 0
+
+
+def test_no_docstring_eats_its_backslashes():
+    """`\\` at the end of a line joins two lines unless the docstring is a raw one."""
+    for path in MODULES:
+        for written, _ in docstrings(path):
+            assert written[:1] in "rR" or "\\\n" not in written, path.relative_to(ROOT)
+
+
+def test_no_flag_has_brackets_without_quotes():
+    """Also in help, messages, comments and prose, from which people copy."""
+    bare = re.compile(r"--\w+=[^\s'\"`{]*\(.*")
+    for path in (*MODULES, *PAGES):
+        assert not bare.findall(path.read_text(encoding="utf-8")), path.relative_to(
+            ROOT
+        )

@@ -44,10 +44,6 @@ class CurseOfMemoryConfig(config.Settings):
     seed: int = config.setting(0, "of the inputs", low=0)
     workdir: str = config.setting("runs/curse_of_memory", "folder for table and figure")
 
-    def __post_init__(self):
-        super().__post_init__()
-        config.check_distinct("distances", self.distances)
-
 
 def main(settings: CurseOfMemoryConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=1)

@@ -42,9 +42,12 @@ def main(settings: ReportConfig, run_config: runtime.RunConfig):
     if files:  # as of runs/remedies/*
         print(f"left out, not folders: {', '.join(files)}")
     folders = [path for path in settings.runs if path not in files]
-    entries = report.read(folders, allow=settings.trust or ())
-    if not entries:
+    if not folders:
         raise values.UsageError("there is no folder among the runs")
+    left_out = []
+    entries = report.read(folders, allow=settings.trust or (), left_out=left_out.append)
+    if not entries:
+        raise values.UsageError("; ".join(left_out))
     folder = page.with_suffix("")
     run_folder.make(folder)
     figures = [folder / f"loss{suffix}" for suffix in (".png", ".svg")]
@@ -56,10 +59,14 @@ def main(settings: ReportConfig, run_config: runtime.RunConfig):
         for path in drawn:
             plotting.compared_gradients(watched, path)
         figures += drawn
-    report.render(entries, page, figures)
+    report.render(entries, page, figures, left_out)
     for entry in entries:
         word, said = report.verdict(entry)
         print(f"{entry.name}: {word}; {said}")
+        for note in entry.notes:
+            print(f"{entry.name}: {note}")
+    for line in left_out:
+        print(f"left out: {line}")
     print(f"page: {page}")
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from experiments import report as program
 from rnn_research import cells, config, models, report, runtime, tasks, training, values
-from rnn_research.report import entries
+from rnn_research.report import moments
 from rnn_research.training import run
 
 SETTINGS = (
@@ -89,7 +89,7 @@ def test_what_is_drawn_is_what_was_recorded(runs, tmp_path):
 def test_zero_is_told_from_what_is_not_finite(runs):
     def moment(logs, **more):
         own = {"gradient_lags": [0, 1, 9], "gradient_log10": logs, **more}
-        return entries._moment(0, [own])
+        return moments._moment(0, [own])
 
     (entry,) = report.read(runs[:1])
     path = pathlib.Path(runs[0]).parent / "zero.html"
@@ -115,7 +115,7 @@ def test_seeds_may_have_other_lags():
         {"gradient_lags": [0, 2], "gradient_log10": [-1.0, -2.0]},
         {"gradient_lags": [0, 2, 3], "gradient_log10": [-1.0, -4.0, -5.0]},
     ]
-    made = entries._moment(7, found)
+    made = moments._moment(7, found)
     assert made.lags == [0, 2, 3] and made.log10 == [0, -2, -4]
 
 
@@ -134,7 +134,7 @@ def test_the_page_needs_nothing_else_and_its_links_lead_somewhere(runs, tmp_path
 
 def test_names_and_texts_are_escaped(runs):
     (entry,) = report.read(runs[:1])
-    wild = entry._replace(name="<script>alert(1)</script>", note="a < b & c")
+    wild = entry._replace(name="<script>alert(1)</script>", notes=["a < b & c"])
     page = pathlib.Path(runs[0]).parent / "wild.html"
     report.render([wild], page)
     text = page.read_text()
@@ -212,7 +212,8 @@ def test_what_cannot_be_reported_is_told(runs, tmp_path):
     )
     assert no_command.summary
     (entry,) = report.read([tmp_path / "library"])
-    assert not entry.moments and "not trained by a command" in entry.note
+    (note,) = entry.notes
+    assert not entry.moments and "not trained by a command" in note
 
 
 # ---------------------------------------------------------------- in a real browser

@@ -233,7 +233,7 @@ def compared_losses(entries, path: pathlib.Path):
         axes.plot(entry.steps, middle, color=color, linestyle=dashes(index))
         axes.fill_between(entry.steps, low, high, color=color, alpha=0.18, linewidth=0)
         ends.append((entry.steps[-1], middle[-1], entry.name, color))
-    for baseline in {entry.baseline for entry in entries}:
+    for baseline in {entry.baseline for entry in entries} - {None}:
         draw_level(axes, baseline, "no memory")
     axes.set_yscale("log")
     axes.set_xlim(left=0)

@@ -167,7 +167,8 @@ function legend(holder, series) {
 /* ------------------------------------------------------------------ the figures */
 
 const log10 = y => y === null || y <= 0 ? null : Math.log10(y);
-const span = numbers => [Math.min(...numbers), Math.max(...numbers)];
+const most = (numbers, start) => numbers.reduce((a, b) => Math.max(a, b), start);
+const least = (numbers, start) => numbers.reduce((a, b) => Math.min(a, b), start);
 
 function drawLoss() {
   const series = data.runs.map((run, index) => ({
@@ -175,12 +176,13 @@ function drawLoss() {
     points: run.steps.map((step, i) => [step, log10(run.loss[i][0])]),
     band: run.steps.map((step, i) => [step, log10(run.loss[i][1]), log10(run.loss[i][2])]),
   }));
-  const baselines = [...new Set(data.runs.map(run => run.baseline))];
+  const baselines = [...new Set(data.runs.map(run => run.baseline))].filter(y => y !== null);
   const levels = baselines.map(y => ({y: Math.log10(y), name: `no memory ${short(y)}`}));
   const all = series.flatMap(s => [...s.points.map(p => p[1]), ...s.band.flatMap(p => [p[1], p[2]])])
     .filter(y => y !== null).concat(levels.map(level => level.y));
-  const [low, high] = span(all), room = 0.05 * (high - low) + 0.02;
-  const last = Math.max(...data.runs.flatMap(run => run.steps), 1);
+  if (!all.length) all.push(0);
+  const low = least(all, all[0]), high = most(all, all[0]), room = 0.05 * (high - low) + 0.02;
+  const last = most(data.runs.flatMap(run => run.steps), 1);
   chart("loss", {series, levels, x: {label: "updates", short: "update", range: [0, last]},
     y: {label: "validation loss", range: [low - room, high + room], log: true},
     say: "Validation loss against updates of " + data.runs.map(run => run.name).join(", ")});
@@ -199,8 +201,8 @@ function drawGradient() {
       points: now.lags.map((lag, i) => [lag, now.log10[i] === "zero" ? -Infinity : now.log10[i]])};
   });
   const all = watched.flatMap(run => run.moments.flatMap(m => m.log10)).filter(Number.isFinite);
-  const high = Math.max(...all, 0), low = Math.max(Math.min(...all, data.forgotten.log10 - 1), high - 24);
-  const longest = Math.max(...watched.flatMap(run => run.moments.flatMap(m => m.lags)));
+  const high = most(all, 0), low = Math.max(least(all, data.forgotten.log10 - 1), high - 24);
+  const longest = most(watched.flatMap(run => run.moments.flatMap(m => m.lags)), 1);
   chart("gradient", {series, levels: [{y: data.forgotten.log10, name: `${data.forgotten.name} left`}],
     x: {label: "lag k (steps before the end)", short: "lag", range: [0, longest]},
     y: {label: "length of the gradient, relative", range: [low - 0.3, high + 0.3], log: true},

@@ -6,6 +6,7 @@ import math
 import pathlib
 import string
 import urllib.parse
+from collections.abc import Sequence
 from typing import Any
 
 from rnn_research.diagnostics.horizon import FORGOTTEN
@@ -16,8 +17,18 @@ HERE = pathlib.Path(__file__).parent
 BETTER = 0.9  # of the memoryless baseline: a loss above it is no sign of memory
 
 
-def render(entries: list[Entry], path: pathlib.Path, figures: list[pathlib.Path] = ()):
-    """Write the page of the entries to `path`, whole or not at all."""
+def render(
+    entries: list[Entry],
+    path: pathlib.Path,
+    figures: Sequence[pathlib.Path] = (),
+    left_out: Sequence[str] = (),
+):
+    """Write the page of the entries to `path`, whole or not at all.
+
+    Args:
+      figures: files that it links to, below its folder.
+      left_out: what is said of runs that are not among the entries.
+    """
     fill = {
         "title": html.escape(_title(entries)),
         "style": (HERE / "page.css").read_text(),
@@ -31,15 +42,17 @@ def render(entries: list[Entry], path: pathlib.Path, figures: list[pathlib.Path]
         "files": _files(entries, path, figures),
         "forgotten": _percent(FORGOTTEN),
         "notes": "".join(
-            f'<p class="note">{html.escape(entry.name)}: no gradient by lag, since '
-            f"{html.escape(entry.note)}.</p>"
+            f'<p class="note">{html.escape(entry.name)}: {html.escape(note)}.</p>'
             for entry in entries
-            if entry.note
+            for note in entry.notes
+        ),
+        "left_out": "".join(
+            f'<p class="note">Left out: {html.escape(line)}.</p>' for line in left_out
         ),
     }
     text = string.Template((HERE / "page.html").read_text()).substitute(fill)
     part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
+    part.write_text(text, encoding="utf-8", errors="replace")
     part.replace(path)
 
 
@@ -102,7 +115,8 @@ def _number(value: float | None) -> float | None:
 
 def verdict(entry: Entry) -> tuple[str, str]:
     """(remembers | in part | does not remember, a sentence that says why)."""
-    ratio, runs = entry.test_loss / entry.baseline, len(entry.runs)
+    runs = len(entry.runs)
+    ratio = entry.test_loss / entry.baseline if entry.baseline else None
     share = f"{entry.solved} of {runs}"
     if entry.solved * 2 > runs:
         word = "remembers"
@@ -111,6 +125,8 @@ def verdict(entry: Entry) -> tuple[str, str]:
     elif entry.diverged * 2 > runs:
         word = "does not remember"
         said = f"{entry.diverged} of {runs} diverged" if runs > 1 else "diverged"
+    elif ratio is None:
+        word, said = "does not remember", "not solved, with no baseline to compare with"
     else:
         word = "in part" if ratio < BETTER else "does not remember"
         said = "no better than without memory"
@@ -149,12 +165,13 @@ def _card(index: int, entry: Entry) -> str:
         )
     kind = word.replace(" ", "-")
     loss = f"{entry.test_loss:.3g}" if math.isfinite(entry.test_loss) else "not finite"
+    compared = f" (no memory: {entry.baseline:.3g})" if entry.baseline else ""
     return (
         f'<article class="card" style="border-color:var(--s{index % 8})">'
         f"<h3>{html.escape(entry.name)}</h3>"
         f'<p class="verdict {kind}">{word}</p>'
         f"<p>{html.escape(said[0].upper() + said[1:])}</p>{reach}"
-        f'<p class="small">test loss {loss} (no memory: {entry.baseline:.3g}), '
+        f'<p class="small">test loss {loss}{compared}, '
         f"{entry.summary['parameters']:,} parameters</p></article>"
     )
 
@@ -266,4 +283,7 @@ def _files(entries: list[Entry], path: pathlib.Path, figures) -> str:
 
 
 def _address(path: str) -> str:
-    return html.escape("./" * (path[0] not in "./") + urllib.parse.quote(path))
+    quoted = urllib.parse.quote(
+        path, errors="surrogateescape"
+    )  # bytes that are no text
+    return html.escape("./" * (path[0] not in "./") + quoted)

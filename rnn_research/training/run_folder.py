@@ -141,10 +141,12 @@ def make(folder: pathlib.Path):
 
 def read_json(path: pathlib.Path) -> dict | None:
     """The content of a JSON file, None where there is none."""
-    if not path.exists():
-        return None
     try:
         content = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise values.RunError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise values.RunError(f"{path} is damaged: {values.one_line(error)}") from None
     if not isinstance(content, dict):

@@ -1,0 +1,246 @@
+"""What the files of a run hold, checked; what is damaged is said in one line."""
+
+import json
+import math
+import pathlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from rnn_research import values
+from rnn_research.training import run_folder
+
+METRICS = "metrics.jsonl"
+MOST_RATES = 1000
+
+
+class Records(NamedTuple):
+    settings: dict[str, Any]  # of config.json: numbers, texts, and lists of them
+    summary: dict
+    rows: list[dict]  # of metrics.jsonl, those that are whole
+    notes: list[str]  # what was left out
+
+
+def read(folder: pathlib.Path) -> Records:
+    """The files of a run.
+
+    Raises:
+      values.UsageError: the folder holds no finished run.
+      values.RunError: config.json or summary.json is damaged.
+    """
+    settings = run_folder.read_json(folder / "config.json")
+    summary = run_folder.read_json(folder / "summary.json")
+    if settings is None:
+        raise values.UsageError(f"{folder} holds no run: there is no config.json in it")
+    if summary is None:
+        raise values.UsageError(
+            f"{folder}: the run has not ended; the command that began it goes on"
+        )
+    if "learning_rates" not in settings or "runs" not in summary:
+        raise values.UsageError(f"{folder} was trained by another version of this code")
+    try:
+        _check_rates(settings["learning_rates"])
+    except _Wrong as error:
+        raise values.RunError(f"{folder / 'config.json'} is damaged: {error}") from None
+    try:
+        _check_summary(summary)
+    except _Wrong as error:
+        raise values.RunError(
+            f"{folder / 'summary.json'} is damaged: {error}"
+        ) from None
+    rows, notes = _rows(folder / METRICS)
+    shown = {plain(name): _shown(value) for name, value in settings.items()}
+    return Records(shown, _plain_texts(summary), rows, notes)
+
+
+def plain(text: str) -> str:
+    """The text with a '?' for what cannot be printed, of a readable length."""
+    return values.cut("".join(c if c.isprintable() else "?" for c in text), 200)
+
+
+def _plain_texts(summary: dict) -> dict:
+    names = {name: plain(summary[name]) for name in ("task", "device")}
+    return summary | names | {"engines": [plain(name) for name in summary["engines"]]}
+
+
+def _shown(value):
+    """A setting as it is compared and told; what nests deeper is none of ours."""
+    if isinstance(value, list):
+        return [
+            "..." if isinstance(item, (list, dict)) else _shown(item) for item in value
+        ]
+    if isinstance(value, dict):
+        return "..."
+    return plain(value) if isinstance(value, str) else value
+
+
+# ------------------------------------------------------------------------- checking
+
+
+class _Wrong(Exception):
+    """A value is not what it should be; the message names it."""
+
+
+def _wrong(name: str, value, expected: str) -> _Wrong:
+    if isinstance(value, (list, dict)):
+        value = "a list" if isinstance(value, list) else "a group of values"
+        return _Wrong(f"{name} is {value}, not {expected}")
+    return _Wrong(f"{name} is {values.cut(json.dumps(value), 40)}, not {expected}")
+
+
+def _get(record: dict, name: str, kind: type, expected: str):
+    """record[name], of a kind; 'baselines.loss' is record['baselines']['loss']."""
+    value = record
+    for part in name.split("."):
+        if not isinstance(value, dict) or part not in value:
+            raise _Wrong(f"{name} is missing")
+        value = value[part]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise _wrong(name, value, expected)
+    return value
+
+
+def _whole(record: dict, name: str, low: int = 0) -> int:
+    value = _get(record, name, int, "a whole number")
+    if not low <= value < 2**63:
+        raise _wrong(name, value, f"a number from {low} on")
+    return value
+
+
+def _number(record: dict, name: str) -> float | None:
+    """A number; None where it is none, not finite, or none that a float can be."""
+    value = _get(record, name, (int, float, type(None)), "a number")
+    return finite(value)
+
+
+def finite(value: float | None) -> float | None:
+    """The number as a float, None where it is not finite."""
+    try:
+        return float(value) if value is not None and math.isfinite(value) else None
+    except OverflowError:  # a whole number beyond all floats
+        return None
+
+
+def _numbers(record: dict, name: str) -> dict[str, float | None]:
+    """A group of numbers by name."""
+    group = _get(record, name, dict, "a group of numbers")
+    return {plain(key): _number(group, key) for key in group if "." not in key}
+
+
+def _check_rates(rates):
+    if not isinstance(rates, list) or not 0 < len(rates) <= MOST_RATES:
+        raise _wrong("learning_rates", rates, f"a list of 1 to {MOST_RATES} numbers")
+    for rate in rates:
+        if isinstance(rate, bool) or not isinstance(rate, (int, float)):
+            raise _wrong("an item of learning_rates", rate, "a number")
+        if finite(rate) is None:
+            raise _wrong("an item of learning_rates", rate, "finite")
+    if len(set(rates)) < len(rates):
+        raise _Wrong("an item of learning_rates is there twice")
+
+
+def _check_summary(summary: dict):
+    """Raise unless what a page says of a run is there; numbers become floats."""
+    for name in ("task", "device"):
+        _get(summary, name, str, "a text")
+    _whole(summary, "length", low=1)
+    _whole(summary, "parameters")
+    summary["baselines"] = {"loss": _number(summary, "baselines.loss")}
+    summary["seconds"] = {
+        name: _number(summary, f"seconds.{name}") for name in ("run", "compile")
+    }
+    for name in _get(summary, "engines", list, "a list"):
+        if not isinstance(name, str):
+            raise _wrong("an item of engines", name, "a text")
+    for index, run in enumerate(_get(summary, "runs", list, "a list")):
+        if not isinstance(run, dict):
+            raise _wrong(f"runs[{index}]", run, "a group of values")
+        try:
+            _check_run(run)
+        except _Wrong as error:
+            raise _Wrong(f"runs[{index}].{error}") from None
+
+
+def _check_run(run: dict):
+    _get(run, "outcome", str, "a text")
+    run["learning_rate"] = _number(run, "learning_rate")
+    _whole(run, "steps")
+    run["test"] = {"loss": _number(run, "test.loss")}
+    there = run.get("validation") is not None
+    run["validation"] = _numbers(run, "validation") if there else None
+
+
+# ---------------------------------------------------------------------------- rows
+
+
+def _rows(path: pathlib.Path) -> tuple[list[dict], list[str]]:
+    """The rows that are whole, and what is said of the others."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return [], [f"{path} cannot be read: {error.strerror}"]
+    rows, first, count = [], "", 0
+    for number, found in enumerate(_parsed(content), start=1):
+        if isinstance(found, dict):
+            rows.append(found)
+            continue
+        count += 1
+        first = first or f"line {number}: {found}"
+    if not count:
+        return rows, []
+    rest = f", and {count - 1} more" * (count > 1)
+    return rows, [f"{path} is damaged and read without {first}{rest}"]
+
+
+def _parsed(content: bytes) -> Iterator[dict | str]:
+    """Each line's row, or what is wrong with it."""
+    for line in content.splitlines():
+        try:
+            yield _checked_row(json.loads(line))
+        except _Wrong as error:
+            yield str(error)
+        except (ValueError, RecursionError):
+            yield "it is not JSON"
+
+
+def _checked_row(row) -> dict:
+    if not isinstance(row, dict):
+        raise _wrong("it", row, "a row")
+    checked = {
+        "seed": _whole(row, "seed"),
+        "step": _whole(row, "step"),
+        "learning_rate": _number(row, "learning_rate"),
+        "loss": _number(row, "loss"),
+    }
+    if "diagnostics" in row:
+        found = _get(row, "diagnostics", dict, "a group of values")
+        try:
+            checked["diagnostics"] = _checked_diagnostics(found)
+        except _Wrong as error:
+            raise _Wrong(f"diagnostics.{error}") from None
+    return checked
+
+
+def _checked_diagnostics(found: dict) -> dict:
+    lags = _get(found, "gradient_lags", list, "a list")
+    logs = _get(found, "gradient_log10", list, "a list")
+    if not lags or len(lags) != len(logs):
+        raise _Wrong(
+            f"gradient_lags and gradient_log10 are of {len(lags)} and {len(logs)} "
+            "numbers"
+        )
+    for lag in lags:
+        _whole({"gradient_lags": lag}, "gradient_lags")
+    if sorted(set(lags)) != lags:
+        raise _Wrong("gradient_lags do not increase")
+    checked = {
+        "gradient_lags": lags,
+        "gradient_log10": [
+            _number({"gradient_log10": x}, "gradient_log10") for x in logs
+        ],
+    }
+    for name in ("horizon", "not_finite", "spectral_radius"):
+        if name in found:
+            checked[name] = _number(found, name)
+    if "beyond" in found:
+        checked["beyond"] = _numbers(found, "beyond")
+    return checked

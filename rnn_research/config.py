@@ -35,7 +35,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from absl import flags
 
-from rnn_research import endings, processes, values
+from rnn_research import endings, memory, processes, values
 
 
 def setting(
@@ -376,9 +376,11 @@ def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
             end(128 + number, f"stopped: {str(error) or endings.WORDS[number]}")
         except SystemExit as error:  # of a user's own code: a run that ended says so
             end(1, f"stopped: {values.one_line(error)}")
-        except Exception:
+        except Exception as error:
             if number := interrupts.raised:  # what else it became on its way here
                 end(128 + number, f"stopped: {endings.WORDS[number]}")
+            if short := memory.shortage(error):
+                end(1, f"stopped: {short}")
             processes.wait_for_last_word()
             if not for_certain:
                 raise

@@ -197,6 +197,9 @@ def train(
         **(settings or {}),
         **config.resolved(),
     }
+    programs.check()
+    if watch:
+        watch.check()
     machine = runtime.describe(programs.mesh)
     processes.check_same(
         described,

@@ -18,7 +18,7 @@ import numpy as np
 import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
-from rnn_research import runtime
+from rnn_research import memory, runtime, values
 from rnn_research.cells.base import Keys
 from rnn_research.diagnostics.vectors import global_norm
 from rnn_research.engines.base import solver_scores
@@ -67,6 +67,8 @@ class Programs(NamedTuple):
     """The compiled side of training.
 
     Attributes:
+      check: () -> raises what tracing raises, and values.UsageError where the learning
+        rate is not finite or memory is short; nothing is compiled for it.
       init: () -> State of all runs.
       compile_update: (State) -> (State, limits [R]) -> State, every run at its limit or
         stopped before; the state that is given is used up.
@@ -78,6 +80,7 @@ class Programs(NamedTuple):
       announcement: one line for the user.
     """
 
+    check: Callable
     init: Callable
     compile_update: Callable
     compile_evaluate: Callable
@@ -279,37 +282,70 @@ def build(model, task, config, engine) -> Programs:
         )
         return means(total)
 
-    def init() -> State:
-        every = jax.jit(
-            lambda runs: jax.lax.map(init_one, runs), out_shardings=everywhere
+    def update_all(runs, state, limits):
+        return runtime.each_run(update_one, mesh, runs, state, limits)
+
+    def evaluate_all(runs, params, step, active, split):
+        splits = jnp.broadcast_to(split, step.shape)
+        return runtime.each_run(evaluate_one, mesh, runs, params, step, active, splits)
+
+    init_all = jax.jit(
+        lambda runs: jax.lax.map(init_one, runs), out_shardings=everywhere
+    )
+    update_all = jax.jit(
+        update_all,
+        donate_argnums=1,
+        out_shardings=everywhere,
+        compiler_options=runtime.compiler_options(),
+    )
+    evaluate_all = jax.jit(evaluate_all, out_shardings=everywhere)
+    counts, every = np.zeros(len(pairs), np.int32), np.ones(len(pairs), bool)
+    mine = mesh.local_devices
+
+    def advice(by_batch: bool) -> str:
+        if by_batch:
+            return "lower --batch_size, --length or --hidden_size"
+        fewer = "train fewer runs at once, or " * (len(pairs) > 1)
+        return f"{fewer}lower --hidden_size or --num_layers"
+
+    def check():
+        state = jax.eval_shape(init_all, runs)
+        traced = update_all.trace(runs, state, counts)
+        evaluate_all.trace(runs, state.params, counts, every, np.int32(VALIDATION))
+        rates = jax.jit(
+            lambda: [
+                schedule.make(rate, config.num_steps)(jnp.array(step))
+                for rate in config.all_learning_rates()
+                for step in (0, config.num_steps - 1)
+            ]
         )
-        return every(runs)
+        if not np.isfinite(rates()).all():
+            raise values.UsageError(
+                f"schedule {schedule}: the learning rate does not stay a finite number"
+            )
+        size = config.batch_size
+        batch = jax.eval_shape(lambda key: task.sample(key, size), jax.random.key(0))
+        arrays = memory.size(batch) + memory.largest(traced.jaxpr)
+        arrays = arrays * len(mine) // mesh.devices.size
+        held = memory.size(state) * len(mine)  # every device has a copy
+        memory.check(held + arrays, mine, "this training", advice(held < arrays))
+
+    def fitting(lowered):
+        """Compiled, and seen to fit into memory."""
+        compiled = lowered.compile()
+        if found := compiled.memory_analysis():
+            added = found.output_size_in_bytes - found.alias_size_in_bytes
+            needed = len(mine) * (found.temp_size_in_bytes + added)
+            memory.check(needed, mine, "the compiled training", advice(True))
+        return compiled
 
     def compile_update(state: State):
-        def update(runs, state, limits):
-            return runtime.each_run(update_one, mesh, runs, state, limits)
-
-        limits = np.zeros(len(pairs), np.int32)
-        jitted = jax.jit(
-            update,
-            donate_argnums=1,
-            out_shardings=everywhere,
-            compiler_options=runtime.compiler_options(),
-        )
-        compiled = jitted.lower(runs, state, limits).compile()
+        compiled = fitting(update_all.lower(runs, state, counts))
         return lambda state, limits: compiled(runs, state, limits.astype(np.int32))
 
     def compile_evaluate(state: State):
-        def evaluate(runs, params, step, active, split):
-            splits = jnp.broadcast_to(split, step.shape)
-            return runtime.each_run(
-                evaluate_one, mesh, runs, params, step, active, splits
-            )
-
-        step, active = np.zeros(len(pairs), np.int32), np.ones(len(pairs), bool)
-        jitted = jax.jit(evaluate, out_shardings=everywhere)
-        example = runs, state.params, step, active, np.int32(VALIDATION)
-        compiled = jitted.lower(*example).compile()
+        example = runs, state.params, counts, every, np.int32(VALIDATION)
+        compiled = fitting(evaluate_all.lower(*example))
         return lambda params, step, active, split: compiled(
             runs, params, step.astype(np.int32), active, np.int32(split)
         )
@@ -333,7 +369,8 @@ def build(model, task, config, engine) -> Programs:
     if len(pairs) > 1:
         parts.insert(0, f"{len(pairs)} runs")
     return Programs(
-        init=init,
+        check=check,
+        init=lambda: init_all(runs),
         compile_update=compile_update,
         compile_evaluate=compile_evaluate,
         mesh=mesh,

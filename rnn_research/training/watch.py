@@ -58,7 +58,12 @@ class Watch:
             matrices = diagnostics.recurrent_matrices(setups)
             return norms, batch.mask, shares, of_parameters, matrices
 
-        self._measure = measure
+        self._measure, self._init = measure, model.init
+
+    def check(self):
+        """Raise what keeps the model from being measured; nothing is computed."""
+        params = jax.eval_shape(self._init, jax.random.key(0))
+        jax.eval_shape(self._measure, params, jax.random.key(0))
 
     def measure(self, params: Tree, seed: int, step: int) -> dict:
         """Of one run's parameters at a step."""

@@ -47,7 +47,7 @@ def gradients_by(cell, x, state, *others):
 
         def call(params, x, state):
             primal, pull = jax.vjp(run, params, x, state)
-            return primal, pull(random_like(jax.random.key(7), primal))
+            return primal, pull(random_like(7, primal))
 
         return call
 
@@ -179,7 +179,7 @@ def test_second_derivatives(keep):
     """Reverse over reverse; a product with the Hessian against the plain loop's."""
     cell = cells.gru(4)
     params, x, _ = example(cell)
-    direction = random_like(jax.random.key(3), params)
+    direction = random_like(3, params)
 
     def product(engine):
         def loss(params):

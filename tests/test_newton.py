@@ -230,7 +230,7 @@ def test_every_jacobian_gives_the_same_values_and_gradients(jacobian):
             return result.outputs, result.final_state
 
         primal, pull = jax.vjp(function, params, x, state)
-        return primal, pull(random_like(jax.random.key(7), primal))
+        return primal, pull(random_like(7, primal))
 
     loop = both(engines.sequential())
     assert difference(both(newton(jacobian=jacobian)), loop) < 1e-10
@@ -241,7 +241,7 @@ def test_every_jacobian_gives_the_same_values_and_gradients(jacobian):
 def test_forward_mode_and_second_derivatives(jacobian):
     cell = cells.gru(4)
     params, x, _ = example(cell)
-    direction = random_like(jax.random.key(3), params)
+    direction = random_like(3, params)
 
     def loss(engine):
         def of(params):

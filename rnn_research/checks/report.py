@@ -91,6 +91,8 @@ class Law(NamedTuple):
       error: (subject) -> by how much it fails, relative to the largest entry; raises
         Fault where the failure has no size.
       concerns: (cell) -> whether it makes the claim.
+      costly: its programs take long to compile; `check_cell(cell, brief=True)` leaves
+        it out.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Law(NamedTuple):
     limit: float
     look_at: str
     concerns: Callable[[Any], bool] = lambda cell: True
+    costly: bool = False
 
 
 # ---------------------------------------------------------------------- measuring
@@ -120,27 +123,28 @@ def difference(a: Tree, b: Tree) -> float:
     return worst
 
 
-def random_like(key: jax.Array, tree: Tree) -> Tree:
-    """Normal random numbers in the shapes and types of `tree`."""
-    leaves, structure = jax.tree.flatten(tree)
-    keys = jax.random.split(key, len(leaves))
-    drawn = [
-        jax.random.normal(k, leaf.shape, leaf.dtype)
-        for k, leaf in zip(keys, leaves, strict=True)
-    ]
-    return structure.unflatten(drawn)
+def random_like(seed: int, tree: Tree) -> Tree:
+    """Normal random numbers in the shapes and types of `tree`, drawn by NumPy."""
+    draw = np.random.default_rng(seed).standard_normal
+
+    def like(leaf):
+        if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
+            both = draw((2, *leaf.shape)) * np.sqrt(0.5)
+            return jnp.asarray(both[0] + 1j * both[1], leaf.dtype)
+        return jnp.asarray(draw(leaf.shape), leaf.dtype)
+
+    return jax.tree.map(like, tree)
 
 
-def disturbed(key: jax.Array, params: Tree, labels: Tree) -> Tree:
+def disturbed(seed: int, params: Tree, labels: Tree) -> Tree:
     """Parameters somewhat away from their first values: no bias is zero.
 
     Those labelled 'fixed' stay, as they do in training.
     """
-    noise = random_like(key, params)
     return jax.tree.map(
-        lambda p, n, label: p if label == "fixed" else p + 0.1 * n,
+        lambda p, noise, label: p if label == "fixed" else p + 0.1 * noise,
         params,
-        noise,
+        random_like(seed, params),
         labels,
     )
 

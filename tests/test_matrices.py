@@ -33,7 +33,7 @@ def named(cell):
     @jax.jit
     def made():
         params = cell.init(jax.random.key(0), D)
-        params = report.disturbed(jax.random.key(1), params, cell.groups(params))
+        params = report.disturbed(1, params, cell.groups(params))
         return params, cell.matrices(cell.weights(params))
 
     return jax.tree.map(np.asarray, made())

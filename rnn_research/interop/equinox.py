@@ -5,30 +5,64 @@ with the gates one below the other, r, z, n and i, f, g, o; `bias` [gates C] goe
 the input, `bias_n` [C] is the GRU's inside of the reset product.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from rnn_research.interop import gates
+from rnn_research import values
+from rnn_research.interop import gates, levels
 
 NAMES = "weight_ih", "weight_hh", "bias", "bias_n"
 
 
-def load(cell, weights):
-    """The params of `cell` from an Equinox cell, or a mapping of its arrays by name.
+def load(layer, weights):
+    """The params of `layer` from Equinox cells, or mappings of their arrays by name.
 
+    Equinox has no layers: a network of several has its cells where you put them.
     Without biases they are zero.
+
+        params = load(layers.stack(gru, gru), [module.first, module.second])
+
+    Args:
+      layer: gru or lstm; `layers.bidirectional` of two; or a `layers.stack` of these,
+        with or without `layers.dropout` between.
+      weights: of one cell; of several a sequence, level by level, forward before
+        backward.
 
     Raises:
       UsageError: Equinox has no such cell, or the weights are of another.
     """
+    count = len(levels.ways_of(layer))
+    one = not isinstance(weights, Sequence)
+    each = [weights] if one else list(weights)
+    if len(each) != count:
+        raise values.UsageError(
+            f"Equinox weights for {layer}: {len(each)} cells given, {count} needed"
+        )
+    return levels.load(layer, each, _load)
+
+
+def export(layer, params):
+    """The arrays of `layer` by the names of Equinox's fields, as for `load`.
+
+    arrays = export(cell, params)
+    fields = lambda module: [getattr(module, name) for name in arrays]
+    module = equinox.tree_at(fields, module, list(arrays.values()))
+
+    Of a layer of several cells a list of such mappings.
+    """
+    each = levels.export(layer, params, _export)
+    return each[0] if len(each) == 1 else each
+
+
+def _load(cell, weights, width: int | None):
     form = _form(cell)
     if not isinstance(weights, Mapping):
         own = {name: getattr(weights, name, None) for name in NAMES}
         weights = {name: array for name, array in own.items() if array is not None}
     rows = len(form.gates) * form.size
     shapes = {
-        "weight_ih": (rows, None),
+        "weight_ih": (rows, width),
         "weight_hh": (rows, form.hidden),
         "bias": (rows,),
     }
@@ -42,13 +76,7 @@ def load(cell, weights):
     return form.join(gates.GateWeights(x, h, b, arrays.get("bias_n")))
 
 
-def export(cell, params) -> dict[str, np.ndarray]:
-    """The arrays of `cell` by the names of Equinox's fields.
-
-    arrays = export(cell, params)
-    fields = lambda module: [getattr(module, name) for name in arrays]
-    module = equinox.tree_at(fields, module, list(arrays.values()))
-    """
+def _export(cell, params) -> dict[str, np.ndarray]:
     form = _form(cell)
     weights = form.split(params)
     arrays = {

@@ -1,9 +1,11 @@
-"""Weights of Keras's `SimpleRNN`, `GRU` and `LSTM`, and of their cells.
+"""Weights of Keras's `SimpleRNN`, `GRU` and `LSTM`, of their cells, and of several.
 
 Layout: the list of `layer.get_weights()`: kernel [D, gates C], recurrent_kernel
 [H, gates C] and, with use_bias, bias; the gates side by side, z, r, n for the GRU and
 i, f, g, o for the LSTM. The GRU's bias is [2, 3C] with reset_after=True, which is
 gru(reset='after'), the second row with the state; else [3C] and gru(reset='before').
+`Bidirectional` has the forward layer's before the backward layer's, a model those of
+its layers one after the other.
 """
 
 from collections.abc import Sequence
@@ -11,24 +13,50 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research.interop import gates
+from rnn_research import values
+from rnn_research.interop import gates, levels
 
 NAMES = "kernel", "recurrent_kernel", "bias"
 
 
-def load(cell, weights: Sequence):
-    """The params of `cell` from `layer.get_weights()`. Without a bias it is zero.
+def load(layer, weights: Sequence):
+    """The params of `layer` from `get_weights()`. Without a bias it is zero.
+
+    Args:
+      layer: elman, gru or lstm; `layers.bidirectional` of two; or a `layers.stack` of
+        these, with or without `layers.dropout` between.
+      weights: of a Keras layer, of `Bidirectional`, or of a model of such layers and
+        nothing else that has weights, in their order.
 
     Raises:
-      UsageError: Keras has no such cell, or the weights are of another.
+      UsageError: Keras has no such network, or the weights are of another.
     """
+    ways = levels.ways_of(layer)
+    each = [weights]
+    if len(ways) > 1:
+        size, rest = divmod(len(weights), len(ways))
+        if rest or size not in (2, 3):
+            raise values.UsageError(
+                f"Keras weights for {layer}: {len(weights)} arrays; its {len(ways)} "
+                "cells have three each, or two without biases"
+            )
+        each = [weights[i * size : (i + 1) * size] for i in range(len(ways))]
+    return levels.load(layer, each, _load)
+
+
+def export(layer, params) -> list[np.ndarray]:
+    """The weights of `layer` for `set_weights(...)`, with use_bias."""
+    return [own for each in levels.export(layer, params, _export) for own in each]
+
+
+def _load(cell, weights: Sequence, width: int | None):
     form = gates.form_of(cell, "Keras", also=("reset",))
     order, two = _order(form), _has_two(cell)
-    width = len(order) * form.size
+    columns = len(order) * form.size
     shapes = {
-        "kernel": (None, width),
-        "recurrent_kernel": (form.hidden, width),
-        "bias": (2, width) if two else (width,),
+        "kernel": (width, columns),
+        "recurrent_kernel": (form.hidden, columns),
+        "bias": (2, columns) if two else (columns,),
     }
     given = dict(zip((*NAMES, "a fourth array"), weights, strict=False))
     arrays = gates.read(given, shapes, f"Keras weights for {cell}", optional=("bias",))
@@ -40,8 +68,7 @@ def load(cell, weights: Sequence):
     return form.join(gates.GateWeights(x, h, b, b_hn))
 
 
-def export(cell, params) -> list[np.ndarray]:
-    """The weights of `cell` for `layer.set_weights(...)`, with use_bias."""
+def _export(cell, params) -> list[np.ndarray]:
     form = gates.form_of(cell, "Keras", also=("reset",))
     order = _order(form)
     weights = form.split(params)

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rnn_research import layers
-from rnn_research.interop import gates
+from rnn_research.interop import gates, levels
 
 
 def load(layer, weights: Mapping, *, prefix: str = ""):
@@ -46,16 +45,8 @@ def load(layer, weights: Mapping, *, prefix: str = ""):
         if form.projects:
             shapes[f"weight_hr{suffix}"] = (form.hidden, form.size)
     arrays = gates.read(chosen, shapes, f"PyTorch weights for {layer}", optional)
-    loaded = {suffix: _load(form, arrays, suffix) for suffix, form, _ in _each(layer)}
-    levels = []
-    for depth, level in enumerate(_levels(layer)):
-        each = [loaded[suffix] for suffix in _suffixes(depth, level)]
-        levels.append(each[0] if len(each) == 1 else layers.BothWays(*each))
-    if not _made_by(layer, layers.stack):
-        return levels[0]
-    at_level = iter(levels)
-    parts = _arguments(layer)["parts"]
-    return tuple(() if _is_dropout(part) else next(at_level) for part in parts)
+    each = [_load(form, arrays, suffix) for suffix, form, _ in _each(layer)]
+    return levels.joined(layer, each)
 
 
 def _load(form: gates.Form, arrays: dict, suffix: str):
@@ -83,18 +74,9 @@ def export(layer, params) -> dict[str, np.ndarray]:
 
     A bias that PyTorch has twice is in bias_ih, and bias_hh is zero.
     """
-    levels = (
-        [own for own in params if own != ()]
-        if _made_by(layer, layers.stack)
-        else [params]
-    )
-    directions = [
-        own
-        for level, both in zip(_levels(layer), levels, strict=True)
-        for own in (both if len(level) == 2 else (both,))
-    ]
     arrays = {}
-    for (suffix, form, _), own in zip(_each(layer), directions, strict=True):
+    each = zip(_each(layer), levels.apart(layer, params), strict=True)
+    for (suffix, form, _), own in each:
         weights = form.split(own)
         b_h = gates.zeros_of(weights.x)
         if weights.b_hn is not None:
@@ -110,38 +92,6 @@ def export(layer, params) -> dict[str, np.ndarray]:
 
 def _each(layer):
     """(suffix of the names, form, input size or None) of each direction and level."""
-    width = None
-    for depth, level in enumerate(_levels(layer)):
-        forms = [gates.form_of(cell, "PyTorch", also=("cell_size",)) for cell in level]
-        for suffix, form in zip(_suffixes(depth, level), forms, strict=True):
-            yield suffix, form, width
-        width = sum(form.hidden for form in forms)
-
-
-def _suffixes(depth: int, level: tuple) -> list[str]:
-    return [f"_l{depth}", f"_l{depth}_reverse"][: len(level)]
-
-
-def _levels(layer) -> list[tuple]:
-    """The cell of each level, or the cells of its two directions."""
-    whole = _made_by(layer, layers.stack)
-    parts = _arguments(layer)["parts"] if whole else (layer,)
-    return [_directions(part) for part in parts if not _is_dropout(part)]
-
-
-def _directions(part) -> tuple:
-    if _made_by(part, layers.bidirectional):
-        return tuple(_directions(way)[0] for way in _arguments(part).values())
-    return (_arguments(part)["cell"] if _made_by(part, layers.recurrent) else part,)
-
-
-def _is_dropout(part) -> bool:
-    return _made_by(part, layers.dropout)
-
-
-def _made_by(value, factory) -> bool:
-    return value.origin is not None and value.origin.factory is factory.__wrapped__
-
-
-def _arguments(value) -> dict:
-    return dict(value.origin.arguments)
+    for way in levels.ways_of(layer):
+        form = gates.form_of(way.cell, "PyTorch", also=("cell_size",))
+        yield f"_l{way.depth}{'_reverse' * way.backward}", form, way.width

@@ -1,6 +1,8 @@
-"""Write interop.npz: outputs of other libraries' networks, with their weights.
+"""Write interop.npz and interop_layers.npz: outputs of other libraries' networks, with
+their weights, the second of several levels and directions.
 
     pip install torch flax keras equinox && python tests/references/make_interop.py
+    python tests/references/make_interop.py layers      the second file alone
 
 PyTorch 2.13.0, flax 0.12.8, Keras 3.15.0 (on JAX) and Equinox 0.13.8 made the file that
 is committed, so the tests need none of them. All weights are random, the biases too: a
@@ -10,6 +12,7 @@ case/weights/name; inputs are x [T, B, D].
 
 import os
 import pathlib
+import sys
 
 os.environ["KERAS_BACKEND"] = "jax"
 
@@ -18,11 +21,11 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
-import torch
 from flax import linen, nnx
 
 T, B, D, H, C = 6, 2, 3, 4, 5
 RANDOM = np.random.default_rng(0)
+FIRST = RANDOM.bit_generator.state
 
 
 def random_like(array):
@@ -30,6 +33,8 @@ def random_like(array):
 
 
 def from_torch(x):
+    import torch
+
     layers = {
         "rnn": torch.nn.RNN(D, H),
         "rnn_relu_2_layers": torch.nn.RNN(D, H, num_layers=2, nonlinearity="relu"),
@@ -121,26 +126,147 @@ def from_equinox(x):
         yield f"equinox/{name}", outputs, jax.tree.leaves(state), weights
 
 
-def flat(nested):
-    return {
-        f"{a}/{b}": leaf for a, dense in nested.items() for b, leaf in dense.items()
+# ------------------------------------------------------- several levels, directions
+
+
+def levels_of_linen(x):
+    def rnn(kind):
+        return linen.RNN(kind(H, param_dtype=jnp.float64), time_major=True)
+
+    def both(kind):
+        return linen.Bidirectional(rnn(kind), rnn(kind), time_major=True)
+
+    gru, lstm = linen.GRUCell, linen.LSTMCell
+    networks = {
+        "GRU_both_ways": both(gru),
+        "GRU_2_levels_both_ways": linen.Sequential([both(gru), both(gru)]),
+        "LSTM_2_levels": linen.Sequential(
+            [rnn(lstm), linen.Dropout(0.5, deterministic=True), rnn(lstm)]
+        ),
     }
+    for name, network in networks.items():
+        variables = network.init(jax.random.key(0), x)
+        variables = jax.tree.map(random_like, variables)
+        outputs = network.apply(variables, x)
+        yield f"linen/{name}", outputs, [], flat(variables["params"])
 
 
-def main():
+def levels_of_nnx(x):
+    class FromZero(nnx.RNN):
+        """Starts in float64: nnx's own zeros are float32."""
+
+        def __call__(self, x, **options):
+            start = self.cell.initialize_carry((B, x.shape[-1]), nnx.Rngs(0))
+            start = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), start)
+            return super().__call__(x, **options | {"initial_carry": start})
+
+    def rnn(kind, width):
+        options = {"dtype": None, "param_dtype": jnp.float64, "rngs": nnx.Rngs(0)}
+        return FromZero(kind(width, H, **options), time_major=True)
+
+    def both(kind, width):
+        return nnx.Bidirectional(rnn(kind, width), rnn(kind, width), time_major=True)
+
+    gru, lstm = nnx.GRUCell, nnx.OptimizedLSTMCell
+    networks = {
+        "LSTM_both_ways": both(lstm, D),
+        "GRU_2_levels_both_ways": nnx.Sequential(both(gru, D), both(gru, 2 * H)),
+        "LSTM_2_levels": nnx.Sequential(rnn(lstm, D), rnn(nnx.LSTMCell, H)),
+    }
+    for name, network in networks.items():
+        weights = nnx.to_pure_dict(nnx.state(network, nnx.Param))
+        weights = jax.tree.map(random_like, weights)
+        nnx.update(network, weights)
+        yield f"nnx/{name}", network(x), [], flat(weights)
+
+
+def levels_of_keras(x):
+    def of(kind, **options):
+        return getattr(keras.layers, kind)(H, return_sequences=True, **options)
+
+    def both(kind, **options):
+        return keras.layers.Bidirectional(of(kind, **options))
+
+    networks = {
+        "LSTM_both_ways": [both("LSTM")],
+        "GRU_2_levels_both_ways": [both("GRU"), both("GRU")],
+        "SimpleRNN_2_levels_without_bias": [
+            of("SimpleRNN", use_bias=False),
+            keras.layers.Dropout(0.5),
+            of("SimpleRNN", use_bias=False),
+        ],
+    }
+    for name, parts in networks.items():
+        network = keras.Sequential(parts)
+        batch_first = np.swapaxes(x, 0, 1)
+        network.build(batch_first.shape)
+        network.set_weights([random_like(array) for array in network.get_weights()])
+        outputs = network(jnp.asarray(batch_first, jnp.float32))
+        weights = dict(enumerate(network.get_weights()))
+        yield f"keras/{name}", np.swapaxes(outputs, 0, 1), [], weights
+
+
+def levels_of_equinox(x):
+    """Equinox has no layers: two levels of two cells, each run by a loop."""
+    cells = [
+        equinox.nn.LSTMCell(width, H, key=jax.random.key(0))
+        for width in (D, D, 2 * H, 2 * H)
+    ]
+    fields = ("weight_ih", "weight_hh", "bias")
+    weights = [{f: random_like(getattr(c, f)) for f in fields} for c in cells]
+    cells = [
+        equinox.tree_at(lambda c: [getattr(c, f) for f in fields], c, list(w.values()))
+        for c, w in zip(cells, weights, strict=True)
+    ]
+
+    def run(cell, x):
+        state, outputs = (jnp.zeros((B, H)),) * 2, []
+        for x_t in x:
+            state = jax.vmap(cell)(x_t, state)
+            outputs.append(state[0])
+        return np.stack(outputs)
+
+    for ahead, back in (cells[:2], cells[2:]):
+        x = np.concatenate([run(ahead, x), run(back, x[::-1])[::-1]], axis=-1)
+    yield "equinox/LSTM_2_levels_both_ways", x, [], flat(dict(enumerate(weights)))
+
+
+def flat(nested):
+    """Names of all that lies in each other, with / between them."""
+    found = {}
+    for name, inner in nested.items():
+        if isinstance(inner, dict):
+            found |= {f"{name}/{rest}": leaf for rest, leaf in flat(inner).items()}
+        else:
+            found[str(name)] = inner
+    return found
+
+
+OF_CELLS = (from_torch, from_linen, from_nnx, from_keras, from_equinox)
+OF_LAYERS = (levels_of_linen, levels_of_nnx, levels_of_keras, levels_of_equinox)
+
+
+def main(argv):
+    if argv != ["layers"]:  # these need PyTorch
+        write("interop.npz", OF_CELLS)
+    write("interop_layers.npz", OF_LAYERS)
+
+
+def write(name, makers):
+    RANDOM.bit_generator.state = FIRST  # each file the same without the other
     x = RANDOM.standard_normal((T, B, D))
     arrays = {"x": x}
-    for make in (from_torch, from_linen, from_nnx, from_keras, from_equinox):
+    for make in makers:
         # Keras 3.15's SimpleRNN mixes the two types where asked for float64.
-        with jax.enable_x64(make is not from_keras):
+        with jax.enable_x64("keras" not in make.__name__):
             cases = list(make(x))
         for case, outputs, states, weights in cases:
             arrays[f"{case}/outputs"] = outputs
             arrays |= {f"{case}/final_state/{i}": s for i, s in enumerate(states)}
             arrays |= {f"{case}/weights/{name}": w for name, w in weights.items()}
     arrays = {name: np.asarray(array, np.float64) for name, array in arrays.items()}
-    np.savez_compressed(pathlib.Path(__file__).with_name("interop.npz"), **arrays)
+    np.savez_compressed(pathlib.Path(__file__).with_name(name), **arrays)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,5 +1,6 @@
 """Other libraries' cells and weights, against their own outputs."""
 
+import operator
 import os
 import pathlib
 
@@ -310,6 +311,39 @@ def test_a_cell_in_nnx(name):
     outputs = module(x)
     result = unroll(cell, params, x)
     np.testing.assert_allclose(outputs, result.outputs, rtol=0, atol=1e-12)
+
+
+def test_the_carry_of_a_cell_in_nnx_is_made_as_asked():
+    """As nnx's own LSTMCell does; what only counts or stabilises stays the cell's."""
+
+    def carry_init(key, shape, dtype):
+        return jax.random.uniform(key, shape, dtype, 1.0, 2.0)
+
+    module = interop.as_nnx(cells.lstm(H), D, rngs=nnx.Rngs(0))
+    own = module.initialize_carry((B, D))
+    c, h = module.initialize_carry((B, D), nnx.Rngs(7), carry_init)
+    assert not np.any(own.c) and c.shape == h.shape == (B, H)
+    assert np.min(c) > 1 and np.min(h) > 1 and not np.array_equal(c, h)
+    again = module.initialize_carry((B, D), nnx.Rngs(7), carry_init)
+    assert np.array_equal(again.c, c) and np.array_equal(again.h, h)
+    module = interop.as_nnx(cells.clockwork(H), D, rngs=nnx.Rngs(0))
+    state = module.initialize_carry((B, D), nnx.Rngs(7).carry, carry_init)
+    assert np.min(state.h) > 1 and not np.any(state.clock)
+    with pytest.raises(values.UsageError, match="carry_init needs rngs"):
+        module.initialize_carry((B, D), carry_init=carry_init)
+
+
+def test_params_of_another_type_or_shape_in_nnx():
+    module = interop.as_nnx(cells.elman(H), D, rngs=nnx.Rngs(0))
+    for dtype in (jnp.float32, jnp.bfloat16, jnp.float64):
+        params = jax.tree.map(operator.methodcaller("astype", dtype), module.params)
+        module.set_params(params)
+        assert {leaf.dtype for leaf in module.params} == {jnp.dtype(dtype)}
+    with pytest.raises(values.UsageError, match=r"b_h of elman is \(4,\), not \(1,\)"):
+        module.set_params(params._replace(b_h=jnp.ones(1)))
+    with pytest.raises(values.UsageError, match="elman has the params"):
+        module.set_params({"W": params.W_hh})
+    assert jax.tree.all(jax.tree.map(np.array_equal, module.params, params))
 
 
 def test_an_nnx_optimizer_trains_a_cell():

@@ -5,11 +5,13 @@ Cells: `as_linen` and `as_nnx` make any cell a module of flax; `linen_cell` and
 
 Weights: the modules `pytorch`, `linen`, `nnx`, `keras` and `equinox` each have
 
-    params = load(cell, weights)         their arrays, in their layout, for our cell
-    weights = export(cell, params)       and back
+    params = load(layer, weights)         their arrays, in their layout, for our layer
+    weights = export(layer, params)       and back
 
-for the networks both have: elman (irnn, np_rnn), gru and lstm. None of them imports the
-library: weights are mappings or lists of arrays as the library itself hands them out.
+for the networks both have: elman (irnn, np_rnn), gru and lstm (Equinox has no elman),
+`layers.bidirectional` of two of these and a `layers.stack` of such, with dropout between.
+None of them imports the library: weights are mappings or lists of arrays as the library
+itself hands them out.
 """
 
 from rnn_research.interop import equinox, keras, linen, nnx, pytorch

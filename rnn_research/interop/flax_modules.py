@@ -111,17 +111,45 @@ class NNXCell(nnx.RNNCellBase):
         return self.tree.unflatten([self.leaves[name][...] for name in self.names])
 
     def set_params(self, params):
-        """Put others in their place."""
-        leaves = self.tree.flatten_up_to(params)
+        """Put others in their place, of the same shapes, of any type.
+
+        Raises:
+          UsageError: they are of another cell.
+        """
+        there, wanted = jax.tree.structure(params), self.tree
+        if there != wanted:
+            raise values.UsageError(
+                f"set_params: {self.cell.name} has the params {wanted}, not {there}"
+            )
+        leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(params)]
         for name, leaf in zip(self.names, leaves, strict=True):
-            self.leaves[name][...] = leaf
+            shape = self.leaves[name].shape
+            if leaf.shape != shape:
+                raise values.UsageError(
+                    f"set_params: {name} of {self.cell.name} is {shape}, not "
+                    f"{leaf.shape}"
+                )
+        for name, leaf in zip(self.names, leaves, strict=True):
+            self.leaves[name].set_value(leaf)
 
     def __call__(self, carry, x):
         return _step(self.cell, self.params, carry, x)
 
     def initialize_carry(self, input_shape, rngs=None, carry_init=None):
-        del rngs, carry_init
-        return self.cell.initial_state(self.params, input_shape[:-1])
+        """The cell's own, or what it remembers made by carry_init(key, shape, dtype).
+
+        Each array has a key of its own from `rngs`, from its stream `carry` where it
+        is nnx.Rngs; counters, clocks and stabilisers start as the cell starts them.
+        """
+        state = self.cell.initial_state(self.params, input_shape[:-1])
+        if carry_init is None:
+            return state
+        if rngs is None:
+            raise values.UsageError("initialize_carry: carry_init needs rngs")
+        stream = rngs.carry if isinstance(rngs, nnx.Rngs) else rngs
+        leaves, tree = jax.tree.flatten(self.cell.activations.read(state))
+        made = [carry_init(stream(), leaf.shape, leaf.dtype) for leaf in leaves]
+        return self.cell.activations.write(state, tree.unflatten(made))
 
     @property
     def num_feature_axes(self):

@@ -5,7 +5,8 @@ input, `dense_i`, and one of the state, `dense_h`, with the gates side by side, 
 and i, f, g, o, and the bias on the input's, on the state's for the LSTM. LSTMCell is as
 in linen, with `if_` for `if`. GRUCell lacks the bias b_hn that its formula has
 (google/flax issue 5594). `RNN` has its cell's under `cell`, `Bidirectional` two such
-under `forward_rnn` and `backward_rnn`, `Sequential` its layers' under `layers`, 0, 1 ...
+under `forward_rnn` and `backward_rnn`, `Sequential` its layers' under `layers` and a
+number.
 """
 
 import functools

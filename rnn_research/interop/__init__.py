@@ -8,10 +8,10 @@ Weights: the modules `pytorch`, `linen`, `nnx`, `keras` and `equinox` each have
     params = load(layer, weights)         their arrays, in their layout, for our layer
     weights = export(layer, params)       and back
 
-for the networks both have: elman (irnn, np_rnn), gru and lstm (Equinox has no elman),
-`layers.bidirectional` of two of these and a `layers.stack` of such, with dropout between.
-None of them imports the library: weights are mappings or lists of arrays as the library
-itself hands them out.
+for the networks both have: elman (irnn, np_rnn; not in Equinox), gru and lstm,
+`layers.bidirectional` of two, and a `layers.stack` of these, with or without dropout
+between. None of them imports the library: weights are mappings or lists of arrays as
+the library itself hands them out.
 """
 
 from rnn_research.interop import equinox, keras, linen, nnx, pytorch

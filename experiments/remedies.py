@@ -180,7 +180,7 @@ def folder_name(text: str) -> str:
 
 
 def read_metrics(folder: pathlib.Path) -> list[dict]:
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 

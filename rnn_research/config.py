@@ -220,9 +220,10 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
             flags.DEFINE_flag(flag, flag_values)
     flags.DEFINE_string("config", None, CONFIG_HELP, flag_values=flag_values)
     names = [*owners, "config"]
-    for argument in argv:  # which absl takes for itself, or searches for a minute
+    for argument in argv:  # absl has flags of its own, and recurses in long names
         name = argument.lstrip("-").partition("=")[0]
-        if argument.startswith("-") and (name == "undefok" or len(name) > 100):
+        own = name in ("flagfile", "undefok") or len(name) > 100
+        if argument.startswith("-") and own:
             raise values.UsageError(f"unknown flag --{values.cut(name, 80)}")
     try:
         stray = flag_values(["program", *argv])[1:]

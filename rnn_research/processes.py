@@ -162,7 +162,7 @@ def join(coordinator: str | None, num_processes: int, process_id: int | None):
     give_up.cancel()
     _place = process_id, number, host
     if process_id:
-        sys.stdout = open(os.devnull, "w")  # one speaks for all
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # one speaks for all
 
 
 def _slurm(name: str, default: int | None) -> int:

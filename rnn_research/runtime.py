@@ -326,7 +326,7 @@ def describe(mesh: jax.sharding.Mesh) -> dict:
 
 def cpu_model() -> str:
     """Its name: XLA compiles for the very CPU, and rounds as that does."""
-    with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as lines:
         for line in lines:
             if line.startswith("model name"):
                 return line.split(":")[1].strip()

@@ -1,5 +1,6 @@
 """Texts become values by one rule, and every wrong one is one readable line."""
 
+import ast
 import dataclasses
 import io
 import json
@@ -82,6 +83,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "texts_bytes.py").write_bytes(b"x = '\xff'\n")
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "texts_deep.py").write_text(USERS)
+    (tmp_path / "texts_flags").write_text("--cell=lstm\n")
     (tmp_path / "numpy.py").write_text(USERS)
     return tmp_path
 
@@ -127,6 +129,7 @@ def wrong_flags():
         ["--noresidual=1"],
         ["--nocell"],
         ["--undefok=x", "--x=1"],
+        ["--flagfile=texts_flags"],
         ["-"],
         ["--", "x"],
         ["--=1"],
@@ -147,6 +150,8 @@ gru(forget_bias=true); gru(forget_bias=None); gru(forget_bias=999999999999999999
 gru(layer_norm=maybe); gru(layer_norm=2); gru(layer_norm=0.5); gru(layer_norm=none)
 gru(layer_norm='false'); gru(layer_norm=None); s5(clip=maybe); s5(blocks=1e30)
 s5(blocks=10000000000000); rhn(depth=0.5); rhn(depth=true); rhn(depth=1e30)
+rhn(depth=2000000000); tcn(levels=2000000000); tcn(levels=31); tcn(width=1000000000)
+transformer(depth=2000000000); delta_product(steps=2000000000); qrnn(width=1000000000)
 leaky(alpha=nan); leaky(alpha=inf); leaky(alpha=1e400); leaky(alpha=-1e400)
 cfc(dt=inf); cfc(dt=1e400); chrono; chrono(t_max=3); lstm(forget_bias=chrono(t_max=inf))
 lstm(forget_bias=chrono); elman(recurrent=normal(gain=nan)); elman(recurrent=star)
@@ -172,6 +177,7 @@ WRONG_OTHERS = {
     "engine": """
         sequentiall; gru; adam; os:system('true'); jax:jit; checkpointed(chunk=1e30)
         checkpointed(chunk=true); adjoint(keep_products=maybe); adjoint(unroll=nan)
+        adjoint(unroll=1000000000); sequential(unroll=1000000000)
         newton(damping=inf); newton(damping=1e400); newton(tolerance=nan)
         associative(mesh_axis=3); truncated(window=0.5); truncated(within=gru)
         texts_users:options; sequential(project=1)""",
@@ -376,6 +382,26 @@ def test_an_infinite_default_may_be_given(folder, monkeypatch):
 
 
 # ------------------------------------------------------------- what is printed
+
+
+def test_every_file_of_text_is_utf_8():
+    """The locale of a machine changes nothing in what is read and written."""
+    root = pathlib.Path(run.__file__).parent.parent.parent
+    names = "open", "read_text", "write_text"
+    for path in sorted(
+        (*root.glob("rnn_research/**/*.py"), *root.glob("experiments/*"))
+    ):
+        if path.suffix != ".py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or ast.unparse(node.func) == "os.open":
+                continue
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            modes = [each.value for each in node.args if isinstance(each, ast.Constant)]
+            binary = called == "open" and any("b" in str(mode) for mode in modes)
+            if called in names and not binary:
+                given = [keyword.arg for keyword in node.keywords]
+                assert "encoding" in given, f"{path}, line {node.lineno}"
 
 
 @pytest.mark.parametrize("columns", [1, 20, 34, 35, 59, 60, 80, 200])

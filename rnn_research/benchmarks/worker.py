@@ -194,14 +194,14 @@ def timed(call, *, seconds: float, calls: int = 3) -> dict:
 
 def _reset_peak():
     try:
-        pathlib.Path("/proc/self/clear_refs").write_text("5")
+        pathlib.Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     except OSError:
         pass  # the peak is then that of all rows so far
 
 
 def _peak_mb() -> float:
     try:
-        status = pathlib.Path("/proc/self/status").read_text()
+        status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
     except (OSError, IndexError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

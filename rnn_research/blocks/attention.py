@@ -177,7 +177,7 @@ def transformer(
 
     Matrices start normal of variance 1 over their inputs, biases zero.
     """
-    base.check_size(depth=depth)
+    base.check_size(most=base.DEEPEST, depth=depth)
     mlp_size = 4 * hidden_size if mlp_size is None else mlp_size
     drop = [layers.dropout(dropout_rate)] if dropout_rate else []
     look = layers.stack(

@@ -27,7 +27,8 @@ def causal_conv(width, *, dilation=1, bias=True):
 
     W starts uniform on +-1/sqrt(width), b zero.
     """
-    base.check_size(width=width, dilation=dilation)
+    base.check_size(dilation=dilation)
+    base.check_size(most=base.DEEPEST, width=width)
 
     def init(key, input_size):
         bound = width**-0.5
@@ -46,7 +47,8 @@ def dense_causal_conv(hidden_size, *, width, dilation=1, bias=True):
     Start, resets, masks and context are those of causal_conv. W starts normal of
     variance 1 / (width D), b zero.
     """
-    base.check_size(hidden_size=hidden_size, width=width, dilation=dilation)
+    base.check_size(hidden_size=hidden_size, dilation=dilation)
+    base.check_size(most=base.DEEPEST, width=width)
 
     def init(key, input_size):
         W = base.lecun_normal(key, width * input_size, hidden_size)

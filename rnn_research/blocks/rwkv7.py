@@ -115,7 +115,8 @@ def rwkv7_block(hidden_size, *, heads=4, depth=1, rank=32):
     Initial values as in the authors' training code, which depend on the depth: W_o and
     V start at zero, so that each layer starts as the identity.
     """
-    base.check_size(hidden_size=hidden_size, depth=depth)
+    base.check_size(hidden_size=hidden_size)
+    base.check_size(most=base.DEEPEST, depth=depth)
     parts = [layers.linear(hidden_size), layers.layer_norm(epsilon=1e-5)]
     for index in range(depth):
         height = 1 - index / depth

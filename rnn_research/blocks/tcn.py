@@ -58,6 +58,9 @@ def temporal_block(hidden_size, *, width=3, dilation=1):
     )
 
 
+MOST_LEVELS = 30  # 2^30 steps back
+
+
 @layers.layer
 def tcn(hidden_size, *, width=3, levels=4):
     """Temporal convolutional network (TCN, Bai, Kolter & Koltun 2018, arXiv
@@ -77,7 +80,7 @@ def tcn(hidden_size, *, width=3, levels=4):
     Weight normalisation and dropout of the paper are left out. Convolutions start
     normal of variance 1 / (width D), biases zero.
     """
-    base.check_size(levels=levels)
+    base.check_size(most=MOST_LEVELS, levels=levels)
     return layers.stack(
         *(
             temporal_block(hidden_size, width=width, dilation=2**level)

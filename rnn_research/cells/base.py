@@ -314,19 +314,20 @@ def lecun_normal(key, input_size: int, output_size: int) -> jax.Array:
 
 
 LARGEST = 2**31 - 1  # of an index of 32 bits
+DEEPEST = 1000  # of what is written out one after the other in a program
 
 
-def check_size(**sizes):
-    """Raise unless each named size is a whole number from 1 to `LARGEST`."""
+def check_size(*, most: int = LARGEST, **sizes):
+    """Raise unless each named size is a whole number from 1 to `most`."""
     for name, size in sizes.items():
         is_whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
         if not is_whole or size < 1:
             raise values.UsageError(
                 f"{name} must be a whole number of at least 1, not {values.shown(size)}"
             )
-        if size > LARGEST:
+        if size > most:
             raise values.UsageError(
-                f"{name} must be at most {LARGEST}, not {values.shown(size)}"
+                f"{name} must be at most {most}, not {values.shown(size)}"
             )
 
 

@@ -49,7 +49,8 @@ def rhn(
 
     R starts orthogonal, W normal of variance 1/D, b_H zero.
     """
-    base.check_size(hidden_size=hidden_size, depth=depth)
+    base.check_size(hidden_size=hidden_size)
+    base.check_size(most=base.DEEPEST, depth=depth)
     base.check_flags(coupled=coupled)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)

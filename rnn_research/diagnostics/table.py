@@ -142,7 +142,7 @@ def write_csv(rows: list[dict], path: pathlib.Path, columns=COLUMNS):
     """Write the table, numbers to six significant digits, all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="") as file:
+    with partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         for row in rows:
@@ -163,7 +163,7 @@ def read_csv(path: pathlib.Path) -> list[dict]:
             return int(text)
         return float(text) if text and name in REAL else text
 
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return [
             {name: number(name, text) for name, text in row.items()}
             for row in csv.DictReader(file)

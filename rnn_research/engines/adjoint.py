@@ -52,7 +52,7 @@ def adjoint(*, chunk=None, unroll=1, keep_products: bool | None = None):
     """
     if chunk is not None:
         cells_base.check_size(chunk=chunk)
-    cells_base.check_size(unroll=unroll)
+    cells_base.check_size(most=cells_base.DEEPEST, unroll=unroll)
     if keep_products is not None:
         cells_base.check_flags(keep_products=keep_products)
 

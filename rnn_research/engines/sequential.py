@@ -23,7 +23,7 @@ def sequential(*, project="step", unroll=1):
     Memory of the backward pass grows as T times the state and drive.
     """
     cells_base.check_option("project", project, PLACES)
-    cells_base.check_size(unroll=unroll)
+    cells_base.check_size(most=cells_base.DEEPEST, unroll=unroll)
 
     def run(recurrence, state, inputs):
         outputs, state = scan(recurrence, state, inputs, project, unroll)

@@ -31,8 +31,8 @@ def render(
     """
     fill = {
         "title": html.escape(_title(entries)),
-        "style": (HERE / "page.css").read_text(),
-        "script": (HERE / "page.js").read_text(),
+        "style": (HERE / "page.css").read_text(encoding="utf-8"),
+        "script": (HERE / "page.js").read_text(encoding="utf-8"),
         "data": json.dumps(_data(entries), allow_nan=False).replace("<", "\\u003c"),
         "cards": "\n".join(_card(i, entry) for i, entry in enumerate(entries)),
         "differences": _settings(entries, reading.differing(entries)),
@@ -50,7 +50,9 @@ def render(
             f'<p class="note">Left out: {html.escape(line)}.</p>' for line in left_out
         ),
     }
-    text = string.Template((HERE / "page.html").read_text()).substitute(fill)
+    text = string.Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
+        fill
+    )
     part = path.with_suffix(".part")
     part.write_text(text, encoding="utf-8", errors="replace")
     part.replace(path)

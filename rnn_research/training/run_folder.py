@@ -33,7 +33,7 @@ class Hold:
             return
         make(folder)
         self._path = folder / "lock"  # means nothing without the kernel's lock on it
-        self._file = self._path.open("a+")
+        self._file = self._path.open("a+", encoding="utf-8")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -163,7 +163,7 @@ def write_atomically(path: pathlib.Path, text: str):
     """Write all of `text` or nothing."""
     partial = path.with_name(path.name + PARTIAL)
     try:
-        with partial.open("w") as file:
+        with partial.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -137,13 +137,23 @@ def test_a_report_measures_only_what_is_trusted(folder):
     write(folder, cell="trust_evil:cell", learning_rates=[0.1], seeds=[0])
     row = {"seed": 0, "learning_rate": 0.1, "step": 1, "loss": 0.5}
     (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n")
-    summary = {"runs": [row | {"outcome": "solved"}], "goal": 0.1, "baselines": {}}
-    summary["by_learning_rate"] = [{"learning_rate": 0.1}]
+    summary = {
+        "task": "adding(6)",
+        "device": "1 x cpu",
+        "length": 6,
+        "parameters": 50,
+        "goal": 0.1,
+        "baselines": {"loss": 0.2},
+        "seconds": {"run": 1.0, "compile": 1.0},
+        "engines": ["sequential()"],
+        "by_learning_rate": [{"learning_rate": 0.1}],
+        "runs": [row | {"outcome": "solved", "steps": 1, "test": {"loss": 0.1}}],
+    }
     (folder / "summary.json").write_text(json.dumps(summary))
     (entry,) = report.read([folder])
-    assert "--trust=trust_evil" in entry.note and not marks(folder)
+    assert "--trust=trust_evil" in str(entry.notes) and not marks(folder)
     (entry,) = report.read([folder], allow=("trust_evil",))
-    assert NO_CHECKPOINT in entry.note and marks(folder)
+    assert NO_CHECKPOINT in str(entry.notes) and marks(folder)
 
 
 DAMAGED = [

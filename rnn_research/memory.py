@@ -32,14 +32,14 @@ def available(devices) -> int:
 def _of_machine() -> int:
     known = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     try:
-        lines = pathlib.Path("/proc/meminfo").read_text()
+        lines = pathlib.Path("/proc/meminfo").read_text(encoding="utf-8")
         found = dict(re.findall(r"^(\w+): +(\d+) kB$", lines, re.MULTILINE))
         known.append(1024 * (int(found["MemAvailable"]) + int(found["SwapFree"])))
     except (OSError, KeyError):  # not Linux
         pass
     for path in LIMITS:
         try:
-            known.append(int(path.read_text()))
+            known.append(int(path.read_text(encoding="utf-8")))
         except (OSError, ValueError):  # no such file; "max"
             pass
     return min(known)

@@ -317,6 +317,20 @@ def test_horizon_of_a_scalar_linear_network(threshold, decay):
     np.testing.assert_allclose(rate[:3], math.log(decay), rtol=1e-9)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("decay", "threshold", "lag"),
+    [(0.1, 0.01, 3), (0.5, 0.25, 3), (0.5, 0.125, 4), (0.9, 0.9**7, 8)],
+)
+def test_a_norm_at_the_threshold_is_not_below_it(decay, threshold, lag, dtype):
+    """Whichever way its logarithm is rounded."""
+    norms = dtype(decay) ** np.arange(20, dtype=dtype)
+    logs = np.log(norms)[:, None]
+    assert diagnostics.memory_horizon(logs, threshold=threshold).lag == lag
+    sums = np.cumsum(np.full((20, 1), np.log(dtype(decay))), axis=0, dtype=dtype)
+    assert diagnostics.memory_horizon(sums, threshold=threshold).lag == lag
+
+
 def test_a_horizon_that_is_not_reached_is_infinite():
     assert diagnostics.memory_horizon(logs_of(-0.01)).lag == math.inf
 

@@ -10,6 +10,7 @@ from rnn_research.diagnostics.table import median
 
 LAGS = 200  # all pairs of more would take long
 FORGOTTEN = 0.01  # of the gradient before
+TIE = 1e-5  # nats within which a norm equals the threshold, as float32 rounds
 FLOOR_SHARE = 0.05  # of a fall: where so little is left of it there may be a floor
 
 
@@ -37,7 +38,8 @@ def memory_horizon(
     norm that only falls this is relative to lag 0; where every step has a loss, as in
     the copy task, lag 0 has that of one step alone, and the norm rises first. 0.5 gives
     the half-life. For h_t = lambda h_{t-1} + x_t it is the first whole number above
-    ln threshold / ln lambda.
+    ln threshold / ln lambda. A norm that equals the threshold, to rounding (a part in
+    10^5), is not below it.
 
     Args:
       log_norms: [L, B], natural logs by lag, lag 0 first, as of `table.by_lag`: -inf is
@@ -56,7 +58,7 @@ def memory_horizon(
     batch = relative.shape[1]
 
     def first_below(columns) -> float:
-        below = median(relative[:, columns]) < math.log(threshold)
+        below = median(relative[:, columns]) < math.log(threshold) - TIE
         return float(lags[np.argmax(below)]) if below.any() else math.inf
 
     found = first_below(np.arange(batch))

@@ -71,7 +71,9 @@ def newton(
     at every step of every sequence that is returned. If that is not reached in
     `max_iters` the plain loop runs instead, and the record says so: contractive
     networks take few iterations, chaotic ones as many as steps (Gonzalez et al. 2025,
-    arXiv 2508.16817).
+    arXiv 2508.16817). In an expanding network small residuals do not mean close states:
+    rounding grows at every step, and a solution that has converged can be as far from
+    the loop's as a second loop's, compiled another way, is.
 
     Derivatives are those of the solution, by the same scans with the Jacobians at the
     solution: forward and reverse mode, of any order. Memory is T B times the size of a

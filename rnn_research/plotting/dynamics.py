@@ -146,7 +146,7 @@ def saturation(shares: list[dict], scales: list[dict], path: pathlib.Path):
                     if (row["part"], row["limit"]) == (part, limit):
                         curve.add(row["step"], row["share"])
                 panel.plot(*curve.line()[:2], color=color, linestyle=looks[limit])
-            panel.plot([], [], color=color, label=f"${part}$")
+            panel.plot([], [], color=color, label=part)
         panel.set_ylim(-0.02, 1.02)
         panel.set_xlabel("step")
         panel.set_title(label, fontsize=9 if len(label) < 28 else 7)

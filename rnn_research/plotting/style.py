@@ -4,6 +4,7 @@ import functools
 import math
 import pathlib
 import statistics
+import warnings
 from collections.abc import Callable
 
 # Okabe & Ito's colours, which colour-blind readers can tell apart.
@@ -39,14 +40,43 @@ STYLE = {
 
 
 def styled(draw: Callable) -> Callable:
+    """Draw in the style, whatever the user's own matplotlibrc says; texts are texts.
+
+    In the tables and titles that a figure is given, no `$` begins a formula, and a
+    name that begins with `_` has its place in the legend.
+    """
+
     @functools.wraps(draw)
     def styled(*args, **kwargs):
         import matplotlib  # half a second, and only figures need it
 
-        with matplotlib.rc_context(STYLE):
+        args, kwargs = _plain(args), _plain(kwargs)
+        with matplotlib.rc_context(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from")  # a box is drawn
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(STYLE)
             return draw(*args, **kwargs)
 
     return styled
+
+
+def _plain(value):
+    """A tree of tables with its texts as matplotlib shows them letter for letter."""
+    if isinstance(value, str):
+        text = value.replace("$", r"\$")
+        return " " + text if text.startswith("_") else text
+    if isinstance(value, dict):
+        return {_plain_key(key): _plain(own) for key, own in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(_plain, value))
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_plain, value))
+    return value
+
+
+def _plain_key(key):
+    """Most keys are names of columns, by which a figure looks them up."""
+    return _plain(key) if isinstance(key, str) and "$" in key else key
 
 
 def new_figure(columns: int, width: float, height: float, rows: int = 1):
@@ -61,8 +91,11 @@ def new_figure(columns: int, width: float, height: float, rows: int = 1):
 
 
 def save(figure, path: pathlib.Path):
+    """Write the figure, all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    figure.savefig(partial)
+    partial.replace(path)
 
 
 def draw_line(axes, rows: list[dict], name: str, **look):

@@ -28,7 +28,7 @@ from rnn_research import (
     values,
 )
 from rnn_research.cells import wrappers
-from rnn_research.training import checkpoints, metrics, updates
+from rnn_research.training import checkpoints, metrics, run_folder, updates
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMALL = training.TrainConfig(
@@ -288,6 +288,66 @@ def test_a_folder_that_vanishes_is_named(tmp_path, monkeypatch):
     with pytest.raises(values.RunError, match="removed or replaced while"):
         train(folder)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "removed", "longer"])
+def test_a_record_that_is_damaged_meanwhile_is_written_anew(
+    damage, twin, tmp_path, monkeypatch, capfd
+):
+    path = tmp_path / "metrics.jsonl"
+
+    def harm():
+        text = path.read_text()
+        path.unlink()
+        if damage != "removed":
+            path.write_text(text[:20] if damage == "cut" else text + "{}")
+
+    at_first_report(monkeypatch, harm)
+    result = train(tmp_path)
+    assert same(result.params, twin[0].params) and recorded(tmp_path) == twin[1]
+    assert f"{path} was changed by another program" in capfd.readouterr().err
+
+
+def test_a_reader_beside_a_run_that_writes(saved, tmp_path, monkeypatch):
+    """What it was about to read is removed, as newer checkpoints come."""
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(saved, folder)
+    restore, moves = checkpoints.Checkpoints.restore, [(8, 12), (4, 16)]
+
+    def disturbed(self, step, like):
+        while moves:
+            old, new = moves.pop(0)
+            (folder / f"{old}.json").unlink()
+            shutil.rmtree(folder / str(old))
+            checkpoints.Checkpoints(folder).save(new, tree(new), {"step": new})
+        return restore(self, step, like)
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "restore", disturbed)
+    restored, said = newest(folder)
+    assert restored.step == 16 and same(restored.tree, tree(16)) and said == []
+    # It always changes: one line in the end.
+    monkeypatch.setattr(checkpoints, "WAITS", (0, 0, 0))
+    count = iter(range(100, 1000))
+    monkeypatch.setattr(
+        checkpoints.Checkpoints, "steps", lambda self: [next(count), next(count)]
+    )
+    with pytest.raises(values.RunError, match="try again when the run has ended"):
+        newest(folder)
+
+
+@pytest.mark.parametrize("name", ["seed[1]", "a\\b", "[!x]", "a*", "gs:", "a\nb"])
+def test_a_folder_that_could_not_be_read_again_is_refused(name, tmp_path):
+    with pytest.raises(values.UsageError, match="no checkpoint can be read") as caught:
+        run_folder.Hold(tmp_path / name)
+    assert not (tmp_path / name).exists() and "--workdir=" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a b", "{$HOME}", "ü%41", "a'b\"#&c", "~x", "file:x"])
+def test_other_names_of_folders_are_read_again(name, tmp_path):
+    run_folder.Hold(tmp_path / name).__exit__()
+    kept = checkpoints.Checkpoints(tmp_path / name / "checkpoints")
+    kept.save(4, tree(4), {"step": 4})
+    assert newest(kept.folder)[0].step == 4
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import os
 import pathlib
 import re
 import shutil
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from rnn_research.training import run_folder
 
 Tree = Any
 KEPT = 2
+WAITS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds, of a reader beside a run
 ROOM = 2**19  # bytes for what is not arrays
 UNFINISHED = ".orbax-checkpoint-tmp"  # orbax's ending of a folder being written
 DAMAGED = ".damaged"  # ours, of what was refused
@@ -191,28 +193,48 @@ class Checkpoints:
           values.RunError: there are checkpoints, and none is sound.
         """
         steps = self.steps()
-        processes.check_same(
-            [steps, [_hash_files(self.folder, f"{step}.json") for step in steps]],
-            f"sees other checkpoints in {self.folder} than process 0; all need the "
-            "same --workdir, on a disk that they share",
-        )
-        for step in reversed(steps):
-            refused = None
-            try:
-                restored = self.restore(step, like)
-                accept(restored.notes)
-            except Damaged as error:
-                refused = str(error)
-            if not processes.highest(int(refused is not None))[0]:
-                return restored
-            refused = refused or "another process cannot use it"
-            say(f"checkpoint {self.path(step)} is refused: {refused}")
-        if steps:
+        if processes.count() > 1:
+            processes.check_same(
+                [steps, [_hash_files(self.folder, f"{step}.json") for step in steps]],
+                f"sees other checkpoints in {self.folder} than process 0; all need the "
+                "same --workdir, on a disk that they share",
+            )
+        for wait in WAITS:
+            restored, refused = self._newest_of(steps, like, accept)
+            now = self.steps()
+            if restored or now == steps:
+                break
+            time.sleep(wait)  # a run that writes here has removed what was being read
+            steps = now
+        else:
+            raise values.RunError(
+                f"the checkpoints in {self.folder} are replaced faster than they are "
+                "read; try again when the run has ended"
+            )
+        for step in [step for step in refused if step in now]:
+            say(f"checkpoint {self.path(step)} is refused: {refused[step]}")
+        if steps and not restored:
             raise values.RunError(
                 f"no checkpoint in {self.folder} can be used; put a sound copy back, "
                 "or start anew with another --workdir"
             )
-        return None
+        return restored
+
+    def _newest_of(
+        self, steps: list[int], like: Tree, accept: Callable[[dict], None]
+    ) -> tuple[Restored | None, dict[int, str]]:
+        """The newest that is sound, and why those after it are not."""
+        refused = {}
+        for step in reversed(steps):
+            try:
+                restored = self.restore(step, like)
+                accept(restored.notes)
+            except Damaged as error:
+                refused[step] = str(error)
+            if not processes.highest(int(step in refused))[0]:
+                return restored, refused
+            refused.setdefault(step, "another process cannot use it")
+        return None, refused
 
     def resume(self, like: Tree, accept, say) -> Restored | None:
         """As `newest`; and clear the way of what is unfinished or refused."""

@@ -11,8 +11,8 @@ import struct
 import sys
 import time
 
-from rnn_research import processes, values
-from rnn_research.training import checkpoints
+from rnn_research import endings, processes, values
+from rnn_research.training import checkpoints, run_folder
 
 FILE = "metrics.jsonl"
 
@@ -45,6 +45,7 @@ class Record:
             self._rows[key(row)].append(row)
         self._file, self._events = None, {}
         self._digest, self._bytes = hashlib.sha256(kept), len(kept)
+        self._text = [kept]
         if folder is None or processes.index() > 0:
             return
         self._path = folder / FILE
@@ -69,6 +70,8 @@ class Record:
         """Add rows, and to the files if this process writes them."""
         text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
         lines = text.encode()
+        self._mend()
+        self._text.append(lines)
         self._digest.update(lines)
         self._bytes += len(lines)
         for row in rows:
@@ -83,10 +86,30 @@ class Record:
 
     def mark(self) -> dict:
         """Where the file stands; all of it is on disk when this returns."""
+        self._mend()
         if self._file:
             with self._failing():
                 os.fsync(self._file.fileno())
         return {"bytes": self._bytes, "sha256": self._digest.hexdigest()}
+
+    def _mend(self):
+        """Write the file anew if it was cut, replaced or removed since the last row.
+
+        Else the rows written from now on would be of no use: no checkpoint fits them.
+        """
+        if self._file is None:
+            return
+        with contextlib.suppress(OSError):
+            found, ours = os.stat(self._path), os.fstat(self._file.fileno())
+            if os.path.samestat(found, ours) and found.st_size == self._bytes:
+                return
+        with self._failing():
+            self._file.close()
+            run_folder.write_atomically(self._path, b"".join(self._text).decode())
+            self._file = self._path.open("ab")
+        endings.say(
+            f"{self._path} was changed by another program; its rows are written anew"
+        )
 
     @contextlib.contextmanager
     def _failing(self):

@@ -1,7 +1,6 @@
 """The folder of a run: its lock, its settings, files that are written whole."""
 
 import contextlib
-import fcntl
 import json
 import os
 import pathlib
@@ -12,10 +11,19 @@ from collections.abc import Callable
 
 from rnn_research import processes, values
 
+try:
+    import fcntl
+except ModuleNotFoundError:
+    raise ImportError(
+        "training needs the file locks of Linux or macOS (Python's fcntl), which this "
+        "system lacks; on Windows use its subsystem for Linux"
+    ) from None
+
 # Written to config.json but never compared: a run may go on on another machine.
 NOT_COMPARED = frozenset({"machine", "platform", "num_devices", "allocator"})
 
 PARTIAL = ".partial"  # the ending of a file that is being written
+UNREADABLE = "[]*?\\"  # letters that a checkpoint's reader takes for patterns
 
 
 class Hold:
@@ -24,10 +32,12 @@ class Hold:
     Without a folder, and in all processes but the one that writes, it does nothing.
 
     Raises:
-      values.UsageError: it cannot be written to, or another process holds it.
+      values.UsageError: it cannot be written to, another process holds it, or no
+        checkpoint could be read from a folder of that name.
     """
 
     def __init__(self, folder: pathlib.Path | None):
+        _check_name(folder)
         self.folder = folder if processes.index() == 0 else None
         if self.folder is None:
             return
@@ -115,6 +125,19 @@ class Hold:
     def __exit__(self, *error):
         if self.folder is not None:
             self._file.close()
+
+
+def _check_name(folder: pathlib.Path | None):
+    path = str(folder and folder.absolute())
+    wrong = [letter for letter in UNREADABLE if letter in path]
+    wrong += [":"] * (":/" in path + "/") + ["letters that cannot be printed"] * (
+        not path.isprintable()
+    )
+    if wrong:
+        raise values.UsageError(
+            f"--workdir={folder}: from a folder with {' '.join(wrong)} in its path no "
+            "checkpoint can be read; give another"
+        )
 
 
 def _text(value) -> str:

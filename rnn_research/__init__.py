@@ -11,10 +11,12 @@ engine, with masks, resets and both end states. Notation: T time, B batch, D inp
 N state, K drive, H output; sequences are [T, B, D], time first.
 """
 
+from rnn_research.cells.activations import Activations
 from rnn_research.cells.base import Associative, Cell, Structure, affine, cell
 from rnn_research.unroll import Unrolled, trajectory, unroll
 
 __all__ = [
+    "Activations",
     "Associative",
     "Cell",
     "Structure",

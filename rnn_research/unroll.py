@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from rnn_research import engines, values
 from rnn_research.cells import base
+from rnn_research.cells.activations import Activations
 from rnn_research.engines.base import Engine, Record
 from rnn_research.presence import at_step, cleaned, last_step, not_a_number, where
 
@@ -52,7 +53,7 @@ class Recurrence:
     inverse: Callable[[Tree, Tree], Tree] | None
     associative: base.Associative | None
     structure: base.Structure
-    activations: base.Activations
+    activations: Activations
     gates: Callable[[Tree, Tree], Tree] | None
     matrices: Callable[[], dict[str, jax.Array]] | None
     weights: Tree

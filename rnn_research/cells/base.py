@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research import values
+from rnn_research.cells.activations import FLOATS, Activations
 
 Tree = Any
 
@@ -64,45 +65,6 @@ def affine(coefficients: Callable[[Tree, Tree], tuple]) -> Associative:
         return a * h + b
 
     return Associative(element, combine, apply)
-
-
-@dataclasses.dataclass(frozen=True)
-class Activations:
-    """What of a state is remembered, beside counters, clocks, keys and stabilisers.
-
-        read(write(h, v)) = v,   write(h, read(h)) stands for what h stands for
-
-    What a step gives of `read` depends on what `read` gives of h, and on what is left
-    out only as far as that has no derivative. Wrappers mix v, diagnostics differentiate
-    by it; the rest is that of the trajectory.
-
-    Attributes:
-      read: (h) -> v, a tree of real or complex arrays, pointwise in `*`.
-      write: (h, v) -> the state h with v in place of read(h).
-    """
-
-    read: Callable[[Tree], Tree]
-    write: Callable[[Tree, Tree], Tree]
-
-
-def _put(h, v):
-    return jax.tree.map(lambda old, new: old if new is None else new, h, v)
-
-
-def _floats(h):
-    def is_float(leaf):
-        return jnp.issubdtype(leaf.dtype, jnp.inexact)
-
-    return jax.tree.map(lambda leaf: leaf if is_float(leaf) else None, h)
-
-
-def parts(*names: str) -> Activations:
-    """The activations of a NamedTuple of which these fields are remembered."""
-
-    def read(h):
-        return h._replace(**{name: None for name in h._fields if name not in names})
-
-    return Activations(read, _put)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,7 +155,7 @@ class Cell(values.Value):
     readout: Callable[[Tree, Tree, Tree], jax.Array] = _state_readout
     associative: Associative | None = None
     structure: Structure = Structure()
-    activations: Activations = Activations(_floats, _put)
+    activations: Activations = FLOATS
     gates: Callable[[Tree, Tree, Tree], Tree] | None = None
     groups: Callable[[Tree], Tree] = all_free
     retract: Callable[[Tree], Tree] = keep
@@ -218,6 +180,25 @@ def _derive_step(associative: Associative):
 
 
 cell = values.factory
+
+
+def shapes(cell: Cell) -> tuple[Tree, Tree]:
+    """(params, state) of a cell by their shapes, without batch axes.
+
+    Of the least input size that the cell takes: some need two inputs, or six.
+    """
+    most = 16
+
+    def made(size):
+        params = jax.eval_shape(lambda key: cell.init(key, size), jax.random.key(0))
+        return params, jax.eval_shape(lambda p: cell.initial_state(p, ()), params)
+
+    for size in range(1, most):
+        try:
+            return made(size)
+        except values.UsageError:
+            continue
+    return made(most)
 
 
 # ------------------------------------------------------------------- ranges of gates

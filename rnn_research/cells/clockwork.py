@@ -9,6 +9,7 @@ import numpy as np
 
 from rnn_research import values
 from rnn_research.cells import base, initializers
+from rnn_research.cells.activations import parts
 
 
 class ClockworkParams(NamedTuple):
@@ -102,7 +103,7 @@ def clockwork(hidden_size, *, periods=(1, 2, 4, 8), recurrent=initializers.norma
         step=step,
         matrices=lambda w: {"W_hh": w.W_hh},
         readout=readout,
-        activations=base.parts("h"),
+        activations=parts("h"),
         groups=groups,
     )
 

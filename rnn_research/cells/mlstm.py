@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research.cells import base, initializers
+from rnn_research.cells.activations import Activations
 from rnn_research.cells.slstm import LOG_FORGET, check_heads
 
 
@@ -54,6 +55,23 @@ def _added(log_f, old, new):
     return C, f[..., None] * old.n + i[..., None] * new.n, m
 
 
+def _read(state):
+    """C and n without the stabiliser."""
+    scale = _scale(state.m)[..., None]
+    return MLSTMState(scale[..., None] * state.C, scale * state.n, None)
+
+
+def _write(state, memory):
+    scale = _scale(state.m)[..., None]
+    return MLSTMState(memory.C / scale[..., None], memory.n / scale, state.m)
+
+
+def _scale(m):
+    """exp(m), within the range of the type."""
+    most = 0.9 * jnp.log(jnp.finfo(m.dtype).max)
+    return jnp.exp(jnp.clip(m, -most, most))
+
+
 @base.cell
 def mlstm(
     hidden_size,
@@ -74,7 +92,8 @@ def mlstm(
 
     m only keeps the exponentials in range: h is that of the cell without it, whose
     denominator is max(|n . q|, 1). The gates do not see h, so the recurrence is
-    associative, with a running maximum in place of a product of forget gates.
+    associative, with a running maximum in place of a product of forget gates. What
+    counts as activations is C and n without the stabiliser.
 
     heads is K, which divides H (the authors' code has 4); forget_gate is 'sigmoid', as
     in that code, or 'exp'; forget_bias is b_f at the start, a number or an initializer
@@ -161,4 +180,5 @@ def mlstm(
         readout=readout,
         associative=base.Associative(element, combine, apply),
         gates=gates,
+        activations=Activations(_read, _write),
     )

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 
 from rnn_research import values
 from rnn_research.cells import base, initializers
+from rnn_research.cells.activations import log_of_zero
 
-EMPTY = -1e4  # m of a memory in which nothing is: any input gate exceeds it
 LOG_FORGET = {"sigmoid": jax.nn.log_sigmoid, "exp": lambda a: a}
 
 
@@ -20,9 +20,8 @@ class SLSTMParams(NamedTuple):
 
 class SLSTMState(NamedTuple):
     h: jax.Array  # [*, N], the output
-    c: jax.Array  # [*, N], exp(-m) times the memory
-    n: jax.Array  # [*, N], exp(-m) times the normaliser, at least 1 after a step
-    m: jax.Array  # [*, N], the stabiliser
+    mean: jax.Array  # [*, N], c / n, a weighted mean of z, in (-1, 1)
+    log_n: jax.Array  # [*, N], of the normaliser
 
 
 class SLSTMGates(NamedTuple):
@@ -64,15 +63,16 @@ def slstm(
 
         i~, f~, z~, o~ = W x_t + R h_{t-1} + b         one W, R, b each
         log f = log sigmoid(f~) or f~,   z = tanh(z~),   o = sigmoid(o~)
-        m_t = max(log f + m_{t-1}, i~)
-        f'  = exp(log f + m_{t-1} - m_t),   i' = exp(i~ - m_t)
-        c_t = f' * c_{t-1} + i' * z
-        n_t = f' * n_{t-1} + i'
+        c_t = f * c_{t-1} + exp(i~) * z                c_0 = n_0 = 0
+        n_t = f * n_{t-1} + exp(i~)
         h_t = o * c_t / n_t
 
-    m only keeps the exponentials in range: h does not depend on it. m_0 is so low that
-    the first step has m_1 = i~, entry by entry, whatever the rest of the batch does;
-    then n_t >= 1 always, and nothing is divided by less.
+    c and n leave the range of any number type, so what is kept is c / n and log n, with
+    which the equations need no stabiliser (the paper's m) and divide by nothing:
+
+        s = sigmoid(i~ - log f - log n_{t-1})          the share of what is new
+        c_t / n_t = (1 - s) * c_{t-1} / n_{t-1} + s * z
+        log n_t   = logaddexp(log f + log n_{t-1}, i~)
 
     Args:
       heads: K; R is block-diagonal, units mix within a head (the authors' code has 4).
@@ -114,9 +114,8 @@ def slstm(
         )
 
     def initial_state(params, batch_shape):
-        zeros = base.zeros_state(size, size, size, size, kind=SLSTMState)
-        state = zeros(params, batch_shape)
-        return state._replace(m=state.m + EMPTY)
+        zeros = base.zeros_state(size, size, size, kind=SLSTMState)(params, batch_shape)
+        return zeros._replace(log_n=log_of_zero(zeros.log_n))
 
     def project(w, x):
         return x @ w.W + w.b
@@ -130,11 +129,9 @@ def slstm(
 
     def step(w, state, u):
         log_i, log_f, z, o = gates(w, state, u)
-        m = jnp.maximum(log_f + state.m, log_i)
-        f, i = jnp.exp(log_f + state.m - m), jnp.exp(log_i - m)
-        c = f * state.c + i * z
-        n = f * state.n + i
-        return SLSTMState(o * c / n, c, n, m)
+        log_old = log_f + state.log_n
+        mean = state.mean + jax.nn.sigmoid(log_i - log_old) * (z - state.mean)
+        return SLSTMState(o * mean, mean, jnp.logaddexp(log_old, log_i))
 
     def matrices(w):
         return {f"R_{gate}": w.R[:, :, i] for i, gate in enumerate("ifzo")}

@@ -1,5 +1,6 @@
 """Wrappers: cells made of a cell, usable wherever a cell is."""
 
+import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -7,66 +8,10 @@ import jax.numpy as jnp
 
 from rnn_research import values
 from rnn_research.cells import base
+from rnn_research.cells.activations import is_log_of_zero
+from rnn_research.cells.zoneout import zoneout
 
 __all__ = ["learned_state", "residual", "resettable", "weight_drop", "zoneout"]
-
-
-class _Zoned(NamedTuple):
-    u: jax.Array  # the drive of the wrapped cell
-    keep: jax.Array | None  # [*, ...] like the state, True where the old value stays
-
-
-@base.cell
-def zoneout(cell, *, rate=0.1):
-    """Zoneout (Krueger et al. 2016, arXiv 1606.01305).
-
-        training:    h_t = m_t * h_{t-1} + (1 - m_t) * step(h_{t-1}, u_t)
-        evaluation:  h_t = rate * h_{t-1} + (1 - rate) * step(h_{t-1}, u_t)
-
-    with m_t ~ Bernoulli(rate) drawn for every state entry, sequence and step.
-    """
-    base.check_between("rate", rate, 0.0, 1.0)
-    if cell.noise is not None:
-        raise values.UsageError(f"{cell.name} draws noise already; wrap it only once")
-
-    def noise(key, leading):
-        like = jax.eval_shape(
-            lambda k: cell.initial_state(cell.init(k, 1), ()), jax.random.key(0)
-        )
-        leaves, tree = jax.tree.flatten(like)
-        keys = jax.random.split(key, len(leaves))
-        masks = [
-            jax.random.bernoulli(k, rate, (*leading, *leaf.shape))
-            for k, leaf in zip(keys, leaves, strict=True)
-        ]
-        return tree.unflatten(masks)
-
-    def project(w, x_and_noise):
-        x, keep = x_and_noise
-        return _Zoned(cell.project(w, x), keep)
-
-    def step(w, h, zoned):
-        new = cell.step(w, h, zoned.u)
-        if zoned.keep is None:
-            return jax.tree.map(lambda old, n: rate * old + (1 - rate) * n, h, new)
-        return jax.tree.map(jnp.where, zoned.keep, h, new)
-
-    def readout(w, h, zoned):
-        return cell.readout(w, h, zoned.u)
-
-    gates = cell.gates and (lambda w, h, zoned: cell.gates(w, h, zoned.u))
-    return cell.replace(
-        project=project,
-        step=step,
-        readout=readout,
-        gates=gates,
-        noise=noise,
-        associative=None,
-        inverse=None,
-        structure=base.Structure(
-            jacobian=cell.structure.jacobian, linear_map=cell.structure.linear_map
-        ),
-    )
 
 
 @base.cell
@@ -80,7 +25,7 @@ def weight_drop(cell, *, rate=0.5):
     base.check_between("rate", rate, 0.0, 1.0)
     if rate == 1.0:
         raise values.UsageError("rate must be less than 1")
-    params = jax.eval_shape(lambda k: cell.init(k, 1), jax.random.key(0))
+    params, _ = base.shapes(cell)
     labels = cell.groups(params)
 
     def is_recurrent_matrix(leaf, label):
@@ -112,31 +57,40 @@ def weight_drop(cell, *, rate=0.5):
 
 class LearnedStateParams(NamedTuple):
     cell: tuple  # the parameters of the wrapped cell
-    state: tuple  # its initial state, one [N] or, if complex, [2, N] array a leaf
+    state: tuple  # its activations at the start, [N] or, if complex, [2, N] a leaf
 
 
 @base.cell
 def learned_state(cell):
-    """The cell with an initial state that is trained, starting at the cell's own."""
+    """The cell with an initial state that is trained, starting at the cell's own.
+
+    Of a state that holds more than activations (a clock, a stabiliser) only these are
+    trained. The logarithm of an empty memory, which nothing could be added to, starts
+    at 0: `slstm` with a memory of weight 1, in which 0 is.
+    """
+    read, write = cell.activations.read, cell.activations.write
+    _refuse_learned_start(cell)
 
     def to_real(leaf):
-        is_complex = jnp.iscomplexobj(leaf)
-        return jnp.stack([leaf.real, leaf.imag]) if is_complex else leaf
+        if jnp.iscomplexobj(leaf):
+            return jnp.stack([leaf.real, leaf.imag])
+        return jnp.where(is_log_of_zero(leaf), 0, leaf)
 
     def init(key, input_size):
         params = cell.init(key, input_size)
-        state = cell.initial_state(params, ())
-        return LearnedStateParams(params, jax.tree.map(to_real, state))
+        start = read(cell.initial_state(params, ()))
+        return LearnedStateParams(params, jax.tree.map(to_real, start))
 
     def initial_state(params, batch_shape):
-        like = jax.eval_shape(lambda p: cell.initial_state(p, ()), params.cell)
+        start = cell.initial_state(params.cell, batch_shape)
+        like = read(cell.initial_state(params.cell, ()))
 
         def spread(leaf, like):
             is_complex = jnp.issubdtype(like.dtype, jnp.complexfloating)
             leaf = jax.lax.complex(leaf[0], leaf[1]) if is_complex else leaf
             return jnp.broadcast_to(leaf, (*batch_shape, *like.shape))
 
-        return jax.tree.map(spread, params.state, like)
+        return write(start, jax.tree.map(spread, params.state, like))
 
     def groups(params):
         return LearnedStateParams(cell.groups(params.cell), base.all_free(params.state))
@@ -152,6 +106,21 @@ def learned_state(cell):
         retract=lambda params: params._replace(cell=cell.retract(params.cell)),
         perturb=perturb,
     )
+
+
+def _refuse_learned_start(cell):
+    params, state = base.shapes(cell)
+    if not jax.tree.leaves(jax.eval_shape(cell.activations.read, state)):
+        raise values.UsageError(
+            f"{cell.name} has no activations in its state, so no start to learn"
+        )
+    jaxpr = jax.make_jaxpr(lambda p: cell.initial_state(p, ()))(params).jaxpr
+    read = {id(atom) for eqn in jaxpr.eqns for atom in eqn.invars}
+    if read & {id(leaf) for leaf in jaxpr.invars}:
+        raise values.UsageError(
+            f"{cell.name} learns its initial state already; take it without "
+            "learned_state"
+        )
 
 
 class ResidualParams(NamedTuple):
@@ -253,7 +222,7 @@ def resettable(cell):
     def forget(w, h, reset):
         def one(old, start):
             where = reset.reshape(reset.shape + (1,) * start.ndim)
-            return jnp.where(where, start.astype(old.dtype), old)
+            return jnp.where(where, start, old)
 
         return jax.tree.map(one, h, w.start)
 
@@ -269,7 +238,7 @@ def resettable(cell):
         inverse=None,
         transition=None,
         matrices=cell.matrices and (lambda w: cell.matrices(w.w)),
-        structure=base.Structure(jacobian=cell.structure.jacobian),
+        structure=dataclasses.replace(cell.structure, properties=(), linear_map=False),
     )
 
 

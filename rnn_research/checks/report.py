@@ -111,7 +111,7 @@ def difference(a: Tree, b: Tree) -> float:
     another shape or type, is infinite."""
     worst = 0.0
     for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
-        x, y = np.asarray(x), np.asarray(y)
+        x, y = _numbers(x), _numbers(y)
         if x.shape != y.shape or x.dtype != y.dtype:
             raise Fault(f"{x.dtype}{list(x.shape)} where {y.dtype}{list(y.shape)} is")
         if not (np.isfinite(x).all() and np.isfinite(y).all()):
@@ -121,6 +121,11 @@ def difference(a: Tree, b: Tree) -> float:
         if x.size:
             worst = max(worst, np.abs(x - y).max() / max(np.abs(y).max(), 1e-300))
     return worst
+
+
+def _numbers(leaf) -> np.ndarray:
+    is_key = jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key)
+    return np.asarray(jax.random.key_data(leaf) if is_key else leaf)
 
 
 def random_like(seed: int, tree: Tree) -> Tree:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rnn_research.cells.activations import FLOATS
 from rnn_research.checks.report import (
     EXACT,
     ROUNDING,
@@ -14,38 +15,24 @@ from rnn_research.checks.report import (
     difference,
     random_like,
 )
+from rnn_research.diagnostics.vectors import real_vector
 
 Tree = Any
 
 
-def _real_parts(tree: Tree) -> jax.Array:
-    """One real vector of a state without batch axes, complex entries as pairs."""
-    parts = []
-    for leaf in jax.tree.leaves(tree):
-        both = [leaf.real, leaf.imag] if jnp.iscomplexobj(leaf) else [leaf]
-        parts += [part.ravel() for part in both]
-    return jnp.concatenate(parts)
-
-
 def step_jacobian(cell, w: Tree, h: Tree, u: Tree) -> jax.Array:
-    """dh'/dh of one step without batch axes, dense, complex entries as real pairs."""
-    leaves, structure = jax.tree.flatten(h)
+    """dh'/dh of one step without batch axes, dense, complex entries as real pairs.
 
-    def rebuild(vector):
-        rebuilt, at = [], 0
-        for leaf in leaves:
-            size = leaf.size
-            if jnp.iscomplexobj(leaf):
-                real, imag = vector[at : at + size], vector[at + size : at + 2 * size]
-                new, at = jax.lax.complex(real, imag), at + 2 * size
-            else:
-                new, at = vector[at : at + size], at + size
-            rebuilt.append(new.reshape(leaf.shape))
-        return structure.unflatten(rebuilt)
+    Of all of floating point, as engines see it.
+    """
+    h, u = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], (h, u))
+    to_real, from_real = real_vector(FLOATS.read(h))
 
-    return jax.jacfwd(lambda v: _real_parts(cell.step(w, rebuild(v), u)))(
-        _real_parts(h)
-    )
+    def step(vector):
+        new = cell.step(w, FLOATS.write(h, from_real(vector)), u)
+        return to_real(FLOATS.read(new))
+
+    return jax.jacrev(step)(to_real(FLOATS.read(h)))[0, :, 0]
 
 
 def _one(tree: Tree) -> Tree:
@@ -62,13 +49,12 @@ def _sparse_jacobian(s) -> float:
     """The largest entry outside of what is declared, relative to the largest."""
     declared = s.cell.structure.jacobian
     jacobian = np.abs(_step_jacobian(s))
-    units, at = [], 0  # the unit, or the block of units, that each real entry is of
-    for leaf in jax.tree.leaves(_one(s.state)):
+    units = []  # the unit, or the block of units, that each real entry is of
+    for leaf in jax.tree.leaves(FLOATS.read(_one(s.state))):
         unit = np.arange(leaf.size)
         if declared != "diagonal":
             unit = unit // declared[1]
         units.append(np.tile(unit, 2 if jnp.iscomplexobj(leaf) else 1))
-        at += leaf.size
     units = np.concatenate(units)
     outside = jacobian[units[:, None] != units[None, :]]
     return float(outside.max(initial=0.0) / max(jacobian.max(), 1e-300))
@@ -154,6 +140,35 @@ def _inverse(s) -> float:
     return difference(s.cell.inverse(s.w, s.cell.step(s.w, s.state, u), u), s.state)
 
 
+def _activations(s) -> float:
+    """What the activations say is remembered is all that has a derivative."""
+    read, write = s.cell.activations.read, s.cell.activations.write
+    u = s.u_at(0)
+    drawn = random_like(11, read(s.state))
+    if difference(read(write(s.state, drawn)), drawn) > ROUNDING:
+        raise Fault("read(write(h, v)) is not v")
+
+    def seen(h):
+        return read(s.cell.step(s.w, h, u)), s.cell.readout(s.w, h, u)
+
+    @jax.jit
+    def both(floats):
+        def of_floats(floats):
+            return seen(FLOATS.write(s.state, floats))
+
+        def of_activations(v):
+            return seen(write(s.state, v))
+
+        found, pull = jax.vjp(of_floats, floats)
+        v, pull_read = jax.vjp(lambda f: read(FLOATS.write(s.state, f)), floats)
+        again, pull_activations = jax.vjp(of_activations, v)
+        arriving = random_like(12, found)
+        by_activations = pull_read(*pull_activations(arriving))
+        return (found, pull(arriving)), (again, by_activations)
+
+    return difference(*both(FLOATS.read(s.state)))
+
+
 def _declares(property_name):
     return lambda cell: property_name in cell.structure.properties
 
@@ -201,5 +216,12 @@ LAWS = (
         ROUNDING,
         "inverse(w, step(w, h, u), u) is not h",
         lambda cell: cell.inverse is not None,
+    ),
+    Law(
+        "activations are all that has a derivative",
+        _activations,
+        ROUNDING,
+        "activations: is a memory left out, or a clock among them?",
+        lambda cell: cell.activations is not FLOATS,
     ),
 )

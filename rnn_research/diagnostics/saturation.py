@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research import values
+from rnn_research.cells.activations import part_name
 from rnn_research.cells.base import gate_ranges
 from rnn_research.diagnostics.gradients import forward
 from rnn_research.diagnostics.jacobians import step_jacobians
@@ -86,7 +87,7 @@ def parts(state: Tree):
     """(name, leaf) of each part of a state; 'h' where it is one array."""
     named = jax.tree_util.tree_leaves_with_path(state)
     for path, leaf in named:
-        yield jax.tree_util.keystr(path).strip(".[]'") or "h", leaf
+        yield part_name(path), leaf
 
 
 def _share(true: jax.Array, there: jax.Array) -> jax.Array:

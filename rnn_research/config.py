@@ -23,10 +23,8 @@ import os
 import pathlib
 import re
 import runpy
-import shutil
 import signal
 import sys
-import textwrap
 import traceback
 import types
 import typing
@@ -35,7 +33,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from absl import flags
 
-from rnn_research import endings, memory, processes, values
+from rnn_research import endings, help_page, memory, processes, values
 
 
 def setting(
@@ -218,7 +216,7 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
                 boolean=_kind(field)[0] is bool,  # --flag, --noflag
             )
             flags.DEFINE_flag(flag, flag_values)
-    flags.DEFINE_string("config", None, CONFIG_HELP, flag_values=flag_values)
+    flags.DEFINE_string("config", None, help_page.CONFIG, flag_values=flag_values)
     names = [*owners, "config"]
     for argument in argv:  # absl has flags of its own, and recurses in long names
         name = argument.lstrip("-").partition("=")[0]
@@ -269,9 +267,6 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
     )
 
 
-CONFIG_HELP = "Python file whose get_config() returns a dict of the settings below"
-
-
 def _read_config(path: str | None, owners: dict[str, dataclasses.Field]) -> dict:
     if path is None:
         return {}
@@ -300,46 +295,6 @@ def _read_config(path: str | None, owners: dict[str, dataclasses.Field]) -> dict
     return fields
 
 
-NARROW = 60  # columns, below which the help of a flag stands under it
-
-
-def help_text(description: str, *settings: Settings) -> str:
-    """What `--help` prints: the program's docstring, then every setting by group."""
-    width = min(shutil.get_terminal_size().columns, 96)
-    lines = [inspect.cleandoc(description), ""]
-    for group in settings:
-        lines.append(inspect.getdoc(type(group)).splitlines()[0])
-        for field in dataclasses.fields(group):
-            lines += _help_lines(
-                field.name, getattr(group, field.name), _help_of(field), width
-            )
-        lines.append("")
-    lines.append("Files of settings:")
-    lines += _help_lines("config", None, CONFIG_HELP, width)
-    return "\n".join(lines)
-
-
-def _help_of(field: dataclasses.Field) -> str:
-    text = field.metadata["help"]
-    if field.metadata["positional"]:
-        text += "; also as arguments without the flag"
-    if field.metadata["choices"]:
-        text += f" ({', '.join(field.metadata['choices'])})"
-    return text
-
-
-def _help_lines(name: str, default, text: str, width: int) -> list[str]:
-    if isinstance(default, tuple):
-        default = ",".join(str(item) for item in default)
-    head = f"  --{name}" if default is None else f"  --{name}={default}"
-    indent = 34 if width >= NARROW else 6
-    lines = textwrap.wrap(text, max(20, width - indent))
-    body = [" " * indent + line for line in lines]
-    if len(head) > indent - 2:
-        return [head, *body]
-    return [head + body[0][len(head) :], *body[1:]]
-
-
 def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
     """Call `main` with the settings that the command line gives.
 
@@ -357,7 +312,7 @@ def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
     with endings.Interrupts(endings.PATIENCE) as interrupts:
         if any(argument in ("--help", "-h", "-help") for argument in argv):
             with contextlib.suppress(BrokenPipeError):  # of `| head`
-                text = help_text(inspect.getmodule(main).__doc__ or "", *settings)
+                text = help_page.text(inspect.getmodule(main).__doc__ or "", *settings)
                 print(text, flush=True)
             end(0, "")
         try:

@@ -1,0 +1,46 @@
+"""What `--help` prints, in a terminal of any width."""
+
+import dataclasses
+import inspect
+import shutil
+import textwrap
+
+CONFIG = "Python file whose get_config() returns a dict of the settings below"
+NARROW = 60  # columns, below which the help of a flag stands under it
+
+
+def text(description: str, *settings) -> str:
+    """What `--help` prints: the program's docstring, then every setting by group."""
+    width = min(shutil.get_terminal_size().columns, 96)
+    lines = [inspect.cleandoc(description), ""]
+    for group in settings:
+        lines.append(inspect.getdoc(type(group)).splitlines()[0])
+        for field in dataclasses.fields(group):
+            lines += _lines(
+                field.name, getattr(group, field.name), _said_of(field), width
+            )
+        lines.append("")
+    lines.append("Files of settings:")
+    lines += _lines("config", None, CONFIG, width)
+    return "\n".join(lines)
+
+
+def _said_of(field: dataclasses.Field) -> str:
+    text = field.metadata["help"]
+    if field.metadata["positional"]:
+        text += "; also as arguments without the flag"
+    if field.metadata["choices"]:
+        text += f" ({', '.join(field.metadata['choices'])})"
+    return text
+
+
+def _lines(name: str, default, text: str, width: int) -> list[str]:
+    if isinstance(default, tuple):
+        default = ",".join(str(item) for item in default)
+    head = f"  --{name}" if default is None else f"  --{name}={default}"
+    indent = 34 if width >= NARROW else 6
+    lines = textwrap.wrap(text, max(20, width - indent))
+    body = [" " * indent + line for line in lines]
+    if len(head) > indent - 2:
+        return [head, *body]
+    return [head + body[0][len(head) :], *body[1:]]

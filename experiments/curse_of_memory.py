@@ -48,7 +48,7 @@ class CurseOfMemoryConfig(config.Settings):
 def main(settings: CurseOfMemoryConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=1)
     folder = pathlib.Path(settings.workdir)
-    run_folder.make(folder)
+    run_folder.check(folder)
     rows = []
     for distance in settings.distances:
         for inputs in ("white", "constant"):

@@ -18,6 +18,7 @@ import numpy as np
 
 from rnn_research import config, diagnostics, engines, models, plotting, runtime
 from rnn_research.diagnostics import table
+from rnn_research.diagnostics.curvature import check_count
 from rnn_research.layers import Call
 from rnn_research.training import run, run_folder, subjects
 
@@ -44,42 +45,57 @@ class CurvatureConfig(config.Seeds):
 def main(settings: CurvatureConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=settings.hidden_size)
     folder = pathlib.Path(settings.workdir)
-    run_folder.make(folder)
+    run_folder.check(folder)
     texts = settings.cells or (() if settings.runs else subjects.DEFAULT_CELLS)
     cells = [models.resolve_cell(text, settings.hidden_size) for text in texts]
     trained = subjects.named_runs(settings.runs or (), settings.trust or ())
-    rows = []
+    measurements = []
     with jax.default_matmul_precision("highest"):
+        task = run.resolve_task(settings.task, settings.length)
         for text, cell in zip(texts, cells, strict=True):
-            task = run.resolve_task(settings.task, settings.length)
             options = models.ModelConfig(cell=text, hidden_size=settings.hidden_size)
             model = models.build(cell, task, options)
             for seed in settings.all_seeds():
                 params = jax.jit(model.init)(jax.random.key(seed))
                 labels = {"label": text, "weights": "initial", "trained_seed": ""}
-                rows += measure(model, task, params, seed, labels, settings)
+                own = model, task, params, seed, labels, settings
+                measurements.append(measurement(*own))
         for name, one in trained:
             both = {"initial": one.initial_params, "trained": one.params}
             for weights, params in both.items():
                 labels = {"label": f"{name} ({weights})", "weights": weights}
                 labels["trained_seed"] = one.seed
                 for seed in settings.all_seeds():
-                    rows += measure(one.model, one.task, params, seed, labels, settings)
+                    own = one.model, one.task, params, seed, labels, settings
+                    measurements.append(measurement(*own))
+        rows = [row for each in subjects.check(measurements) for row in each.rows()]
     path = folder / "curvature.csv"
     table.write_csv(rows, path, columns=tuple(rows[0]))
     plotting.curvature(rows, folder / "curvature.png")
     print(f"table:  {path}\nfigure: {folder / 'curvature.png'}")
 
 
-def measure(model, task, params, seed: int, labels: dict, settings) -> list[dict]:
-    """A row for each eigenvalue, of the loss on one batch."""
-    batch = task.sample(jax.random.key(seed), settings.batch_size)
-    call = Call(mask=batch.mask, engine=engines.sequential())
-
+def measurement(
+    model, task, params, seed: int, labels: dict, settings
+) -> subjects.Measurement:
     def loss(params):
-        outputs = model.outputs(params, batch.inputs, call)
-        return task.loss(outputs, batch)
+        batch = task.sample(jax.random.key(seed), settings.batch_size)
+        call = Call(mask=batch.mask, engine=engines.sequential())
+        return task.loss(model.outputs(params, batch.inputs, call), batch)
 
+    def trace():
+        check_count(params, settings.count)
+        return jax.grad(loss)(params)
+
+    return subjects.Measurement(
+        labels["label"],
+        trace,
+        lambda: measure(loss, model, task, params, seed, labels, settings),
+    )
+
+
+def measure(loss, model, task, params, seed, labels: dict, settings) -> list[dict]:
+    """A row for each eigenvalue, of the loss on one batch."""
     groups = model.groups(params)
     found = diagnostics.hessian_eigenvalues(loss, params, groups, count=settings.count)
     shares = found.shares.get("recurrent", np.zeros(settings.count))

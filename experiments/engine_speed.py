@@ -88,7 +88,7 @@ def main(settings: EngineSpeedConfig):
     chosen = installed(settings.libraries, settings.platform)
     jax.config.update("jax_platforms", "cpu")  # the device is for those measured
     folder = pathlib.Path(settings.workdir)
-    run_folder.make(folder)
+    run_folder.check(folder)
     sides = [(name, False) for name in chosen]
     if settings.tuned and settings.platform == "cpu":
         sides += [(name, True) for name in chosen if name != "ours"]

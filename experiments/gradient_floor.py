@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from experiments.engine_speed import INPUT_SIZE, parse_shape
-from rnn_research import config, models, runtime, unroll, values
+from rnn_research import config, engines, models, runtime, unroll, values
 from rnn_research.diagnostics import table
 from rnn_research.training import run_folder
 
@@ -48,19 +48,30 @@ def main(settings: GradientFloorConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=largest, hidden_size=1)
     engine = models.resolve_engine(settings.engine)
     folder = pathlib.Path(settings.workdir)
-    run_folder.make(folder)
+    run_folder.check(folder)
+    planned = [
+        (text, *shape, models.only_cell(models.resolve_cell(text, shape[-1])))
+        for text in settings.cells
+        for shape in shapes
+    ]
+    for *_, cell in planned:
+        engines.check(engine, cell)
+        jax.eval_shape(lambda cell=cell: side_by_side(cell, started(cell)))
     rows = []
-    for text in settings.cells:
-        for length, batch, hidden in shapes:
-            cell = models.only_cell(models.resolve_cell(text, hidden))
-            rows.append(
-                {"cell": text, "T": length, "B": batch, "H": hidden}
-                | measure(cell, length, batch, hidden, engine, settings.rounds)
-            )
-            print(line(rows[-1]), flush=True)
+    for text, length, batch, hidden, cell in planned:
+        rows.append(
+            {"cell": text, "T": length, "B": batch, "H": hidden}
+            | measure(cell, length, batch, hidden, engine, settings.rounds)
+        )
+        print(line(rows[-1]), flush=True)
     table.write_csv(rows, folder / "gradient_floor.csv", columns=tuple(rows[0]))
     (folder / "gradient_floor.md").write_text(markdown(rows), encoding="utf-8")
     print(f"tables: {folder}")
+
+
+def started(cell):
+    """The parameters that a cell is measured with."""
+    return cell.init(jax.random.key(0), INPUT_SIZE)
 
 
 def side_by_side(cell, params) -> jax.Array:
@@ -82,7 +93,7 @@ def measure(cell, length, batch, hidden, engine, rounds) -> dict:
     devices = runtime.largest_divisor(batch, useful)
     mesh = runtime.make_mesh(batch, num_devices=devices)
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-    params = cell.init(jax.random.key(0), INPUT_SIZE)
+    params = started(cell)
     x = jax.random.normal(jax.random.key(1), (length, batch, INPUT_SIZE))
     W = side_by_side(cell, params)
     params, x, W = jax.device_put((params, x, W), everywhere)

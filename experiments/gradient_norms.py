@@ -73,22 +73,29 @@ DEFAULT_LENGTHS = (10, 30, 100, 300, 1000)
 def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=settings.hidden_size)
     folder = pathlib.Path(settings.workdir)
-    run_folder.make(folder)
+    run_folder.check(folder)
     cells = settings.cells or (() if settings.runs else DEFAULT_CELLS)
     checked = [models.resolve_cell(text, settings.hidden_size) for text in cells]
     trained: dict[str, list[run.Loaded]] = {}
     for name, one in subjects.named_runs(settings.runs or (), settings.trust or ()):
         trained.setdefault(name, []).append(one)
     lengths = settings.lengths or DEFAULT_LENGTHS
+    measurements = {
+        text: [of_cell(text, cell, length, settings) for length in lengths]
+        for text, cell in zip(cells, checked, strict=True)
+    }
+    measurements |= {
+        f"{name} after training": [
+            each for one in runs for each in of_run(name, one, settings)
+        ]
+        for name, runs in trained.items()
+    }
+    subjects.check([each for own in measurements.values() for each in own])
     rows = []
-    for text, cell in zip(cells, checked, strict=True):
-        for length in lengths:
-            rows += measure_cell(text, cell, length, settings)
-        report(rows, text)
-    for name, runs in trained.items():
-        for one in runs:
-            rows += measure_run(name, one, settings)
-        report(rows, f"{name} after training")
+    for name, own in measurements.items():
+        for each in own:
+            rows += each.rows()
+        report(rows, name)
     table.write_csv(rows, folder / "gradient_norms.csv")
     rates = fitted(rows)
     if rates:
@@ -98,8 +105,8 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
     print(f"figure: {folder / 'gradient_norms.png'}")
 
 
-def measure_cell(text: str, cell, length: int, settings) -> list[dict]:
-    """Rows of one cell at initialisation, for all seeds."""
+def of_cell(text: str, cell, length: int, settings) -> subjects.Measurement:
+    """Of one cell at initialisation, for all seeds."""
     loss = settings.loss or "state"
     white_noise = loss == "state" and isinstance(cell, Cell)
     if not white_noise:
@@ -131,22 +138,31 @@ def measure_cell(text: str, cell, length: int, settings) -> list[dict]:
     def noise(key, batch_size):
         return jax.random.normal(key, (length, batch_size, settings.input_size))
 
-    labels = {"label": text, "cell": repr(cell), "weights": "initial", "length": length}
-    rows = []
-    for seed in settings.all_seeds():
-        own = {**labels, "seed": seed}
-        norms, mask, matrices = gradient(seed)
-        own["log_sigma_max"] = log_sigma_max(matrices)
-        rows += table.gradient_rows(norms, mask, loss=loss, **own)
-        if settings.jacobian_lags and white_noise:
-            lags = table.spread_lags(length, settings.jacobian_lags)
-            for kind, norms in jacobian(seed, lags)._asdict().items():
+    lags = ()
+    if settings.jacobian_lags and white_noise:
+        lags = table.spread_lags(length, settings.jacobian_lags)
+
+    def trace():
+        return gradient(0), jacobian(0, lags) if lags else None
+
+    def rows():
+        labels = {"label": text, "cell": repr(cell), "weights": "initial"}
+        labels["length"] = length
+        found = []
+        for seed in settings.all_seeds():
+            own = {**labels, "seed": seed}
+            norms, mask, matrices = gradient(seed)
+            own["log_sigma_max"] = log_sigma_max(matrices)
+            found += table.gradient_rows(norms, mask, loss=loss, **own)
+            for kind, norms in jacobian(seed, lags)._asdict().items() if lags else ():
                 finite = table.is_finite(norms)
                 own["not_finite"] = int(np.sum(~finite))
                 quantity = f"dh_T/dh_(T-k) {kind}"
                 norms = np.asarray(norms)[:, finite]
-                rows += table.norm_rows(norms, lags, quantity=quantity, loss="", **own)
-    return rows
+                found += table.norm_rows(norms, lags, quantity=quantity, loss="", **own)
+        return found
+
+    return subjects.Measurement(text, trace, rows)
 
 
 def model_norms(model, task, loss: str, settings, params, key):
@@ -168,20 +184,29 @@ def log_sigma_max(matrices) -> float | None:
     return math.log(each[0]) if each[0] else -math.inf
 
 
-def measure_run(name: str, trained: run.Loaded, settings) -> list[dict]:
-    """Rows of one trained run, before and after, at its own or the given lengths."""
-    loss = settings.loss or "task"
-    rows = []
-    for length in settings.lengths or (trained.settings["length"],):
-        task = run.resolve_task(trained.settings["task"], length)
-        measure = jax.jit(
-            functools.partial(model_norms, trained.model, task, loss, settings)
+def of_run(name: str, trained: run.Loaded, settings) -> list[subjects.Measurement]:
+    """Of one trained run, before and after, at its own or the given lengths."""
+    return [
+        at_length(
+            name, trained, run.resolve_task(trained.settings["task"], T), settings
         )
-        for weights in ("initial", "trained"):
-            params = trained.params if weights == "trained" else trained.initial_params
+        for T in settings.lengths or (trained.settings["length"],)
+    ]
+
+
+def at_length(name: str, trained: run.Loaded, task, settings) -> subjects.Measurement:
+    loss = settings.loss or "task"
+    measure = jax.jit(
+        functools.partial(model_norms, trained.model, task, loss, settings)
+    )
+
+    def rows():
+        found = []
+        both = {"initial": trained.initial_params, "trained": trained.params}
+        for weights, params in both.items():
             for seed in settings.all_seeds():
                 norms, mask, matrices = measure(params, jax.random.key(seed))
-                rows += table.gradient_rows(
+                found += table.gradient_rows(
                     norms,
                     mask,
                     label=f"{name} ({weights})",
@@ -193,7 +218,11 @@ def measure_run(name: str, trained: run.Loaded, settings) -> list[dict]:
                     length=task.length,
                     log_sigma_max=log_sigma_max(matrices),
                 )
-    return rows
+        return found
+
+    return subjects.Measurement(
+        name, lambda: measure(trained.params, jax.random.key(0)), rows
+    )
 
 
 MEASURED = (

@@ -43,11 +43,15 @@ RANKS = {"largest": 0.0, "upper": 0.25, "middle": 0.5, "lower": 0.75, "smallest"
 def main(settings: JacobianSpectraConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=settings.hidden_size)
     folder = pathlib.Path(settings.workdir)
-    run_folder.make(folder)
+    run_folder.check(folder)
     rows = []
     with jax.default_matmul_precision("highest"):
-        for subject in subjects.subjects(settings):
-            rows += measure(subject, settings.lags)
+        measurements = [
+            measurement(subject, settings.lags)
+            for subject in subjects.subjects(settings)
+        ]
+        for each in subjects.check(measurements):
+            rows += each.rows()
     for label in dict.fromkeys(row["label"] for row in rows):
         report([row for row in rows if row["label"] == label])
     path = folder / "jacobian_spectra.csv"
@@ -56,12 +60,19 @@ def main(settings: JacobianSpectraConfig, run_config: runtime.RunConfig):
     print(f"table:  {path}\nfigure: {folder / 'jacobian_spectra.png'}")
 
 
-def measure(subject: subjects.Subject, count: int) -> list[dict]:
-    """A row for one step (the median over steps) and for the product at every lag."""
+def measurement(subject: subjects.Subject, count: int) -> subjects.Measurement:
     length = len(subject.x)
     even = np.linspace(0, length, count).round().astype(int)
     lags = tuple(int(lag) for lag in np.union1d(even, [1]))
-    products, steps, bound = map(np.asarray, logs(*subject[1:], lags=lags))
+    found = functools.partial(logs, *subject[1:], lags=lags)
+    return subjects.Measurement(
+        subject.labels["label"], found, lambda: rows_of(subject, lags, found())
+    )
+
+
+def rows_of(subject: subjects.Subject, lags, found) -> list[dict]:
+    """A row for one step (the median over steps) and for the product at every lag."""
+    products, steps, bound = map(np.asarray, found)
     every_step = steps.reshape(1, -1, steps.shape[-1])  # [1, T B, n]
     rows = [row_of(every_step[0], every_step[0, :, 0], "one step", 1, subject.labels)]
     for index, lag in enumerate(lags):

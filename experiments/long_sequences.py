@@ -50,7 +50,7 @@ BOUNDED = ("checkpointed", "reversible")
 
 def main(settings: LongSequencesConfig):
     folder = pathlib.Path(settings.workdir)
-    run_folder.make(folder)
+    run_folder.check(folder)
     sides = [(settings.cell, engine) for engine in settings.engines]
     if settings.reversible_cell not in (None, "none"):
         sides += [

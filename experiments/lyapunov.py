@@ -71,19 +71,22 @@ COLUMNS = (
 def main(settings: LyapunovConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=settings.hidden_size)
     folder = pathlib.Path(settings.workdir)
-    run_folder.make(folder)
+    run_folder.check(folder)
     named = [
         (text, models.only_cell(models.resolve_cell(text, settings.hidden_size)))
         for text in settings.cells
     ]
+    runs = subjects.named_runs(settings.runs or (), settings.trust or ())
     with jax.default_matmul_precision("highest"):
-        rows = calibration()
+        measurements = []
         for seed in settings.all_seeds():
-            rows += random_network(seed, settings)
-            for text, cell in named:
-                rows += driven(text, cell, seed, settings)
-        for name, one in subjects.named_runs(settings.runs or (), settings.trust or ()):
-            rows += trained(name, one, settings)
+            measurements.append(random_network(seed, settings))
+            measurements += [driven(*one, seed, settings) for one in named]
+        measurements += [trained(*one, settings) for one in runs]
+        subjects.check(measurements)
+        rows = calibration()
+        for each in measurements:
+            rows += each.rows()
     table.write_csv(rows, folder / "lyapunov.csv", columns=COLUMNS)
     plotting.lyapunov(rows, folder / "lyapunov.png")
     print(f"table:  {folder / 'lyapunov.csv'}\nfigure: {folder / 'lyapunov.png'}")
@@ -142,7 +145,7 @@ def exponents(cell, params, x, **options):
     return measure(params, x)
 
 
-def random_network(seed: int, settings) -> list[dict]:
+def random_network(seed: int, settings) -> subjects.Measurement:
     """A row a gain: the largest exponent of h' = tanh(g J h), J normal of 1/N."""
     size = settings.network_size
     key_J, key_h = jax.random.split(jax.random.key(seed))
@@ -160,37 +163,43 @@ def random_network(seed: int, settings) -> list[dict]:
         options = {"state": state, "count": 1, "transient": settings.transient}
         return diagnostics.lyapunov_exponents(cell, gain * normal, x, **options)
 
-    rows = []
-    for gain in settings.gains:
-        found = leading(gain)
+    def rows():
         labels = {"kind": "gain", "label": "random network", "seed": seed}
-        rows += rows_of(found, size, **labels, gain=gain)
-    return rows
+        return [
+            row
+            for gain in settings.gains
+            for row in rows_of(leading(gain), size, **labels, gain=gain)
+        ]
+
+    return subjects.Measurement("random network", lambda: leading(1.0), rows)
 
 
-def driven(text: str, cell, seed: int, settings) -> list[dict]:
-    """Rows of the leading exponents of a cell at initialisation."""
-    key_params, key_x = jax.random.split(jax.random.key(seed))
-    shape = (settings.length, settings.batch_size, settings.input_size)
-    params = cell.init(key_params, settings.input_size)
-    size = numbers_in(cell.initial_state(params, (1,)))
-    found = exponents(
-        cell,
-        params,
-        jax.random.normal(key_x, shape),
-        count=min(settings.count, size),
-        transient=settings.transient,
-    )
-    return announced(rows_of(found, size, kind="network", label=text, seed=seed))
+def driven(text: str, cell, seed: int, settings) -> subjects.Measurement:
+    """A row for each of the leading exponents of a cell at initialisation."""
+
+    def found():
+        key_params, key_x = jax.random.split(jax.random.key(seed))
+        shape = (settings.length, settings.batch_size, settings.input_size)
+        params = cell.init(key_params, settings.input_size)
+        size = numbers_in(cell.initial_state(params, (1,)))
+        noise = jax.random.normal(key_x, shape)
+        options = {"count": min(settings.count, size), "transient": settings.transient}
+        return exponents(cell, params, noise, **options), size
+
+    def rows():
+        each, size = found()
+        return announced(rows_of(each, size, kind="network", label=text, seed=seed))
+
+    return subjects.Measurement(text, found, rows)
 
 
-def trained(name: str, one: run.Loaded, settings) -> list[dict]:
+def trained(name: str, one: run.Loaded, settings) -> subjects.Measurement:
     """Rows of every recurrence of a run, before and after, on its task's inputs."""
     task = run.resolve_task(one.settings["task"], settings.length)
-    batch = task.sample(jax.random.key(one.seed), settings.batch_size)
 
     @jax.jit
     def measure(params):
+        batch = task.sample(jax.random.key(one.seed), settings.batch_size)
         setups = diagnostics.recurrences(one.model, params, batch.inputs, batch.mask)
         sizes = [numbers_in(setup.state) for setup in setups]
         return sizes, [
@@ -202,15 +211,19 @@ def trained(name: str, one: run.Loaded, settings) -> list[dict]:
             for setup, size in zip(setups, sizes, strict=True)
         ]
 
-    rows = []
-    for weights, params in (("initial", one.initial_params), ("trained", one.params)):
-        sizes, each = measure(params)
-        for layer, found in enumerate(each):
-            label = f"{name} ({weights})" + f", layer {layer + 1}" * (len(each) > 1)
-            labels = {"kind": "network", "label": label, "seed": one.seed}
-            labels["trained_seed"] = one.seed
-            rows += announced(rows_of(found, int(sizes[layer]), **labels))
-    return rows
+    def rows():
+        found = []
+        both = {"initial": one.initial_params, "trained": one.params}
+        for weights, params in both.items():
+            sizes, each = measure(params)
+            for layer, exponents in enumerate(each):
+                label = f"{name} ({weights})" + f", layer {layer + 1}" * (len(each) > 1)
+                labels = {"kind": "network", "label": label, "seed": one.seed}
+                labels["trained_seed"] = one.seed
+                found += announced(rows_of(exponents, int(sizes[layer]), **labels))
+        return found
+
+    return subjects.Measurement(name, lambda: measure(one.params), rows)
 
 
 def numbers_in(state) -> int:

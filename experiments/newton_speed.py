@@ -76,9 +76,12 @@ class NewtonSpeedConfig(config.Settings):
 def main(settings: NewtonSpeedConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=1)
     folder = pathlib.Path(settings.workdir)
-    run_folder.make(folder)
+    run_folder.check(folder)
     methods = {text: models.resolve_engine(text) for text in settings.methods}
-    models.only_cell(models.resolve_cell(settings.cell, settings.hidden_size))
+    cell = models.only_cell(models.resolve_cell(settings.cell, settings.hidden_size))
+    for name, engine in methods.items():
+        check_iterates(name, engine, cell)
+
     rows = []
     with jax.default_matmul_precision("highest"):
         for problem in problems(settings):
@@ -88,6 +91,21 @@ def main(settings: NewtonSpeedConfig, run_config: runtime.RunConfig):
     table.write_csv(rows, path, columns=tuple(rows[0]))
     plotting.newton_speed(rows, folder / "newton_speed.png")
     print(f"table:  {path}\nfigure: {folder / 'newton_speed.png'}")
+
+
+def check_iterates(name: str, engine, cell):
+    """Raise unless the engine runs the cell and reports iterations."""
+    engines.check(engine, cell)
+
+    def record():
+        params = cell.init(jax.random.key(0), INPUT_SIZE)
+        x = jnp.zeros((2, 1, INPUT_SIZE))
+        return unroll(cell, params, x, engine=engine).record
+
+    if jax.eval_shape(record).solver is None:
+        raise values.UsageError(
+            f"--methods: {name} does not iterate; give newton with its options"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,10 +161,6 @@ def measure(problem: Problem, methods: dict, settings) -> list[dict]:
     rows = []
     for name, call in own.items():
         _, (solved, solver) = call(problem.params, x)
-        if solver is None:
-            raise values.UsageError(
-                f"--methods: {name} does not iterate; give newton with its options"
-            )
         rows.append(
             {
                 "sweep": problem.sweep,

@@ -73,7 +73,7 @@ def sweep(
 ):
     """Train every cell with every remedy, draw `name`.png, course.png and the table."""
     folder = pathlib.Path(folder_config.workdir or f"runs/{name}")
-    run_folder.make(folder)
+    run_folder.check(folder)
     cells = remedies.cells or (model_config.cell,)
     length = task_config.length
     planned = [

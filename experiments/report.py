@@ -37,6 +37,8 @@ def main(settings: ReportConfig, run_config: runtime.RunConfig):
     page = pathlib.Path(settings.output)
     if page.suffix != ".html":
         raise values.UsageError(f"--output={page}: must end in .html")
+    folder = page.with_suffix("")
+    run_folder.check(folder)
     runtime.start(run_config, batch_size=1, hidden_size=1)
     files = [path for path in settings.runs if pathlib.Path(path).is_file()]
     if files:  # as of runs/remedies/*
@@ -48,8 +50,6 @@ def main(settings: ReportConfig, run_config: runtime.RunConfig):
     entries = report.read(folders, allow=settings.trust or (), left_out=left_out.append)
     if not entries:
         raise values.UsageError("; ".join(left_out))
-    folder = page.with_suffix("")
-    run_folder.make(folder)
     figures = [folder / f"loss{suffix}" for suffix in (".png", ".svg")]
     for path in figures:
         plotting.compared_losses(entries, path)

@@ -36,13 +36,16 @@ class SaturationConfig(subjects.SubjectsConfig):
 def main(settings: SaturationConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=settings.hidden_size)
     folder = pathlib.Path(settings.workdir)
-    run_folder.make(folder)
-    shares, scales = [], []
+    run_folder.check(folder)
     with jax.default_matmul_precision("highest"):
+        of_shares, of_scales = [], []
         for subject in subjects.subjects(settings):
-            shares += measure_shares(subject, settings.moments)
+            of_shares.append(measure_shares(subject, settings.moments))
             if subject.mask is None:
-                scales += measure_scales(subject)
+                of_scales.append(measure_scales(subject))
+        subjects.check(of_shares + of_scales)
+        shares = [row for each in of_shares for row in each.rows()]
+        scales = [row for each in of_scales for row in each.rows()]
     for label in dict.fromkeys(row["label"] for row in shares):
         report(label, shares, scales)
     for name, rows in (("saturation", shares), ("time_scales", scales)):
@@ -54,12 +57,21 @@ def main(settings: SaturationConfig, run_config: runtime.RunConfig):
     print(f"figure: {folder / 'saturation.png'}")
 
 
-def measure_shares(subject: subjects.Subject, moments: int) -> list[dict]:
-    """A row for each gate and part of the state, limit and step."""
+def measure_shares(subject: subjects.Subject, moments: int) -> subjects.Measurement:
     labels, cell, params, x, mask = subject
-    found = diagnostics.saturation(cell, params, x, mask=mask)
+
+    def found():
+        return diagnostics.saturation(cell, params, x, mask=mask)
+
+    return subjects.Measurement(
+        labels["label"], found, lambda: rows_of_shares(found(), len(x), moments, labels)
+    )
+
+
+def rows_of_shares(found, length: int, moments: int, labels: dict) -> list[dict]:
+    """A row for each gate and part of the state, limit and step."""
     limits = {"closed": found.low, "open": found.high, "beyond": found.state}
-    steps = np.unique(np.linspace(0, len(x) - 1, moments).round().astype(int))
+    steps = np.unique(np.linspace(0, length - 1, moments).round().astype(int))
     return [
         {
             **labels,
@@ -74,14 +86,20 @@ def measure_shares(subject: subjects.Subject, moments: int) -> list[dict]:
     ]
 
 
-def measure_scales(subject: subjects.Subject) -> list[dict]:
+def measure_scales(subject: subjects.Subject) -> subjects.Measurement:
     """A row for each time scale, the median over sequences, the longest first."""
     labels, cell, params, x, _ = subject
-    scales = np.median(diagnostics.time_scales(cell, params, x), axis=0)
-    return [
-        {**labels, "index": index + 1, "time_scale": float(scale)}
-        for index, scale in enumerate(scales)
-    ]
+
+    def rows():
+        scales = np.median(diagnostics.time_scales(cell, params, x), axis=0)
+        return [
+            {**labels, "index": index + 1, "time_scale": float(scale)}
+            for index, scale in enumerate(scales)
+        ]
+
+    return subjects.Measurement(
+        labels["label"], lambda: diagnostics.step_jacobians(cell, params, x), rows
+    )
 
 
 def report(label: str, shares: list[dict], scales: list[dict]):

@@ -13,6 +13,7 @@ CPU cores.
 """
 
 import dataclasses
+import functools
 import pathlib
 
 import jax
@@ -21,7 +22,7 @@ import numpy as np
 from rnn_research import config, diagnostics, models, plotting, runtime
 from rnn_research.diagnostics import table
 from rnn_research.layers import Call
-from rnn_research.training import run, run_folder
+from rnn_research.training import run, run_folder, subjects
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,31 +59,31 @@ DEFAULT_CELLS = ("elman", "gru", "lstm")
 def main(settings: TruncatedGradientsConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=settings.hidden_size)
     folder = pathlib.Path(settings.workdir)
-    run_folder.make(folder)
-    rows = []
-    for text in settings.cells or (() if settings.runs else DEFAULT_CELLS):
-        task = run.resolve_task(settings.task, settings.length)
+    run_folder.check(folder)
+    task = run.resolve_task(settings.task, settings.length)
+    texts = settings.cells or (() if settings.runs else DEFAULT_CELLS)
+    cells = [models.resolve_cell(text, settings.hidden_size) for text in texts]
+    trained = subjects.named_runs(settings.runs or (), settings.trust or ())
+    measurements = []
+    for text, cell in zip(texts, cells, strict=True):
         options = models.ModelConfig(cell=text, hidden_size=settings.hidden_size)
-        cell = models.resolve_cell(text, settings.hidden_size)
         model = models.build(cell, task, options)
         params = jax.jit(model.init)(jax.random.key(settings.seed or 0))
-        rows += measure(text, model, task, params, settings)
-    for path in settings.runs or ():
-        for one in run.load_all(path, allow=settings.trust or ()):
-            name = f"{pathlib.Path(path).name}, seed {one.seed}"
-            task = run.resolve_task(one.settings["task"], one.settings["length"])
-            both = {"initial": one.initial_params, "trained": one.params}
-            for weights, params in both.items():
-                label = f"{name} ({weights})"
-                rows += measure(label, one.model, task, params, settings)
+        measurements.append(measurement(text, model, task, params, settings))
+    for name, one in trained:
+        both = {"initial": one.initial_params, "trained": one.params}
+        for weights, params in both.items():
+            label = f"{name}, seed {one.seed} ({weights})"
+            own = measurement(label, one.model, one.task, params, settings)
+            measurements.append(own)
+    rows = [row for each in subjects.check(measurements) for row in each.rows()]
     path = folder / "truncated_gradients.csv"
     table.write_csv(rows, path, columns=tuple(rows[0]))
     plotting.truncated_gradients(rows, folder / "truncated_gradients.png")
     print(f"table:  {path}\nfigure: {folder / 'truncated_gradients.png'}")
 
 
-def measure(label: str, model, task, params, settings) -> list[dict]:
-    """A row for each window and seed of the data."""
+def measurement(label: str, model, task, params, settings) -> subjects.Measurement:
     windows = [min(window, task.length) for window in settings.windows]
     windows = list(dict.fromkeys(windows))
 
@@ -99,10 +100,21 @@ def measure(label: str, model, task, params, settings) -> list[dict]:
             loss, params, windows, stride=settings.stride
         )
 
+    return subjects.Measurement(
+        label,
+        lambda: bias(params, jax.random.key(0)),
+        lambda: measure(
+            label, windows, task, settings, functools.partial(bias, params)
+        ),
+    )
+
+
+def measure(label: str, windows, task, settings, bias) -> list[dict]:
+    """A row for each window and seed of the data."""
     rows = []
     for seed in settings.all_seeds():
         with jax.default_matmul_precision("highest"):
-            found = bias(params, jax.random.key(seed))
+            found = bias(jax.random.key(seed))
         for window, cosine, ratio in zip(windows, *map(np.asarray, found), strict=True):
             rows.append(
                 {

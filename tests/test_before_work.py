@@ -7,8 +7,25 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research import cells, engines, memory, models, tasks, training, values
-from rnn_research.training import optimizers, updates
+from experiments import (
+    curvature,
+    gradient_norms,
+    jacobian_spectra,
+    lyapunov,
+    saturation,
+    truncated_gradients,
+)
+from rnn_research import (
+    cells,
+    engines,
+    memory,
+    models,
+    runtime,
+    tasks,
+    training,
+    values,
+)
+from rnn_research.training import optimizers, run_folder, subjects, updates
 
 SMALL = training.TrainConfig(
     num_steps=2, batch_size=4, eval_every=2, eval_size=4, num_devices=1
@@ -73,6 +90,55 @@ def test_what_was_checked_is_not_traced_again():
     programs.compile_update(state)
     programs.compile_evaluate(state)
     assert before > 0 and len(traced) == before
+
+
+MEASURING = {
+    curvature: curvature.CurvatureConfig,
+    gradient_norms: gradient_norms.GradientNormsConfig,
+    jacobian_spectra: jacobian_spectra.JacobianSpectraConfig,
+    lyapunov: lyapunov.LyapunovConfig,
+    saturation: saturation.SaturationConfig,
+    truncated_gradients: truncated_gradients.TruncatedGradientsConfig,
+}
+
+
+@pytest.mark.parametrize("program", MEASURING, ids=lambda program: program.__name__)
+def test_measurements_know_all_subjects_before_the_first(
+    program, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(lyapunov, "calibration", lambda: pytest.fail("measured"))
+    nothing, out = str(tmp_path), str(tmp_path / "out")
+    for given, told in (
+        ({"runs": (nothing,), "cells": ("elman",)}, "holds no run"),
+        ({"cells": ("elman", "gruu")}, "did you mean"),
+    ):
+        settings = MEASURING[program](**given, workdir=out)
+        with pytest.raises(values.UsageError, match=told):
+            program.main(settings, runtime.RunConfig(precision="float64"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_all_measurements_are_traced_before_the_first():
+    def meaningless():
+        raise values.UsageError("has no meaning")
+
+    measured = []
+    plans = [
+        subjects.Measurement("a", lambda: jnp.ones(2), lambda: measured.append(1)),
+        subjects.Measurement("b", meaningless, lambda: measured.append(1)),
+    ]
+    with pytest.raises(values.UsageError, match="^b: has no meaning$"):
+        subjects.check(plans)
+    assert subjects.check(plans[:1]) == plans[:1] and not measured
+
+
+def test_a_folder_is_looked_at_and_not_made(tmp_path):
+    run_folder.check(tmp_path / "a" / "b")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("")
+    for wrong in ("file", "file/below", "x" * 300, "x" * 300 + "/below"):
+        with pytest.raises(values.UsageError, match="--workdir="):
+            run_folder.check(tmp_path / wrong)
 
 
 # ------------------------------------------------------------------------ memory

@@ -424,12 +424,12 @@ def test_the_rate_stands_beside_its_bound():
         input_size=3, batch_size=2, hidden_size=4
     )
     cell, other = cells.elman(4), cells.gru(4)
-    rows = gradient_norms.measure_cell("elman", cell, 5, settings)
+    rows = gradient_norms.of_cell("elman", cell, 5, settings).rows()
     key_params, _ = jax.random.split(jax.random.key(0))
     W = cell.init(key_params, 3).W_hh
     bound = math.log(np.linalg.svd(W, compute_uv=False)[0])
     assert all(row["log_sigma_max"] == pytest.approx(bound) for row in rows)
     (curve,) = gradient_norms.fitted(rows)
     assert curve["log_sigma_max"] == pytest.approx(bound)
-    rows = gradient_norms.measure_cell("gru", other, 5, settings)
+    rows = gradient_norms.of_cell("gru", other, 5, settings).rows()
     assert {row["log_sigma_max"] for row in rows} == {None}  # three blocks

@@ -43,12 +43,8 @@ def hessian_eigenvalues(
     """
     from scipy.sparse import linalg
 
-    base.check_size(count=count)
+    check_count(params, count)
     flat, rebuild = jax.flatten_util.ravel_pytree(params)
-    if count >= flat.size:
-        raise values.UsageError(
-            f"count is {count}, but must be less than the {flat.size} parameters"
-        )
 
     @jax.jit
     def product(vector):
@@ -79,3 +75,13 @@ def hessian_eigenvalues(
         for name in np.unique(names)
     }
     return Curvature(found[order], shares)
+
+
+def check_count(params: Tree, count: int):
+    """Raise unless there are more parameters than eigenvalues are asked for."""
+    base.check_size(count=count)
+    size = sum(np.size(leaf) for leaf in jax.tree.leaves(params))
+    if count >= size:
+        raise values.UsageError(
+            f"count is {count}, but must be less than the {size} parameters"
+        )

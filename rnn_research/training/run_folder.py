@@ -145,21 +145,31 @@ def _text(value) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def make(folder: pathlib.Path):
-    """Make the folder and see that it can be written to.
+def check(folder: pathlib.Path):
+    """See that a folder is there, or can be made, and can be written to; make none.
 
     Raises:
       values.UsageError: it cannot.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        there = folder.absolute()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            there.lstat()  # says that a name is too long
+        while not os.path.lexists(there):
+            there = there.parent
+        with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
         raise values.UsageError(
             f"--workdir={folder}: {error.strerror}; give a folder that can be written "
             "to"
         ) from error
+
+
+def make(folder: pathlib.Path):
+    """Make the folder and see that it can be written to; raises as `check`."""
+    check(folder)
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def read_json(path: pathlib.Path) -> dict | None:

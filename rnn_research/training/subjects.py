@@ -6,12 +6,12 @@ the weights that it has there, so that what measures cells measures it too.
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 
-from rnn_research import config, diagnostics, models
+from rnn_research import config, diagnostics, models, values
 from rnn_research.cells.base import Cell
 from rnn_research.training import run
 
@@ -50,6 +50,34 @@ class Subject(NamedTuple):
     mask: jax.Array | None
 
 
+class Measurement(NamedTuple):
+    """What is to be measured of a subject, so that all can be checked before the first.
+
+    Attributes:
+      label: whose it is.
+      trace: () -> arrays; everything that is computed, for jax.eval_shape.
+      rows: () -> the rows of the table.
+    """
+
+    label: str
+    trace: Callable[[], Any]
+    rows: Callable[[], list[dict]]
+
+
+def check(measurements: list[Measurement]) -> list[Measurement]:
+    """The measurements, each traced, not computed.
+
+    Raises:
+      values.UsageError: one that has no meaning, with its label.
+    """
+    for each in measurements:
+        try:
+            jax.eval_shape(each.trace)
+        except values.UsageError as error:
+            raise values.UsageError(f"{each.label}: {error}") from None
+    return measurements
+
+
 def subjects(settings: SubjectsConfig) -> Iterator[Subject]:
     """Every cell with every seed, then every recurrence of every run, before and after.
 
@@ -60,7 +88,16 @@ def subjects(settings: SubjectsConfig) -> Iterator[Subject]:
         (text, models.only_cell(models.resolve_cell(text, settings.hidden_size)))
         for text in settings.cells or (() if settings.runs else DEFAULT_CELLS)
     ]
-    trained = named_runs(settings.runs or (), settings.trust or ())
+    trained = [
+        (
+            name,
+            one,
+            run.resolve_task(
+                one.settings["task"], settings.length or one.settings["length"]
+            ),
+        )
+        for name, one in named_runs(settings.runs or (), settings.trust or ())
+    ]
     length = settings.length or DEFAULT_LENGTH
     for text, cell in named:
         for seed in settings.all_seeds():
@@ -71,10 +108,7 @@ def subjects(settings: SubjectsConfig) -> Iterator[Subject]:
             params = cell.init(key_params, settings.input_size)
             x = jax.random.normal(key_x, shape)
             yield Subject(labels, cell, params, x, mask=None)
-    for name, one in trained:
-        task = run.resolve_task(
-            one.settings["task"], settings.length or one.settings["length"]
-        )
+    for name, one, task in trained:
         for weights in ("initial", "trained"):
             params = one.params if weights == "trained" else one.initial_params
             for seed in settings.all_seeds():

@@ -90,6 +90,7 @@ def start(
       values.UsageError: the platform is not there, JAX runs already with others, or the
         batch cannot be divided so.
     """
+    check_compiles()
     if run.allocator == "keep":
         keep_freed_memory()
     if run.platform != "auto":
@@ -132,6 +133,19 @@ def start(
     if num_devices > count:
         raise values.UsageError(
             f"--num_devices={num_devices}: there are only {count} devices"
+        )
+
+
+def check_compiles():
+    """Raise where JAX is told to compile nothing: then no program here can be built.
+
+    Raises:
+      values.UsageError: it is.
+    """
+    if jax.config.jax_disable_jit:
+        raise values.UsageError(
+            "JAX_DISABLE_JIT is set, but trainings and measurements are compiled "
+            "programs; unset it, and look into a step with jax.debug.print"
         )
 
 

@@ -79,6 +79,11 @@ def test_what_fails_in_the_score_leaves_no_folder(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_jax_that_compiles_nothing_is_told():
+    with jax.disable_jit(), pytest.raises(values.UsageError, match="JAX_DISABLE_JIT"):
+        training.train(cells.elman(4), tasks.adding(10), SMALL)
+
+
 def test_what_was_checked_is_not_traced_again():
     task, traced = counting(tasks.adding(10))
     programs = updates.build(

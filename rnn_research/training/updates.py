@@ -107,6 +107,7 @@ def stays_finite(new: Tree, old: Tree):
 
 def build(model, task, config, engine) -> Programs:
     """The programs that train `model` on `task` for all runs of `config`."""
+    runtime.check_compiles()
     number_type = jnp.zeros(()).dtype
     pairs = config.all_runs()
     runs = Runs(

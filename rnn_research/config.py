@@ -33,7 +33,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from absl import flags
 
-from rnn_research import endings, help_page, memory, processes, values
+from rnn_research import endings, help_page, memory, processes, signatures, values
 
 
 def setting(
@@ -95,7 +95,7 @@ def _checked(field: dataclasses.Field, value):
 
 
 def _checked_item(field: dataclasses.Field, kind: type, item):
-    item = values.plain(item)
+    item = signatures.plain(item)
     limits, wrong = field.metadata, None
     if isinstance(item, bool) != (kind is bool) or not isinstance(
         item, (int, float) if kind is float else kind
@@ -183,7 +183,7 @@ class _Parser(flags.ArgumentParser):
     def _item(self, kind: type, text: str):
         try:
             if kind is bool:
-                return values.BOOLEANS[text.lower()]
+                return signatures.BOOLEANS[text.lower()]
             if kind is int and "e" in text.lower():  # 1e6 is a whole number
                 value = float(text)
                 if value == int(value):

@@ -12,17 +12,13 @@ import difflib
 import functools
 import inspect
 import itertools
-import math
 import pathlib
 import signal
 import traceback
-import typing
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from rnn_research import calls, users
+from rnn_research import calls, signatures, users
 
 
 class UsageError(ValueError):
@@ -124,7 +120,7 @@ def factory(make: Callable[..., Value]) -> Callable[..., Value]:
 
     @functools.wraps(make)
     def made(*args, **kwargs):
-        args, kwargs = plain(args), {key: plain(kwargs[key]) for key in kwargs}
+        args, kwargs = signatures.plain((args, kwargs))
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         origin = Origin(make, tuple(bound.arguments.items()))
@@ -136,7 +132,9 @@ def factory(make: Callable[..., Value]) -> Callable[..., Value]:
                 f"or tuples, not lists or arrays; got {_arguments_text(origin)}"
             ) from None
         value = make(*args, **kwargs)
-        _check_kinds(make, origin.arguments)
+        for name, given in origin.arguments:
+            if wanted := signatures.wanted(given, signature.parameters[name]):
+                raise UsageError(f"{name} must be {wanted}, not {shown(given)}")
         if not isinstance(value, Value):
             return value  # for whoever asked to complain of
         return dataclasses.replace(value, origin=origin)
@@ -170,59 +168,7 @@ def remade(value: Value, **changes) -> Value:
     return made.replace(**replaced) if replaced else made
 
 
-# -------------------------------------------------------------- kinds of arguments
-
-
-def plain(given):
-    """What is given, with numbers of NumPy as Python's own, also inside tuples."""
-    if isinstance(given, np.floating):
-        return float(given)
-    if isinstance(given, np.generic):
-        return given.item()
-    return tuple(map(plain, given)) if type(given) is tuple else given
-
-
-def _kinds(parameter: inspect.Parameter) -> set[str]:
-    """The names of the types that a parameter is annotated with, or its default has."""
-    annotation = parameter.annotation
-    if isinstance(annotation, str):
-        return {name.strip() for name in annotation.split("|")}
-    if annotation is not parameter.empty:
-        kinds = typing.get_args(annotation) or (annotation,)
-    else:
-        kinds = () if parameter.default is parameter.empty else (parameter.default,)
-        kinds = tuple(map(type, kinds))
-    names = {getattr(kind, "__name__", "") for kind in kinds}
-    return {"None" if name == "NoneType" else name for name in names}
-
-
-def _check_kinds(make: Callable, arguments):
-    """Raise unless flags are flags, and numbers numbers, by the signature."""
-    parameters = inspect.signature(make).parameters
-    for name, given in arguments:
-        takes, default = _kinds(parameters[name]), parameters[name].default
-        kinds, wanted = takes - {"None"}, None
-        if kinds == {"bool"} and not isinstance(given, bool):
-            wanted = None if given is None and "None" in takes else "True or False"
-        elif kinds and kinds <= {"int", "float"}:
-            strange = isinstance(given, (bool, str, bytes, complex))
-            wanted = "a number" if strange else None
-            if type(given) is int and "float" in kinds and abs(given) >= 2**31:
-                wanted = "a number of 32 bits, or one with a point or an exponent"
-        is_open = default is None or isinstance(default, float) and math.isinf(default)
-        if isinstance(given, float) and not math.isfinite(given) and not is_open:
-            wanted = "a finite number"
-        if wanted:
-            raise UsageError(f"{name} must be {wanted}, not {shown(given)}")
-
-
 # ---------------------------------------------------------------- text -> value
-
-
-BOOLEANS = {
-    **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
-    **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
-}
 
 
 def parse_call(text: str) -> calls.Call:
@@ -285,13 +231,13 @@ def _resolve(call: calls.Call, kind: str, known: dict, options: dict, size, retu
     parameters = inspect.signature(make).parameters
 
     def inner(given, parameter):
-        kinds = _kinds(parameter) if parameter else set()
+        kinds = signatures.kinds(parameter) if parameter else set()
         if not isinstance(given, calls.Call):
             is_flag = kinds - {"None"} == {"bool"} and type(given) is int
-            return BOOLEANS.get(str(given), given) if is_flag else given
+            return signatures.BOOLEANS.get(str(given), given) if is_flag else given
         word = given.name.lower() if given.is_word else ""
-        if word in BOOLEANS and kinds - {"None"} == {"bool"}:
-            return BOOLEANS[word]
+        if word in signatures.BOOLEANS and kinds - {"None"} == {"bool"}:
+            return signatures.BOOLEANS[word]
         if word == "none" and "None" in kinds:
             return None
         if word and "str" in kinds:

@@ -374,10 +374,11 @@ def test_an_infinite_default_may_be_given(folder, monkeypatch):
     """Where a factory says that infinity has a meaning it is taken."""
 
     @values.factory
-    def limited(*, limit=float("inf"), rate=1.0):
+    def limited(*, limit=float("inf"), rate=1.0, flag: bool = None):
         return values.Value()
 
     assert limited(limit=float("inf")) == limited()
+    assert limited(flag=None) == limited()
     with pytest.raises(values.UsageError, match="rate must be a finite number"):
         limited(rate=float("inf"))
 

@@ -68,6 +68,16 @@ def by_cost(names):
     ]
 
 
+# Without flags is the simpler case, which other tests of the quick selection run.
+WITH_FLAGS = pytest.mark.parametrize(
+    "with_flags",
+    [
+        pytest.param(False, marks=pytest.mark.slow, id="plain"),
+        pytest.param(True, id="mask+reset"),
+    ],
+)
+
+
 @pytest.fixture(autouse=True)
 def float64():
     """What a program under test set is set back."""

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import BATCH, INPUTS, LENGTH
+from conftest import BATCH, INPUTS, LENGTH, WITH_FLAGS
 from test_cells_laws import example
 
 from experiments import gradient_norms
@@ -38,7 +38,7 @@ def linear(matrix):
     )
 
 
-@pytest.mark.parametrize("with_flags", [False, True], ids=["plain", "mask+reset"])
+@WITH_FLAGS
 def test_adjoints_are_those_of_autodiff_step_by_step(any_cell, with_flags):
     """Cut the sequence at t, and differentiate the rest with respect to h_t."""
     params, x, state = example(any_cell)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import ALL_CELLS, BATCH, INPUTS, LENGTH, SIZE, by_cost
+from conftest import ALL_CELLS, BATCH, INPUTS, LENGTH, SIZE, WITH_FLAGS, by_cost
 from scipy.sparse import linalg
 from test_cells_laws import example
 from test_lyapunov import linear
@@ -261,7 +261,7 @@ def test_products_are_taken_in_full_precision():
 # ------------------------------------------------------------------- inputs and outputs
 
 
-@pytest.mark.parametrize("with_flags", [False, True], ids=["plain", "mask+reset"])
+@WITH_FLAGS
 def test_sensitivity_to_inputs_is_that_of_autodiff(any_cell, with_flags):
     params, x, state = example(any_cell)
     mask, reset = flags() if with_flags else (None, None)
@@ -448,7 +448,7 @@ def test_norms_that_cannot_be_read(measure, logs, message):
 # ---------------------------------------------------------------------- forward in time
 
 
-@pytest.mark.parametrize("with_flags", [False, True], ids=["plain", "mask+reset"])
+@WITH_FLAGS
 def test_real_time_learning_is_backpropagation(any_cell, with_flags):
     params, x, state = example(any_cell)
     mask, reset = flags() if with_flags else (None, None)

@@ -88,7 +88,11 @@ def test_no_data_is_seen_twice():
     assert len(seen) == 50
 
 
-@pytest.mark.parametrize("cell", [cells.gru(6), cells.lru(6)], ids=str)
+@pytest.mark.parametrize(
+    "cell",
+    [cells.gru(6), pytest.param(cells.lru(6), marks=pytest.mark.slow)],
+    ids=str,
+)
 def test_devices_change_nothing_but_rounding(tmp_path, cell):
     one = small_train(None, replace(num_devices=1), cell=cell)
     two = small_train(None, replace(num_devices=2), cell=cell)

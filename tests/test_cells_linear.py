@@ -146,7 +146,7 @@ def numpy_hgrn(p, x):
     return np.stack(ys)
 
 
-def numpy_rg_lru(p, x):
+def numpy_rg_lru(p, x, first_in_full=False):
     def block_diagonal(blocks):
         size = blocks.shape[1]
         W = np.zeros((H, H))
@@ -156,12 +156,13 @@ def numpy_rg_lru(p, x):
         return W
 
     h, ys = np.zeros((B, H)), []
-    for x_t in x:
+    for t, x_t in enumerate(x):
         x_t = x_t if p.W_in is None else x_t @ p.W_in
         r = sigmoid(x_t @ block_diagonal(p.W_r) + p.b_r)
         i = sigmoid(x_t @ block_diagonal(p.W_i) + p.b_i)
         a = sigmoid(-p.Lambda) ** (8 * r)
-        h = a * h + np.sqrt(1 - a**2) * i * x_t
+        share = 1 if first_in_full and t == 0 else np.sqrt(1 - a**2)
+        h = a * h + share * i * x_t
         ys.append(h)
     return np.stack(ys)
 
@@ -237,6 +238,10 @@ CASES = {
     "hgrn layer": (hgrn(H, layer=(1, 3)), numpy_hgrn),
     "rg_lru": (rg_lru(H), numpy_rg_lru),
     "rg_lru heads": (rg_lru(H, heads=3), numpy_rg_lru),
+    "rg_lru first": (
+        rg_lru(H, first_in_full=True),
+        lambda p, x: numpy_rg_lru(p, x, first_in_full=True),
+    ),
     "s6": (s6(H, state_size=5), lambda p, x: numpy_s6(p, x, 5, 1)),
     "s6 rank": (s6(H, state_size=2, rank=3), lambda p, x: numpy_s6(p, x, 2, 3)),
 }

@@ -241,6 +241,11 @@ def test_radius_is_that_of_the_eigenvalues(seed):
         found,
         rtol=1e-9,
     )
+    for scale in (1e30, 1e-30):  # whose squares float32 does not hold
+        single = jnp.asarray(scale * W, jnp.float32)
+        value, slope = jax.value_and_grad(penalties.gelfand_radius)(single)
+        np.testing.assert_allclose(value, scale * found, rtol=1e-4)
+        assert np.isfinite(slope).all() and np.any(slope)
     nilpotent = jnp.asarray(np.diag(np.ones(3), 1))
     assert penalties.gelfand_radius(nilpotent) == 0
     assert np.isfinite(jax.grad(penalties.gelfand_radius)(nilpotent)).all()

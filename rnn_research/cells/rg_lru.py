@@ -36,12 +36,23 @@ class RGLRUGates(NamedTuple):
     i: jax.Array  # [*, H]
 
 
+class RGLRUState(NamedTuple):
+    h: jax.Array  # [*, H]
+    fresh: jax.Array  # [*, 1], 1 before the first step, then 0
+
+
+class RGLRUElement(NamedTuple):
+    a: jax.Array  # [*, H], h' = a h + b,
+    b: jax.Array  # [*, H]
+    b_fresh: jax.Array  # [*, H], or a h + b_fresh after a fresh state
+
+
 C = 8.0
 STEEPEST = 1000.0  # what the gradient of the square root is clipped at
 
 
 @base.cell
-def rg_lru(hidden_size, *, heads=1, start="code"):
+def rg_lru(hidden_size, *, heads=1, start="code", first_in_full=False):
     """RG-LRU (De et al. 2024, arXiv 2402.19427), the recurrence of Griffin.
 
         r_t = sigmoid(W_r x_t + b_r)
@@ -59,12 +70,13 @@ def rg_lru(hidden_size, *, heads=1, start="code"):
     ~ U(0.9, 0.999) with start='paper'. W start normal of variance heads / H, biases
     zero. Lambda is labelled 'recurrent'.
 
-    At the first step of every sequence, and after a reset, the authors' code puts 1 for
-    sqrt(1 - a_t^2), so that the first input enters in full; here it enters as any other
-    does, with the paper's equations: of the size 0.1 where a_t = 0.995.
+    first_in_full=True puts 1 for sqrt(1 - a_t^2) at the first step of every sequence
+    and after a reset, as the authors' code does; by the paper's equations, and here by
+    default, the first input enters like any other, times 0.1 where a_t = 0.995.
     """
     base.check_size(hidden_size=hidden_size, heads=heads)
     base.check_option("start", start, ("code", "paper"))
+    base.check_flags(first_in_full=first_in_full)
     if hidden_size % heads:
         raise values.UsageError(
             f"heads ({heads}) must divide hidden_size ({hidden_size})"
@@ -112,6 +124,28 @@ def rg_lru(hidden_size, *, heads=1, start="code"):
         share = _sqrt(-jnp.expm1(2 * u.log_a))
         return jnp.exp(u.log_a), share * (u.i * u.x)
 
+    def element(w, u):
+        return RGLRUElement(*coefficients(w, u), b_fresh=u.i * u.x)
+
+    def initial_state(params, batch_shape):
+        h = base.zeros_state(size)(params, batch_shape)
+        return RGLRUState(h, jnp.ones((*batch_shape, 1), h.dtype))
+
+    def readout(w, state, u):
+        del w, u
+        return state.h
+
+    if first_in_full:
+        form = base.Associative(element, _combine, _apply)
+        functions = {
+            "initial_state": initial_state,
+            "readout": readout,
+            "activations": base.parts("h"),
+        }
+    else:
+        form = base.affine(coefficients)
+        functions = {"initial_state": base.zeros_state(size)}
+
     def groups(params):
         labels = RGLRUParams(*["free"] * len(RGLRUParams._fields))
         W_in = None if params.W_in is None else "free"
@@ -119,14 +153,27 @@ def rg_lru(hidden_size, *, heads=1, start="code"):
 
     return base.Cell(
         init=init,
-        initial_state=base.zeros_state(hidden_size),
         weights=weights,
         project=project,
-        associative=base.affine(coefficients),
+        associative=form,
         structure=base.Structure(jacobian="diagonal"),
         gates=lambda w, h, u: RGLRUGates(u.r, u.i),
         groups=groups,
+        **functions,
     )
+
+
+def _combine(later, earlier):
+    # Only the earlier one can meet a fresh state.
+    def after(b):
+        return later.a * b + later.b
+
+    return RGLRUElement(later.a * earlier.a, after(earlier.b), after(earlier.b_fresh))
+
+
+def _apply(e, state):
+    h = e.a * state.h + jnp.where(state.fresh > 0.5, e.b_fresh, e.b)
+    return RGLRUState(h, jnp.zeros_like(state.fresh))
 
 
 @jax.custom_jvp

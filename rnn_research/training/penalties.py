@@ -159,7 +159,10 @@ DOUBLINGS = 10
 
 def gelfand_radius(W: jax.Array) -> jax.Array:
     """||W^m||^(1/m), m = 1024, by repeated squaring with the scale carried as a log."""
-    log = 0.0
+    # Of entries near 1: the derivative of a division has a square of what divides.
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(W)))
+    scale = jnp.where(largest == 0, 1, largest)
+    W, log = W / scale, 0.0
     for index in range(DOUBLINGS + 1):
         found = global_norm(W)
         size = jnp.where(found == 0, 1, found)
@@ -167,7 +170,7 @@ def gelfand_radius(W: jax.Array) -> jax.Array:
         log = 2 * log + jnp.log(size)
         if index < DOUBLINGS:
             W = W @ W
-    return jnp.where(found == 0, 0.0, jnp.exp(log / 2**DOUBLINGS))
+    return scale * jnp.where(found == 0, 0.0, jnp.exp(log / 2**DOUBLINGS))
 
 
 @penalty

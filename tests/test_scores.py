@@ -1,6 +1,7 @@
 """Scores of the whole batch on any devices, and norms in all of a number's range."""
 
 import dataclasses
+import json
 import re
 
 import jax
@@ -107,6 +108,17 @@ def test_a_score_that_is_none_is_told(wrong, told):
     batch = base.Batch(np.zeros((6, 4, 1)), np.zeros((6, 4)), None)
     with pytest.raises(values.UsageError, match=told):
         ragged(lambda outputs, batch: wrong).totals(np.zeros((6, 4, 1)), batch)
+
+
+def test_a_tasks_own_numbers_are_plain_ones():
+    task = dataclasses.replace(
+        ragged(), baselines={"loss": np.float32(0.5)}, thresholds=(jnp.array(0.25),)
+    )
+    assert json.loads(json.dumps(task.baselines)) == {"loss": 0.5}
+    assert json.dumps(task.thresholds) == "[0.25]"
+    for wrong in ({"loss": np.nan}, {"loss": None}, {"accuracy": 0.5}):
+        with pytest.raises(values.UsageError, match="baselines"):
+            dataclasses.replace(ragged(), baselines=wrong)
 
 
 def test_no_sum_over_devices_within_the_loop_over_time():

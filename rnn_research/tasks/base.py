@@ -9,6 +9,7 @@ repeats data and resumes exactly.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -73,6 +74,28 @@ class Task(values.Value):
     baselines: dict[str, float]
     solved_at: float
     thresholds: tuple[float, ...]
+
+    def __post_init__(self):
+        """Make the exact numbers plain ones, as a summary can hold them."""
+        known = {name: self._plain(x, name) for name, x in self.baselines.items()}
+        if "loss" not in known:
+            raise values.UsageError("a task's baselines must have one for 'loss'")
+        marks = tuple(self._plain(x, "thresholds") for x in self.thresholds)
+        object.__setattr__(self, "baselines", known)
+        object.__setattr__(self, "thresholds", marks)
+        object.__setattr__(self, "solved_at", self._plain(self.solved_at, "solved_at"))
+
+    def _plain(self, number, name: str) -> float:
+        try:
+            plain = float(number)
+        except (TypeError, ValueError):
+            plain = math.nan
+        if not math.isfinite(plain):
+            raise values.UsageError(
+                f"a task's baselines, solved_at and thresholds must be finite numbers, "
+                f"not {name}={values.shown(number)}"
+            )
+        return plain
 
     @property
     def baseline(self) -> float:

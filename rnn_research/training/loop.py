@@ -184,12 +184,14 @@ def train(
       values.RunError: the folder cannot be written to.
       values.Interrupted: Ctrl-C or SIGTERM; saved, if in a folder.
     """
+    folder = None if workdir is None else pathlib.Path(workdir)
+    if folder and processes.index() == 0:
+        run_folder.check(folder)
     model = models.as_model(model, task)
     programs = updates.build(model, task, config, engine)
     pairs = config.all_runs()
     standing = Standing(config, task)
     watch = Watch(model, task) if config.diagnose_every and programs.engines else None
-    folder = None if workdir is None else pathlib.Path(workdir)
     described = {
         "task": repr(task),
         "model": repr(model),

@@ -107,7 +107,10 @@ def run(
         title=f"{task.name}, T = {task.length}, {cell}",
     )
     if result.summary["engines"]:
-        _draw_gradients(model, task, result, plots / "gradients.png")
+        try:
+            _draw_gradients(model, task, result, plots / "gradients.png")
+        except values.UsageError as error:  # after hours of training no reason to end
+            print(f"no {plots / 'gradients.png'}: {error}")
     watched = [row for row in result.metrics if "diagnostics" in row]
     if watched:
         plotting.gradients_during_training(

@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg
 
 from rnn_research import cells, diagnostics, layers, models, tasks, values
-from rnn_research.cells import wrappers
+from rnn_research.cells import base, wrappers
 from rnn_research.checks import cells as laws
 from rnn_research.checks import products, report
 
@@ -194,3 +194,30 @@ def test_the_law_finds_a_wrong_matrix(mistake, gru_subject):
     gru_subject.cell = right
     assert not check.passed and "matrices: " in check.look_at
     assert report.measure("", gru_subject, products.LAWS[0].error, 1e-10, "").passed
+
+
+# ------------------------------------------------------------- weights of the state
+
+
+@pytest.mark.parametrize("name", ["lru", "s5", "s4d", "s6", "unitary", "urnn"])
+def test_weight_drop_takes_no_coordinates_and_no_weights_of_the_input(name):
+    """Labelled 'recurrent' for their learning rate, of two axes, and yet no matrix."""
+    with pytest.raises(values.UsageError, match="no recurrent matrix to drop"):
+        wrappers.weight_drop(getattr(cells, name)(8))
+
+
+@pytest.mark.parametrize(
+    "cell, dropped",
+    [
+        (cells.elman(N, residual=True), {"W_hh"}),
+        (cells.lstm(N, cell_size=2), {"W_h", "W_r"}),
+        (cells.goru(N), {"W_h"}),
+        (cells.scrn(N), {"P", "R"}),
+    ],
+    ids=lambda given: getattr(given, "name", ""),
+)
+def test_weight_drop_takes_what_the_state_is_multiplied_with(cell, dropped):
+    params = jax.tree.map(lambda leaf: np.ones(leaf.shape), base.shapes(cell)[0])
+    after = wrappers.weight_drop(cell).perturb(jax.random.key(0), params)
+    given = [name for name in params._fields if getattr(params, name) is not None]
+    assert {name for name in given if np.any(getattr(after, name) != 1)} == dropped

@@ -183,22 +183,25 @@ cell = values.factory
 
 
 def shapes(cell: Cell) -> tuple[Tree, Tree]:
-    """(params, state) of a cell by their shapes, without batch axes.
+    """(params, state) of a cell by their shapes, without batch axes."""
+    return _shapes(cell, least_input_size(cell))
 
-    Of the least input size that the cell takes: some need two inputs, or six.
-    """
+
+def least_input_size(cell: Cell) -> int:
+    """The least D that the cell takes, up to 16: some need two inputs, or six."""
     most = 16
-
-    def made(size):
-        params = jax.eval_shape(lambda key: cell.init(key, size), jax.random.key(0))
-        return params, jax.eval_shape(lambda p: cell.initial_state(p, ()), params)
-
     for size in range(1, most):
         try:
-            return made(size)
+            _shapes(cell, size)
         except values.UsageError:
             continue
-    return made(most)
+        return size
+    return most
+
+
+def _shapes(cell: Cell, size: int) -> tuple[Tree, Tree]:
+    params = jax.eval_shape(lambda key: cell.init(key, size), jax.random.key(0))
+    return params, jax.eval_shape(lambda p: cell.initial_state(p, ()), params)
 
 
 # ------------------------------------------------------------------- ranges of gates

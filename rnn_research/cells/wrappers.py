@@ -9,50 +9,10 @@ import jax.numpy as jnp
 from rnn_research import values
 from rnn_research.cells import base
 from rnn_research.cells.activations import is_log_of_zero
+from rnn_research.cells.weight_drop import weight_drop
 from rnn_research.cells.zoneout import zoneout
 
 __all__ = ["learned_state", "residual", "resettable", "weight_drop", "zoneout"]
-
-
-@base.cell
-def weight_drop(cell, *, rate=0.5):
-    """DropConnect on the recurrent matrices (Merity et al. 2017, arXiv 1708.02182).
-
-    In training each entry of every matrix labelled 'recurrent' is zero with
-    probability `rate` for the whole of a sequence batch, and 1/(1 - rate) times itself
-    otherwise; evaluation uses the full weights.
-    """
-    base.check_between("rate", rate, 0.0, 1.0)
-    if rate == 1.0:
-        raise values.UsageError("rate must be less than 1")
-    params, _ = base.shapes(cell)
-    labels = cell.groups(params)
-
-    def is_recurrent_matrix(leaf, label):
-        return label == "recurrent" and leaf.ndim >= 2
-
-    if not any(jax.tree.leaves(jax.tree.map(is_recurrent_matrix, params, labels))):
-        raise values.UsageError(
-            f"{cell.name} has no recurrent matrix to drop weights of; label one "
-            "'recurrent' in its groups"
-        )
-
-    def perturb(key, params):
-        if cell.perturb is not None:
-            key, inner = jax.random.split(key)
-            params = cell.perturb(inner, params)
-        leaves, tree = jax.tree.flatten(params)
-        keys = tree.unflatten(list(jax.random.split(key, len(leaves))))
-
-        def drop(key, leaf, label):
-            if not is_recurrent_matrix(leaf, label):
-                return leaf
-            kept = jax.random.bernoulli(key, 1 - rate, leaf.shape)
-            return jnp.where(kept, leaf / (1 - rate), 0)
-
-        return jax.tree.map(drop, keys, params, cell.groups(params))
-
-    return cell.replace(perturb=perturb)
 
 
 class LearnedStateParams(NamedTuple):

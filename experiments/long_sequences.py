@@ -52,7 +52,7 @@ def main(settings: LongSequencesConfig):
     folder = pathlib.Path(settings.workdir)
     run_folder.check(folder)
     sides = [(settings.cell, engine) for engine in settings.engines]
-    if settings.reversible_cell not in (None, "none"):
+    if settings.reversible_cell is not None:
         sides += [
             (settings.reversible_cell, engine)
             for engine in ("adjoint", "checkpointed", "reversible")

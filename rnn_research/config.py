@@ -170,9 +170,11 @@ class _Parser(flags.ArgumentParser):
         self.field = field
 
     def parse(self, argument):
-        kind, is_list, _ = _kind(self.field)
+        kind, is_list, optional = _kind(self.field)
         if not isinstance(argument, str):
             return argument
+        if optional and argument.lower() == "none":
+            return None
         if is_list:
             items = split_list(argument)
             if not all(items) and len(items) > 1:

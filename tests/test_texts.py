@@ -366,6 +366,13 @@ def test_numbers_of_numpy_are_numbers():
     assert json.dumps(made.resolved()) == json.dumps(same.resolved())
 
 
+def test_none_is_what_an_optional_setting_is_without_a_value():
+    argv = ["--stop_at=none", "--seeds=None", "--block=none", "--workdir=none"]
+    model, _, train, folder, *_ = config.parse(argv, *SETTINGS)
+    assert (train.stop_at, train.seeds, folder.workdir) == (None, None, None)
+    assert model.block == "none"  # of these choices, it is one
+
+
 def test_a_list_is_split_outside_quotes_too():
     assert config.split_list("f(a='),('), g,\"x,y\"") == ("f(a='),(')", "g", '"x,y"')
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from rnn_research import config, report, runtime, values
-from rnn_research.training import run, subjects
+from rnn_research.training import checkpoints, run, subjects
 
 EVIL = """
 import pathlib
@@ -182,6 +182,13 @@ DAMAGED = [
     '{"cell": "gru", "task": "adding", "precision": "float8"}',
     '{"cell": "gru", "task": "adding", "residual": "no"}',
 ]
+
+
+def test_a_manifest_that_nests_deeply_is_damaged(folder):
+    for text in ("[" * 100_000, '{"a":' * 100_000, "null", "{}"):
+        (folder / "5.json").write_text(text)
+        with pytest.raises(checkpoints.Damaged, match=r"5\.json cannot be read"):
+            checkpoints.Checkpoints(folder).restore(5, {})
 
 
 def test_a_damaged_config_is_one_line(folder):

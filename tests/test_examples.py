@@ -1,6 +1,7 @@
 """Every command that a docstring or a page shows is one that a shell takes as it is."""
 
 import ast
+import functools
 import itertools
 import pathlib
 import re
@@ -18,14 +19,18 @@ PAGES += sorted((ROOT / "docs").glob("*.md")) + sorted((ROOT / "results").rglob(
 STARTS = ("python ", "python3 ", "srun ", "--")
 
 
-def docstrings(path: pathlib.Path):
+@functools.cache
+def docstrings(path: pathlib.Path) -> list[tuple[str, str]]:
     """(source, text) of every docstring of a file."""
     source = path.read_text(encoding="utf-8")
+    lines = source.splitlines(keepends=True)
     kinds = ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef
+    found = []
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, kinds) and ast.get_docstring(node):
-            written = ast.get_source_segment(source, node.body[0])
-            yield written, ast.get_docstring(node)
+        if isinstance(node, kinds) and (text := ast.get_docstring(node)):
+            first, last = node.body[0].lineno - 1, node.body[0].end_lineno
+            found.append(("".join(lines[first:last]).lstrip(), text))
+    return found
 
 
 def commands(text: str):

@@ -23,6 +23,7 @@ from rnn_research.cells.indrnn import indrnn
 from rnn_research.cells.janet import janet
 from rnn_research.cells.leaky import leaky
 from rnn_research.cells.lem import lem
+from rnn_research.cells.lif import lif
 from rnn_research.cells.ligru import ligru
 from rnn_research.cells.linear_attention import linear_attention
 from rnn_research.cells.linoss import linoss
@@ -86,6 +87,7 @@ __all__ = [
     "janet",
     "leaky",
     "lem",
+    "lif",
     "ligru",
     "linear_attention",
     "linear_orthogonal",

@@ -54,7 +54,7 @@ def equation(text: str) -> str:
     spaced = re.sub(r" +(=|:) +", r" \1 ", _joined(block))
     parts = [part for line in spaced.splitlines() for part in re.split(r" {3,}", line)]
     lines = [part.strip(" ,;") for part in parts if " = " in part]
-    states = ("h", "c", "S", "C", "s", "m", "z", "y")
+    states = ("h", "c", "S", "C", "s", "m", "z", "y", "v")
     for of_itself in (r".*\b{0}[_^]\S*-1", ""):  # such as h_t of h_{{t-1}}
         for symbol in states:
             for line in lines:
@@ -91,6 +91,8 @@ def structure(value) -> str:
     said += declared.properties
     if declared.linear_map:
         said.append("linear")
+    if declared.surrogate:
+        said.append("surrogate gradient")
     if value.inverse is not None:
         said.append("invertible")
     return ", ".join(said)

@@ -133,7 +133,11 @@ def newton(
         )
         return outputs, final, record
 
-    return base.Engine(run)
+    def complaint(cell):
+        surrogate = "the step's derivatives are surrogates, which lead to no solution"
+        return surrogate if cell.structure.surrogate else ""
+
+    return base.Engine(run, complaint)
 
 
 class _Options(NamedTuple):

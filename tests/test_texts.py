@@ -249,18 +249,14 @@ def wrong_texts():
         yield from ([f"--{flag}={text}"] for text in each(texts) if text)
 
 
-def one_line(capsys, main, settings, argv) -> str:
-    """What is wrong with how a mistake is told, or nothing."""
+def ending(main, settings, argv) -> str:
+    """What is wrong with how a mistake ends, or nothing: as `config.run` has it."""
     try:
-        config.run(main, *settings, argv=argv)
-    except SystemExit as stop:
-        said = capsys.readouterr()
-        line = said.err
-        if stop.code != 2 or said.out:
-            return f"ends with {stop.code}, {line}{said.out}"
-        if not line.startswith("error: ") or line.count("\n") != 1:
-            return f"is not one line: {line}"
-        return f"has {len(line)} letters: {line}" if len(line) > 301 else ""
+        main(*config.parse(argv, *settings))
+    except values.UsageError as error:
+        line = values.cut(f"error: {error}")
+        good = len(line) <= 300 and line.isprintable() and line.isascii()
+        return "" if good else f"is told as {line}"
     except BaseException as error:
         return f"raises {error!r}"
     return "is taken"
@@ -273,11 +269,21 @@ def test_every_wrong_input_is_one_line(folder, capsys):
         path.write_text(text + "\n")
         given.append([f"--config={path}"])
     assert len(given) > 500
-    told = {
-        str(argv)[:100]: one_line(capsys, resolves, SETTINGS, argv) for argv in given
-    }
+    told = {str(argv)[:100]: ending(resolves, SETTINGS, argv) for argv in given}
     wrong = {argv: what for argv, what in told.items() if what}
     assert not wrong, "\n".join(f"{argv} {what}" for argv, what in wrong.items())
+    said = capsys.readouterr()
+    assert not said.out and not said.err
+
+
+@pytest.mark.parametrize("cell", ["x" * 40_000, "a\nb\x1b[31m", "texts_odd:x"])
+def test_a_mistake_ends_the_program_with_one_line_and_2(cell, folder, capsys):
+    with pytest.raises(SystemExit) as stop:
+        config.run(resolves, *SETTINGS, argv=[f"--cell={cell}"])
+    said = capsys.readouterr()
+    assert stop.value.code == 2 and not said.out
+    assert said.err.startswith("error: ") and len(said.err) <= 301
+    assert said.err.endswith("\n") and said.err[:-1].isprintable()
 
 
 def test_user_code_that_leaves_says_so(capsys):

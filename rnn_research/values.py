@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from rnn_research import calls, signatures, users
+from rnn_research import calls, imports, signatures, users
 
 
 class UsageError(ValueError):
@@ -41,12 +41,34 @@ class Interrupted(KeyboardInterrupt):
         self.number = number
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Origin:
-    """The call that made a value: its factory and its arguments, in order."""
+    """The call that made a value: its factory and its arguments, in order.
+
+    Arguments are compared with their types: 1, 1.0 and True are three, as are 0.0
+    and -0.0, since a compiled program has one of them built in.
+    """
 
     factory: Callable
     arguments: tuple[tuple[str, Any], ...]
+
+    @functools.cached_property
+    def _key(self):
+        return self.factory, _typed(self.arguments)
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, Origin) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
+def _typed(given):
+    if isinstance(given, tuple):
+        return type(given), tuple(map(_typed, given))
+    if isinstance(given, (float, complex)):
+        return type(given), repr(given)
+    return type(given), given
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -65,6 +87,25 @@ class Value:
             self.origin.factory, (*self.origin.arguments, *changes.items())
         )
         return dataclasses.replace(self, **changes, origin=origin)
+
+    def __reduce__(self):
+        """Pickled as the call that made it."""
+        if self.origin is None:
+            raise UsageError(
+                f"{self} cannot be pickled: it was made by a function without a "
+                "decorator; decorate that function, as a cell's with @cell"
+            )
+        try:
+            call = self.origin.factory, self.origin.arguments
+            return _again, imports.by_name(call)
+        except LookupError as error:
+            raise UsageError(f"{self} cannot be pickled: {error}") from None
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
 
     def __eq__(self, other) -> bool:
         if self is other:
@@ -152,9 +193,15 @@ def remade(value: Value, **changes) -> Value:
     """The value made again by its factory, with some arguments changed."""
     if value.origin is None:
         return value
-    parameters = inspect.signature(value.origin.factory).parameters
+    arguments = dict(value.origin.arguments) | changes
+    return _called(factory(value.origin.factory), arguments)
+
+
+def _called(made: Callable[..., Value], arguments: dict) -> Value:
+    """`made` of what `Origin.arguments` holds: arguments, then replaced fields."""
+    parameters = inspect.signature(made).parameters
     positional, named, replaced = [], {}, {}
-    for name, given in (dict(value.origin.arguments) | changes).items():
+    for name, given in arguments.items():
         kind = parameters[name].kind if name in parameters else None
         if kind is None:
             replaced[name] = given
@@ -164,8 +211,15 @@ def remade(value: Value, **changes) -> Value:
             named[name] = given
         else:
             positional.append(given)
-    made = factory(value.origin.factory)(*positional, **named)
-    return made.replace(**replaced) if replaced else made
+    value = made(*positional, **named)
+    return value.replace(**replaced) if replaced else value
+
+
+def _again(make: imports.Named, arguments: tuple) -> Value:
+    """The value that was pickled."""
+    make = imports.found(make)
+    made = make if _is_made(make) else factory(make)
+    return _called(made, dict(imports.found(arguments)))
 
 
 # ---------------------------------------------------------------- text -> value

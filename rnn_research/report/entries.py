@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from rnn_research import values
 from rnn_research.report import records
 from rnn_research.report.moments import Moment, median, moments, or_infinite, over_steps
+from rnn_research.training import same_run
 from rnn_research.training.standing import DIVERGED, SOLVED
 
 FILES = (
@@ -20,7 +21,9 @@ FILES = (
     "plots/gradients_during_training.png",
 )
 # Settings that tell where a run is or how it was cut up, not what it is.
-NOT_COMPARED = frozenset({"machine", "model", "checkpoint_every", "num_devices"})
+NOT_COMPARED = same_run.FOLLOWS | frozenset(
+    {"machine", "checkpoint_every", "num_devices"}
+)
 LONGEST_NAME = 60
 NOT_IN_NAMES = frozenset(
     {"seeds", "num_steps", "stop_at", "eval_every", "eval_size", "diagnose_every"}

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from rnn_research import values
-from rnn_research.training import run_folder
+from rnn_research.training import checkpoints, metrics, run_folder, same_run
 
-METRICS = "metrics.jsonl"
 MOST_RATES = 1000
 
 
@@ -24,7 +23,7 @@ def read(folder: pathlib.Path) -> Records:
     """The files of a run.
 
     Raises:
-      values.UsageError: the folder holds no finished run.
+      values.UsageError: the folder holds no finished run, or files of two.
       values.RunError: config.json or summary.json is damaged.
     """
     settings = run_folder.read_json(folder / "config.json")
@@ -47,7 +46,16 @@ def read(folder: pathlib.Path) -> Records:
         raise values.RunError(
             f"{folder / 'summary.json'} is damaged: {error}"
         ) from None
-    rows, notes = _rows(folder / METRICS)
+    if summary.get("settings") != same_run.digest(settings):
+        raise values.UsageError(
+            f"{folder}: summary.json is not of the run in config.json; give the "
+            "command of that run again"
+        )
+    rows, notes = _rows(folder / metrics.FILE)
+    try:
+        metrics.marked(folder, summary.get("metrics"))
+    except checkpoints.Damaged as error:
+        notes = notes or [str(error)]
     shown = {plain(name): _shown(value) for name, value in settings.items()}
     return Records(shown, _plain_texts(summary), rows, notes)
 

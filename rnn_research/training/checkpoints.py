@@ -113,8 +113,11 @@ class Checkpoints:
             return "there is no checkpoint yet"
         return f"the last good checkpoint is {self.path(steps[-1])}"
 
-    def restore(self, step: int, like: Tree) -> Restored:
+    def restore(self, step: int, like: Tree, accept: Callable[[dict], None]):
         """What was saved at `step`, placed and typed as the arrays of `like` are.
+
+        Args:
+          accept: as for `newest`.
 
         Raises:
           Damaged: it cannot be read, or is not what was written.
@@ -122,6 +125,7 @@ class Checkpoints:
         from orbax.checkpoint import v1 as ocp
 
         manifest = self._read_manifest(step)
+        accept(manifest["notes"])
         try:
             found = _hash_files(self.path(step))
         except OSError as error:
@@ -186,7 +190,8 @@ class Checkpoints:
         """The newest checkpoint that is sound, None where there is none at all.
 
         Args:
-          accept: (notes) -> raises Damaged if what they speak of is not there.
+          accept: (notes) -> raises Damaged if what they speak of is not there, and
+            what it likes if the checkpoint is of another run.
           say: is given one line for each checkpoint that is refused.
 
         Raises:
@@ -227,8 +232,7 @@ class Checkpoints:
         refused = {}
         for step in reversed(steps):
             try:
-                restored = self.restore(step, like)
-                accept(restored.notes)
+                restored = self.restore(step, like, accept)
             except Damaged as error:
                 refused[step] = str(error)
             if not processes.highest(int(step in refused))[0]:

@@ -31,6 +31,7 @@ from rnn_research.training import (
     penalties,
     results,
     run_folder,
+    same_run,
     updates,
 )
 from rnn_research.training.checkpoints import Checkpoints
@@ -192,13 +193,10 @@ def train(
     pairs = config.all_runs()
     standing = Standing(config, task)
     watch = Watch(model, task) if config.diagnose_every and programs.engines else None
-    described = {
-        "task": repr(task),
-        "model": repr(model),
-        "engine": repr(engine),
-        **(settings or {}),
-        **config.resolved(),
-    }
+    values_used = {"task": repr(task), "model": repr(model), "engine": repr(engine)}
+    if folder:
+        values_used = same_run.describe(model, task, engine, programs.parts)
+    described = same_run.plain({**values_used, **(settings or {}), **config.resolved()})
     programs.check()
     if watch:
         watch.check()
@@ -223,11 +221,16 @@ def train(
         state = programs.init()
         initial_params = to_host(state.params)
         checkpoints = Checkpoints(folder and folder / "checkpoints")
-        restored = checkpoints.resume(
-            state,
-            accept=lambda notes: metrics.check(folder, notes["metrics"]),
-            say=progress.say,
-        )
+
+        def accept(notes):
+            saved = notes.get("settings")
+            free = _may_differ(programs, saved or {}) | same_run.NOT_COMPARED
+            same_run.compare(
+                saved, described, free, checkpoints.folder, same_run.TO_RESUME
+            )
+            metrics.marked(folder, notes["metrics"])
+
+        restored = checkpoints.resume(state, accept, say=progress.say)
         if restored:
             state, seconds = restored.tree, restored.notes["seconds"]
             progress.say(f"resumed from {checkpoints.path(restored.step)}")
@@ -240,6 +243,7 @@ def train(
         def save():
             hold.check()
             notes = {
+                "settings": described,
                 "machine": machine,
                 "metrics": record.mark(),
                 "seconds": seconds,
@@ -296,6 +300,7 @@ def train(
 
             # Update, in calls of about half a second.
             if update is None:
+                hold.remove(run_folder.SUMMARY)  # it was of a shorter run
                 with _timed(seconds, "compile"):
                     update = programs.compile_update(state)
                 progress.start_at(int(now.step.max()))
@@ -347,9 +352,11 @@ def train(
             "goal": standing.goal,
             **results.summarise([run.summary for run in runs]),
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
+            "settings": same_run.digest(described),
+            "metrics": record.mark(),
             **machine,
         }
-        hold.write("summary.json", summary)
+        hold.write(run_folder.SUMMARY, summary)
         if set(outcomes) == {DIVERGED}:
             raise values.Diverged(
                 f"{standing.all_diverged(now)}; {checkpoints.last_good()}"

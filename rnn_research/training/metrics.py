@@ -38,7 +38,7 @@ class Record:
           pairs: (seed, learning rate) of each run.
           mark: where the checkpoint stood that training goes on from.
         """
-        kept = _marked(folder / FILE, mark) if mark else b""
+        kept = marked(folder, mark) if mark else b""
         self._rows: dict[tuple, list[dict]] = {pair: [] for pair in pairs}
         for line in kept.splitlines():
             row = json.loads(line)
@@ -207,12 +207,9 @@ def key(row: dict) -> tuple[int, float]:
     return row["seed"], row["learning_rate"]
 
 
-def check(folder: pathlib.Path, mark: dict):
-    """Raise Damaged unless metrics.jsonl still starts with what it held at `mark`."""
-    _marked(folder / FILE, mark)
-
-
-def _marked(path: pathlib.Path, mark: dict) -> bytes:
+def marked(folder: pathlib.Path, mark: dict) -> bytes:
+    """What metrics.jsonl held at `mark`; raises Damaged unless it starts with that."""
+    path = folder / FILE
     try:
         kept = path.read_bytes()[: mark["bytes"]]
     except OSError as error:

@@ -22,7 +22,14 @@ from rnn_research import (
 )
 from rnn_research.diagnostics import table
 from rnn_research.tasks.base import Task
-from rnn_research.training import checkpoints, loop, results, run_folder, updates
+from rnn_research.training import (
+    checkpoints,
+    loop,
+    results,
+    run_folder,
+    same_run,
+    updates,
+)
 from rnn_research.training.watch import sequences
 
 
@@ -132,7 +139,7 @@ NAMED = 80  # letters of a cell in a folder's name; file systems allow 255 in al
 
 def _default_folder(experiment: str, settings: dict) -> pathlib.Path:
     """`runs/adding_problem/gru-h128-T200-seed0-1a2b3c`: one folder for one setting."""
-    free = loop.CANNOT_CHANGE_THE_PAST | run_folder.NOT_COMPARED | {"on_nan"}
+    free = loop.CANNOT_CHANGE_THE_PAST | same_run.NOT_COMPARED | {"on_nan"}
     shaping = {name: value for name, value in settings.items() if name not in free}
     digest = hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
     cell = re.sub(r"[^A-Za-z0-9._=]", "-", settings["cell"])[:NAMED].strip("-")
@@ -261,11 +268,22 @@ def load_all(
     cell = models.resolve_cell(model_config.cell, model_config.hidden_size)
     model = models.build(cell, task, model_config)
     engine = models.resolve_engine(model_config.engine)
-    initial = updates.build(model, task, train_config, engine).init()
+    programs = updates.build(model, task, train_config, engine)
+    described = same_run.describe(model, task, engine, programs.parts)
+    now = settings | {name: described[name] for name in same_run.FOLLOWS}
+    advice = "undo the change to measure this run"
+    same_run.compare(settings, now, frozenset(), folder, advice)
+    initial = programs.init()
     before = loop.to_host(initial.params)
-    restored = checkpoints.Checkpoints(folder / "checkpoints").newest(
-        initial, accept=lambda notes: None, say=print
-    )
+    store = checkpoints.Checkpoints(folder / "checkpoints")
+    free = loop.CANNOT_CHANGE_THE_PAST | same_run.NOT_COMPARED | {"on_nan"}
+
+    def accept(notes):
+        advice = f"put back the {folder / 'config.json'} that belongs to them"
+        saved = notes.get("settings")
+        same_run.compare(saved, settings, free, store.folder, advice)
+
+    restored = store.newest(initial, accept, say=print)
     if restored is None:
         raise values.UsageError(f"{folder} has no checkpoint yet")
     after = loop.to_host(restored.tree.params)

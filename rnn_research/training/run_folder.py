@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 
 from rnn_research import processes, values
+from rnn_research.training import same_run
 
 try:
     import fcntl
@@ -19,11 +20,9 @@ except ModuleNotFoundError:
         "system lacks; on Windows use its subsystem for Linux"
     ) from None
 
-# Written to config.json but never compared: a run may go on on another machine.
-NOT_COMPARED = frozenset({"machine", "platform", "num_devices", "allocator"})
-
 PARTIAL = ".partial"  # the ending of a file that is being written
 UNREADABLE = "[]*?\\"  # letters that a checkpoint's reader takes for patterns
+SUMMARY = "summary.json"  # there when the run has ended, as config.json says it should
 
 
 class Hold:
@@ -74,29 +73,28 @@ class Hold:
         """Write config.json, or refuse a folder that holds another run.
 
         Args:
-          settings: every resolved value of the run.
+          settings: every resolved value of the run, as `plain` gives them.
           machine: devices and versions, which may be others when it is resumed.
           may_differ: (saved settings) -> names of those that may be others now.
 
         Raises:
-          values.UsageError: its settings differ.
+          values.UsageError: its settings differ, or are missing.
         """
         if self.folder is None:
             return
         path = self.folder / "config.json"
-        settings = json.loads(json.dumps({**settings, "machine": machine}))
-        saved = read_json(path) or settings
-        free = may_differ(saved) | NOT_COMPARED
-        names = sorted((saved.keys() | settings.keys()) - free)
-        differing = [name for name in names if saved.get(name) != settings.get(name)]
-        if differing:
-            was = ", ".join(f"{name}={_text(saved.get(name))}" for name in differing)
-            now = ", ".join(_text(settings.get(name)) for name in differing)
+        saved = read_json(path)
+        if saved is not None:
+            free = may_differ(saved) | same_run.NOT_COMPARED
+            same_run.compare(saved, settings, free, self.folder, same_run.TO_RESUME)
+        elif any((self.folder / "checkpoints").glob("*.json")):
             raise values.UsageError(
-                f"{self.folder} holds a run with {was}, not {now}; give another "
-                "--workdir, or the saved settings to resume"
+                f"{path} is missing, and there are checkpoints beside it; put it back, "
+                "or give another --workdir"
             )
-        if saved != settings or not path.exists():
+        if saved is None or same_run.digest(saved) != same_run.digest(settings):
+            self.remove(SUMMARY)
+        if saved != (settings := same_run.plain({**settings, "machine": machine})):
             write_json(path, settings)
 
     def check(self):
@@ -119,6 +117,11 @@ class Hold:
             self.check()
             write_json(self.folder / name, content)
 
+    def remove(self, name: str):
+        """Remove a file of the folder, if it is there."""
+        if self.folder is not None:
+            (self.folder / name).unlink(missing_ok=True)
+
     def __enter__(self):
         return self
 
@@ -138,11 +141,6 @@ def _check_name(folder: pathlib.Path | None):
             f"--workdir={folder}: from a folder with {' '.join(wrong)} in its path no "
             "checkpoint can be read; give another"
         )
-
-
-def _text(value) -> str:
-    """A setting as it is given by a flag."""
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def check(folder: pathlib.Path):

@@ -76,6 +76,7 @@ class Programs(NamedTuple):
         dict of [R] for the active runs, on fresh data.
       mesh: the devices and how the work is divided over them.
       schedule: of the learning rate.
+      parts: the values that shape an update beside model, task and engine.
       engines: what runs the recurrences, in order.
       announcement: one line for the user.
     """
@@ -86,6 +87,7 @@ class Programs(NamedTuple):
     compile_evaluate: Callable
     mesh: jax.sharding.Mesh
     schedule: optimizers.Schedule
+    parts: tuple[values.Value, ...]
     engines: list[str]
     announcement: str
 
@@ -376,6 +378,7 @@ def build(model, task, config, engine) -> Programs:
         compile_evaluate=compile_evaluate,
         mesh=mesh,
         schedule=schedule,
+        parts=(chosen, schedule, *terms),
         engines=list(map(repr, used)),
         announcement=" | ".join(parts),
     )

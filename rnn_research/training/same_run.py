@@ -1,0 +1,103 @@
+"""What tells the run of a folder from another: its settings, its values, their code."""
+
+import hashlib
+import json
+import os
+
+from rnn_research import identity, values
+
+# Written to config.json but never compared: a run may go on on another machine.
+NOT_COMPARED = frozenset({"machine", "platform", "num_devices", "allocator"})
+FOLLOWS = frozenset({"model", "update", "code"})  # from the other settings, mostly
+SHOWN = 5  # settings in a message
+EXCERPT = 60  # characters of one of them
+TO_RESUME = "give another --workdir, or the saved settings to resume"
+
+
+def describe(model, task, engine, parts) -> dict:
+    """What a training computes, so that any process can tell it from another.
+
+    Args:
+      parts: the other values that shape an update: optimizer, schedule, penalties.
+
+    Raises:
+      values.UsageError: something in it has no identity.
+    """
+    try:
+        return {
+            "task": identity.text(task),
+            "model": identity.text(model),
+            "engine": identity.text(engine),
+            "update": identity.text(parts),
+            "code": identity.code(model, task, engine, *parts),
+        }
+    except values.UsageError as error:
+        raise values.UsageError(
+            f"the training could not be told from another in its folder: {error}, or "
+            "give no workdir"
+        ) from None
+
+
+def plain(settings: dict) -> dict:
+    """The settings as JSON gives them back."""
+    return json.loads(json.dumps(settings))
+
+
+def digest(settings: dict) -> str:
+    """The hash of all settings of config.json but those of the machine."""
+    compared = {k: v for k, v in settings.items() if k not in NOT_COMPARED}
+    return hashlib.sha256(json.dumps(compared, sort_keys=True).encode()).hexdigest()
+
+
+def compare(saved: dict | None, settings: dict, free, what, advice: str):
+    """Raise values.UsageError unless the settings are those that were saved.
+
+    Args:
+      saved: with the run; None if it noted none.
+      free: names of those that may differ.
+      what: holds the run.
+      advice: what to do, for the message.
+    """
+    if saved is None or "code" not in saved:
+        raise values.UsageError(
+            f"{what} was made by an earlier version of this code; {advice}"
+        )
+    names = sorted((saved.keys() | settings.keys()) - free)
+    names = [name for name in names if saved.get(name) != settings.get(name)]
+    if not names:
+        return
+    told = [name for name in names if name not in FOLLOWS]
+    told = told or [name for name in names if name != "code"]
+    if not told:
+        was, now = saved["code"], settings["code"]
+        edited = [n for n in sorted(was | now) if was.get(n) != now.get(n)]
+        raise values.UsageError(
+            f"{what} holds a run with other code of {_listed(edited)}, edited since; "
+            f"{advice}"
+        )
+    pairs = [_texts(saved.get(name), settings.get(name)) for name in told]
+    was = _listed([f"{name}={a}" for name, (a, _) in zip(told, pairs, strict=True)])
+    now = _listed([b for _, b in pairs])
+    raise values.UsageError(f"{what} holds a run with {was}, not {now}; {advice}")
+
+
+def _listed(words: list[str]) -> str:
+    more = len(words) - SHOWN
+    return ", ".join(words[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _texts(*given) -> list[str]:
+    """Settings as they are given by flags; of long ones, from where they differ."""
+    texts = [
+        ",".join(map(str, each)) if isinstance(each, list) else str(each)
+        for each in given
+    ]
+    begin = max(0, len(os.path.commonprefix(texts)) - EXCERPT // 2)
+    return [
+        text
+        if len(text) <= EXCERPT
+        else "…" * (begin > 0)
+        + text[begin : begin + EXCERPT]
+        + "…" * (len(text) > begin + EXCERPT)
+        for text in texts
+    ]

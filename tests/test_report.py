@@ -1,6 +1,7 @@
 """The report: what it says of runs, and the page in a real browser."""
 
 import contextlib
+import hashlib
 import json
 import math
 import pathlib
@@ -173,7 +174,11 @@ def test_a_seed_that_has_stopped_stays_where_it_was(runs, tmp_path):
     rows = [json.loads(line) for line in lines]
     first = [row for row in rows if row["seed"] == 0][0]
     rows = [first, *(row for row in rows if row["seed"] == 1)]
-    (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    text = "\n".join(map(json.dumps, rows)).encode()
+    (folder / "metrics.jsonl").write_bytes(text)
+    summary = json.loads((folder / "summary.json").read_text())
+    mark = {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+    (folder / "summary.json").write_text(json.dumps(summary | {"metrics": mark}))
     (entry,) = report.read([folder])
     last = [first, rows[-1]]
     loss = [row["loss"] for row in last]

@@ -210,6 +210,8 @@ def key(row: dict) -> tuple[int, float]:
 def marked(folder: pathlib.Path, mark: dict) -> bytes:
     """What metrics.jsonl held at `mark`; raises Damaged unless it starts with that."""
     path = folder / FILE
+    if not (isinstance(mark, dict) and mark.keys() >= {"bytes", "sha256"}):
+        raise checkpoints.Damaged(f"it is not said how much {path} should hold")
     try:
         kept = path.read_bytes()[: mark["bytes"]]
     except OSError as error:

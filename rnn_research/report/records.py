@@ -46,16 +46,18 @@ def read(folder: pathlib.Path) -> Records:
         raise values.RunError(
             f"{folder / 'summary.json'} is damaged: {error}"
         ) from None
-    if summary.get("settings") != same_run.digest(settings):
+    of_run = same_run.digest(settings)
+    if summary.get("settings", of_run) != of_run:
         raise values.UsageError(
             f"{folder}: summary.json is not of the run in config.json; give the "
             "command of that run again"
         )
     rows, notes = _rows(folder / metrics.FILE)
-    try:
-        metrics.marked(folder, summary.get("metrics"))
-    except checkpoints.Damaged as error:
-        notes = notes or [str(error)]
+    if "metrics" in summary and not notes:
+        try:
+            metrics.marked(folder, summary["metrics"])
+        except checkpoints.Damaged as error:
+            notes = [str(error)]
     shown = {plain(name): _shown(value) for name, value in settings.items()}
     return Records(shown, _plain_texts(summary), rows, notes)
 

@@ -271,14 +271,14 @@ def load_all(
     programs = updates.build(model, task, train_config, engine)
     described = same_run.describe(model, task, engine, programs.parts)
     now = settings | {name: described[name] for name in same_run.FOLLOWS}
-    advice = "undo the change to measure this run"
-    same_run.compare(settings, now, frozenset(), folder, advice)
     initial = programs.init()
     before = loop.to_host(initial.params)
     store = checkpoints.Checkpoints(folder / "checkpoints")
     free = loop.CANNOT_CHANGE_THE_PAST | same_run.NOT_COMPARED | {"on_nan"}
 
     def accept(notes):
+        advice = "undo the change to measure this run"
+        same_run.compare(settings, now, frozenset(), folder, advice)
         advice = f"put back the {folder / 'config.json'} that belongs to them"
         saved = notes.get("settings")
         same_run.compare(saved, settings, free, store.folder, advice)

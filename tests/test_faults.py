@@ -28,7 +28,7 @@ from rnn_research import (
     values,
 )
 from rnn_research.cells import wrappers
-from rnn_research.training import checkpoints, metrics, run_folder, updates
+from rnn_research.training import checkpoints, progress, run_folder, updates
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMALL = training.TrainConfig(
@@ -272,14 +272,14 @@ def test_a_folder_in_use_is_refused(tmp_path):
 
 def at_first_report(monkeypatch, action):
     """Have `action()` happen after the first evaluation."""
-    report, left = metrics.Progress.report, [action]
+    report, left = progress.Progress.report, [action]
 
     def act(progress, rows):
         report(progress, rows)
         while left:
             left.pop()()
 
-    monkeypatch.setattr(metrics.Progress, "report", act)
+    monkeypatch.setattr(progress.Progress, "report", act)
 
 
 def test_a_folder_that_vanishes_is_named(tmp_path, monkeypatch):

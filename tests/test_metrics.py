@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rnn_research import tasks, training
-from rnn_research.training import metrics, results, standing
+from rnn_research.training import metrics, progress, results, standing
 
 
 def test_tensorboard_reads_the_gradient_by_lag(tmp_path):
@@ -121,8 +121,8 @@ def test_what_is_not_finite_is_null_and_named(tmp_path, capsys):
     assert [row["train_loss"] for row in read] == [0.5, None]
     assert rules.outcomes(now, rows) == ["", ""]
     assert results.steps_to_thresholds(rows, (1.0,)) == {"1": 4}
-    with metrics.Progress(8, baseline=0.0) as progress:
-        progress.report(rows)
+    with progress.Progress(8, baseline=0.0) as shown:
+        shown.report(rows)
     told = capsys.readouterr().out
     assert "validation loss 0.50000 (not finite in 1 of 2 runs)" in told
     assert "accuracy not finite" in told and "nan" not in told

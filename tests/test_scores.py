@@ -110,6 +110,14 @@ def test_a_score_that_is_none_is_told(wrong, told):
         ragged(lambda outputs, batch: wrong).totals(np.zeros((6, 4, 1)), batch)
 
 
+def test_a_metric_does_not_take_a_name_of_the_record():
+    task = ragged(lambda outputs, batch: {"loss": jnp.mean(outputs), "step": 1.0})
+    model = models.as_model(cells.elman(3), task)
+    programs = updates.build(model, task, SMALL, engines.auto())
+    with pytest.raises(values.UsageError, match="metric 'step'"):
+        programs.check()
+
+
 def test_a_tasks_own_numbers_are_plain_ones():
     task = dataclasses.replace(
         ragged(), baselines={"loss": np.float32(0.5)}, thresholds=(jnp.array(0.25),)

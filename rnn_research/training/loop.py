@@ -35,6 +35,7 @@ from rnn_research.training import (
     updates,
 )
 from rnn_research.training.checkpoints import Checkpoints
+from rnn_research.training.progress import Progress
 from rnn_research.training.standing import (
     DIVERGED,
     GOES_ON,
@@ -213,7 +214,7 @@ def train(
         hold = closing.enter_context(run_folder.Hold(folder))
         hold.claim(described, machine, lambda saved: _may_differ(programs, saved))
         progress = closing.enter_context(
-            metrics.Progress(config.num_steps, task.baseline, quiet=quiet)
+            Progress(config.num_steps, task.baseline, quiet=quiet)
         )
         progress.say(programs.announcement)
 

@@ -19,12 +19,10 @@ import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from rnn_research import memory, runtime, values
-from rnn_research.cells.base import Keys
 from rnn_research.diagnostics.vectors import global_norm
-from rnn_research.engines.base import solver_scores
 from rnn_research.layers import Call
-from rnn_research.tasks.base import Mean, add, as_totals, means
-from rnn_research.training import optimizers, penalties
+from rnn_research.tasks.base import add, as_totals, means
+from rnn_research.training import objective, optimizers, penalties
 
 Tree = Any
 VALIDATION, TEST = 0, 1
@@ -117,11 +115,11 @@ def build(model, task, config, engine) -> Programs:
         np.array([rate for _, rate in pairs], number_type),
     )
     mesh = runtime.make_mesh(config.batch_size, len(pairs), config.num_devices)
-    shards = mesh.shape["batch"]
     everywhere = NamedSharding(mesh, PartitionSpec())
     labels = model.groups(jax.eval_shape(model.init, jax.random.key(0)))
     schedule = optimizers.resolve(config.schedule, "schedule", optimizers.SCHEDULES)
     terms = penalties.resolve(config.penalties or ())
+    scored = objective.build(model, task, config.batch_size, terms, engine, mesh)
     chosen = optimizers.resolve(config.optimizer, "optimizer", optimizers.OPTIMIZERS)
 
     def keys_of(run: Runs):
@@ -142,50 +140,6 @@ def build(model, task, config, engine) -> Programs:
             labels=labels,
         )
 
-    def batch_of(key):
-        """A batch and the Keys of its noise, [shards, ...]."""
-        size = config.batch_size
-        keys = jax.random.split(key, size).reshape(shards, -1)
-        noise = jax.random.split(jax.random.fold_in(key, size), size + 1)
-        shared = jnp.broadcast_to(noise[0], (shards,))
-        each = noise[1:].reshape(shards, -1)
-        return runtime.over_shards(task.batch, mesh, keys), Keys(shared, each)
-
-    def totals_of(params, batches, noise: Keys | None) -> dict[str, Mean]:
-        """The scores of the whole batch."""
-
-        def outputs_of(params, batch, noise):
-            call = Call(mask=batch.mask, key=noise, engine=engine)
-            context = model.initial_context(params, batch.inputs.shape[1:2])
-            applied = model.apply(params, batch.inputs, context, call)
-            return applied.outputs, solver_scores(applied.records)
-
-        own = runtime.copies(params, mesh)
-        outputs, solved = runtime.over_shards(outputs_of, mesh, own, batches, noise)
-        outputs = runtime.in_a_row(outputs, task.outputs_axis)
-        batch = task.in_batch_order(batches, runtime.in_a_row)
-        solved = {name: jnp.mean(shares) for name, shares in solved.items()}
-        return task.totals(outputs, batch) | as_totals(solved)
-
-    def penalty_of(params, batches):
-        def value(term):
-            def mean(params):
-                own = runtime.copies(params, mesh)
-                return jnp.mean(
-                    runtime.over_shards(
-                        lambda params, batch: term.value(model, params, task, batch),
-                        mesh,
-                        own,
-                        batches,
-                    )
-                )
-
-            if term.skips_batches:
-                return penalties.zero_unless_finite(mean, params)
-            return mean(params)
-
-        return sum(map(value, terms))
-
     def init_one(run: Runs) -> State:
         params = model.init(keys_of(run)[0])
         count, number = jnp.zeros((), jnp.int32), jnp.zeros(())
@@ -204,22 +158,23 @@ def build(model, task, config, engine) -> Programs:
         )
 
     def one_update(run: Runs, state: State) -> State:
-        batches, noise = batch_of(jax.random.fold_in(keys_of(run)[1], state.step))
+        key = jax.random.fold_in(keys_of(run)[1], state.step)
+        batches, noise = scored.batches(key)
 
-        def objective(params):
-            loss = means(totals_of(params, batches, noise))["loss"]
+        def minimised(params):
+            loss = means(scored.totals(params, batches, noise))["loss"]
             if not terms:
                 return loss, loss
             if not config.penalty_steps:
-                return loss + penalty_of(params, batches), loss
+                return loss + scored.penalty(params, batches), loss
             added = jax.lax.cond(
                 state.step < config.penalty_steps,
-                lambda: penalty_of(params, batches),
+                lambda: scored.penalty(params, batches),
                 lambda: jnp.zeros(()),
             )
             return loss + added, loss
 
-        grads, loss = jax.grad(objective, has_aux=True)(state.params)
+        grads, loss = jax.grad(minimised, has_aux=True)(state.params)
         grads = jax.tree.map(
             lambda leaf, label: jnp.zeros_like(leaf) if label == "fixed" else leaf,
             grads,
@@ -270,10 +225,10 @@ def build(model, task, config, engine) -> Programs:
         key = jax.random.fold_in(jax.random.fold_in(keys_of(run)[2], split), step)
 
         def one_batch(index):
-            batches, _ = batch_of(jax.random.fold_in(key, index))
-            found = totals_of(params, batches, None)
+            batches, _ = scored.batches(jax.random.fold_in(key, index))
+            found = scored.totals(params, batches, None)
             if terms:
-                found |= as_totals({"penalty": penalty_of(params, batches)})
+                found |= as_totals({objective.PENALTY: scored.penalty(params, batches)})
             return found
 
         zero = jax.tree.map(jnp.zeros_like, jax.eval_shape(one_batch, 0))
@@ -355,7 +310,7 @@ def build(model, task, config, engine) -> Programs:
 
     def records(key):
         params = model.init(key)
-        x = task.sample(key, config.batch_size // shards).inputs
+        x = task.sample(key, config.batch_size // mesh.shape["batch"]).inputs
         context = model.initial_context(params, x.shape[1:2])
         return model.apply(params, x, context, Call(engine=engine)).records
 

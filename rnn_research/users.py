@@ -46,12 +46,18 @@ def find(named: str, attribute: str, is_made: Callable) -> Callable:
     """
     is_path = "/" in named or named.endswith(".py")
     module = _load_file(named) if is_path else _load_module(named)
+    make = vars(module).get(attribute)
+    if is_made(make):
+        return make
+    file = getattr(module, "__file__", None) or "a folder"
+    if not is_own(file):
+        raise Refused(
+            f"{named} is {file}, not a file of yours; give a file of yours a name of "
+            "its own"
+        )
     if attribute not in vars(module):
         names = [name for name in vars(module) if not name.startswith("_")]
         raise Refused(f"{named} has no function {attribute!r}", names)
-    make = vars(module)[attribute]
-    if is_made(make):
-        return make
     if inspect.isclass(make):
         raise Refused(f"{attribute} is a class; give a function that returns a value")
     if not inspect.isfunction(make):

@@ -346,6 +346,21 @@ def test_a_path_is_that_very_file(folder, monkeypatch):
         models.resolve_cell("texts_users.py:options", 4)
 
 
+def test_a_file_with_the_name_of_a_package_is_told_so(folder):
+    with pytest.raises(values.UsageError, match="numpy/__init__.py, not a file of"):
+        models.resolve_cell("numpy:options", 4)
+    with pytest.raises(values.UsageError, match="has the name of another module"):
+        models.resolve_cell("numpy.py:options", 4)
+
+
+def test_what_this_library_made_is_found_wherever_it_is(folder):
+    """Also through a module of this library, or a name in a file of the user's."""
+    for text in ("rnn_research.cells.gru:gru", "texts_users:gru"):
+        assert models.resolve_cell(f"{text}(reset=before)", 4) == cells.gru(
+            4, reset="before"
+        )
+
+
 def test_numbers_of_numpy_are_numbers():
     pairs = [
         (cells.gru(np.int64(4)), cells.gru(4)),

@@ -15,7 +15,15 @@ import jax.numpy as jnp
 from rnn_research import engines, values
 from rnn_research.cells import base
 from rnn_research.engines.base import Engine
-from rnn_research.presence import at_step, finite, last_step, not_a_number, where
+from rnn_research.presence import (
+    at_step,
+    borders,
+    finite,
+    last_step,
+    lost_documents,
+    not_a_number,
+    where,
+)
 from rnn_research.unroll import last_output, set_up_and_run
 
 Tree = Any
@@ -184,15 +192,18 @@ def bidirectional(forward, backward):
 
     def apply(params, x, context, call):
         ahead, back = _split_call(call, 2)
-        if call.reset is not None:  # a border before t is, seen from T, before t - 1
-            border = jnp.roll(call.reset, -1, axis=0).at[-1].set(False)
-            back = back._replace(reset=border[::-1], end=_end_of_backward(call))
+        if call.reset is not None:
+            back = back._replace(reset=borders(call.reset), end=_end_of_backward(call))
+            lost = lost_documents(x, call.reset)
+            x = where(lost, 0, x)
         if call.mask is not None:
             back = back._replace(mask=call.mask[::-1])
         there = pair.forward.apply(params.forward, x, context, ahead)
         start = pair.backward.initial_context(params.backward, x.shape[1:2])
         here = pair.backward.apply(params.backward, x[::-1], start, back)
         outputs = jnp.concatenate([there.outputs, here.outputs[::-1]], axis=-1)
+        if call.reset is not None:
+            outputs = not_a_number(lost, outputs)
         last = jnp.concatenate([there.last, here.last], axis=-1)
         return Applied(outputs, there.context, there.records + here.records, last)
 

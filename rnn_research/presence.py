@@ -40,17 +40,16 @@ def cleaned(x, mask, reset, state: Tree, start: Tree) -> tuple:
 
     What is chosen by a mask or a reset after it was computed has a gradient of zero
     times its derivative, and that is NaN where the derivative is. So it is replaced
-    before: x by 0 at masked steps and, where there are resets, wherever something not
-    finite has come in and no reset since. Those steps are `lost` [T, B].
+    before: x by 0 at masked steps and, where a later reset forgets them, at steps since
+    something not finite came in. Those are `lost` [T, B], None without resets.
     """
     if mask is not None:
         x = where(mask, x, 0)
     if reset is None:
         return x, state, None
-    entered = ~finite(x, 2)
-    known = finite(state, 1)
-    lost = since_reset(entered, reset, before=~known)
-    return where(lost, 0, x), where(known, state, start), lost
+    unknown = ~finite(state, 1) & jnp.any(reset, axis=0)
+    lost = since_reset(~finite(x, 2), reset, before=unknown) & forgotten(reset)
+    return where(lost, 0, x), where(unknown, start, state), lost
 
 
 def since_reset(event, reset, before):
@@ -58,6 +57,25 @@ def since_reset(event, reset, before):
     step = jnp.arange(1, len(event) + 1)[:, None]
     event = jnp.where(event, step, jnp.where(before, 0, -1))
     return jax.lax.cummax(event) >= jax.lax.cummax(jnp.where(reset, step, 0))
+
+
+def forgotten(reset: jax.Array) -> jax.Array:
+    """[T, B], whether a reset comes later."""
+    return jnp.cumsum(reset, axis=0) < jnp.sum(reset, axis=0)
+
+
+def borders(reset: jax.Array) -> jax.Array:
+    """The resets of a sequence that is read from its end: a border before t is, seen
+    from there, before t - 1."""
+    return jnp.roll(reset, -1, axis=0).at[-1].set(False)[::-1]
+
+
+def lost_documents(x: jax.Array, reset: jax.Array) -> jax.Array:
+    """[T, B], the steps of documents in which something is not finite, but the last."""
+    event, before = ~finite(x, 2), jnp.zeros(x.shape[1], bool)
+    behind = since_reset(event, reset, before)
+    ahead = since_reset(event[::-1], borders(reset), before)[::-1]
+    return (behind | ahead) & forgotten(reset)
 
 
 def finite(tree: Tree, axes: int) -> jax.Array:

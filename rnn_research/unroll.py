@@ -64,7 +64,7 @@ class Input(NamedTuple):
     x: Tree  # [*, D], or (x, noise) for a cell with noise; 0 where nothing is there
     mask: jax.Array | None  # [*] bool
     reset: jax.Array | None  # [*] bool
-    lost: jax.Array | None  # [*] bool, where there are resets: see `cleaned`
+    lost: jax.Array | None  # [*] bool, outputs are NaN: see `presence.cleaned`
 
 
 class Drive(NamedTuple):
@@ -124,10 +124,7 @@ def set_up_and_run(cell, params, x, *, engine: Engine, **options):
     """(Setup, Unrolled) of `unroll`, for who needs what it was set up with."""
     engines.check(engine, cell)
     setup = set_up(cell, params, x, **options)
-    outputs, final_state, record = engine.run(*setup)
-    if setup.inputs.lost is not None:
-        final_state = not_a_number(setup.inputs.lost[-1], final_state)
-    return setup, Unrolled(outputs, final_state, record)
+    return setup, Unrolled(*engine.run(*setup))
 
 
 def last_output(setup: "Setup", final_state: Tree) -> jax.Array:
@@ -160,6 +157,7 @@ def _whole_state(w, h, u):
 def set_up(cell, params, x, *, state=None, mask=None, reset=None, key=None) -> Setup:
     """Check the arguments of `unroll` and close the cell over its weights."""
     _check_sequence(x, mask, reset)
+    x, mask, reset = jax.tree.map(jnp.asarray, (x, mask, reset))
     batch_shape = x.shape[1:2]
     keys = None if key is None else base.as_keys(key, x.shape[1])
     if keys and cell.perturb is not None:

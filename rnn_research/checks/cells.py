@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn_research import engines, values
 from rnn_research.cells.activations import FLOATS
-from rnn_research.checks import products, structure
+from rnn_research.checks import presence, products, structure
 from rnn_research.checks.report import (
     BATCH,
     DIFFERENCES,
@@ -465,6 +465,7 @@ LAWS = (
         "gates must be a NamedTuple of arrays [*, ...]",
         lambda cell: cell.gates is not None,
     ),
+    *presence.OF_CELLS,
     *structure.LAWS,
     *products.LAWS,
 )

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research import values
+from rnn_research.checks import presence
 from rnn_research.checks.report import (
     BATCH,
     DIFFERENCES,
@@ -189,4 +190,5 @@ LAWS = (
         0.0,
         "equal calls of the factory make layers that are not equal",
     ),
+    *presence.OF_LAYERS,
 )

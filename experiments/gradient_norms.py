@@ -166,13 +166,13 @@ def of_cell(text: str, cell, length: int, settings) -> subjects.Measurement:
 
 
 def model_norms(model, task, loss: str, settings, params, key):
-    """Log norms [T + 1, B] of a model, the mask of the batch, and its matrices."""
+    """Log norms [T + 1, B] of a model, their mask, and its matrices."""
     norms = diagnostics.model_log_norms(
         model, params, task, key, settings.batch_size, loss=loss
     )
     batch = task.sample(key, settings.batch_size)
     setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
-    return norms, batch.mask, diagnostics.recurrent_matrices(setups)
+    return norms, setups[-1].inputs.mask, diagnostics.recurrent_matrices(setups)
 
 
 def log_sigma_max(matrices) -> float | None:

@@ -25,6 +25,7 @@ from rnn_research.diagnostics.vectors import (
 )
 from rnn_research.engines.base import Engine, one_later
 from rnn_research.layers import Call
+from rnn_research.presence import not_a_number
 from rnn_research.unroll import Setup, set_up
 
 Tree = Any
@@ -235,9 +236,10 @@ def forward(setup: Setup) -> tuple[Tree, Tree]:
 
 
 def states_of(setup: Setup) -> Tree:
-    """The states h_1 ... h_T that the steps make."""
+    """The states h_1 ... h_T that the steps make; NaN where they were lost."""
     last, before = forward(setup)
-    return one_later(before, last)
+    states, lost = one_later(before, last), setup.inputs.lost
+    return states if lost is None else not_a_number(lost, states)
 
 
 # -------------------------------------------------------------------- model probes

@@ -24,6 +24,7 @@ from rnn_research.diagnostics.vectors import (
     times,
 )
 from rnn_research.engines.base import length_of
+from rnn_research.presence import not_a_number
 from rnn_research.unroll import Setup, set_up
 
 Tree = Any
@@ -148,7 +149,9 @@ def step_jacobians(cell, params: Tree, x: jax.Array, **options) -> jax.Array:
       UsageError: they would take more than 8 GiB.
     """
     setup = set_up(cell, params, x, **options)
-    return _of_steps(setup, lambda jacobian: jacobian, at_once=x.shape[0])
+    found = _of_steps(setup, lambda jacobian: jacobian, at_once=x.shape[0])
+    lost = setup.inputs.lost
+    return found if lost is None else not_a_number(lost, found)
 
 
 @precise

@@ -61,6 +61,8 @@ def saturation_of(setup: Setup) -> Saturation:
     there = _finite(states)
     if setup.inputs.mask is not None:
         there &= setup.inputs.mask
+    if setup.inputs.lost is not None:
+        there &= ~setup.inputs.lost
     low, high = {}, {}
     if recurrence.gates is not None:
         gates = recurrence.gates(before, recurrence.project(setup.inputs))

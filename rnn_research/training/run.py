@@ -167,7 +167,9 @@ def _draw_gradients(model, task, result: results.Result, path: pathlib.Path):
     def measure(params, seed):
         key = jax.random.key(seed)
         norms = diagnostics.model_log_norms(model, params, task, key, count)
-        return norms, task.sample(key, count).mask
+        batch = task.sample(key, count)
+        setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
+        return norms, setups[-1].inputs.mask
 
     rates = list(dict.fromkeys(run.learning_rate for run in result.runs))
     first = [run for run in result.runs if run.learning_rate == rates[0]]

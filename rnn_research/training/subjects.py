@@ -147,7 +147,7 @@ def _inside(one: run.Loaded, params, batch, labels: dict) -> Iterator[Subject]:
         (x,) = jax.tree.leaves(setup.inputs.x)  # without the noise of training
         name = labels["label"] + f", recurrence {index + 1}" * (len(setups) > 1)
         weights = setup.recurrence.weights
-        yield Subject(labels | {"label": name}, standing, weights, x, batch.mask)
+        yield Subject(labels | {"label": name}, standing, weights, x, setup.inputs.mask)
 
 
 def _weights(params):

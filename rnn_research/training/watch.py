@@ -56,7 +56,7 @@ class Watch:
             of_parameters = diagnostics.parameter_log_norms(model, params, task, batch)
             shares = jax.tree.map(jnp.nanmean, saturation_of(setups[-1]))
             matrices = diagnostics.recurrent_matrices(setups)
-            return norms, batch.mask, shares, of_parameters, matrices
+            return norms, setups[-1].inputs.mask, shares, of_parameters, matrices
 
         self._measure, self._init = measure, model.init
 

@@ -35,6 +35,7 @@ class Subject:
 
     def __init__(self, cell):
         self.cell = cell
+        self._pulled: dict = {}
         self.first = cell.init(jax.random.key(0), INPUTS)
         self.params = disturbed(1, self.first, cell.groups(self.first))
         given = jax.ShapeDtypeStruct((LENGTH, BATCH, INPUTS), jnp.float64)
@@ -49,6 +50,10 @@ class Subject:
 
     def project(self, x):
         return self.cell.project(self.w, x if self.cell.noise is None else (x, None))
+
+    def fit(self, candidates) -> tuple:
+        """Those of the engines that the cell qualifies for."""
+        return tuple(each for each in candidates if not each.complaint(self.cell))
 
     def u_at(self, t):
         return jax.tree.map(lambda leaf: leaf[t], self.u)
@@ -74,17 +79,25 @@ class Subject:
         outputs, final = jax.eval_shape(self.run, self.params, self.x, self.state)
         return random_like(7, (outputs, FLOATS.read(final)))
 
-    def pulled(self, candidates, **flags):
-        """(cotangents) -> [(outputs, final state), gradients] of each engine.
+    def pulled(self, candidates, *, with_resets: bool = True):
+        """(cotangents, x, state) -> [(outputs, final state), gradients] of each engine.
 
-        None of one that refuses the state or the step.
+        With a mask. None of an engine that refuses the state or the step.
         """
+        key = candidates, with_resets
+        if key not in self._pulled:
+            self._pulled[key] = self._compiled(candidates, with_resets)
+        return self._pulled[key]
+
+    def _compiled(self, candidates, with_resets: bool):
+        mask, reset = flags()
+        options = {"mask": mask, "reset": reset if with_resets else None}
 
         def through(engine, cotangents, *arguments):
             def function(params, x, floats):
                 state = FLOATS.write(self.state, floats)
                 result = unroll(
-                    self.cell, params, x, state=state, engine=engine, **flags
+                    self.cell, params, x, state=state, engine=engine, **options
                 )
                 final = result.final_state
                 return (result.outputs, FLOATS.read(final)), final
@@ -98,19 +111,15 @@ class Subject:
             except values.UsageError:
                 return None
 
-        arguments = self.params, self.x, FLOATS.read(self.state)
         run = jax.jit(lambda *given: [unless_refused(e, *given) for e in candidates])
-        return lambda cotangents: run(cotangents, *arguments)
+        return lambda cotangents, x, state: run(
+            cotangents, self.params, x, FLOATS.read(state)
+        )
 
-    @functools.cached_property
-    def pull_loop(self):
-        """The plain loop with a mask and resets."""
-        mask, reset = flags()
-        return self.pulled([engines.sequential()], mask=mask, reset=reset)
-
-    @functools.cached_property
-    def by_loop(self):
-        return self.pull_loop(self.cotangents)[0]
+    def by_loop(self, with_resets: bool = True):
+        """The outputs, final state and gradients of the plain loop."""
+        run = self.pulled(LOOP, with_resets=with_resets)
+        return run(self.cotangents, self.x, self.state)[0]
 
 
 def _leading_axes(s) -> float:
@@ -162,7 +171,7 @@ def _flags_against_a_loop(s) -> float:
         h = where(mask[t], new, h)
         y = s.cell.readout(s.w, h, s.u_at(t))
         ys.append(where(mask[t], y, jnp.zeros_like(y)))
-    return difference(s.by_loop[0], (np.stack(ys), h))
+    return difference(s.by_loop()[0], (np.stack(ys), h))
 
 
 def _types(dtype, s) -> float:
@@ -219,38 +228,35 @@ def _vmap(s) -> float:
     return difference(jax.vmap(run)(both), each)
 
 
-def _agree(*candidates):
-    """Against the plain loop, with masks, resets, a state and a gradient through it."""
+def _agree(candidates, *, with_resets: bool = True):
+    """Against the plain loop, with a mask, a state and a gradient through it."""
 
     def law(s) -> float:
-        mask, reset = flags()
-        return _agreement(s, candidates, s.by_loop, mask=mask, reset=reset)
+        loop, worst = s.by_loop(with_resets), 0.0
+        fit = s.fit(candidates)
+        results = s.pulled(fit, with_resets=with_resets)
+        for engine, result in zip(
+            fit, results(s.cotangents, s.x, s.state), strict=True
+        ):
+            if result is None:
+                continue
+            error = difference(result, loop)
+            if not error <= ROUNDING:
+                raise Fault(
+                    f"{engine} differs from {engines.sequential()} by {error:.1e} in "
+                    "values or gradients; is the associative form the step?"
+                )
+            worst = max(worst, error)
+        return worst
 
     return law
 
 
-def _reversible_agrees(s) -> float:
-    """Likewise without resets, at which this engine is another one."""
-    mask = flags()[0]
-    (loop,) = s.pulled([engines.sequential()], mask=mask)(s.cotangents)
-    return _agreement(s, [engines.reversible(chunk=3)], loop, mask=mask)
-
-
-def _agreement(s, candidates, loop, **flags) -> float:
-    fit = [engine for engine in candidates if not engine.complaint(s.cell)]
-    results = s.pulled(fit, **flags)(s.cotangents)
-    worst = 0.0
-    for engine, result in zip(fit, results, strict=True):
-        if result is None:
-            continue
-        error = difference(result, loop)
-        if not error <= ROUNDING:
-            raise Fault(
-                f"{engine} differs from {engines.sequential()} by {error:.1e} in "
-                "values or gradients; is the associative form the step?"
-            )
-        worst = max(worst, error)
-    return worst
+LOOP = (engines.sequential(),)
+AT_ONCE = (engines.sequential(project="sequence"), engines.associative())
+ANEW = (engines.checkpointed(chunk=3), engines.adjoint(chunk=3))
+NEWTON = (engines.newton(),)
+REVERSIBLE = (engines.reversible(chunk=3),)  # with resets it is another one
 
 
 def _slopes(s):
@@ -294,7 +300,8 @@ def _forward_mode(s) -> float:
 def _every_parameter_matters(s) -> float:
     """No leaf, but those labelled 'fixed', has a gradient of zero in the outputs."""
     outputs, final = s.cotangents
-    ((_, (gradient, *_)),) = s.pull_loop((outputs, jax.tree.map(np.zeros_like, final)))
+    cotangents = outputs, jax.tree.map(np.zeros_like, final)
+    ((_, (gradient, *_)),) = s.pulled(LOOP)(cotangents, s.x, s.state)
     labels = jax.tree.leaves(s.cell.groups(s.params))
     named = jax.tree_util.tree_leaves_with_path(gradient)
     idle = [
@@ -405,27 +412,27 @@ LAWS = (
     ),
     Law(
         "engines agree, values and gradients",
-        _agree(engines.sequential(project="sequence"), engines.associative()),
+        _agree(AT_ONCE),
         ROUNDING,
         "the associative form, or a step that is not pure",
     ),
     Law(
         "engines that compute anew agree",
-        _agree(engines.checkpointed(chunk=3), engines.adjoint(chunk=3)),
+        _agree(ANEW),
         ROUNDING,
         "a step that is not pure, or a derivative of its own that is false",
         costly=True,
     ),
     Law(
         "newton agrees",
-        _agree(engines.newton()),
+        _agree(NEWTON),
         ROUNDING,
         "structure.jacobian, or a derivative of the step that is false",
         costly=True,
     ),
     Law(
         "reversible engine agrees",
-        _reversible_agrees,
+        _agree(REVERSIBLE, with_resets=False),
         ROUNDING,
         "inverse",
         lambda cell: cell.inverse is not None,
@@ -465,7 +472,27 @@ LAWS = (
         "gates must be a NamedTuple of arrays [*, ...]",
         lambda cell: cell.gates is not None,
     ),
-    *presence.OF_CELLS,
+    Law(
+        presence.NAME,
+        presence.without_effect(LOOP, AT_ONCE),
+        ROUNDING,
+        presence.LOOK_AT,
+    ),
+    Law(
+        f"{presence.NAME}, other engines",
+        presence.without_effect(ANEW, NEWTON),
+        ROUNDING,
+        presence.LOOK_AT,
+        costly=True,
+    ),
+    Law(
+        f"{presence.NAME}, reversible engine",
+        presence.without_effect(REVERSIBLE, with_resets=False),
+        ROUNDING,
+        presence.LOOK_AT,
+        lambda cell: cell.inverse is not None,
+        costly=True,
+    ),
     *structure.LAWS,
     *products.LAWS,
 )

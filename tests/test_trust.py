@@ -188,7 +188,7 @@ def test_a_manifest_that_nests_deeply_is_damaged(folder):
     for text in ("[" * 100_000, '{"a":' * 100_000, "null", "{}"):
         (folder / "5.json").write_text(text)
         with pytest.raises(checkpoints.Damaged, match=r"5\.json cannot be read"):
-            checkpoints.Checkpoints(folder).restore(5, {})
+            checkpoints.Checkpoints(folder).restore(5, {}, lambda notes: None)
 
 
 def test_a_damaged_config_is_one_line(folder):

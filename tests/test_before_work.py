@@ -146,6 +146,20 @@ def test_a_folder_is_looked_at_and_not_made(tmp_path):
             run_folder.check(tmp_path / wrong)
 
 
+def test_a_folder_in_which_nothing_was_done_refuses_nothing(tmp_path):
+    def claim(batch_size):
+        settings = {"batch_size": batch_size, "code": {}}
+        with run_folder.Hold(tmp_path) as hold:
+            hold.claim(settings, {}, lambda saved: frozenset())
+
+    claim(1)
+    claim(2)
+    (tmp_path / "metrics.jsonl").write_text('{"step": 0}\n')
+    claim(2)
+    with pytest.raises(values.UsageError, match="batch_size=2, not 3"):
+        claim(3)
+
+
 # ------------------------------------------------------------------------ memory
 
 

@@ -72,6 +72,9 @@ class Hold:
     ):
         """Write config.json, or refuse a folder that holds another run.
 
+        Settings with which nothing was done yet, as of a command that did not fit into
+        memory, bind nobody.
+
         Args:
           settings: every resolved value of the run, as `plain` gives them.
           machine: devices and versions, which may be others when it is resumed.
@@ -84,10 +87,10 @@ class Hold:
             return
         path = self.folder / "config.json"
         saved = read_json(path)
-        if saved is not None:
+        if saved is not None and self._is_begun():
             free = may_differ(saved) | same_run.NOT_COMPARED
             same_run.compare(saved, settings, free, self.folder, same_run.TO_RESUME)
-        elif any((self.folder / "checkpoints").glob("*.json")):
+        elif saved is None and any((self.folder / "checkpoints").glob("*.json")):
             raise values.UsageError(
                 f"{path} is missing, and there are checkpoints beside it; put it back, "
                 "or give another --workdir"
@@ -96,6 +99,15 @@ class Hold:
             self.remove(SUMMARY)
         if saved != (settings := same_run.plain({**settings, "machine": machine})):
             write_json(path, settings)
+
+    def _is_begun(self) -> bool:
+        """Whether the folder holds anything that a run has done."""
+        record = self.folder / "metrics.jsonl"
+        return (
+            any((self.folder / "checkpoints").glob("*"))
+            or (self.folder / SUMMARY).exists()
+            or (record.exists() and record.stat().st_size > 0)
+        )
 
     def check(self):
         """Raise values.RunError if the folder is no longer there."""

@@ -106,7 +106,7 @@ def main(settings: EngineSpeedConfig):
                 platform=settings.platform,
                 precision=settings.precision,
             )
-            (folder / "engine_speed.md").write_text(page, encoding="utf-8")
+            run_folder.write_atomically(folder / "engine_speed.md", page)
     if not results:
         raise values.UsageError("nothing was measured; see the messages above")
     if beside := speed_page.ratios(records):

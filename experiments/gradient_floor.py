@@ -65,7 +65,7 @@ def main(settings: GradientFloorConfig, run_config: runtime.RunConfig):
         )
         print(line(rows[-1]), flush=True)
     table.write_csv(rows, folder / "gradient_floor.csv", columns=tuple(rows[0]))
-    (folder / "gradient_floor.md").write_text(markdown(rows), encoding="utf-8")
+    run_folder.write_atomically(folder / "gradient_floor.md", markdown(rows))
     print(f"tables: {folder}")
 
 

@@ -73,7 +73,7 @@ def main(settings: LongSequencesConfig):
     path = folder / "long_sequences.csv"
     table.write_csv(rows, path, columns=tuple(rows[0]))
     page = markdown(rows, settings)
-    (folder / "long_sequences.md").write_text(page, encoding="utf-8")
+    run_folder.write_atomically(folder / "long_sequences.md", page)
     plotting.long_sequences(rows, folder / "long_sequences.png")
     print(f"\n{page}\ntable and figure: {folder}")
 

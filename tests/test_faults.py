@@ -338,13 +338,13 @@ def test_a_reader_beside_a_run_that_writes(saved, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["seed[1]", "a\\b", "[!x]", "a*", "gs:", "a\nb"])
 def test_a_folder_that_could_not_be_read_again_is_refused(name, tmp_path):
     with pytest.raises(values.UsageError, match="no checkpoint can be read") as caught:
-        run_folder.Hold(tmp_path / name)
+        train(tmp_path / name)
     assert not (tmp_path / name).exists() and "--workdir=" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["a b", "{$HOME}", "ü%41", "a'b\"#&c", "~x", "file:x"])
 def test_other_names_of_folders_are_read_again(name, tmp_path):
-    run_folder.Hold(tmp_path / name).__exit__()
+    run_folder.check_name(tmp_path / name)
     kept = checkpoints.Checkpoints(tmp_path / name / "checkpoints")
     kept.save(4, tree(4), {"step": 4})
     assert newest(kept.folder)[0].step == 4
@@ -421,6 +421,17 @@ def test_a_signal_saves_and_the_run_goes_on(number, twin, tmp_path, monkeypatch,
     )
     result = train(tmp_path)
     assert same(result.params, twin[0].params) and recorded(tmp_path) == twin[1]
+
+
+def test_a_signal_after_the_last_update_ends_the_program_too(tmp_path, monkeypatch):
+    """With all that there is to write; so a shell's loop stops."""
+    at_first_report(
+        monkeypatch, lambda: (os.kill(os.getpid(), signal.SIGTERM), time.sleep(0.2))
+    )
+    with pytest.raises(values.Interrupted, match="after the last update") as caught:
+        train(tmp_path, num_steps=4)
+    assert caught.value.number == signal.SIGTERM
+    assert (tmp_path / "summary.json").exists()
 
 
 # ---------------------------------------------------------------------- not finite

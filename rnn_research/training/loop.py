@@ -188,6 +188,7 @@ def train(
     """
     folder = None if workdir is None else pathlib.Path(workdir)
     if folder and processes.index() == 0:
+        run_folder.check_name(folder)
         run_folder.check(folder)
     model = models.as_model(model, task)
     programs = updates.build(model, task, config, engine)
@@ -358,6 +359,11 @@ def train(
             **machine,
         }
         hold.write(run_folder.SUMMARY, summary)
+        if stopping := processes.highest(interrupts.asked)[0]:
+            raise values.Interrupted(
+                f"interrupted after the last update; {checkpoints.last_good()}",
+                stopping,
+            )
         if set(outcomes) == {DIVERGED}:
             raise values.Diverged(
                 f"{standing.all_diverged(now)}; {checkpoints.last_good()}"

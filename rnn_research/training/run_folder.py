@@ -31,12 +31,10 @@ class Hold:
     Without a folder, and in all processes but the one that writes, it does nothing.
 
     Raises:
-      values.UsageError: it cannot be written to, another process holds it, or no
-        checkpoint could be read from a folder of that name.
+      values.UsageError: it cannot be written to, or another process holds it.
     """
 
     def __init__(self, folder: pathlib.Path | None):
-        _check_name(folder)
         self.folder = folder if processes.index() == 0 else None
         if self.folder is None:
             return
@@ -142,19 +140,6 @@ class Hold:
             self._file.close()
 
 
-def _check_name(folder: pathlib.Path | None):
-    path = str(folder and folder.absolute())
-    wrong = [letter for letter in UNREADABLE if letter in path]
-    wrong += [":"] * (":/" in path + "/") + ["letters that cannot be printed"] * (
-        not path.isprintable()
-    )
-    if wrong:
-        raise values.UsageError(
-            f"--workdir={folder}: from a folder with {' '.join(wrong)} in its path no "
-            "checkpoint can be read; give another"
-        )
-
-
 def check(folder: pathlib.Path):
     """See that a folder is there, or can be made, and can be written to; make none.
 
@@ -174,6 +159,23 @@ def check(folder: pathlib.Path):
             f"--workdir={folder}: {error.strerror}; give a folder that can be written "
             "to"
         ) from error
+
+
+def check_name(folder: pathlib.Path):
+    """See that checkpoints can be read from a folder of that name.
+
+    Raises:
+      values.UsageError: they cannot.
+    """
+    path = str(folder.absolute())
+    wrong = [letter for letter in UNREADABLE if letter in path]
+    wrong += [":"] * (":/" in path + "/")
+    wrong += ["letters that cannot be printed"] * (not path.isprintable())
+    if wrong:
+        raise values.UsageError(
+            f"--workdir={folder}: from a folder with {' '.join(wrong)} in its path no "
+            "checkpoint can be read; give another"
+        )
 
 
 def make(folder: pathlib.Path):

@@ -1,6 +1,7 @@
 """Whatever is in the files of a run, a report is one page, and says what is wrong."""
 
 import copy
+import hashlib
 import json
 import pathlib
 import re
@@ -12,6 +13,7 @@ import pytest
 from experiments import report as program
 from rnn_research import plotting, report, runtime, values
 from rnn_research.report import moments
+from rnn_research.training import same_run
 
 DIAGNOSTICS = {
     "not_finite": 0.0,
@@ -191,6 +193,28 @@ def test_any_value_may_be_anything(two, file):
     for place in paths_of(SOUND[file]):
         if place[-1] in ("cell", "machine", "goal", "dropped", "hidden_size"):
             assert not any(left[place, name] for name in DAMAGES), place
+
+
+def test_what_ties_the_files_together_may_be_anything(two):
+    """The digest of the settings must fit; of a mark that does not, the page tells."""
+    text = (two / "hurt" / "metrics.jsonl").read_bytes()
+    mark = {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+    tied = SUMMARY | {"settings": same_run.digest(CONFIG), "metrics": mark}
+    path = two / "hurt" / "summary.json"
+    path.write_text(json.dumps(tied))
+    (_, hurt), left_out, _ = reported(two)
+    assert not left_out and not [note for note in hurt.notes if "metrics" in note]
+    places = [("settings",), ("metrics",), ("metrics", "bytes"), ("metrics", "sha256")]
+    for place in places:
+        for name, damage in DAMAGES.items():
+            path.write_text(damaged(tied, place, damage))
+            entries, left_out, _ = reported(two)
+            notes = [note for entry in entries for note in entry.notes]
+            gone = name == "gone" and len(place) == 1  # as of an older run
+            if place == ("settings",):
+                assert bool(left_out) != gone, name
+            else:
+                assert not left_out and any("metrics.jsonl" in n for n in notes) != gone
 
 
 def test_any_value_of_a_row_may_be_anything(two):

@@ -208,7 +208,8 @@ def key(row: dict) -> tuple[int, float]:
 def marked(folder: pathlib.Path, mark: dict) -> bytes:
     """What metrics.jsonl held at `mark`; raises Damaged unless it starts with that."""
     path = folder / FILE
-    if not (isinstance(mark, dict) and mark.keys() >= {"bytes", "sha256"}):
+    known = isinstance(mark, dict) and mark.keys() >= {"bytes", "sha256"}
+    if not known or type(mark["bytes"]) is not int or not 0 <= mark["bytes"] < 2**63:
         raise checkpoints.Damaged(f"it is not said how much {path} should hold")
     try:
         kept = path.read_bytes()[: mark["bytes"]]

@@ -7,8 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research import Cell, cells, diagnostics, engines, unroll, values
+from rnn_research import Activations, Cell, cells, diagnostics, engines, unroll, values
 from rnn_research.cells import wrappers
+from rnn_research.cells.activations import parts
+from rnn_research.checks import check_cell
+from rnn_research.checks.fit import check_fit
 from rnn_research.unroll import set_up
 
 N, D, T, B = 4, 2, 40, 3
@@ -274,13 +277,13 @@ def test_zoneout_takes_a_rate_for_each_part():
     kept = zoned.noise(jax.random.key(0), (4000,))
     shares = np.mean(kept.c), np.mean(kept.h)
     np.testing.assert_allclose(shares, (0.5, 0.05), atol=0.02)
-    for parts, message in (
+    for own, message in (
         ((("d", 0.5),), "must be one of 'c', 'h'"),
         ((("c", 2),), "rate of c must be in"),
         (("c", 0.5), r"parts must be \(\(name, rate\)"),
     ):
         with pytest.raises(values.UsageError, match=message):
-            wrappers.zoneout(cell, parts=parts)
+            wrappers.zoneout(cell, parts=own)
 
 
 @pytest.mark.parametrize(
@@ -344,3 +347,31 @@ def test_what_cannot_be_had_of_a_custom_derivative_is_one_line():
     )
     with pytest.raises(values.UsageError, match="not give a derivative that is linear"):
         diagnostics.time_scales(with_tanh(clipped), PARAMS, X)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["marked", "reverse"])
+def test_the_laws_hold_of_counters_and_custom_derivatives(kind):
+    def init(key, d):
+        keys = jax.random.split(key)
+        shapes = {"W": (N, N), "U": (d, N)}
+        draws = zip(shapes.items(), keys, strict=True)
+        return {name: 0.5 * jax.random.normal(k, shape) for (name, shape), k in draws}
+
+    cell = marked() if kind == "marked" else with_tanh(slow_tanh)
+    report = check_cell(cell.replace(init=init))
+    assert report.passed, str(report)
+
+
+def test_activations_that_leave_a_memory_out_break_a_law():
+    """And those of the wrong type or shape do not fit."""
+    cell = cells.lstm(4).replace(activations=parts("h"))
+    broken = [check.name for check in check_cell(cell, brief=True).failures]
+    assert broken == ["activations are all that has a derivative"]
+    for read, write, message in (
+        (lambda h: h, lambda h, v: v, "activations.read gives int32"),
+        (lambda h: h.h, lambda h, v: v, "activations.write gives"),
+    ):
+        wrong = marked().replace(activations=Activations(read, write))
+        with pytest.raises(values.UsageError, match=message):
+            check_fit(wrong, D)

@@ -48,6 +48,19 @@ def check_fit(cell: base.Cell, input_size: int):
             f"cell {cell.name}: step returns {describe(new)} for the state "
             f"{describe(state)}; structure, shapes and dtypes must stay"
         )
+    remembered = stage("activations.read", cell.activations.read, state)
+    for leaf in jax.tree.leaves(remembered):
+        if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+            raise values.UsageError(
+                f"cell {cell.name}: activations.read gives {leaf.dtype}; what is "
+                "remembered is of floating point, the rest is left out"
+            )
+    again = stage("activations.write", cell.activations.write, state, remembered)
+    if not same_kind(state, again):
+        raise values.UsageError(
+            f"cell {cell.name}: activations.write gives {describe(again)} for the "
+            f"state {describe(state)}; structure, shapes and dtypes must stay"
+        )
     y = stage("readout", cell.readout, w, state, u)
     shape = getattr(y, "shape", None)
     if shape is None or len(shape) != 2 or not jnp.issubdtype(y.dtype, jnp.floating):

@@ -619,9 +619,13 @@ def test_lyapunov_of_trained_runs(run_in, tmp_path):
     } <= labels
 
 
-def test_curse_of_memory(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("distances", "told"), [("1,0.3,0.1", "slope of Var h"), ("1", "Var h")]
+)
+def test_curse_of_memory(distances, told, tmp_path, monkeypatch, capsys):
+    """To lambda = 0, and at one distance alone, of which there is no slope."""
     monkeypatch.chdir(tmp_path)
-    argv = "--distances=0.3,0.1,0.03 --sequences=2000"
+    argv = f"--distances={distances} --sequences=2000"
     config.run(
         curse_of_memory.main,
         curse_of_memory.CurseOfMemoryConfig(),
@@ -636,7 +640,10 @@ def test_curse_of_memory(tmp_path, monkeypatch, capsys):
                 exact = float(row[f"{name}_exact"])
                 np.testing.assert_allclose(float(row[name]), exact, rtol=0.2)
     said = capsys.readouterr().out
-    assert "white inputs: slope" in said and "constant inputs: slope" in said
+    for inputs in ("white", "constant"):
+        assert f"{inputs} inputs: {told} " in said and "nan" not in said
+    forms = {row["form"] for row in rows if row["distance"] == "1"}
+    assert forms == {"plain", "normalised"}  # exp(-exp(nu)) does not reach 0
     assert (folder / "curse_of_memory.png").read_bytes().startswith(PNG)
 
 

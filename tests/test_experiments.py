@@ -75,7 +75,7 @@ def training_settings(task="adding"):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_training_programs(name, run_in, capsys):
+def test_training_programs(name, run_in, capsys, drawn):
     task = {"adding_problem": "adding"}.get(name, name)
     folder = run_in(PROGRAMS[name], training_settings(task))
     (made,) = (folder / "runs" / name).iterdir()
@@ -86,8 +86,11 @@ def test_training_programs(name, run_in, capsys):
         "checkpoints",
         "plots",
     }
-    for figure in ("learning_curve.png", "gradients.png"):
-        assert (made / "plots" / figure).read_bytes().startswith(PNG)
+    rows = map(json.loads, (made / "metrics.jsonl").read_text().splitlines())
+    losses = drawn(made / "plots" / "learning_curve.png")
+    for row in rows:
+        assert np.isclose(losses, row["loss"], rtol=1e-6).any(), row
+    assert drawn(made / "plots" / "gradients.png").size >= 12  # a lag each
     out = capsys.readouterr().out
     assert (
         "memoryless baseline" in out
@@ -197,10 +200,10 @@ def small_sweep(**changes):
     )
 
 
-def test_gradient_norms_at_initialisation(run_in, capsys):
+def test_gradient_norms_at_initialisation(run_in, capsys, drawn):
     folder = run_in(gradient_norms, small_sweep()) / "out"
     rows = table.read_csv(folder / "gradient_norms.csv")
-    assert (folder / "gradient_norms.png").read_bytes().startswith(PNG)
+    assert drawn(folder / "gradient_norms.png").size > 1
     for label in ("elman", "lru"):
         for seed in (0, 1):
             for length in (6, 12):
@@ -260,7 +263,7 @@ def test_gradient_norms_from_a_checkpoint(run_in, capsys):
     assert summary["runs"][0]["steps"] == 2
 
 
-def test_engine_speed(tmp_path, monkeypatch, capsys):
+def test_engine_speed(tmp_path, monkeypatch, capsys, drawn):
     """Two libraries in their processes; results are held against float64."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -273,11 +276,11 @@ def test_engine_speed(tmp_path, monkeypatch, capsys):
     assert all(float(row["ms"]) > 0 and float(row["peak_mb"]) > 10 for row in rows)
     page = (folder / "engine_speed.md").read_text()
     assert page in capsys.readouterr().out and "Geometric mean" in page
-    assert (folder / "engine_speed.png").read_bytes().startswith(PNG)
+    assert drawn(folder / "engine_speed.png").size > 1
 
 
 @pytest.mark.slow
-def test_newton_speed(tmp_path, monkeypatch, capsys):
+def test_newton_speed(tmp_path, monkeypatch, capsys, drawn):
     monkeypatch.chdir(tmp_path)
     argv = "--lengths=20 --widths=2,3 --length=25 --gains=0.5,3 --rounds=1 "
     argv += "--methods=newton(max_iters=30),newton(jacobian=diagonal,damping=1)"
@@ -296,10 +299,10 @@ def test_newton_speed(tmp_path, monkeypatch, capsys):
     assert all(row["converged"] == "True" for row in near)
     assert all(float(row["difference"]) < 1e-3 for row in near)
     assert "(did not converge: the loop)" in capsys.readouterr().out
-    assert (folder / "newton_speed.png").read_bytes().startswith(PNG)
+    assert drawn(folder / "newton_speed.png").size > 1
 
 
-def test_gradient_during_training(run_in):
+def test_gradient_during_training(run_in, drawn):
     folder = run_in(
         gradient_during_training,
         training_settings(),
@@ -314,7 +317,7 @@ def test_gradient_during_training(run_in):
         assert 0 <= found["beyond"]["h"] <= 1 and found["spectral_radius"] > 0
     assert [json.loads(row)["step"] for row in rows] == [0, 1, 2]
     figure = folder / "watched" / "plots" / "gradients_during_training.png"
-    assert figure.read_bytes().startswith(PNG)
+    assert drawn(figure).size > 1
 
 
 def sweep_settings(**changes):
@@ -333,7 +336,7 @@ def sweep_settings(**changes):
 SMALL = {"length": 12, "hidden_size": 4, "input_size": 3, "batch_size": 2}
 
 
-def test_jacobian_spectra(run_in, capsys):
+def test_jacobian_spectra(run_in, capsys, drawn):
     settings = jacobian_spectra.JacobianSpectraConfig(
         cells=("elman", "linear_orthogonal"), lags=4, workdir="out", **SMALL
     )
@@ -353,10 +356,10 @@ def test_jacobian_spectra(run_in, capsys):
     (last,) = (r for r in rows if r["label"] == "elman" and r["lag"] == 12)
     assert float(last["log10_smallest"]) < float(last["log10_largest"]) < 0
     assert "elman: over 12 steps the largest of 4" in capsys.readouterr().out
-    assert (folder / "jacobian_spectra.png").read_bytes().startswith(PNG)
+    assert drawn(folder / "jacobian_spectra.png").size > 1
 
 
-def test_saturation(run_in, capsys):
+def test_saturation(run_in, capsys, drawn):
     settings = saturation.SaturationConfig(
         cells=("elman", "gru(forget_bias=9)"), moments=3, workdir="out", **SMALL
     )
@@ -375,10 +378,10 @@ def test_saturation(run_in, capsys):
     }
     assert longest["gru(forget_bias=9)"] > 20 > longest["elman"]
     assert "z open 100%" in capsys.readouterr().out
-    assert (folder / "saturation.png").read_bytes().startswith(PNG)
+    assert drawn(folder / "saturation.png").size > 1
 
 
-def test_curvature(run_in, capsys):
+def test_curvature(run_in, capsys, drawn):
     settings = curvature.CurvatureConfig(
         cells=("elman",), length=8, hidden_size=4, batch_size=4, count=3, workdir="out"
     )
@@ -388,7 +391,7 @@ def test_curvature(run_in, capsys):
     assert len(rows) == 3 and moduli == sorted(moduli, reverse=True)
     assert all(0 <= float(row["recurrent_share"]) <= 1 for row in rows)
     assert "elman, seed 0: loss" in capsys.readouterr().out
-    assert (folder / "curvature.png").read_bytes().startswith(PNG)
+    assert drawn(folder / "curvature.png").size > 1
 
 
 def test_what_is_inside_a_trained_run(run_in):
@@ -434,7 +437,7 @@ def test_every_layer_of_a_trained_run(run_in):
 
 
 @pytest.mark.slow
-def test_remedies_are_crossed_with_cells(run_in, capsys):
+def test_remedies_are_crossed_with_cells(run_in, capsys, drawn):
     own = "penalties=omega(weight=4)+grad_clip=0.5"
     argv = ["--cells=elman,gru", f"--remedies=none,clip_value,{own}", "--num_seeds=2"]
     folder = run_in(remedies, sweep_settings(), *argv) / "runs" / "remedies"
@@ -451,7 +454,7 @@ def test_remedies_are_crossed_with_cells(run_in, capsys):
     assert {row["lag"] for row in by_lag} >= {0, 1, 11}
     assert all(float(r["relative_log10"]) == 0 for r in by_lag if r["lag"] == 0)
     for name in ("remedies.png", "course.png", "gradients.png"):
-        assert (folder / name).read_bytes().startswith(PNG)
+        assert drawn(folder / name).size > 1
     settings = json.loads((folder / "gru-none" / "config.json").read_text())
     assert settings["grad_clip"] == 0.0 and settings["clip_value"] == 0.0
     (treated,) = folder.glob("elman-penalties*")
@@ -520,7 +523,7 @@ def test_options_are_added_to_a_call(cell, options, expected):
     assert remedies.with_options(cell, options) == expected
 
 
-def test_exploding_tells_of_runs_that_diverge(run_in, capsys):
+def test_exploding_tells_of_runs_that_diverge(run_in, capsys, drawn):
     folder = run_in(
         exploding,
         sweep_settings(remedies=("none", "clip")),
@@ -531,7 +534,7 @@ def test_exploding_tells_of_runs_that_diverge(run_in, capsys):
     rows = list(table.read_csv(folder / "runs" / "exploding" / "exploding.csv"))
     assert rows[0]["outcome"] == "diverged"
     assert float(rows[0]["largest_grad_norm"]) > 1e3
-    assert (folder / "runs/exploding/exploding.png").read_bytes().startswith(PNG)
+    assert drawn(folder / "runs/exploding/exploding.png").size > 1
     assert "update 2 has loss" in capsys.readouterr().out
 
 
@@ -558,7 +561,7 @@ def test_products_are_those_of_a_gradient():
     assert gradient_floor.products(W, x).shape == W.shape
 
 
-def test_lyapunov(tmp_path, monkeypatch, capsys):
+def test_lyapunov(tmp_path, monkeypatch, capsys, drawn):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(lyapunov, "LORENZ_STEPS", 6000)
     argv = "--gains=0.5,3 --cells=elman,lru --network_size=20 --hidden_size=4 "
@@ -584,7 +587,7 @@ def test_lyapunov(tmp_path, monkeypatch, capsys):
     dimensions = {row["label"]: row["dimension"] for row in rows if row["index"] == "1"}
     assert dimensions["elman"] == "0"  # all exponents are known, all negative
     assert dimensions["random network"] == ""
-    assert (folder / "lyapunov.png").read_bytes().startswith(PNG)
+    assert drawn(folder / "lyapunov.png").size > 1
 
 
 def test_errors_over_sequences_add_up_as_independent_ones():
@@ -622,7 +625,7 @@ def test_lyapunov_of_trained_runs(run_in, tmp_path):
 @pytest.mark.parametrize(
     ("distances", "told"), [("1,0.3,0.1", "slope of Var h"), ("1", "Var h")]
 )
-def test_curse_of_memory(distances, told, tmp_path, monkeypatch, capsys):
+def test_curse_of_memory(distances, told, tmp_path, monkeypatch, capsys, drawn):
     """To lambda = 0, and at one distance alone, of which there is no slope."""
     monkeypatch.chdir(tmp_path)
     argv = f"--distances={distances} --sequences=2000"
@@ -644,11 +647,11 @@ def test_curse_of_memory(distances, told, tmp_path, monkeypatch, capsys):
         assert f"{inputs} inputs: {told} " in said and "nan" not in said
     forms = {row["form"] for row in rows if row["distance"] == "1"}
     assert forms == {"plain", "normalised"}  # exp(-exp(nu)) does not reach 0
-    assert (folder / "curse_of_memory.png").read_bytes().startswith(PNG)
+    assert drawn(folder / "curse_of_memory.png").size > 1
 
 
 @pytest.mark.slow
-def test_truncated_gradients(tmp_path, monkeypatch):
+def test_truncated_gradients(tmp_path, monkeypatch, drawn):
     monkeypatch.chdir(tmp_path)
     argv = "--cells=gru,lru --length=20 --windows=2,10,20 --hidden_size=6 --seeds=1,2"
     config.run(
@@ -663,11 +666,11 @@ def test_truncated_gradients(tmp_path, monkeypatch):
     for row in rows:
         whole = row["window"] == "20"
         assert (float(row["cosine"]) > 0.999999) == whole
-    assert (folder / "truncated_gradients.png").read_bytes().startswith(PNG)
+    assert drawn(folder / "truncated_gradients.png").size > 1
 
 
 @pytest.mark.slow
-def test_long_sequences(tmp_path, monkeypatch, capsys):
+def test_long_sequences(tmp_path, monkeypatch, capsys, drawn):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     argv = "--lengths=20,60 --longest=30 --engines=sequential,checkpointed "
@@ -689,7 +692,7 @@ def test_long_sequences(tmp_path, monkeypatch, capsys):
     assert all(0 < drift < 1e-3 for drift in drifts)
     page = (folder / "long_sequences.md").read_text()
     assert page in capsys.readouterr().out and "not measured" in page
-    assert (folder / "long_sequences.png").read_bytes().startswith(PNG)
+    assert drawn(folder / "long_sequences.png").size > 1
 
 
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
@@ -752,7 +755,7 @@ def test_engine_speed_in_another_precision_and_without_a_gpu(
     assert "gpu is not there" in said.out and "nothing was measured" in said.err
 
 
-def test_figures_bear_what_is_hard_to_draw(tmp_path):
+def test_figures_bear_what_is_hard_to_draw(tmp_path, drawn):
     """Zeros, one seed, one length, many cells, norms far apart."""
     rows = [
         {
@@ -767,4 +770,4 @@ def test_figures_bear_what_is_hard_to_draw(tmp_path):
         for lag in range(6)
     ]
     plotting.gradient_decay(rows, tmp_path / "a.png")
-    assert (tmp_path / "a.png").read_bytes().startswith(PNG)
+    assert drawn(tmp_path / "a.png").size > 1

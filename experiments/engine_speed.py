@@ -175,6 +175,7 @@ def prepare(rows, folder, *, names=libraries.WITH_VARIANTS, kept=None) -> dict:
                 if name not in known:
                     known[name] = reference(make(hidden), params, x)
                     if kept:
+                        kept.parent.mkdir(parents=True, exist_ok=True)
                         run_folder.write_json(kept, known)
                 references[row, variant] = known[name]
     return references

@@ -87,7 +87,7 @@ WITH_PRODUCTS = (  # one and several in a step, of the state and of what it make
         cells.gru(5, reset="before"),
         marks=pytest.mark.xfail(
             not os.environ["XLA_FLAGS"],
-            reason="XLA of jaxlib 0.10.2, optimising, makes a wrong gradient of this size",
+            reason="jaxlib 0.10.2, optimising, spoils the gradient of this size",
             strict=False,
         ),
     ),

@@ -22,6 +22,7 @@ from rnn_research.presence import (
     last_step,
     lost_documents,
     not_a_number,
+    there,
     where,
 )
 from rnn_research.unroll import last_output, set_up_and_run
@@ -83,14 +84,23 @@ class _WhatIsThere:
     """The `apply` of every layer: masked steps without effect, `last` filled in."""
 
     apply: Callable[[Tree, jax.Array, Tree, Call], Applied]
+    replaces: bool = True
 
     def __call__(self, params, x, context, call):
-        if call.mask is not None:
-            x = where(call.mask, x, 0)
+        if self.replaces:
+            x = there(x, call.mask, None)
         applied = self.apply(params, x, context, call)
         if applied.last is None:
             applied = applied._replace(last=at_end(applied.outputs, call))
         return applied
+
+
+def handing_on(apply) -> _WhatIsThere:
+    """An `apply` that makes nothing of x but to hand it on to `unroll` or to layers.
+
+    They see to masked steps, so that x need not be copied for it.
+    """
+    return _WhatIsThere(apply, replaces=False)
 
 
 layer = values.factory
@@ -156,7 +166,7 @@ def recurrent(cell):
 
     return Layer(
         init=cell.init,
-        apply=apply,
+        apply=handing_on(apply),
         initial_context=cell.initial_state,
         groups=cell.groups,
         retract=cell.retract,
@@ -194,22 +204,22 @@ def bidirectional(forward, backward):
         ahead, back = _split_call(call, 2)
         if call.reset is not None:
             back = back._replace(reset=borders(call.reset), end=_end_of_backward(call))
-            lost = lost_documents(x, call.reset)
+            lost = lost_documents(there(x, call.mask, None), call.reset)
             x = where(lost, 0, x)
         if call.mask is not None:
             back = back._replace(mask=call.mask[::-1])
-        there = pair.forward.apply(params.forward, x, context, ahead)
+        first = pair.forward.apply(params.forward, x, context, ahead)
         start = pair.backward.initial_context(params.backward, x.shape[1:2])
-        here = pair.backward.apply(params.backward, x[::-1], start, back)
-        outputs = jnp.concatenate([there.outputs, here.outputs[::-1]], axis=-1)
+        second = pair.backward.apply(params.backward, x[::-1], start, back)
+        outputs = jnp.concatenate([first.outputs, second.outputs[::-1]], axis=-1)
         if call.reset is not None:
             outputs = not_a_number(lost, outputs)
-        last = jnp.concatenate([there.last, here.last], axis=-1)
-        return Applied(outputs, there.context, there.records + here.records, last)
+        last = jnp.concatenate([first.last, second.last], axis=-1)
+        return Applied(outputs, first.context, first.records + second.records, last)
 
     return Layer(
         init=init,
-        apply=apply,
+        apply=handing_on(apply),
         initial_context=lambda params, shape: pair.forward.initial_context(
             params.forward, shape
         ),
@@ -269,7 +279,7 @@ def stack(*parts):
 
     return Layer(
         init=init,
-        apply=apply,
+        apply=handing_on(apply),
         initial_context=each("initial_context"),
         groups=each("groups"),
         retract=each("retract"),

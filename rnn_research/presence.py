@@ -35,21 +35,23 @@ def at_step(x: jax.Array, step: jax.Array) -> jax.Array:
     return x[step, jnp.arange(x.shape[1])]
 
 
-def cleaned(x, mask, reset, state: Tree, start: Tree) -> tuple:
-    """(x, state, lost): all of it finite that nothing may depend on.
+def what_is_lost(x, mask, reset, state: Tree) -> tuple:
+    """(steps [T, B], states [B]): where not finite, but forgotten by a later reset.
 
-    What is chosen by a mask or a reset after it was computed has a gradient of zero
-    times its derivative, and that is NaN where the derivative is. So it is replaced
-    before: x by 0 at masked steps and, where a later reset forgets them, at steps since
-    something not finite came in. Those are `lost` [T, B], None without resets.
+    Of steps those since something that is not finite came in. What is chosen by a mask
+    or a reset after it was computed has a gradient of zero times its derivative, and
+    that is NaN where the derivative is. So it is to be replaced before, as by `there`.
     """
+    entered = ~finite(x, 2) if mask is None else ~finite(x, 2) & mask
+    unknown = ~finite(state, 1) & jnp.any(reset, axis=0)
+    return since_reset(entered, reset, before=unknown) & forgotten(reset), unknown
+
+
+def there(x: jax.Array, mask, lost) -> jax.Array:
+    """x with 0 at masked steps and at lost ones, before anything is made of it."""
     if mask is not None:
         x = where(mask, x, 0)
-    if reset is None:
-        return x, state, None
-    unknown = ~finite(state, 1) & jnp.any(reset, axis=0)
-    lost = since_reset(~finite(x, 2), reset, before=unknown) & forgotten(reset)
-    return where(lost, 0, x), where(unknown, start, state), lost
+    return x if lost is None else where(lost, 0, x)
 
 
 def since_reset(event, reset, before):

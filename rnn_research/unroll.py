@@ -14,7 +14,14 @@ from rnn_research import engines, values
 from rnn_research.cells import base
 from rnn_research.cells.activations import Activations
 from rnn_research.engines.base import Engine, Record
-from rnn_research.presence import at_step, cleaned, last_step, not_a_number, where
+from rnn_research.presence import (
+    at_step,
+    last_step,
+    not_a_number,
+    there,
+    what_is_lost,
+    where,
+)
 
 Tree = Any
 
@@ -61,10 +68,10 @@ class Recurrence:
 
 
 class Input(NamedTuple):
-    x: Tree  # [*, D], or (x, noise) for a cell with noise; 0 where nothing is there
+    x: Tree  # [*, D], or (x, noise) for a cell with noise
     mask: jax.Array | None  # [*] bool
     reset: jax.Array | None  # [*] bool
-    lost: jax.Array | None  # [*] bool, outputs are NaN: see `presence.cleaned`
+    lost: jax.Array | None  # [*] bool, outputs are NaN: see `presence.what_is_lost`
 
 
 class Drive(NamedTuple):
@@ -167,7 +174,10 @@ def set_up(cell, params, x, *, state=None, mask=None, reset=None, key=None) -> S
     if state is None:
         state = start
     _check_given_state(cell, start, state)
-    x, state, lost = cleaned(x, mask, reset, state, start)
+    lost = None
+    if reset is not None:
+        lost, unknown = what_is_lost(x, mask, reset, state)
+        state = where(unknown, start, state)
     inputs = x
     if cell.noise is not None:
         inputs = (x, keys and _noise(cell, keys, x.shape[0]))
@@ -186,7 +196,9 @@ def _close(cell: base.Cell, weights: tuple[Tree, Tree], has_resets) -> Recurrenc
     w, start = weights
 
     def project(inputs):
-        return Drive(cell.project(w, inputs.x), *inputs[1:])
+        x, *noise = inputs.x if cell.noise is not None else (inputs.x,)
+        x = there(x, inputs.mask, inputs.lost)
+        return Drive(cell.project(w, (x, *noise) if noise else x), *inputs[1:])
 
     def at_start(h, drive):
         return h if drive.reset is None else where(drive.reset, start, h)

@@ -75,10 +75,10 @@ def test_of_documents_the_last_stands_for_the_sequence(both_ways):
 
 COMBINATIONS = [
     (1, "glu", False, False),
-    (2, "none", True, True),
     *(
         pytest.param(*each, marks=pytest.mark.slow)
         for each in [
+            (2, "none", True, True),
             (1, "none", False, False),
             (2, "none", False, True),
             (2, "none", True, False),
@@ -243,6 +243,7 @@ def test_since_the_reset_as_a_loop_says_it():
 # ----------------------------------------------------------------------- measurements
 
 
+@pytest.mark.slow
 def test_measurements_are_those_of_clean_input():
     """Masked steps for those that take masks; resets for all, of what comes after."""
     cell = cells.gru(3)

@@ -14,7 +14,7 @@ import sys
 import jax
 import jax.numpy as jnp
 
-from rnn_research import config, processes, values
+from rnn_research import compiled_programs, config, processes, values
 
 # On CPUs a batch divided over one device a core is faster, since each device does all
 # but products on one core; but each reads all weights at every step, which too few
@@ -46,6 +46,11 @@ class RunConfig(config.Settings):
         "on Linux: keep freed memory for the next update, which is faster on CPUs; "
         "default is as the system and its MALLOC_ variables say",
         choices=("keep", "default"),
+    )
+    compilation_cache: str = config.setting(
+        "on",
+        "keep compiled programs for the next command: on is in the user's cache "
+        "directory, or where JAX_COMPILATION_CACHE_DIR says; off; or a folder",
     )
 
 
@@ -91,6 +96,7 @@ def start(
         batch cannot be divided so.
     """
     check_compiles()
+    compiled_programs.use(run.compilation_cache)
     if run.allocator == "keep":
         keep_freed_memory()
     if run.platform != "auto":

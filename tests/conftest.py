@@ -14,6 +14,11 @@ if importlib.metadata.version("jaxlib").startswith("0.10."):  # unknown to 0.12
     FAST.append("--xla_cpu_use_fusion_emitters=false")
 os.environ.setdefault("XLA_FLAGS", " ".join(FAST))
 
+# Of processes that tests start as well, so that nothing is written into the user's.
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(
+    pathlib.Path(__file__).parent.parent / ".pytest_cache" / "compiled"
+)
+
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -22,10 +27,6 @@ from matplotlib.figure import Figure  # noqa: E402
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_enable_x64", True)
-jax.config.update(
-    "jax_compilation_cache_dir",
-    str(pathlib.Path(__file__).parent.parent / ".pytest_cache" / "compiled"),
-)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)  # all programs
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 

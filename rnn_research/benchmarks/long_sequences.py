@@ -33,7 +33,11 @@ class Job(NamedTuple):
 
 def main():
     job = Job(**read_job())
-    runtime.start(runtime.RunConfig(platform="cpu"), batch_size=1, hidden_size=1)
+    runtime.start(
+        runtime.RunConfig(platform="cpu", compilation_cache="off"),
+        batch_size=1,
+        hidden_size=1,
+    )
     cell = models.resolve_cell(job.cell, job.hidden_size)
     engine = models.resolve_engine(job.engine)
     params = cell.init(jax.random.key(0), INPUT_SIZE)

@@ -80,7 +80,7 @@ def _measure_jax(job, cell, weights, hidden, x):
 
     if job.library == "ours":
         runtime.start(
-            runtime.RunConfig(platform=job.platform),
+            runtime.RunConfig(platform=job.platform, compilation_cache="off"),
             batch_size=x.shape[1],
             hidden_size=hidden,
         )

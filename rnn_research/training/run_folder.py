@@ -85,14 +85,14 @@ class Hold:
             return
         path = self.folder / "config.json"
         saved = read_json(path)
-        if saved is not None and self._is_begun():
+        if self._is_begun():
+            if saved is None:
+                raise values.UsageError(
+                    f"{path} is missing, and a run has left results beside it; put it "
+                    "back, or give another --workdir"
+                )
             free = may_differ(saved) | same_run.NOT_COMPARED
             same_run.compare(saved, settings, free, self.folder, same_run.TO_RESUME)
-        elif saved is None and any((self.folder / "checkpoints").glob("*.json")):
-            raise values.UsageError(
-                f"{path} is missing, and there are checkpoints beside it; put it back, "
-                "or give another --workdir"
-            )
         if saved is None or same_run.digest(saved) != same_run.digest(settings):
             self.remove(SUMMARY)
         if saved != (settings := same_run.plain({**settings, "machine": machine})):

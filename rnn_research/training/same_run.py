@@ -7,7 +7,9 @@ import os
 from rnn_research import identity, values
 
 # Written to config.json but never compared: a run may go on on another machine.
-NOT_COMPARED = frozenset({"machine", "platform", "num_devices", "allocator"})
+NOT_COMPARED = frozenset(
+    {"machine", "platform", "num_devices", "allocator", "compilation_cache"}
+)
 FOLLOWS = frozenset({"model", "update", "code"})  # from the other settings, mostly
 SHOWN = 5  # settings in a message
 EXCERPT = 60  # characters of one of them

@@ -1,0 +1,73 @@
+"""Compiled programs kept on disk, so that a command compiles once and not every time.
+
+JAX's persistent cache finds a program by all that it was compiled from: its operations,
+shapes, constants, options, versions. It does not know the very processor, so each kind
+has a folder of its own: a home directory may be shared by machines that differ.
+"""
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import warnings
+
+import jax
+from jax.experimental.compilation_cache import compilation_cache
+
+LARGEST = 2 * 2**30  # bytes of a processor's folder before its older half is removed
+
+
+def use(chosen: str):
+    """Keep compiled programs as the setting says; a folder of the user's own stays.
+
+    Args:
+      chosen: 'on', in the user's cache directory; 'off'; or a folder.
+    """
+    jax.config.update("jax_enable_compilation_cache", chosen != "off")
+    if chosen == "off" or (chosen == "on" and jax.config.jax_compilation_cache_dir):
+        return
+    folder = _users_folder() if chosen == "on" else pathlib.Path(chosen)
+    try:
+        folder = folder.absolute() / _processor()
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_older(folder)
+        writable = os.access(folder, os.W_OK)
+    except (OSError, RuntimeError):  # there may be no home
+        writable = False
+    if not writable:
+        return  # it saves time and changes nothing
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    compilation_cache.reset_cache()  # it was opened without a folder, if at all
+    # An entry that cannot be read is compiled; a disk that is full keeps none.
+    warnings.filterwarnings("ignore", "Error (read|writ)ing persistent compilation")
+
+
+def _users_folder() -> pathlib.Path:
+    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(home) / "rnn_research" / "compiled"
+
+
+def _processor() -> str:
+    """A name for all that code compiled for this processor may use."""
+    about = ""
+    with contextlib.suppress(OSError):
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")
+        names = ("model name", "flags", "Features", "CPU part")
+        about = "\n".join(x for x in lines[0].splitlines() if x.startswith(names))
+    return hashlib.sha256(about.encode()).hexdigest()[:8]
+
+
+def _remove_older(folder: pathlib.Path):
+    """Remove the older half once the folder has become too large."""
+    files = [(entry.stat(), entry.path) for entry in os.scandir(folder)]
+    size = sum(stat.st_size for stat, _ in files)
+    if size <= LARGEST:
+        return
+    for stat, path in sorted(files, key=lambda each: each[0].st_mtime):
+        with contextlib.suppress(OSError):  # of another process that does the same
+            os.unlink(path)
+        size -= stat.st_size
+        if size <= LARGEST / 2:
+            return

@@ -374,6 +374,16 @@ def fill(path):
             pass
 
 
+def test_a_lock_on_a_full_disk_is_held_and_left(small_disk):
+    """What could not be written to it is no second fault, in place of the first."""
+    fill(small_disk / "filling")
+    with (
+        pytest.raises(values.RunError, match="the first"),
+        run_folder.Hold(small_disk / "run"),
+    ):
+        raise values.RunError("the first")
+
+
 @pytest.mark.parametrize("report_first", [True, False])
 def test_a_full_disk(small_disk, twin, report_first, monkeypatch):
     """Filled before a checkpoint or before a row: a line, and nothing lost."""

@@ -137,7 +137,8 @@ class Hold:
 
     def __exit__(self, *error):
         if self.folder is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # of a disk that was full from the start
+                self._file.close()
 
 
 def check(folder: pathlib.Path):

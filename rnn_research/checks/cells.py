@@ -36,20 +36,21 @@ class Subject:
     def __init__(self, cell):
         self.cell = cell
         self._pulled: dict = {}
-        self.first = cell.init(jax.random.key(0), INPUTS)
+        self.step, self.readout = jax.jit(cell.step), jax.jit(cell.readout)
+        self.first = jax.jit(cell.init, static_argnums=1)(jax.random.key(0), INPUTS)
         self.params = disturbed(1, self.first, cell.groups(self.first))
         given = jax.ShapeDtypeStruct((LENGTH, BATCH, INPUTS), jnp.float64)
         self.x, before = random_like(2, [given, given])
-        self.w = cell.weights(self.params)
+        self.w, self.start = jax.jit(self._formed)(self.params)
+        self._project = jax.jit(cell.project)
         self.state = self.run(self.params, before, self.start)[1]
         self.u = self.project(self.x)
 
-    @functools.cached_property
-    def start(self):
-        return self.cell.initial_state(self.params, (BATCH,))
+    def _formed(self, params):
+        return self.cell.weights(params), self.cell.initial_state(params, (BATCH,))
 
     def project(self, x):
-        return self.cell.project(self.w, x if self.cell.noise is None else (x, None))
+        return self._project(self.w, x if self.cell.noise is None else (x, None))
 
     def fit(self, candidates) -> tuple:
         """Those of the engines that the cell qualifies for."""
@@ -125,13 +126,12 @@ class Subject:
 def _leading_axes(s) -> float:
     """Functions on [T, B] against each entry by itself."""
     h = s.state
-    batched = (s.cell.step(s.w, h, s.u_at(0)), s.cell.readout(s.w, h, s.u_at(0)))
-    single = jax.vmap(lambda h, u: (s.cell.step(s.w, h, u), s.cell.readout(s.w, h, u)))(
-        h, s.u_at(0)
-    )
-    alone = [s.project(s.x[t, 0]) for t in range(LENGTH)]
-    alone = jax.tree.map(lambda *leaves: jnp.stack(leaves), *alone)
-    whole = jax.tree.map(lambda leaf: leaf[:, 0], s.u)
+    batched = (s.step(s.w, h, s.u_at(0)), s.readout(s.w, h, s.u_at(0)))
+    each = jax.vmap(lambda h, u: (s.cell.step(s.w, h, u), s.cell.readout(s.w, h, u)))
+    single = jax.jit(each)(h, s.u_at(0))
+    alone = [s.project(x) for x in np.asarray(s.x)[:, 0]]
+    alone = jax.tree.map(lambda *leaves: np.stack(leaves), *alone)
+    whole = jax.tree.map(lambda leaf: np.asarray(leaf)[:, 0], s.u)
     return max(difference(batched, single), difference(whole, alone))
 
 
@@ -167,9 +167,9 @@ def _flags_against_a_loop(s) -> float:
     h, ys = s.state, []
     for t in range(LENGTH):
         h = where(reset[t], s.start, h)
-        new = s.cell.step(s.w, h, s.u_at(t))
+        new = s.step(s.w, h, s.u_at(t))
         h = where(mask[t], new, h)
-        y = s.cell.readout(s.w, h, s.u_at(t))
+        y = s.readout(s.w, h, s.u_at(t))
         ys.append(where(mask[t], y, jnp.zeros_like(y)))
     return difference(s.by_loop()[0], (np.stack(ys), h))
 

@@ -61,22 +61,23 @@ def _sparse_jacobian(s) -> float:
 
 
 def _associative_laws(s) -> float:
-    form, cell = s.cell.associative, s.cell
-    e = [form.element(s.w, s.u_at(t)) for t in range(3)]
-    left = form.combine(form.combine(e[2], e[1]), e[0])
-    right = form.combine(e[2], form.combine(e[1], e[0]))
+    form = s.cell.associative
+    element, combine, apply = map(jax.jit, (form.element, form.combine, form.apply))
+    e = [element(s.w, s.u_at(t)) for t in range(3)]
+    left = combine(combine(e[2], e[1]), e[0])
+    right = combine(e[2], combine(e[1], e[0]))
     one_by_one = s.state
     by_step = s.state
     for t in range(3):
-        one_by_one = form.apply(e[t], one_by_one)
-        by_step = cell.step(s.w, by_step, s.u_at(t))
+        one_by_one = apply(e[t], one_by_one)
+        by_step = s.step(s.w, by_step, s.u_at(t))
     errors = {
         "step is not apply(element)": difference(one_by_one, by_step),
         "apply(combine(later, earlier)) is not apply(later) after apply(earlier)": (
-            difference(form.apply(left, s.state), one_by_one)
+            difference(apply(left, s.state), one_by_one)
         ),
         "combine is not associative": difference(
-            form.apply(left, s.state), form.apply(right, s.state)
+            apply(left, s.state), apply(right, s.state)
         ),
     }
     for fault, error in errors.items():
@@ -137,7 +138,7 @@ def _volume_preserving(s) -> float:
 
 def _inverse(s) -> float:
     u = s.u_at(0)
-    return difference(s.cell.inverse(s.w, s.cell.step(s.w, s.state, u), u), s.state)
+    return difference(s.cell.inverse(s.w, s.step(s.w, s.state, u), u), s.state)
 
 
 def _activations(s) -> float:

@@ -1,4 +1,4 @@
-"""Compiled programs kept on disk, so that a command compiles once and not every time.
+"""Compiled programs kept in the process and on disk, to compile once and not again.
 
 JAX's persistent cache finds a program by all that it was compiled from: its operations,
 shapes, constants, options, versions. It does not know the very processor, so each kind
@@ -14,7 +14,24 @@ import warnings
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
+KEPT = 16  # programs of this process
 LARGEST = 2 * 2**30  # bytes of a processor's folder before its older half is removed
+
+
+_kept: dict[tuple, jax.stages.Compiled] = {}  # the newest last
+
+
+def compiled(lowered: jax.stages.Lowered, mesh) -> jax.stages.Compiled:
+    """`lowered.compile()`, or what an equal program has become in this process."""
+    text = lowered.as_text()
+    if "callback" in text:  # which Python function it calls, the text does not say
+        return lowered.compile()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    key = digest, mesh, lowered.in_tree, lowered.out_tree
+    _kept[key] = _kept.pop(key, None) or lowered.compile()
+    for old in list(_kept)[:-KEPT]:
+        del _kept[old]
+    return _kept[key]
 
 
 def use(chosen: str):

@@ -6,6 +6,7 @@ import pickle
 import shutil
 import sys
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -376,3 +377,21 @@ def test_long_settings_are_shown_from_where_they_differ():
     with pytest.raises(values.UsageError) as told:
         same_run.compare(base, base | {"model": "a" * 100 + "d"}, set(), "here", "stop")
     assert "b" in str(told.value) and len(str(told.value)) < 250
+
+
+def test_equal_trainings_in_one_process_compile_once(monkeypatch):
+    """Also of values without identity; another constant is another program."""
+    count = []
+    compile = jax.stages.Lowered.compile
+    monkeypatch.setattr(
+        jax.stages.Lowered, "compile", lambda self: count.append(0) or compile(self)
+    )
+
+    def trained(value):
+        cell = cells.elman(5).replace(project=lambda w, x: value * cells_of(w, x))
+        return training.train(cell, tasks.adding(6), SMALL, quiet=True)
+
+    cells_of = cells.elman(5).project
+    first, again, other = trained(0.5), trained(0.5), trained(0.25)
+    assert len(count) == 4  # an update and an evaluation, of two programs
+    assert first.metrics == again.metrics != other.metrics

@@ -18,7 +18,7 @@ import numpy as np
 import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
-from rnn_research import memory, runtime, values
+from rnn_research import compiled_programs, memory, runtime, values
 from rnn_research.diagnostics.vectors import global_norm
 from rnn_research.layers import Call
 from rnn_research.tasks.base import add, as_totals, means
@@ -290,7 +290,7 @@ def build(model, task, config, engine) -> Programs:
 
     def fitting(lowered):
         """Compiled, and seen to fit into memory."""
-        compiled = lowered.compile()
+        compiled = compiled_programs.compiled(lowered, mesh)
         if found := compiled.memory_analysis():
             added = found.output_size_in_bytes - found.alias_size_in_bytes
             needed = len(mine) * (found.temp_size_in_bytes + added)

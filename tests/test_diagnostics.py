@@ -302,14 +302,14 @@ def test_parameter_gradients_that_underflow():
 
     def scaled(outputs, batch):
         loss = task.score(outputs, batch)["loss"].astype(jnp.float32)
-        return {"loss": loss * jnp.float32(1e-25) * jnp.float32(1e-25)}
+        return loss * jnp.float32(1e-25) * jnp.float32(1e-25)
 
-    small = types.SimpleNamespace(score=scaled)
+    small = types.SimpleNamespace(loss=scaled)
     found = diagnostics.parameter_log_norms(model, params, small, batch)
     plain = diagnostics.parameter_log_norms(model, params, task, batch)
     for name, log in found.items():
         assert abs(log - (plain[name] - 50 * math.log(10))) < 1e-3
-    nothing = types.SimpleNamespace(score=lambda y, batch: {"loss": 0 * jnp.sum(y)})
+    nothing = types.SimpleNamespace(loss=lambda y, batch: 0 * jnp.sum(y))
     found = diagnostics.parameter_log_norms(model, params, nothing, batch)
     assert np.isneginf(list(found.values())).all()
 

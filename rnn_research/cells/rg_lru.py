@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from rnn_research import values
 from rnn_research.cells import base
+from rnn_research.cells.activations import parts
 from rnn_research.cells.state_space import channels, to_channels
 
 
@@ -140,7 +141,7 @@ def rg_lru(hidden_size, *, heads=1, start="code", first_in_full=False):
         functions = {
             "initial_state": initial_state,
             "readout": readout,
-            "activations": base.parts("h"),
+            "activations": parts("h"),
         }
     else:
         form = base.affine(coefficients)

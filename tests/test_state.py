@@ -11,7 +11,9 @@ from rnn_research import Activations, Cell, cells, diagnostics, engines, unroll,
 from rnn_research.cells import wrappers
 from rnn_research.cells.activations import parts
 from rnn_research.checks import check_cell
+from rnn_research.checks.cells import LAWS, Subject
 from rnn_research.checks.fit import check_fit
+from rnn_research.checks.report import Fault
 from rnn_research.unroll import set_up
 
 N, D, T, B = 4, 2, 40, 3
@@ -375,3 +377,21 @@ def test_activations_that_leave_a_memory_out_break_a_law():
         wrong = marked().replace(activations=Activations(read, write))
         with pytest.raises(values.UsageError, match=message):
             check_fit(wrong, D)
+
+
+def test_an_exponential_that_overflows_breaks_a_law():
+    """A normaliser without a stabiliser: 0 / 0 or inf / inf at large inputs."""
+
+    def step(w, h, u):
+        gate = jnp.exp(u)
+        return jnp.tanh((h + gate * u) / (1 + gate))
+
+    cell = plain().replace(step=step)
+    law = next(law for law in LAWS if law.name == "finite at inputs of any size")
+    with pytest.raises(Fault, match="inputs of size 1000 give what is not finite"):
+        law.error(Subject(cell.replace(init=lambda key, d: draw(d))))
+
+
+def draw(d):
+    rng = np.random.default_rng(3)
+    return {"W": PARAMS["W"], "U": jnp.asarray(rng.normal(size=(d, N)))}

@@ -190,6 +190,16 @@ def _types(dtype, s) -> float:
     return difference(low, np.asarray(s.run(s.params, s.x, s.start)[0]))
 
 
+def _inputs_of_any_size(s) -> float:
+    """Counts, prices and years as they are: values and gradients stay finite."""
+    for size in (1e3, 1e6):
+        (result,) = s.pulled(LOOP)(s.cotangents, size * np.asarray(s.x), s.state)
+        leaves = jax.tree.leaves(FLOATS.read(result))
+        if not all(np.isfinite(leaf).all() for leaf in leaves):
+            raise Fault(f"inputs of size {size:g} give what is not finite")
+    return 0.0
+
+
 def _half_precision(s) -> float:
     """bfloat16 weights and inputs around a float32 state."""
 
@@ -395,6 +405,12 @@ LAWS = (
         "an intermediate that loses digits: exp or log of large numbers, a difference "
         "of near equals",
         costly=True,
+    ),
+    Law(
+        "finite at inputs of any size",
+        _inputs_of_any_size,
+        0.0,
+        "an exp without a stabiliser, or a sentinel that inputs can pass",
     ),
     Law(
         "bfloat16 around a float32 state",

@@ -2,8 +2,10 @@
 
 import copy
 import functools
+import os
 import pickle
 import shutil
+import subprocess
 import sys
 
 import jax
@@ -395,3 +397,30 @@ def test_equal_trainings_in_one_process_compile_once(monkeypatch):
     first, again, other = trained(0.5), trained(0.5), trained(0.25)
     assert len(count) == 4  # an update and an evaluation, of two programs
     assert first.metrics == again.metrics != other.metrics
+
+
+@pytest.mark.slow
+def test_programs_from_disk_give_the_same_bits(tmp_path):
+    """A command, twice with a cache and once without; then with a damaged cache."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
+    environment |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-m", "experiments.adding_problem", "--cell=lstm"]
+    command += ["--hidden_size=8", "--length=12", "--num_steps=20", "--eval_every=10"]
+    command += ["--eval_size=20", "--batch_size=10"]
+
+    def trained(name, *flags):
+        flags = [f"--workdir={tmp_path / name}", *flags]
+        done = subprocess.run([*command, *flags], env=environment, capture_output=True)
+        assert done.returncode == 0, done.stderr
+        return (tmp_path / name / "metrics.jsonl").read_bytes()
+
+    compiled = trained("compiled")
+    entries = [path for path in tmp_path.glob("cache/**/*") if path.is_file()]
+    assert entries and trained("from disk") == compiled
+    assert {path for path in tmp_path.glob("cache/**/*") if path.is_file()} == {
+        *entries
+    }
+    for path in entries:
+        path.write_bytes(path.read_bytes()[:-9])
+    assert trained("damaged") == compiled
+    assert trained("off", "--compilation_cache=off") == compiled

@@ -8,14 +8,19 @@ another process. Something of which that cannot be said, such as an object that 
 its address, has no identity.
 """
 
+import collections
+import contextlib
 import dataclasses
 import dis
 import enum
 import functools
 import hashlib
+import importlib.util
 import inspect
+import io
 import re
 import sys
+import tokenize
 import types
 from collections.abc import Iterator
 
@@ -41,9 +46,10 @@ def code(*things) -> dict[str, str]:
     """`my_cells:leaky` -> hash, of each function and class of the user's they reach.
 
     A function counts with its source (without blank lines and comments), its defaults,
-    what it closes over, and the globals it reads: numbers, strings, arrays, containers
-    and objects by value; functions, classes and modules of the user's by their own code
-    in turn. This library, Python's own and installed packages are left out.
+    what it closes over, the modules it imports and the globals it reads: numbers,
+    strings, arrays, containers and objects by value; functions, classes and modules of
+    the user's by their own code in turn. This library, Python's own and installed
+    packages are left out.
 
     Raises:
       values.UsageError: as for `text`; or a source cannot be read.
@@ -51,6 +57,8 @@ def code(*things) -> dict[str, str]:
     reader = _Reader()
     for thing in things:
         reader.describe(thing)
+    while reader.pending:
+        reader.follow(*reader.pending.popleft())
     return {
         name: _hash("".join(parts))[:16] for name, parts in sorted(reader.found.items())
     }
@@ -61,17 +69,20 @@ class _Reader:
 
     Attributes:
       found: name -> descriptions of what has it; closures of one function share it.
+      pending: code of the user's that was met, for `follow`; at once it would nest as
+        deeply as its functions call each other.
     """
 
     def __init__(self):
         self.found: dict[str, list[str]] = {}
+        self.pending: collections.deque[tuple] = collections.deque()
         self._seen: dict[int, tuple] = {}  # id -> (thing, kept alive; description)
         self._inside: list[str] = []  # where we are, for messages
-        self._in_globals = 0  # how deep
+        self._loose = False  # whether what nothing tells from another will do
 
     def describe(self, thing) -> str:
         if isinstance(thing, enum.Enum):
-            return f"{_name(type(thing))}.{thing.name}"
+            return f"{_name(type(thing))}.{thing.name}({self.describe(thing.value)})"
         if isinstance(thing, (*LITERALS, np.generic, np.dtype)):
             return repr(thing)
         if isinstance(thing, (np.ndarray, jax.Array)):
@@ -89,8 +100,7 @@ class _Reader:
         chain = list(_wrapped(thing))
         is_users = any(map(_is_users, chain))
         if is_users and _is_code(thing):
-            source = _source(thing) if isinstance(thing, type) else ""
-            self._note(_name(thing), source, self._members(vars(thing)))
+            self._follow_later(thing)
         elif is_users or not (_is_code(thing) or imports.path(thing)):
             return ", wrapping ".join(map(self._describe_inside, chain))
         return _name(thing)  # of an installed package, it says what it is
@@ -118,14 +128,22 @@ class _Reader:
             return "partial" + self.describe((thing.func, thing.args, thing.keywords))
         if isinstance(thing, types.MethodType):
             return "method" + self.describe((thing.__func__, thing.__self__))
+        if isinstance(thing, property):
+            return "property" + self.describe((thing.fget, thing.fset, thing.fdel))
         name = self.describe(type(thing))
-        of_fields = callable(thing) or dataclasses.is_dataclass(thing)
-        if hasattr(thing, "__dict__") and (of_fields or _is_users(thing)):
-            return f"{name}({self._members(vars(thing))})"
+        fields = _fields(thing)
+        of_fields = (
+            callable(thing)
+            or dataclasses.is_dataclass(thing)
+            or hasattr(type(thing), "__get__")  # a descriptor, such as cached_property
+            or _is_users(thing)
+        )
+        if of_fields and (fields or hasattr(thing, "__dict__")):
+            return f"{name}({self._members(fields)})"
         shown = repr(thing)
         if not shown.startswith("<") and not re.search(r"\b0x[0-9a-fA-F]+", shown):
             return shown
-        if not self._in_globals:  # among them are loggers, locks, open files
+        if not self._loose:
             raise values.UsageError(
                 f"{' of '.join(self._inside[::-1])} is an object of {name}, which "
                 "nothing tells from another; use numbers, strings, tuples, functions, "
@@ -135,29 +153,45 @@ class _Reader:
 
     def _function(self, function: types.FunctionType) -> str:
         own = _is_users(function)
-        if not own and hasattr(function, "__wrapped__"):
-            return _name(function)
         names = function.__code__.co_freevars
         cells = zip(names, function.__closure__ or (), strict=True)
-        closed_over = self._members({name: _content(cell) for name, cell in cells})
+        content = {name: _content(cell) for name, cell in cells}
+        with self._loosely(not own and hasattr(function, "__wrapped__")):
+            closed_over = self._members(content)
         if own:
-            given = self.describe((function.__defaults__, function.__kwdefaults__))
-            read = {
-                name: function.__globals__[name]
-                for name in sorted(_globals_read(function.__code__))
-                if name in function.__globals__
-            }
-            self._in_globals += 1
-            read = self._members(read)
-            self._in_globals -= 1
-            self._note(_name(function), _source(function), given, read)
+            self._follow_later(function)
         return _name(function) + (f"[{closed_over}]" if names else "")
+
+    def _follow_later(self, thing):
+        self.pending.append((thing, self._loose, list(self._inside)))
+
+    def follow(self, thing, loose: bool, inside: list[str]):
+        """Note the code of a function, class or module, and what it reads."""
+        self._loose, self._inside = loose, inside
+        if isinstance(thing, types.FunctionType):
+            given = self.describe((thing.__defaults__, thing.__kwdefaults__))
+            with self._loosely():  # among them are loggers, locks, open files
+                read = self._members(_read(thing))
+            self._note(_name(thing), _source(thing), given, read)
+            return
+        source, bases, members = "", (), vars(thing)
+        if isinstance(thing, type):
+            source, bases, members = _source(thing), thing.__bases__, _written(members)
+        with self._loosely():
+            described = self.describe(bases), self._members(members)
+        self._note(_name(thing), source, *described)
+
+    @contextlib.contextmanager
+    def _loosely(self, loosely: bool = True):
+        before, self._loose = self._loose, self._loose or loosely
+        yield
+        self._loose = before
 
     def _members(self, members: dict) -> str:
         return ", ".join(
             self._member(name, item)
             for name, item in members.items()
-            if not (name.startswith("__") and name.endswith("__"))
+            if not _is_dunder(name) or isinstance(item, types.FunctionType)
         )
 
     def _member(self, name: str, item) -> str:
@@ -181,7 +215,34 @@ def _name(thing) -> str:
     module = getattr(thing, "__module__", None)
     if not (isinstance(qualname, str) and isinstance(module, str)):
         module, qualname = type(thing).__module__, type(thing).__qualname__
+    if users.is_own(getattr(sys.modules.get(module), "__file__", None) or "<none>"):
+        module = module.rpartition(".")[2]  # the rest says from where it was named
     return f"{module}:{qualname}".removeprefix("rnn_research.")
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
+def _fields(thing) -> dict:
+    """What an object holds: of a dataclass its fields, else all, also in slots."""
+    if dataclasses.is_dataclass(thing):
+        names = [field.name for field in dataclasses.fields(thing)]
+    else:
+        slots = (getattr(kind, "__slots__", ()) for kind in type(thing).__mro__)
+        names = [n for own in slots for n in ((own,) if type(own) is str else own)]
+        names += getattr(thing, "__dict__", {})
+    return {name: getattr(thing, name) for name in names if hasattr(thing, name)}
+
+
+def _written(members: dict) -> dict:
+    """Those of a class without the functions that a decorator generated."""
+
+    def is_generated(item) -> bool:
+        codes = (getattr(each, "__code__", None) for each in _wrapped(item))
+        return any(code and code.co_filename.startswith("<") for code in codes)
+
+    return {name: item for name, item in members.items() if not is_generated(item)}
 
 
 def _content(cell: types.CellType):
@@ -198,16 +259,43 @@ def _wrapped(thing) -> Iterator:
         thing = getattr(thing, "__wrapped__", None)
 
 
-def _globals_read(code: types.CodeType) -> set[str]:
-    """The globals that a function reads, those inside it included."""
-    loads = ("LOAD_GLOBAL", "LOAD_NAME")
-    read = {i.argval for i in dis.get_instructions(code) if i.opname in loads}
-    inner = (const for const in code.co_consts if isinstance(const, types.CodeType))
-    return read.union(*map(_globals_read, inner))
+def _read(function: types.FunctionType) -> dict:
+    """The globals that a function reads, and the user's modules that it imports."""
+    names, imported = _names_read(function.__code__)
+    package = function.__globals__.get("__package__")
+    there = {name: function.__globals__.get(name, ...) for name in sorted(names)}
+    read = {name: thing for name, thing in there.items() if thing is not ...}
+    for name in sorted(imported):
+        with contextlib.suppress(Exception):  # it may be on a branch not taken
+            name = importlib.util.resolve_name(name, package)
+            spec = importlib.util.find_spec(name)
+            if spec and users.is_own(spec.origin or "<none>"):
+                read[f"import {name}"] = importlib.import_module(name)
+    return read
+
+
+def _names_read(code: types.CodeType) -> tuple[set[str], set[str]]:
+    """Names of globals and of imports, those of the functions inside included."""
+    found, imported = set(), set()
+    instructions = list(dis.get_instructions(code))
+    for place, each in enumerate(instructions):
+        if each.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            found.add(each.argval)
+        if each.opname == "IMPORT_NAME":
+            depth, names = (before.argval for before in instructions[place - 2 : place])
+            module = "." * depth + each.argval
+            imported.add(module)
+            dot = "" if module.endswith(".") else "."
+            imported |= {f"{module}{dot}{name}" for name in names or ()}
+    for const in code.co_consts:
+        if isinstance(const, types.CodeType):
+            own = _names_read(const)
+            found, imported = found | own[0], imported | own[1]
+    return found, imported
 
 
 def _source(thing) -> str:
-    """Without what means nothing: blank lines, and lines of comment."""
+    """Without what means nothing: blank lines and comments."""
     code = getattr(thing, "__code__", thing)
     try:
         if isinstance(thing, types.FunctionType) and code.co_name == "<lambda>":
@@ -218,8 +306,13 @@ def _source(thing) -> str:
             f"the source of {_name(thing)} cannot be read, so nothing tells it from "
             "another; put it into a file"
         ) from error
-    lines = [line.rstrip() for line in source.splitlines()]
-    return "\n".join(line for line in lines if line.strip(" \t")[:1] not in ("", "#"))
+    lines = source.splitlines()
+    with contextlib.suppress(tokenize.TokenError, SyntaxError):
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type == tokenize.COMMENT:
+                row, column = token.start
+                lines[row - 1] = lines[row - 1][:column]
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def _lambda(code: types.CodeType) -> str:

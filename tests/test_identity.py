@@ -4,6 +4,7 @@ import copy
 import functools
 import os
 import pickle
+import runpy
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from rnn_research import (
     layers,
     models,
     report,
+    runtime,
     tasks,
     training,
     values,
@@ -30,6 +32,7 @@ from rnn_research.training import optimizers, penalties, same_run
 
 USERS = """
 import dataclasses
+import enum
 import functools
 
 import jax
@@ -60,6 +63,37 @@ class Setup:
 
 
 SETUP = Setup()
+LEVEL = 0.2
+
+
+class Kind(enum.Enum):
+    SOFT = 1.0
+
+
+class Shift:
+    __slots__ = ("size",)
+
+    def __init__(self, size):
+        self.size = size
+
+    def __call__(self, x):
+        return x + LEVEL * self.size
+
+
+class Moved(Shift):
+    @property
+    def late(self):
+        from lazy_of_identity import late
+
+        return late
+
+
+def halved(x):
+    return x / 2
+
+
+moved = Moved(1.0)
+mapped = jax.vmap(halved, in_axes=0)
 
 
 def undecorated(hidden_size, *, alpha=0.3, f=jnp.tanh):
@@ -68,6 +102,7 @@ def undecorated(hidden_size, *, alpha=0.3, f=jnp.tanh):
         return {"W": W[input_size:] / hidden_size**0.5, "U": W[:input_size]}
 
     def step(w, h, u):
+        u = moved(mapped(u)) * Kind.SOFT.value + moved.late(u)
         u = scaled(u) + helpers_of_identity.BETA + TABLE.sum() * OPTIONS["gain"][0]
         return (1 - alpha) * h + SETUP.rate * ALPHA * cut(spike(f(h @ w["W"] + u)))
 
@@ -96,6 +131,7 @@ def of_two(first, second):
 def small(*, weight=1.0):
     return penalties.Penalty(lambda model, params, task, batch: weight * ALPHA)
 """
+LAZY = "def late(x):\n    return 0.5 * x\n"
 HELPERS = "BETA = 2.0\n\n\ndef scaled(x):\n    return BETA * x\n"
 
 
@@ -105,7 +141,11 @@ def users(tmp_path, monkeypatch):
     folder = tmp_path / "users"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
-    texts = {"users_of_identity": USERS, "helpers_of_identity": HELPERS}
+    texts = {
+        "users_of_identity": USERS,
+        "helpers_of_identity": HELPERS,
+        "lazy_of_identity": LAZY,
+    }
 
     def load(old="", new=""):
         for name, text in texts.items():
@@ -178,6 +218,12 @@ CHANGES = {  # old text -> new, and whether the cell computes another thing
     ("return BETA * x", "return BETA + x"): True,
     ("alpha=0.3, f=jnp.tanh, n=1.0", "alpha=0.4, f=jnp.tanh, n=1.0"): True,
     ("jnp.sign(x)", "jnp.sign(-x)"): True,
+    ("LEVEL = 0.2", "LEVEL = 0.3"): True,  # read in the base of a class
+    ("SOFT = 1.0", "SOFT = 2.0"): True,
+    ("moved = Moved(1.0)", "moved = Moved(2.0)"): True,  # in a slot
+    ("in_axes=0", "in_axes=1"): True,  # closed over by what JAX returns
+    ("return 0.5 * x", "return 0.4 * x"): True,  # of a module imported on the way
+    ("return x / 2", "return x / 2  # a comment"): False,
     ('project=lambda w, x: x @ w["U"]', 'project=lambda w, x: -x @ w["U"]'): True,
     ("[1, 2]}, 5", "[1, 2]}, 6"): False,
     ("    u = scaled", "    # a comment\n\n        u = scaled"): False,
@@ -195,7 +241,7 @@ def test_each_change_of_what_is_computed_is_another_identity(users):
     assert "0x" not in str(first) and known(users()) == first
     assert users().leaky(4) != before  # reloaded, it may be another
     for (old, new), is_another in CHANGES.items():
-        assert old in USERS + HELPERS
+        assert old in USERS + HELPERS + LAZY
         assert (known(users(old, new)) != first) == is_another, (old, new)
 
 
@@ -216,6 +262,14 @@ def test_closures_lambdas_and_methods_are_told_apart(users):
     assert len(set(known)) == len(known) and "0x" not in "".join(known)
     with pytest.raises(values.UsageError, match="f is an object of builtins:object"):
         identity.text(module.leaky(4, f=object()))
+
+
+def test_code_may_call_code_to_any_depth(tmp_path):
+    calls = [f"def f{n}(x):\n    return f{n - 1}(x)\n" for n in range(1, 400)]
+    path = tmp_path / "deep_of_identity.py"
+    path.write_text("\n".join(["def f0(x):\n    return x\n", *calls]))
+    names = runpy.run_path(str(path))
+    assert len(identity.code(names["f399"])) == 400
 
 
 # ------------------------------------------------------------- the folder of a run
@@ -424,3 +478,11 @@ def test_programs_from_disk_give_the_same_bits(tmp_path):
         path.write_bytes(path.read_bytes()[:-9])
     assert trained("damaged") == compiled
     assert trained("off", "--compilation_cache=off") == compiled
+
+
+def test_damaged_or_free_settings_of_a_folder():
+    """Code that is none is of no run; where programs are kept is no name of a value."""
+    with pytest.raises(values.UsageError, match="made by an earlier version"):
+        same_run.compare({"code": None}, {"code": {}}, set(), "here", "stop")
+    kept = training.run._read(runtime.RunConfig, {"compilation_cache": "/a/b c"}, ())
+    assert kept.compilation_cache == "/a/b c"

@@ -22,7 +22,7 @@ FILES = (
 )
 # Settings that tell where a run is or how it was cut up, not what it is.
 NOT_COMPARED = same_run.FOLLOWS | frozenset(
-    {"machine", "checkpoint_every", "num_devices"}
+    {"machine", "checkpoint_every", "num_devices", "allocator", "compilation_cache"}
 )
 LONGEST_NAME = 60
 NOT_IN_NAMES = frozenset(

@@ -305,6 +305,7 @@ def _read(kind: type[config.Settings], settings: dict, allow: tuple[str, ...]):
     for name in given:
         items = getattr(read, name)
         for item in items if isinstance(items, tuple) else (items,):
-            if isinstance(item, str) and not fields[name].metadata["choices"]:
+            free = fields[name].metadata["choices"] or name in same_run.NOT_COMPARED
+            if isinstance(item, str) and not free:
                 values.check_read(item, allow)
     return read

@@ -60,7 +60,7 @@ def compare(saved: dict | None, settings: dict, free, what, advice: str):
       what: holds the run.
       advice: what to do, for the message.
     """
-    if saved is None or "code" not in saved:
+    if saved is None or not isinstance(saved.get("code"), dict):
         raise values.UsageError(
             f"{what} was made by an earlier version of this code; {advice}"
         )

@@ -56,7 +56,9 @@ class GradientNormsConfig(config.Seeds):
         "task for --runs",
         choices=("state", "task"),
     )
-    task: str = config.setting("adding", "the task of --loss=task")
+    task: str | None = config.setting(
+        None, "of --cells with --loss=task; default: adding; a run has its own"
+    )
     jacobian_lags: int = config.setting(
         24, "lags k at which the exact dh_T/dh_{T-k} is measured; 0: none", low=0
     )
@@ -76,6 +78,13 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
     run_folder.check(folder)
     cells = settings.cells or (() if settings.runs else DEFAULT_CELLS)
     checked = [models.resolve_cell(text, settings.hidden_size) for text in cells]
+    uses_task = settings.loss == "task" or not all(
+        isinstance(each, Cell) for each in checked
+    )
+    if settings.task and not (cells and uses_task):
+        raise values.UsageError(
+            f"--task={settings.task} is for --cells with --loss=task; a run has its own"
+        )
     trained: dict[str, list[run.Loaded]] = {}
     for name, one in subjects.named_runs(settings.runs or (), settings.trust or ()):
         trained.setdefault(name, []).append(one)
@@ -110,7 +119,7 @@ def of_cell(text: str, cell, length: int, settings) -> subjects.Measurement:
     loss = settings.loss or "state"
     white_noise = loss == "state" and isinstance(cell, Cell)
     if not white_noise:
-        task = run.resolve_task(settings.task, length)
+        task = run.resolve_task(settings.task or "adding", length)
         model = models.build(
             cell, task, models.ModelConfig(hidden_size=settings.hidden_size)
         )

@@ -14,6 +14,8 @@ import warnings
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
+from rnn_research import signatures
+
 KEPT = 16  # programs of this process
 LARGEST = 2 * 2**30  # bytes of a processor's folder before its older half is removed
 
@@ -40,6 +42,8 @@ def use(chosen: str):
     Args:
       chosen: 'on', in the user's cache directory; 'off'; or a folder.
     """
+    if chosen.lower() in signatures.BOOLEANS:
+        chosen = "on" if signatures.BOOLEANS[chosen.lower()] else "off"
     jax.config.update("jax_enable_compilation_cache", chosen != "off")
     if chosen == "off" or (chosen == "on" and jax.config.jax_compilation_cache_dir):
         return

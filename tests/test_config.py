@@ -261,6 +261,7 @@ def test_mistakes_in_training(argv, message, users_folder, capsys):
         (["--lengths=10,1"], "--lengths=1: must be at least 2"),
         (["--runs=nowhere"], "nowhere holds no run"),
         (["--loss=stat"], "did you mean state?"),
+        (["--task=adding"], "--task=adding is for --cells with --loss=task"),
         (["--workdir=/dev/null/x"], "--workdir=/dev/null/x"),
     ],
 )

@@ -125,14 +125,15 @@ def named_runs(folders, allow: tuple[str, ...] = ()) -> list[tuple[str, run.Load
     Their settings may name the files of the user's in `allow`, and no others.
     """
     paths = [pathlib.Path(folder) for folder in folders]
+    names = [path.resolve().name for path in paths]  # `.` has none
     found = []
-    for path in paths:
-        twice = [other.name for other in paths].count(path.name) > 1
+    for path, own in zip(paths, names, strict=True):
+        twice = names.count(own) > 1
         loaded = run.load_all(path, allow=allow)
         several = len({one.learning_rate for one in loaded}) > 1
         for one in loaded:
             rate = f", rate {one.learning_rate:g}" if several else ""
-            found.append(((str(path) if twice else path.name) + rate, one))
+            found.append(((str(path) if twice else own) + rate, one))
     return found
 
 

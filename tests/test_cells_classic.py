@@ -752,7 +752,7 @@ def test_atr_gates_are_twins():
         (lambda: clockwork(8, periods=3), "periods must be a tuple"),
         (lambda: clockwork(8, periods=(1, 0.5)), "period must be a whole number"),
         (lambda: indrnn(4, near_one=True), "near_one needs t_max"),
-        (lambda: indrnn(4, t_max=0.5), "t_max must be in"),
+        (lambda: indrnn(4, t_max=0.5), "t_max must be at least 1"),
         (lambda: indrnn(4, layer=(2, 2)), "layer must be"),
         (lambda: janet(4, beta=-1.0), "beta must be in"),
         (lambda: mgu(4, forget_bias="one"), "forget_bias must be a number"),

@@ -55,8 +55,9 @@ def run_in(tmp_path, monkeypatch):
 
     def call(program, settings, *argv):
         monkeypatch.chdir(tmp_path)
-        argv = ["--precision=float64", *argv]
-        config.run(program.main, *settings, argv=argv)
+        if not any(flag.startswith("--precision=") for flag in argv):
+            argv = ("--precision=float64", *argv)
+        config.run(program.main, *settings, argv=list(argv))
         return tmp_path
 
     return call

@@ -1,5 +1,6 @@
 """float64 on two CPU devices; one list of cells for all batteries."""
 
+import collections
 import importlib.metadata
 import os
 import pathlib
@@ -133,8 +134,17 @@ def drawn(monkeypatch):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Of each family the equations are quick; its further facts take minutes in all."""
+    """Of each family the equations are quick; its further facts take minutes in all.
+
+    Of a test marked `first(n)` the first n cases are quick.
+    """
+    seen = collections.Counter()
     for item in items:
+        if first := item.get_closest_marker("first"):
+            test = item.nodeid.split("[")[0]
+            seen[test] += 1
+            if seen[test] > first.args[0]:
+                item.add_marker(pytest.mark.slow)
         of_a_family = item.path.name.startswith(("test_cells_", "test_blocks_"))
         for_all = item.path.name in ("test_cells_laws.py", "test_cells_equations.py")
         if of_a_family and not for_all and not item.name.startswith("test_equation"):

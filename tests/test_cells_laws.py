@@ -17,7 +17,14 @@ from rnn_research.unroll import trajectory, unroll
 ALL = ALL_CELLS | {name: getattr(blocks, name) for name in blocks.__all__}
 
 
-@pytest.mark.parametrize("name", ALL)
+SEVERAL_SECONDS = set(blocks.__all__) - {"qrnn"}
+IN_BRIEF = [
+    pytest.param(name, marks=pytest.mark.slow) if name in SEVERAL_SECONDS else name
+    for name in ALL
+]
+
+
+@pytest.mark.parametrize("name", IN_BRIEF)
 def test_laws_hold_in_brief(name):
     found = check_cell(ALL[name](SIZE), brief=True)
     assert found.passed, str(found)
@@ -41,6 +48,7 @@ def test_names_make_equal_values_that_fit(name):
     assert made.__class__ is Cell or isinstance(made, layers.Layer)
 
 
+@pytest.mark.first(2)
 def test_trajectory_is_every_state(any_cell):
     params, x, state = example(any_cell)
     states = trajectory(any_cell, params, x, state=state)
@@ -216,6 +224,7 @@ def test_the_program(capsys):
     assert parsed.cell == ("all",)
 
 
+@pytest.mark.slow
 def test_the_program_says_what_fails(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend("")

@@ -38,6 +38,7 @@ def linear(matrix):
     )
 
 
+@pytest.mark.first(2)
 @WITH_FLAGS
 def test_adjoints_are_those_of_autodiff_step_by_step(any_cell, with_flags):
     """Cut the sequence at t, and differentiate the rest with respect to h_t."""
@@ -104,6 +105,7 @@ def test_output_gradients_enter_at_every_step():
     np.testing.assert_allclose(np.exp(logs[0]), total_norm(jax.grad(loss)(state)))
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("rho", [0.5, 0.9, 1.0, 1.1])
 def test_scaled_orthogonal_network_has_rho_to_the_t(rho):
     size, length = 6, 10_000 if rho == 0.5 else 500
@@ -146,6 +148,7 @@ def test_zero_weight_lstm_forgets_like_its_gate(bias):
     assert abs(per_step + forget) < 1e-5
 
 
+@pytest.mark.first(3)
 def test_jacobian_products_are_the_dense_product(any_cell):
     if any_cell.noise is not None:
         return
@@ -197,6 +200,7 @@ def test_a_dead_gradient_is_exactly_zero():
     assert np.isneginf(diagnostics.state_loss_log_norms(cell, params, x)).all()
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("layer", [0, 1])
 @pytest.mark.parametrize("name", ["adding", "copy"])
 def test_task_loss_gradients_are_those_of_the_model(layer, name):
@@ -223,6 +227,7 @@ def test_task_loss_gradients_are_those_of_the_model(layer, name):
     np.testing.assert_allclose(np.exp(logs[0]), expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_state_loss_inside_a_model_is_that_of_the_cell():
     task = tasks.adding(10)
     cell = cells.gru(4)
@@ -291,6 +296,7 @@ def test_parameter_gradients_by_name():
     np.testing.assert_allclose(np.exp(found["body.W_hh"]), exact, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_parameter_gradients_that_underflow():
     """Of L = 1e-50 L' in float32: its own range ends at 1e-38."""
     task = tasks.adding(9)

@@ -105,6 +105,7 @@ WITH_PRODUCTS = (  # one and several in a step, of the state and of what it make
 )
 
 
+@pytest.mark.first(2)
 @KEEPING
 @pytest.mark.parametrize("cell", WITH_PRODUCTS, ids=str)
 def test_products_kept_and_made_anew(cell, keep):
@@ -159,6 +160,7 @@ def test_several_steps_in_a_turn(length):
     assert max(difference(other, loop) for other in others) < 1e-12
 
 
+@pytest.mark.slow
 def test_eagerly_too():
     cell = cells.gru(5)
     params, x, _ = example(cell)
@@ -196,6 +198,7 @@ def test_noise_masks_and_what_is_no_number_get_through():
     assert difference(adjoint, loop) < 1e-12
 
 
+@pytest.mark.first(1)
 @KEEPING
 def test_second_derivatives(keep):
     """Reverse over reverse; a product with the Hessian against the plain loop's."""
@@ -426,6 +429,7 @@ def test_memory_of_reversible_does_not_grow():
     assert long < 1.1 * short
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize("length", [1, 3, 7])
 @pytest.mark.parametrize("chunk", [1, 3, 100])
 def test_reversible_for_any_chunk_and_length(length, chunk):
@@ -484,6 +488,7 @@ def scalar_network(alpha):
     )
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize(
     ("length", "window", "stride", "reach"),
     [

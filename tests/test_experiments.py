@@ -75,6 +75,7 @@ def training_settings(task="adding"):
     )
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_training_programs(name, run_in, capsys, drawn):
     task = {"adding_problem": "adding"}.get(name, name)
@@ -247,6 +248,7 @@ def test_gradient_norms_of_the_task_loss(run_in):
     assert {row["loss"] for row in rows} == {"task"}
 
 
+@pytest.mark.slow
 def test_gradient_norms_from_a_checkpoint(run_in, capsys):
     folder = run_in(adding_problem, training_settings(), "--workdir=trained")
     run_in(gradient_norms, small_sweep(cells=None, lengths=None), "--runs=trained")
@@ -395,6 +397,7 @@ def test_curvature(run_in, capsys, drawn):
     assert drawn(folder / "curvature.png").size > 1
 
 
+@pytest.mark.slow
 def test_what_is_inside_a_trained_run(run_in):
     """It is measured as the cell alone with the weights that it has there."""
     folder = run_in(adding_problem, training_settings(), "--workdir=trained")
@@ -486,6 +489,7 @@ def test_a_wrong_remedy_is_told_before_anything_is_trained(flag, told, run_in, c
     assert told in captured.err and "update" not in captured.out
 
 
+@pytest.mark.slow
 def test_a_remedy_that_does_not_fit_a_cell_is_left_out(run_in, capsys):
     remedies_given = "--remedies=none,spectral_radius"
     folder = run_in(remedies, sweep_settings(), "--cells=min_gru", remedies_given)
@@ -494,6 +498,7 @@ def test_a_remedy_that_does_not_fit_a_cell_is_left_out(run_in, capsys):
     assert "left out, penalty spectral_radius" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_how_a_cell_starts_is_a_remedy_where_it_has_the_option(run_in, capsys):
     argv = (
         "--cells=elman,gru(reset=before)",

@@ -201,6 +201,7 @@ def twin(tmp_path_factory):
     return train(folder), recorded(folder)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("fault", ["checkpoint", "metrics", "both"])
 def test_a_damaged_run_goes_on_from_the_checkpoint_before(
     fault, twin, tmp_path, capsys
@@ -236,6 +237,7 @@ def test_a_damaged_config_is_named(tmp_path):
         train(tmp_path)
 
 
+@pytest.mark.slow
 def test_all_settings_that_differ_are_named(tmp_path):
     train(tmp_path, num_steps=4)
     with pytest.raises(values.UsageError) as caught:
@@ -290,6 +292,7 @@ def test_a_folder_that_vanishes_is_named(tmp_path, monkeypatch):
     assert not folder.exists()
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("damage", ["cut", "removed", "longer"])
 def test_a_record_that_is_damaged_meanwhile_is_written_anew(
     damage, twin, tmp_path, monkeypatch, capfd
@@ -384,6 +387,7 @@ def test_a_lock_on_a_full_disk_is_held_and_left(small_disk):
         raise values.RunError("the first")
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("report_first", [True, False])
 def test_a_full_disk(small_disk, twin, report_first, monkeypatch):
     """Filled before a checkpoint or before a row: a line, and nothing lost."""
@@ -463,6 +467,7 @@ def sometimes_nan(size, *, rate):
     return inner.replace(noise=noise, project=project)
 
 
+@pytest.mark.slow
 def test_nan_updates_are_dropped_and_counted(tmp_path):
     cell = sometimes_nan(6, rate=0.04)
     with pytest.raises(

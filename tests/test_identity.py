@@ -324,6 +324,7 @@ def config_without_settings(folder):
     (folder / "config.json").write_text("{}")
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     "hurt", [without_config, empty_config, config_without_settings]
 )
@@ -369,6 +370,7 @@ def claim_alone(folder, change):
         train(folder, **change)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("copied", [["checkpoints"], ["checkpoints", "metrics.jsonl"]])
 def test_the_checkpoints_of_another_run_are_refused(ended, tmp_path, copied):
     folder = tmp_path / "run"

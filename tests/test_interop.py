@@ -260,6 +260,7 @@ def assert_trees_close(ours, theirs):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("name", AS_MODULES)
 def test_a_cell_in_linen(name):
     cell, x = AS_MODULES[name], jnp.asarray(ARRAYS["x"])
@@ -418,6 +419,7 @@ class Counted(linen.RNNCellBase):
 NAMES = ["SimpleCell", "GRUCell", "LSTMCell", "OptimizedLSTMCell"]
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("name", [*NAMES, "MGUCell", Leaky, Counted])
 def test_a_linen_module_as_a_cell(name):
     cell = interop.linen_cell(H, module=name)
@@ -433,6 +435,7 @@ def test_a_linen_module_as_a_cell(name):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_an_nnx_module_as_a_cell(name):
     cell = interop.nnx_cell(H, module=name)

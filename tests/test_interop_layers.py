@@ -63,6 +63,7 @@ def run(layer, params, x):
     return outputs(params, jnp.asarray(x))
 
 
+@pytest.mark.first(4)
 @pytest.mark.parametrize("case", CASES)
 def test_same_outputs_with_their_weights_and_back(case):
     layer, library, theirs = CASES[case], library_of(case), weights_of(case)

@@ -261,6 +261,7 @@ def test_products_are_taken_in_full_precision():
 # ------------------------------------------------------------------- inputs and outputs
 
 
+@pytest.mark.first(2)
 @WITH_FLAGS
 def test_sensitivity_to_inputs_is_that_of_autodiff(any_cell, with_flags):
     params, x, state = example(any_cell)
@@ -277,6 +278,7 @@ def test_sensitivity_to_inputs_is_that_of_autodiff(any_cell, with_flags):
     np.testing.assert_allclose(np.exp(logs), exact, rtol=1e-9, atol=1e-300)
 
 
+@pytest.mark.slow
 def test_sensitivity_to_inputs_where_noise_is_drawn():
     """With respect to x alone: zoneout's masks are drawn, and are no numbers."""
     cell = wrappers.zoneout(cells.lstm(5), rate=0.3)
@@ -301,6 +303,7 @@ def logs_of(rate, length=50, batch=8, noise=0.0):
     return rate * np.arange(length)[:, None] + noise * rng.normal(size=(length, batch))
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("threshold", [0.5, 0.01])
 @pytest.mark.parametrize("decay", [0.9, 0.5])
 def test_horizon_of_a_scalar_linear_network(threshold, decay):
@@ -398,6 +401,7 @@ def test_horizon_where_every_step_has_a_loss():
     assert diagnostics.memory_horizon(growing).lag == math.inf
 
 
+@pytest.mark.slow
 def test_padding_moves_no_lag():
     """Padded sequences have the curve and the horizon of the same ones cut off."""
     cell = cells.gru(5)
@@ -448,6 +452,7 @@ def test_norms_that_cannot_be_read(measure, logs, message):
 # ---------------------------------------------------------------------- forward in time
 
 
+@pytest.mark.first(2)
 @WITH_FLAGS
 def test_real_time_learning_is_backpropagation(any_cell, with_flags):
     params, x, state = example(any_cell)
@@ -466,6 +471,7 @@ def test_real_time_learning_is_backpropagation(any_cell, with_flags):
     assert difference(ours, jax.grad(loss)(params)) < 1e-10
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("decay", [0.3, 0.9])
 def test_curse_of_memory_of_a_scalar_network(decay):
     """Var h = 1/(1 - l^2), Var dh/dl = (1 + l^2)/(1 - l^2)^3."""

@@ -45,6 +45,7 @@ def setup(layer):
     return x, layer.initial_context(params, (B,)), applied
 
 
+@pytest.mark.first(3)
 def test_causality(layer):
     x, context, apply = setup(layer)
     first = apply(x, context)[0][:4]
@@ -55,6 +56,7 @@ def test_causality(layer):
         assert same == layer.causal
 
 
+@pytest.mark.first(3)
 def test_two_halves_with_carried_context_equal_the_whole(layer):
     if not layer.causal:
         return
@@ -66,6 +68,7 @@ def test_two_halves_with_carried_context_equal_the_whole(layer):
     assert difference((joined, last), (whole, end)) < 1e-12
 
 
+@pytest.mark.first(3)
 def test_a_reset_divides_the_sequence(layer):
     x, context, apply = setup(layer)
     reset = np.zeros((T, B), bool)
@@ -75,6 +78,7 @@ def test_a_reset_divides_the_sequence(layer):
     assert difference(whole, np.concatenate(parts)) < 1e-12
 
 
+@pytest.mark.first(3)
 def test_padding_does_not_matter(layer):
     x, context, apply = setup(layer)
     mask = np.ones((T, B), bool)
@@ -89,6 +93,7 @@ def test_padding_does_not_matter(layer):
     assert difference(end, other_end) == 0
 
 
+@pytest.mark.first(3)
 def test_groups_and_retract_have_the_shape_of_params(layer):
     params = jax.jit(lambda: layer.init(jax.random.key(0), D))()
     assert jax.tree.structure(layer.groups(params)) == jax.tree.structure(params)

@@ -82,6 +82,7 @@ def test_a_random_network_goes_from_order_to_chaos():
     np.testing.assert_allclose(below, np.log(0.6), atol=0.1)  # at rest: linear
 
 
+@pytest.mark.first(3)
 def test_every_kind_of_state(any_cell):
     """Their sum is the mean log |det J|, for parts, complex numbers and blocks."""
     params, x, state = example(any_cell)
@@ -160,6 +161,7 @@ def test_a_window_of_the_whole_length_has_no_bias():
     assert bias.cosine[0] < bias.cosine[1] < 1
 
 
+@pytest.mark.slow
 def test_bias_of_a_scalar_network():
     """dh_T/dalpha with h = x / (1 - alpha): the ratio is 1 - alpha^w for long T."""
     alpha, length = 0.8, 400

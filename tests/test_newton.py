@@ -50,6 +50,7 @@ def tanh_network(gain, size=8):
 # --------------------------------------------------------------------- reference points
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("guess", ["initial", "step"])
 def test_gru_in_few_iterations(guess):
     cell = cells.gru(8)
@@ -71,6 +72,7 @@ def test_contractive_in_less_than_ten_iterations():
     np.testing.assert_allclose(outputs, loop, atol=1e-10)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     "options",
     [{}, {"jacobian": "diagonal"}, {"jacobian": "diagonal", "damping": 0.3}],
@@ -214,6 +216,7 @@ def test_a_cell_that_closes_over_what_is_differentiated():
 # -------------------------------------------------------------------------- derivatives
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("jacobian", ["dense", "diagonal", "block"])
 def test_every_jacobian_gives_the_same_values_and_gradients(jacobian):
     """With masks and resets, a given state, and a gradient through the final state."""
@@ -264,6 +267,7 @@ def test_forward_mode_and_second_derivatives(jacobian):
         assert difference(ours, loop) < 1e-10
 
 
+@pytest.mark.slow
 def test_under_vmap_and_within_chunks():
     cell = cells.lem(4)
     params, x, _ = example(cell)
@@ -284,6 +288,7 @@ def test_under_vmap_and_within_chunks():
 # ----------------------------------------------------------------------- linear algebra
 
 
+@pytest.mark.slow
 def test_damped_step_is_that_of_least_squares():
     """argmin |M x - b|^2 + damping |x|^2 by dense normal equations."""
     length, damping = 9, 0.7
@@ -298,6 +303,7 @@ def test_damped_step_is_that_of_least_squares():
         np.testing.assert_allclose(x[:, i, j, 0], dense, rtol=1e-10)
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("size", [1, 2, 6])
 @pytest.mark.parametrize("reverse", [False, True])
 def test_affine_scan_is_the_loop(size, reverse):
@@ -341,6 +347,7 @@ def test_declared_structure_needs_fewer_iterations_than_a_part_of_it():
 # -------------------------------------------------------------------------- in training
 
 
+@pytest.mark.slow
 def test_training_says_whether_it_converged():
     task = tasks.adding(12)
     model = models.build(cells.gru(6), task)

@@ -187,6 +187,7 @@ def test_a_seed_that_has_stopped_stays_where_it_was(runs, tmp_path):
     assert entry.moments[-1].spectral_radius == pytest.approx(sum(radii) / 2)
 
 
+@pytest.mark.slow
 def test_runs_that_diverged_are_reported(tmp_path):
     with pytest.raises(values.Diverged):
         trained(tmp_path / "run", "--learning_rate=1e300", "--optimizer=sgd")

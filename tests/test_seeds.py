@@ -56,6 +56,7 @@ def as_one_batch(monkeypatch):
     return {}
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("way", [on_devices, in_turn, as_one_batch])
 def test_every_run_equals_its_single_run(way, singles, monkeypatch):
     changes = way(monkeypatch)
@@ -75,6 +76,7 @@ def test_every_run_equals_its_single_run(way, singles, monkeypatch):
             assert row == pytest.approx(other, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_noise_does_not_depend_on_the_devices(singles):
     """Dropout, zoneout and weight drop, on one device and on two."""
     check_close(train(num_devices=2).params, singles[0, 1e-3].params)

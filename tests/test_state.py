@@ -288,6 +288,7 @@ def test_zoneout_takes_a_rate_for_each_part():
             wrappers.zoneout(cell, parts=own)
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(
     "cell", [cells.slstm(4), cells.mlstm(4), cells.clockwork(4), cells.lstm(4)]
 )

@@ -38,6 +38,7 @@ def test_every_task_is_covered():
     assert {make().name for make in ALL_TASKS.values()} == set(tasks.__all__)
 
 
+@pytest.mark.first(4)
 def test_sampler_is_pure_jittable_and_as_declared(task):
     sample = jax.jit(task.sample, static_argnums=1)
     batch = sample(jax.random.key(0), 6)
@@ -52,6 +53,7 @@ def test_sampler_is_pure_jittable_and_as_declared(task):
     assert not np.array_equal(other.inputs, batch.inputs)
 
 
+@pytest.mark.first(4)
 def test_sequences_do_not_depend_on_how_the_batch_is_divided(task):
     keys = jax.random.split(jax.random.key(0), 6)
     batch = jax.jit(lambda keys: task.batch(keys).inputs)
@@ -59,6 +61,7 @@ def test_sequences_do_not_depend_on_how_the_batch_is_divided(task):
     assert (whole[:, 2:4] == part).all()
 
 
+@pytest.mark.first(4)
 def test_score_has_a_baseline_for_what_it_reports(task):
     batch = sampled(task, 4)
     shape = (4, task.output_size)

@@ -102,6 +102,7 @@ def test_devices_change_nothing_but_rounding(tmp_path, cell):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_resume_on_another_number_of_devices(tmp_path):
     whole = small_train(None, replace(num_devices=1), cell=cells.gru(6))
     small_train(tmp_path, replace(num_steps=4, num_devices=2), cell=cells.gru(6))
@@ -191,6 +192,7 @@ def test_steps_to_thresholds():
     assert found == {"0.1": 20, "0.05": 20, "0.01": None}
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_run_is_refused(tmp_path):
     small_train(tmp_path, replace(num_steps=4))
     with pytest.raises(values.UsageError, match=r"learning_rates=0.001, not 0.01"):
@@ -321,6 +323,7 @@ def test_retract_is_applied_after_each_update(tmp_path):
     assert float(jnp.abs(body.W_xh).max()) > 0.01
 
 
+@pytest.mark.slow
 def test_a_layer_and_a_model_can_be_trained():
     task = tasks.copy_memory(3, symbols=2)
     body = layers.stack(cells.gru(5), cells.elman(4))
@@ -350,6 +353,7 @@ def test_source_has_no_choice_by_name():
 # ----------------------------------------------------------------------------- watching
 
 
+@pytest.mark.slow
 def test_watching_changes_nothing_and_is_resumed(tmp_path):
     """At 0, at the first evaluation at or after a multiple of 5, and at the end."""
     watched = replace(diagnose_every=5, num_steps=14)
@@ -372,6 +376,7 @@ def test_watching_changes_nothing_and_is_resumed(tmp_path):
     assert measured == [0, 12]
 
 
+@pytest.mark.slow
 def test_what_is_solved_at_the_start_is_trained_all_the_same():
     for every in (0, 4):
         result = small_train(None, replace(stop_at=100.0, diagnose_every=every))
@@ -381,6 +386,7 @@ def test_what_is_solved_at_the_start_is_trained_all_the_same():
     assert last["step"] == 4 and "diagnostics" in last
 
 
+@pytest.mark.slow
 def test_fixed_parameters_do_not_count_in_the_norm():
     """The gradient of b_h, which is never updated, is NaN."""
     inner = cells.elman(4)
@@ -417,6 +423,7 @@ def test_what_is_watched_is_what_diagnostics_measure():
     assert beyond["h"] > 0.9 > found["beyond"]["h"] and found["not_finite"] == 0
 
 
+@pytest.mark.slow
 def test_what_is_watched_of_padded_sequences():
     """As if each were measured by itself, without its padding."""
     task = tasks.adding(30, form="hochreiter")
@@ -437,6 +444,7 @@ def test_what_is_watched_of_padded_sequences():
     assert set(found["beyond"]) == {"c", "h"}
 
 
+@pytest.mark.slow
 def test_what_is_watched_of_a_network_that_is_not_finite():
     task = tasks.adding(12)
     inner = cells.elman(5)

@@ -13,6 +13,7 @@ from rnn_research.checks.report import difference, flags
 from rnn_research.unroll import unroll
 
 
+@pytest.mark.first(3)
 def test_a_masked_step_is_no_step(any_cell):
     """Leaving the masked steps out gives the same outputs and final state."""
     params, x, state = example(any_cell)
@@ -32,6 +33,7 @@ def test_a_masked_step_is_no_step(any_cell):
         assert difference(final, alone.final_state) < 1e-12
 
 
+@pytest.mark.first(3)
 def test_a_reset_starts_a_new_sequence(any_cell):
     params, x, state = example(any_cell)
     reset = jnp.zeros((LENGTH, BATCH), bool).at[3, 1].set(True)
@@ -55,6 +57,7 @@ def test_no_gradient_crosses_a_reset():
     assert not np.asarray(gradient[:4]).any() and np.asarray(gradient[4:]).all()
 
 
+@pytest.mark.first(3)
 def test_two_halves_equal_the_whole(any_cell):
     params, x, state = example(any_cell)
     whole = unroll(any_cell, params, x, state=state)

@@ -86,3 +86,11 @@ def test_a_figure_is_whole_or_not_there(tmp_path):
     with pytest.raises(OSError, match="No space"):
         style.save(Full(), path)
     assert path.read_text() == "before"
+
+
+def test_a_level_beyond_the_axes_leaves_them_their_room(tmp_path):
+    figure, (axes,) = style.new_figure(1, 5.2, 3.3)
+    axes.set_ylim(-0.02, 0)
+    style.draw_level(axes, -2.0, "1% left")
+    axes.set_ylim(-0.02, 0)
+    style.save(figure, tmp_path / "level.png")  # a warning, were it squeezed to nothing

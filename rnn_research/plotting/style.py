@@ -199,6 +199,7 @@ def draw_level(axes, level: float, name: str = "", side: str = "right"):
         ha=side,
         fontsize=7.5,
         color="#444444",
+        annotation_clip=True,  # beyond the axes it would squeeze them to nothing
     )
 
 

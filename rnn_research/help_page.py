@@ -5,14 +5,14 @@ import inspect
 import shutil
 import textwrap
 
-CONFIG = "Python file whose get_config() returns a dict of the settings below"
+CONFIG = "Python file whose get_config() returns a dict of the settings above"
 NARROW = 60  # columns, below which the help of a flag stands under it
 
 
 def text(description: str, *settings) -> str:
     """What `--help` prints: the program's docstring, then every setting by group."""
     width = min(shutil.get_terminal_size().columns, 96)
-    lines = [inspect.cleandoc(description), ""]
+    lines = [*_prose(inspect.cleandoc(description), width), ""]
     for group in settings:
         lines.append(inspect.getdoc(type(group)).splitlines()[0])
         for field in dataclasses.fields(group):
@@ -23,6 +23,22 @@ def text(description: str, *settings) -> str:
     lines.append("Files of settings:")
     lines += _lines("config", None, CONFIG, width)
     return "\n".join(lines)
+
+
+def _prose(text: str, width: int) -> list[str]:
+    """The lines of a docstring; paragraphs wider than the terminal are filled anew."""
+    lines = []
+    for paragraph in text.split("\n\n"):
+        own = paragraph.splitlines()
+        if any(len(line) > width for line in own) and "\n    " not in f"\n{paragraph}":
+            own = textwrap.wrap(
+                paragraph,
+                max(20, width),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        lines += [*own, ""]
+    return lines[:-1]
 
 
 def _said_of(field: dataclasses.Field) -> str:

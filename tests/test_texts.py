@@ -438,7 +438,7 @@ def test_every_file_of_text_is_utf_8():
 @pytest.mark.parametrize("columns", [1, 20, 34, 35, 59, 60, 80, 200])
 def test_help_in_a_terminal_of_any_width(columns, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
-    text = help_page.text("What?", *SETTINGS)
+    text = help_page.text("What?\n\n" + "it is " * 30, *SETTINGS)
     for group in SETTINGS:
         for field in dataclasses.fields(group):
             assert f"--{field.name}" in text

@@ -383,8 +383,8 @@ def check_read(text: str, trusted: tuple[str, ...]):
         module = users.module_name(named)
         if module not in allowed:
             raise UsageError(
-                f"{cut(text, 80)} names a file of a user's, which would be run; if it "
-                f"is yours, add --trust={cut(module, 60)} (in Python, allow=)"
+                f"{cut(text, 80)} is code outside this library, which is imported "
+                f"only if trusted: add --trust={cut(module, 60)} (in Python, allow=)"
             )
 
 

@@ -671,7 +671,7 @@ def test_signals_end_the_program(number, start, tmp_path):
     said, stopped = errors.splitlines()
     assert said.startswith(f"{number.name}: finishing the running call")
     assert stopped.startswith("stopped: interrupted at update ")
-    assert "the same command goes on" in stopped
+    assert "rerun the same command to resume" in stopped
     resumed = start(tmp_path, endless)
     wait_for(resumed, "resumed from")
     wait_for(resumed, "update")

@@ -32,7 +32,7 @@ def read(folder: pathlib.Path) -> Records:
         raise values.UsageError(f"{folder} holds no run: there is no config.json in it")
     if summary is None:
         raise values.UsageError(
-            f"{folder}: the run has not ended; the command that began it goes on"
+            f"{folder}: the run has not ended; rerun its command to resume"
         )
     if "learning_rates" not in settings or "runs" not in summary:
         raise values.UsageError(f"{folder} was trained by another version of this code")

@@ -291,7 +291,9 @@ def train(
                 save()
                 saved_at = now.step
             if stopping:
-                going_on = "; the same command goes on" if checkpoints.steps() else ""
+                going_on = (
+                    "; rerun the same command to resume" if checkpoints.steps() else ""
+                )
                 raise values.Interrupted(
                     f"interrupted at update {int(now.step.max())}; "
                     f"{checkpoints.last_good()}{going_on}",

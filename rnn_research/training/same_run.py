@@ -13,7 +13,10 @@ NOT_COMPARED = frozenset(
 FOLLOWS = frozenset({"model", "update", "code"})  # from the other settings, mostly
 SHOWN = 5  # settings in a message
 EXCERPT = 60  # characters of one of them
-TO_RESUME = "give another --workdir, or the saved settings to resume"
+TO_RESUME = (
+    "to resume, give the saved settings and code; to begin another run, another "
+    "--workdir"
+)
 
 
 def describe(model, task, engine, parts) -> dict:

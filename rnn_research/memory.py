@@ -1,5 +1,6 @@
 """Memory: what there is, what a computation needs at least, and what to say of it."""
 
+import ctypes
 import os
 import pathlib
 import re
@@ -34,7 +35,8 @@ def _of_machine() -> int:
     try:
         lines = pathlib.Path("/proc/meminfo").read_text(encoding="utf-8")
         found = dict(re.findall(r"^(\w+): +(\d+) kB$", lines, re.MULTILINE))
-        known.append(1024 * (int(found["MemAvailable"]) + int(found["SwapFree"])))
+        free = 1024 * (int(found["MemAvailable"]) + int(found["SwapFree"]))
+        known.append(free + _freed_and_kept())
     except (OSError, KeyError):  # not Linux
         pass
     for path in LIMITS:
@@ -45,6 +47,27 @@ def _of_machine() -> int:
     return min(known)
 
 
+class _Mallinfo2(ctypes.Structure):  # glibc's malloc.h
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks "
+        "fordblks keepcost".split()
+    ]
+
+
+def _freed_and_kept() -> int:
+    """Bytes that glibc keeps for this process, as `runtime.keep_freed_memory` says.
+
+    They are the next array's, though the system counts them as used.
+    """
+    try:
+        mallinfo2 = ctypes.CDLL("libc.so.6").mallinfo2
+    except (OSError, AttributeError):  # not glibc, or one before 2.33
+        return 0
+    mallinfo2.restype = _Mallinfo2
+    return mallinfo2().fordblks
+
+
 def size(tree: Tree) -> int:
     """The bytes of all leaves, arrays or their shapes."""
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
@@ -53,14 +76,19 @@ def size(tree: Tree) -> int:
 def largest(jaxpr) -> int:
     """The bytes that the one operation with the largest results writes.
 
+    Results that nothing reads are not among them: compilers drop these.
+
     Args:
       jaxpr: of a traced function; what loops and calls hold is looked at too.
     """
-    found = 0
-    for equation in jaxpr.eqns:
+    found, read = 0, {id(atom) for atom in jaxpr.outvars}
+    for equation in reversed(jaxpr.eqns):
+        kept = [var for var in equation.outvars if id(var) in read]
+        if not kept and not equation.effects:
+            continue
+        read |= {id(atom) for atom in equation.invars}
         if equation.primitive.name in WRITING:
-            written = sum(_bytes(var.aval) for var in equation.outvars)
-            found = max(found, written)
+            found = max(found, sum(_bytes(var.aval) for var in kept))
         parameters = list(equation.params.values())
         for value in jax.tree.leaves(parameters, is_leaf=_holds_jaxpr):
             if _holds_jaxpr(value):

@@ -1,6 +1,8 @@
 """What can be known is checked before anything is written, compiled or computed."""
 
 import dataclasses
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -191,6 +193,38 @@ def test_the_bytes_of_saved_states_are_known_without_compiling():
     found = memory.largest(traced.jaxpr.jaxpr)
     states = 1000 * 3 * 8 * 8
     assert states <= found <= 4 * states  # h_t, and what tanh and W keep of each step
+
+
+def test_bytes_that_nothing_reads_do_not_count():
+    def loss(W, x, all_are_read):
+        def step(h, x):
+            h = jnp.tanh(h @ W + x)
+            return h, 2 * h
+
+        last, outputs = jax.lax.scan(step, jnp.zeros((3, 8)), x)
+        return jnp.sum(outputs @ W if all_are_read else last)
+
+    def found(all_are_read):
+        x = jax.ShapeDtypeStruct((1000, 3, 8), np.float64)
+        W = jax.ShapeDtypeStruct((8, 8), np.float64)
+        run = jax.jit(loss, static_argnums=2)
+        return memory.largest(run.trace(W, x, all_are_read).jaxpr.jaxpr)
+
+    assert found(True) >= 1000 * 3 * 8 * 8 > 10 * found(False)
+
+
+def test_memory_that_is_freed_and_kept_can_be_had():
+    run = """
+import numpy as np
+from rnn_research import memory, runtime
+runtime.keep_freed_memory()
+array, above = np.ones(2**25), np.ones(2**15)
+before = memory._freed_and_kept()
+del array
+print(memory._freed_and_kept() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True)
+    assert int(done.stdout) in (0, pytest.approx(2**28, rel=0.01))  # 0: no new glibc
 
 
 def test_a_shortage_is_one_line():

@@ -121,3 +121,13 @@ def test_options_of_spiking_units():
     ):
         with pytest.raises(values.UsageError, match=message):
             lif(H, **options)
+
+
+def test_a_potential_that_is_no_number_gives_no_spikes_that_are_numbers():
+    cell = cells.lif(3)
+    params = cell.init(jax.random.key(0), 2)
+    x = np.zeros((3, 1, 2))
+    x[1] = np.nan
+    outputs = np.asarray(unroll(cell, params, jnp.asarray(x)).outputs)
+    assert np.isfinite(outputs[0]).all()
+    assert np.isnan(outputs[1:]).all()

@@ -133,11 +133,11 @@ def lif(
 
 
 def _spike(slope, width, height):
-    """1 where v > 0, with the derivative height * slope(v / width)."""
+    """1 where v > 0, NaN where v is, with the derivative height * slope(v / width)."""
 
     @jax.custom_vjp
     def spike(v):
-        return (v > 0).astype(v.dtype)
+        return jnp.heaviside(v, 0)
 
     spike.defvjp(
         lambda v: (spike(v), v), lambda v, dv: (height * slope(v / width) * dv,)

@@ -162,6 +162,7 @@ CASES = {
 }
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize("name", CASES)
 def test_equation(name):
     layer, reference = CASES[name]

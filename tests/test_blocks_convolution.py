@@ -101,6 +101,7 @@ CASES = {
 }
 
 
+@pytest.mark.first(5)
 @pytest.mark.parametrize("name", CASES)
 def test_equation(name):
     layer, reference = CASES[name]

@@ -315,6 +315,7 @@ CASES = {
 }
 
 
+@pytest.mark.first(16)
 @pytest.mark.parametrize("name", CASES)
 def test_equation(name):
     cell, reference = CASES[name]

@@ -239,6 +239,7 @@ CASES = {
 ORTHOGONAL = [name for name in CASES if CASES[name][0].structure.properties]
 
 
+@pytest.mark.first(9)
 @pytest.mark.parametrize("name", CASES)
 def test_equation(name):
     cell, reference = CASES[name]

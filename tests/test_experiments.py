@@ -701,6 +701,7 @@ def test_long_sequences(tmp_path, monkeypatch, capsys, drawn):
     assert drawn(folder / "long_sequences.png").size > 1
 
 
+@pytest.mark.first(7)
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
 @pytest.mark.parametrize("name", sorted(libraries.LIBRARIES.keys() - libraries.ONLY_ON))
 def test_every_library_of_engine_speed_computes_the_same(name, cell, tmp_path):

@@ -416,6 +416,7 @@ def test_a_read_only_disk(small_disk):
         train(run)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_the_run_goes_on(number, twin, tmp_path, monkeypatch, capfd):
     at_first_report(

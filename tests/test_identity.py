@@ -324,7 +324,7 @@ def config_without_settings(folder):
     (folder / "config.json").write_text("{}")
 
 
-@pytest.mark.first(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hurt", [without_config, empty_config, config_without_settings]
 )

@@ -227,7 +227,7 @@ def of_matrix(W):
     return model, params, task, task.sample(jax.random.key(1), 2)
 
 
-@pytest.mark.first(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_radius_is_that_of_the_eigenvalues(seed):
     rng = np.random.default_rng(seed)

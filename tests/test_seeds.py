@@ -56,7 +56,7 @@ def as_one_batch(monkeypatch):
     return {}
 
 
-@pytest.mark.first(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [on_devices, in_turn, as_one_batch])
 def test_every_run_equals_its_single_run(way, singles, monkeypatch):
     changes = way(monkeypatch)

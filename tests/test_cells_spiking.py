@@ -124,7 +124,7 @@ def test_options_of_spiking_units():
 
 
 def test_a_potential_that_is_no_number_gives_no_spikes_that_are_numbers():
-    cell = cells.lif(3)
+    cell = lif(3)
     params = cell.init(jax.random.key(0), 2)
     x = np.zeros((3, 1, 2))
     x[1] = np.nan

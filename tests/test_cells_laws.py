@@ -17,9 +17,10 @@ from rnn_research.unroll import trajectory, unroll
 ALL = ALL_CELLS | {name: getattr(blocks, name) for name in blocks.__all__}
 
 
+FURTHER = {"elman relu", "gru before", "residual min_gru", "resettable lstm"}
 SEVERAL_SECONDS = set(blocks.__all__) - {"qrnn"}
 IN_BRIEF = [
-    pytest.param(name, marks=pytest.mark.slow) if name in SEVERAL_SECONDS else name
+    pytest.param(name, marks=pytest.mark.slow) if name in SEVERAL_SECONDS | FURTHER else name
     for name in ALL
 ]
 

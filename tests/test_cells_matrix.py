@@ -222,7 +222,7 @@ CASES = {
 }
 
 
-@pytest.mark.first(6)
+@pytest.mark.first(4)
 @pytest.mark.parametrize("name", CASES)
 def test_equation(name):
     cell, reference = CASES[name]

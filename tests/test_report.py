@@ -62,6 +62,7 @@ def data_of(page: str) -> dict:
     return json.loads(re.search(r'id="data">(.*?)</script>', page, re.S)[1])
 
 
+@pytest.mark.slow
 def test_what_is_drawn_is_what_was_recorded(runs, tmp_path):
     page = written(runs, tmp_path)
     found = data_of(page)["runs"]
@@ -87,6 +88,7 @@ def test_what_is_drawn_is_what_was_recorded(runs, tmp_path):
     assert [moment["step"] for moment in found[1]["moments"]] == [0, 20]
 
 
+@pytest.mark.slow
 def test_zero_is_told_from_what_is_not_finite(runs):
     def moment(logs, **more):
         own = {"gradient_lags": [0, 1, 9], "gradient_log10": logs, **more}
@@ -120,6 +122,7 @@ def test_seeds_may_have_other_lags():
     assert made.lags == [0, 2, 3] and made.log10 == [0, -2, -4]
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_else_and_its_links_lead_somewhere(runs, tmp_path):
     page = written(runs, tmp_path)
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
@@ -133,6 +136,7 @@ def test_the_page_needs_nothing_else_and_its_links_lead_somewhere(runs, tmp_path
     assert xml.etree.ElementTree.parse(drawing).getroot().tag.endswith("svg")
 
 
+@pytest.mark.slow
 def test_names_and_texts_are_escaped(runs):
     (entry,) = report.read(runs[:1])
     wild = entry._replace(name="<script>alert(1)</script>", notes=["a < b & c"])
@@ -143,6 +147,7 @@ def test_names_and_texts_are_escaped(runs):
     assert data_of(text)["runs"][0]["name"] == wild.name
 
 
+@pytest.mark.slow
 def test_verdicts_follow_the_loss_and_the_horizon(runs):
     (entry,) = report.read(runs[:1])
 
@@ -167,6 +172,7 @@ def test_verdicts_follow_the_loss_and_the_horizon(runs):
     assert "solved by 1 of 3" in report.verdict(three)[1] and three.updates == 7
 
 
+@pytest.mark.slow
 def test_a_seed_that_has_stopped_stays_where_it_was(runs, tmp_path):
     folder = tmp_path / "gru"
     shutil.copytree(runs[0], folder)
@@ -197,6 +203,7 @@ def test_runs_that_diverged_are_reported(tmp_path):
     assert found["loss"] == [] and found["moments"] == []
 
 
+@pytest.mark.slow
 def test_what_cannot_be_reported_is_told(runs, tmp_path):
     with pytest.raises(values.UsageError, match="holds no run"):
         report.read([tmp_path])

@@ -17,10 +17,11 @@ from rnn_research.unroll import trajectory, unroll
 ALL = ALL_CELLS | {name: getattr(blocks, name) for name in blocks.__all__}
 
 
-FURTHER = {"elman relu", "gru before", "residual min_gru", "resettable lstm"}
-SEVERAL_SECONDS = set(blocks.__all__) - {"qrnn"}
+# Blocks take several seconds each; of wrappers and variants the others are like these.
+IN_CI = {"elman relu", "gru before", "residual min_gru", "resettable lstm"}
+IN_CI |= set(blocks.__all__) - {"qrnn"}
 IN_BRIEF = [
-    pytest.param(name, marks=pytest.mark.slow) if name in SEVERAL_SECONDS | FURTHER else name
+    pytest.param(name, marks=pytest.mark.slow) if name in IN_CI else name
     for name in ALL
 ]
 

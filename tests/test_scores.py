@@ -193,6 +193,20 @@ def test_norms_do_not_leave_the_range_of_the_numbers():
     assert not np.asarray(cut["b"]).any()
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_norms_at_the_largest_numbers(compiled):
+    large = np.full(2, np.finfo(np.float32).max, np.float32) * np.float32(0.4)
+
+    def measured(tree):
+        clip = optimizers.clip_by_global_norm(2.0)
+        return vectors.global_norm(tree), clip.update(tree, clip.init(tree))[0]
+
+    run = jax.jit(measured) if compiled else measured
+    size, cut = run({"a": large, "b": -large})
+    np.testing.assert_allclose(size, 2 * np.float64(large[0]), rtol=1e-6)
+    np.testing.assert_allclose(cut["b"], [-1.0, -1.0], rtol=1e-6)
+
+
 def test_a_gradient_whose_squares_overflow_trains_where_it_is_cut():
     """And where it is not, Adam's second moment overflows, and the update is none."""
 

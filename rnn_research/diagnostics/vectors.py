@@ -115,9 +115,15 @@ def norm(leaves) -> jax.Array:
     tops = [jnp.max(each, axis=1, initial=0) for each in entries]
     largest = jax.lax.stop_gradient(functools.reduce(jnp.maximum, tops))
     scale = jnp.where((largest > 0) & jnp.isfinite(largest), largest, 1)
+    scale = jnp.minimum(scale, invertible(scale.dtype))
     squares = sum(jnp.sum((each / scale[:, None]) ** 2, axis=1) for each in entries)
     there = squares != 0  # also where it is NaN
     return scale * jnp.where(there, jnp.sqrt(jnp.where(there, squares, 1)), 0)
+
+
+def invertible(dtype) -> float:
+    """The most to divide by: compilers multiply by 1 / scale, which must not be 0."""
+    return 2.0 ** (jnp.finfo(dtype).maxexp - 4)
 
 
 def global_norm(tree: Tree) -> jax.Array:

@@ -14,7 +14,7 @@ import optax
 
 from rnn_research import values
 from rnn_research.cells.base import check_between, check_flags, check_size
-from rnn_research.diagnostics.vectors import global_norm
+from rnn_research.diagnostics.vectors import global_norm, invertible
 
 OPTIMIZERS = ["adam", "rmsprop", "sgd"]
 SCHEDULES = ["constant", "cosine", "exponential", "linear"]
@@ -131,11 +131,13 @@ def clip_by_global_norm(limit: float) -> optax.GradientTransformation:
         largest = jnp.stack(
             [jnp.max(jnp.abs(leaf), initial=1) for leaf in leaves]
         ).max()
+        largest = jnp.minimum(largest, invertible(largest.dtype))
         within = jax.tree.map(lambda leaf: leaf / largest, updates)
+        # No quotient is divided: compilers would divide by the product, beyond range.
         length = global_norm(within)
         return jax.tree.map(
             lambda plain, scaled: jnp.where(
-                length > limit / largest, scaled / length * limit, plain
+                length > limit / largest, scaled * (limit / length), plain
             ),
             updates,
             within,

@@ -256,6 +256,7 @@ CASES = {
 }
 
 
+@pytest.mark.first(14)
 @pytest.mark.parametrize("name", CASES)
 def test_equation(name):
     cell, reference = CASES[name]

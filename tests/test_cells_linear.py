@@ -248,6 +248,7 @@ CASES = {
 OF_EQUAL_SIZE = ["sru", "lru", "s4d", "s5", "linoss im", "rg_lru", "s6"]
 
 
+@pytest.mark.first(12)
 @pytest.mark.parametrize("name", CASES)
 def test_equation(name):
     cell, reference = CASES[name]

@@ -38,7 +38,7 @@ def linear(matrix):
     )
 
 
-@pytest.mark.first(2)
+@pytest.mark.first(1)
 @WITH_FLAGS
 def test_adjoints_are_those_of_autodiff_step_by_step(any_cell, with_flags):
     """Cut the sequence at t, and differentiate the rest with respect to h_t."""

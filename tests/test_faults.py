@@ -201,7 +201,7 @@ def twin(tmp_path_factory):
     return train(folder), recorded(folder)
 
 
-@pytest.mark.first(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["checkpoint", "metrics", "both"])
 def test_a_damaged_run_goes_on_from_the_checkpoint_before(
     fault, twin, tmp_path, capsys

@@ -437,6 +437,7 @@ def test_long_settings_are_shown_from_where_they_differ():
     assert "b" in str(told.value) and len(str(told.value)) < 250
 
 
+@pytest.mark.slow
 def test_equal_trainings_in_one_process_compile_once(monkeypatch):
     """Also of values without identity; another constant is another program."""
     count = []

@@ -260,7 +260,7 @@ def assert_trees_close(ours, theirs):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.first(2)
+@pytest.mark.first(1)
 @pytest.mark.parametrize("name", AS_MODULES)
 def test_a_cell_in_linen(name):
     cell, x = AS_MODULES[name], jnp.asarray(ARRAYS["x"])

@@ -303,7 +303,7 @@ def test_damped_step_is_that_of_least_squares():
         np.testing.assert_allclose(x[:, i, j, 0], dense, rtol=1e-10)
 
 
-@pytest.mark.first(2)
+@pytest.mark.first(1)
 @pytest.mark.parametrize("size", [1, 2, 6])
 @pytest.mark.parametrize("reverse", [False, True])
 def test_affine_scan_is_the_loop(size, reverse):

@@ -88,6 +88,7 @@ def test_no_data_is_seen_twice():
     assert len(seen) == 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cell",
     [cells.gru(6), pytest.param(cells.lru(6), marks=pytest.mark.slow)],
@@ -406,6 +407,7 @@ def test_fixed_parameters_do_not_count_in_the_norm():
     assert plain.metrics[0]["grad_norm"] != broken.metrics[0]["grad_norm"]
 
 
+@pytest.mark.slow
 def test_what_is_watched_is_what_diagnostics_measure():
     task = tasks.adding(12)
     model = models.build(cells.elman(5), task)

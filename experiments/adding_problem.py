@@ -10,7 +10,7 @@ before and after training.
 """
 
 from rnn_research import config, models, runtime, training
-from rnn_research.training import run
+from rnn_research.runs import run
 
 
 def main(*settings: config.Settings):

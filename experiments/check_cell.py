@@ -13,7 +13,7 @@ named, with its size and where to look; then the exit code is 1. Some seconds a 
 
 import dataclasses
 
-from rnn_research import blocks, cells, config, models, values
+from rnn_research import blocks, cells, config, errors, models
 from rnn_research.checks import Report, check_cell
 
 
@@ -40,7 +40,7 @@ def main(settings: CheckConfig):
         reports = check_many(names, chosen)
     failed = [report for report in reports if not report.passed]
     if failed:
-        raise values.RunError(f"{len(failed)} of {len(reports)} do not hold their laws")
+        raise errors.RunError(f"{len(failed)} of {len(reports)} do not hold their laws")
     seconds = sum(report.seconds for report in reports)
     laws = sum(len(report.checks) for report in reports)
     print(f"{len(reports)} checked, {laws} laws hold; {seconds:.0f} s")

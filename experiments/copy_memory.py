@@ -9,7 +9,7 @@ accuracy over all steps, which is above 0.9 for a network that always says blank
 """
 
 from rnn_research import config, models, runtime, training
-from rnn_research.training import run
+from rnn_research.runs import run
 
 
 def main(*settings: config.Settings):

@@ -24,7 +24,7 @@ import numpy as np
 from rnn_research import Cell, config, diagnostics, plotting, runtime
 from rnn_research.cells.base import zeros_state
 from rnn_research.diagnostics import table
-from rnn_research.training import run_folder
+from rnn_research.runs import run_folder
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,12 +31,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import cells, config, engines, interop, plotting, runtime, values
+from rnn_research import cells, config, engines, errors, interop, plotting, runtime
 from rnn_research.benchmarks import libraries, speed_page, worker
 from rnn_research.benchmarks.process import in_a_process
-from rnn_research.cells import base
 from rnn_research.diagnostics import table
-from rnn_research.training import run_folder
+from rnn_research.runs import run_folder
 from rnn_research.unroll import unroll
 
 INPUT_SIZE = 2
@@ -84,7 +83,7 @@ def main(settings: EngineSpeedConfig):
         for shape in settings.shapes or SHAPES[settings.platform]
     ]
     for name in settings.cells:
-        base.check_option("--cells", name, ("elman", "gru", "lstm"))
+        errors.check_option("--cells", name, ("elman", "gru", "lstm"))
     chosen = installed(settings.libraries, settings.platform)
     jax.config.update("jax_platforms", "cpu")  # the device is for those measured
     folder = pathlib.Path(settings.workdir)
@@ -108,7 +107,7 @@ def main(settings: EngineSpeedConfig):
             )
             run_folder.write_atomically(folder / "engine_speed.md", page)
     if not results:
-        raise values.UsageError("nothing was measured; see the messages above")
+        raise errors.UsageError("nothing was measured; see the messages above")
     if beside := speed_page.ratios(records):
         plotting.speed_ratios(beside, folder / "engine_speed.png")
     if len({(r["B"], r["H"]) for r in records}) < len({row[1:] for row in rows}):
@@ -120,16 +119,16 @@ def parse_shape(text: str) -> tuple[int, int, int]:
     try:
         length, batch, hidden = (int(part) for part in text.split("x"))
     except ValueError:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"--shapes={text}: write T x B x H, as 200x50x128"
         ) from None
-    base.check_size(T=length, B=batch, H=hidden)
+    errors.check_size(T=length, B=batch, H=hidden)
     return length, batch, hidden
 
 
 def installed(names, platform: str) -> list[str]:
     for name in names:
-        base.check_option("--libraries", name, tuple(libraries.LIBRARIES))
+        errors.check_option("--libraries", name, tuple(libraries.LIBRARIES))
     names = [name for name in names if libraries.ONLY_ON.get(name) in (None, platform)]
     there = [n for n in names if importlib.util.find_spec(libraries.LIBRARIES[n][0])]
     missing = [name for name in names if name not in there]
@@ -238,7 +237,7 @@ def take_turns(rows, sides, data: pathlib.Path, settings):
                 for row, result in measure(job):
                     try:
                         check(name, row, result, references, settings.precision)
-                    except values.RunError as error:
+                    except errors.RunError as error:
                         print(f"not counted: {error}", flush=True)
                     else:
                         yield (row, name, tuned), result
@@ -270,7 +269,7 @@ def check(name, row, result, references, precision="float32"):
         ("norm of the gradient", result["norm"], norm),
     ):
         if not abs(found - exact) <= ACCURACY[precision] * abs(exact):
-            raise values.RunError(
+            raise errors.RunError(
                 f"{name}, {row}: {what} is {found:.6g}, in float64 {exact:.6g}"
             )
 

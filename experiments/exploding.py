@@ -15,7 +15,7 @@ on 2 CPU cores.
 
 from experiments import remedies
 from rnn_research import config, models, runtime, training
-from rnn_research.training import run
+from rnn_research.runs import run
 
 
 def main(*settings: config.Settings):

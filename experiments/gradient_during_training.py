@@ -13,7 +13,7 @@ where the marked values lie some time before its loss falls.
 """
 
 from rnn_research import config, models, runtime, training
-from rnn_research.training import run
+from rnn_research.runs import run
 
 
 def main(*settings: config.Settings):

@@ -21,9 +21,9 @@ import jax
 import jax.numpy as jnp
 
 from experiments.engine_speed import INPUT_SIZE, parse_shape
-from rnn_research import config, engines, models, runtime, unroll, values
+from rnn_research import config, engines, errors, models, runtime, unroll
 from rnn_research.diagnostics import table
-from rnn_research.training import run_folder
+from rnn_research.runs import run_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +79,7 @@ def side_by_side(cell, params) -> jax.Array:
     own = cell.matrices(cell.weights(params)) if cell.matrices else {}
     sizes = {M.shape[-1] for M in own.values()}
     if len(sizes) != 1 or cell.structure.jacobian != "dense":
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{cell} does not multiply its state with full matrices of one size; the "
             "floor is the time of such products"
         )

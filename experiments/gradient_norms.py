@@ -25,11 +25,11 @@ import pathlib
 import jax
 import numpy as np
 
-from rnn_research import config, diagnostics, models, plotting, runtime, values
+from rnn_research import config, diagnostics, errors, models, plotting, runtime
 from rnn_research.cells.base import Cell
 from rnn_research.diagnostics import table
 from rnn_research.diagnostics.horizon import FORGOTTEN
-from rnn_research.training import run, run_folder, subjects
+from rnn_research.runs import run, run_folder, subjects
 from rnn_research.unroll import set_up
 
 
@@ -82,7 +82,7 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
         isinstance(each, Cell) for each in checked
     )
     if settings.task and not (cells and uses_task):
-        raise values.UsageError(
+        raise errors.UsageError(
             f"--task={settings.task} is for --cells with --loss=task; a run has its own"
         )
     trained: dict[str, list[run.Loaded]] = {}
@@ -275,7 +275,7 @@ def fitted(rows: list[dict]) -> list[dict]:
         try:
             curve |= horizon_of(usable, lags)
             curve |= rate_of(usable, lags)
-        except values.UsageError as error:
+        except errors.UsageError as error:
             curve["why"] = str(error)
         found.append(curve)
     return found
@@ -284,7 +284,7 @@ def fitted(rows: list[dict]) -> list[dict]:
 def horizon_of(logs: np.ndarray, lags: list[int]) -> dict:
     """Of curves [L, seeds]."""
     if not logs.shape[1]:
-        raise values.UsageError("of no seed is the gradient finite")
+        raise errors.UsageError("of no seed is the gradient finite")
     found = diagnostics.memory_horizon(logs, lags=lags, threshold=FORGOTTEN)
     ends = {"horizon_low": found.low, "horizon_high": found.high}
     return {"horizon": found.lag, **ends}

@@ -15,11 +15,11 @@ long_sequences.png. Takes about five minutes on 2 CPU cores to T = 1,000,000.
 import dataclasses
 import pathlib
 
-from rnn_research import config, engines, models, plotting, runtime, values
+from rnn_research import config, engines, errors, models, plotting, runtime
 from rnn_research.benchmarks import long_sequences as worker
 from rnn_research.benchmarks.process import in_a_process
 from rnn_research.diagnostics import table
-from rnn_research.training import run_folder
+from rnn_research.runs import run_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +67,7 @@ def main(settings: LongSequencesConfig):
             if length <= settings.longest or bounded:
                 rows += measure(cell, engine, length, settings)
     if not rows:
-        raise values.UsageError(
+        raise errors.UsageError(
             "nothing was measured; see the messages above, and --longest"
         )
     path = folder / "long_sequences.csv"

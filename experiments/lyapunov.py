@@ -23,7 +23,7 @@ import numpy as np
 from rnn_research import Cell, config, diagnostics, models, plotting, runtime
 from rnn_research.cells.base import zeros_state
 from rnn_research.diagnostics import table
-from rnn_research.training import run, run_folder, subjects
+from rnn_research.runs import run, run_folder, subjects
 
 
 @dataclasses.dataclass(frozen=True)

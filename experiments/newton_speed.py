@@ -27,14 +27,14 @@ from rnn_research import (
     config,
     diagnostics,
     engines,
+    errors,
     models,
     plotting,
     runtime,
-    values,
 )
 from rnn_research.diagnostics import table
 from rnn_research.engines.loop import fastest_loop
-from rnn_research.training import run_folder
+from rnn_research.runs import run_folder
 from rnn_research.unroll import unroll
 
 INPUT_SIZE = 2
@@ -103,7 +103,7 @@ def check_iterates(name: str, engine, cell):
         return unroll(cell, params, x, engine=engine).record
 
     if jax.eval_shape(record).solver is None:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"--methods: {name} does not iterate; give newton with its options"
         )
 

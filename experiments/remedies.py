@@ -24,9 +24,10 @@ import pathlib
 
 import jax
 
-from rnn_research import config, models, plotting, runtime, training, values
+from rnn_research import config, errors, models, plotting, runtime, training, values
 from rnn_research.diagnostics import table
-from rnn_research.training import penalties, run, run_folder
+from rnn_research.runs import run, run_folder
+from rnn_research.training import penalties
 from rnn_research.training.standing import or_infinite
 
 REMEDIES = {
@@ -84,7 +85,7 @@ def sweep(
     task = run.resolve_task(task_config.task, task_config.length)
     fitting = [plan for plan in planned if fits(*plan, task)]  # all are looked at first
     if not fitting:
-        raise values.UsageError("--remedies: none fits a cell of these on this task")
+        raise errors.UsageError("--remedies: none fits a cell of these on this task")
     rows, course, gradients = [], [], []
     for cell, remedy, own_model, own_train in fitting:
         own_folder = folder / folder_name(f"{cell}-{remedy}")
@@ -97,7 +98,7 @@ def sweep(
                 run.FolderConfig(workdir=str(own_folder)),
                 run_config,
             )
-        except values.Diverged as error:  # that is what some remedies are against
+        except errors.Diverged as error:  # that is what some remedies are against
             print(error)
         labels = {"cell": cell, "remedy": remedy, "length": task.length}
         metrics = [labels | row for row in read_metrics(own_folder)]
@@ -123,9 +124,9 @@ def treated(cell, remedy, length, model_config, train_config):
     known = [flag.format(T=length) for flag in REMEDIES.get(remedy, ())]
     flags = [flag.strip() for flag in known or remedy.split("+")]
     if not all("=" in flag for flag in flags):
-        raise values.UsageError(
-            f"--remedies: unknown remedy {values.shown(remedy)}"
-            f"{values.nearest(remedy, list(REMEDIES))} (known: {', '.join(REMEDIES)}; "
+        raise errors.UsageError(
+            f"--remedies: unknown remedy {errors.shown(remedy)}"
+            f"{errors.nearest(remedy, list(REMEDIES))} (known: {', '.join(REMEDIES)}; "
             "your own: setting=value)"
         )
     options = [flag for flag in flags if flag.startswith(OF_CELL)]
@@ -134,8 +135,8 @@ def treated(cell, remedy, length, model_config, train_config):
     others = [f"--{flag}" for flag in flags if flag not in options]
     try:
         return config.parse(others, model_config, train_config)
-    except values.UsageError as error:
-        raise values.UsageError(f"remedy {remedy}: {error}") from None
+    except errors.UsageError as error:
+        raise errors.UsageError(f"remedy {remedy}: {error}") from None
 
 
 OF_CELL = "cell."
@@ -155,7 +156,7 @@ def fits(cell, remedy, model_config, train_config, task) -> bool:
     """Whether the cell has the options and the penalties a meaning; says why not.
 
     Raises:
-      values.UsageError: the cell, the engine or a penalty is not known.
+      errors.UsageError: the cell, the engine or a penalty is not known.
     """
     models.resolve_cell(cell, model_config.hidden_size)
     models.resolve_engine(model_config.engine)
@@ -169,7 +170,7 @@ def fits(cell, remedy, model_config, train_config, task) -> bool:
         own = models.resolve_cell(model_config.cell, model_config.hidden_size)
         model = models.build(own, task, model_config)
         jax.eval_shape(values_of, jax.random.key(0))
-    except values.UsageError as error:
+    except errors.UsageError as error:
         print(f"{cell}, {remedy}: left out, {error}", flush=True)
         return False
     return True

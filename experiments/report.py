@@ -14,8 +14,8 @@ its name, the figures as PNG and SVG for papers.
 import dataclasses
 import pathlib
 
-from rnn_research import config, plotting, report, runtime, values
-from rnn_research.training import run, run_folder
+from rnn_research import config, errors, plotting, report, runtime
+from rnn_research.runs import run, run_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +31,12 @@ class ReportConfig(config.Settings):
 
 def main(settings: ReportConfig, run_config: runtime.RunConfig):
     if settings.runs is None:
-        raise values.UsageError(
+        raise errors.UsageError(
             "which runs? python -m experiments.report runs/adding_problem/gru-..."
         )
     page = pathlib.Path(settings.output)
     if page.suffix != ".html":
-        raise values.UsageError(f"--output={page}: must end in .html")
+        raise errors.UsageError(f"--output={page}: must end in .html")
     folder = page.with_suffix("")
     run_folder.check(folder)
     runtime.start(run_config, batch_size=1, hidden_size=1)
@@ -45,11 +45,11 @@ def main(settings: ReportConfig, run_config: runtime.RunConfig):
         print(f"left out, not folders: {', '.join(files)}")
     folders = [path for path in settings.runs if path not in files]
     if not folders:
-        raise values.UsageError("there is no folder among the runs")
+        raise errors.UsageError("there is no folder among the runs")
     left_out = []
     entries = report.read(folders, allow=settings.trust or (), left_out=left_out.append)
     if not entries:
-        raise values.UsageError("; ".join(left_out))
+        raise errors.UsageError("; ".join(left_out))
     figures = [folder / f"loss{suffix}" for suffix in (".png", ".svg")]
     for path in figures:
         plotting.compared_losses(entries, path)

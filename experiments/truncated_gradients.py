@@ -22,7 +22,7 @@ import numpy as np
 from rnn_research import config, diagnostics, models, plotting, runtime
 from rnn_research.diagnostics import table
 from rnn_research.layers import Call
-from rnn_research.training import run, run_folder, subjects
+from rnn_research.runs import run, run_folder, subjects
 
 
 @dataclasses.dataclass(frozen=True)

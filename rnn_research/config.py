@@ -33,7 +33,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from absl import flags
 
-from rnn_research import endings, help_page, memory, processes, signatures, values
+from rnn_research import endings, errors, help_page, memory, processes, signatures
 
 
 def setting(
@@ -76,7 +76,7 @@ def _checked(field: dataclasses.Field, value):
     """The value of a field, in its type.
 
     Raises:
-      values.UsageError: it is of another type or out of range.
+      errors.UsageError: it is of another type or out of range.
     """
     kind, is_list, optional = _kind(field)
     if value is None and optional:
@@ -86,11 +86,11 @@ def _checked(field: dataclasses.Field, value):
     if isinstance(value, (list, range, np.ndarray)):
         value = tuple(value)
     if not isinstance(value, tuple) or not value:
-        raise values.UsageError(f"--{field.name}: give one value or more, as a tuple")
+        raise errors.UsageError(f"--{field.name}: give one value or more, as a tuple")
     items = tuple(_checked_item(field, kind, item) for item in value)
     twice = [item for item, count in collections.Counter(items).items() if count > 1]
     if twice:
-        raise values.UsageError(f"--{field.name}: {_text(twice[0])} is given twice")
+        raise errors.UsageError(f"--{field.name}: {_text(twice[0])} is given twice")
     return items
 
 
@@ -116,16 +116,16 @@ def _checked_item(field: dataclasses.Field, kind: type, item):
     elif limits["above"] is not None and item <= limits["above"]:
         wrong = f"must be greater than {limits['above']}"
     elif limits["choices"] is not None and item not in limits["choices"]:
-        near = values.nearest(item, limits["choices"])
+        near = errors.nearest(item, limits["choices"])
         wrong = f"must be one of {', '.join(limits['choices'])}{near}"
     if wrong:
-        raise values.UsageError(f"--{field.name}={_text(item)}: {wrong}")
+        raise errors.UsageError(f"--{field.name}={_text(item)}: {wrong}")
     return float(item) + 0.0 if kind is float else item  # and no -0.0
 
 
 def _text(item) -> str:
     """An item of a setting for a message."""
-    return values.cut(item, 80) if isinstance(item, str) else values.shown(item)
+    return errors.cut(item, 80) if isinstance(item, str) else errors.shown(item)
 
 
 _KIND_NAMES = {
@@ -199,7 +199,7 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
     """The `settings` with what `argv` (without the program name) says.
 
     Raises:
-      values.UsageError: unknown flag or key, stray argument, wrong type or range.
+      errors.UsageError: unknown flag or key, stray argument, wrong type or range.
     """
     flag_values = flags.FlagValues()
     owners = {}
@@ -224,27 +224,27 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
         name = argument.lstrip("-").partition("=")[0]
         own = name in ("flagfile", "undefok") or len(name) > 100
         if argument.startswith("-") and own:
-            raise values.UsageError(f"unknown flag --{values.cut(name, 80)}")
+            raise errors.UsageError(f"unknown flag --{errors.cut(name, 80)}")
     try:
         stray = flag_values(["program", *argv])[1:]
     except flags.UnrecognizedFlagError as error:
         name = error.flagname
-        raise values.UsageError(
-            f"unknown flag --{name}{values.nearest(name, names, prefix='--')} "
+        raise errors.UsageError(
+            f"unknown flag --{name}{errors.nearest(name, names, prefix='--')} "
             "(--help lists all)"
         ) from None
     except flags.IllegalFlagValueError as error:
         message = str(error).removeprefix("flag ")
-        raise values.UsageError(message) from None
+        raise errors.UsageError(message) from None
     except (flags.Error, ValueError) as error:
-        raise values.UsageError(values.one_line(error).split(": ", 1)[1]) from None
+        raise errors.UsageError(errors.one_line(error).split(": ", 1)[1]) from None
     twice = [name for name in names if flag_values[name].present > 1]
     if twice:
-        raise values.UsageError(f"--{twice[0]} is given twice")
+        raise errors.UsageError(f"--{twice[0]} is given twice")
     positional = [name for name in owners if owners[name].metadata["positional"]]
     if stray and not positional:
-        raise values.UsageError(
-            f"stray argument {values.shown(stray[0])}; settings are given as "
+        raise errors.UsageError(
+            f"stray argument {errors.shown(stray[0])}; settings are given as "
             "--name=value"
         )
     chosen = _read_config(flag_values["config"].value, owners)
@@ -254,7 +254,7 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
     if stray:
         (name,) = positional
         if flag_values[name].present:
-            raise values.UsageError(f"give --{name} with or without its name, not both")
+            raise errors.UsageError(f"give --{name} with or without its name, not both")
         chosen[name] = tuple(stray)
     return tuple(
         dataclasses.replace(
@@ -272,28 +272,28 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
 def _read_config(path: str | None, owners: dict[str, dataclasses.Field]) -> dict:
     if path is None:
         return {}
-    said = f"--config={values.cut(path, 120)}"
+    said = f"--config={errors.cut(path, 120)}"
     if not os.path.isfile(path):
         folder = pathlib.Path(path).parent
         there = os.path.isdir(folder)
         files = [str(other) for other in folder.glob("*.py")] if there else []
-        near = values.nearest(path, files)
-        raise values.UsageError(f"{said}: there is no such file{near}")
+        near = errors.nearest(path, files)
+        raise errors.UsageError(f"{said}: there is no such file{near}")
     try:
         get_config = runpy.run_path(path).get("get_config")
         fields = get_config() if callable(get_config) else None
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # also a file that calls sys.exit
-        raise values.UsageError(f"{said}: {values.one_line(error)}") from error
+        raise errors.UsageError(f"{said}: {errors.one_line(error)}") from error
     if not callable(get_config):
-        raise values.UsageError(f"{said}: has no get_config()")
+        raise errors.UsageError(f"{said}: has no get_config()")
     if not isinstance(fields, dict):
-        raise values.UsageError(f"{said}: get_config() must return a dict")
+        raise errors.UsageError(f"{said}: get_config() must return a dict")
     for key in fields:
         if key not in owners:
-            near = values.nearest(key, owners) if isinstance(key, str) else ""
-            raise values.UsageError(f"{said}: unknown key {values.shown(key)}{near}")
+            near = errors.nearest(key, owners) if isinstance(key, str) else ""
+            raise errors.UsageError(f"{said}: unknown key {errors.shown(key)}{near}")
     return fields
 
 
@@ -320,20 +320,20 @@ def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
         try:
             main(*parse(argv, *settings))
             print(end="", flush=True)
-        except values.UsageError as error:
-            end(2, values.cut(f"error: {error}"))
-        except values.RunError as error:
+        except errors.UsageError as error:
+            end(2, errors.cut(f"error: {error}"))
+        except errors.RunError as error:
             end(1, f"stopped: {error}")
         except BrokenPipeError:
             end(128 + signal.SIGPIPE, "stopped: nobody reads the output any more")
         except OSError as error:  # a disk that is full, a folder that is gone
             known = f"{error.filename}: {error.strerror}" if error.filename else None
-            end(1, f"stopped: {known or values.one_line(error)}")
+            end(1, f"stopped: {known or errors.one_line(error)}")
         except KeyboardInterrupt as error:
             number = getattr(error, "number", signal.SIGINT)
             end(128 + number, f"stopped: {str(error) or endings.WORDS[number]}")
         except SystemExit as error:  # of a user's own code: a run that ended says so
-            end(1, f"stopped: {values.one_line(error)}")
+            end(1, f"stopped: {errors.one_line(error)}")
         except Exception as error:
             if number := interrupts.raised:  # what else it became on its way here
                 end(128 + number, f"stopped: {endings.WORDS[number]}")
@@ -363,7 +363,7 @@ class Seeds(Settings):
     def __post_init__(self):
         super().__post_init__()
         if self.seed + self.num_seeds > 2**32:
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"--seed={self.seed}: the last seed is over 2^32 - 1"
             )
 

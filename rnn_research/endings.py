@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import NoReturn
 
-from rnn_research import processes, values
+from rnn_research import errors, processes
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
@@ -25,11 +25,11 @@ class Interrupts:
 
     Args:
       patience: None, where somebody looks at `asked` and saves. Else the main thread
-        gets values.Interrupted, and after so many seconds the process ends anyway.
+        gets errors.Interrupted, and after so many seconds the process ends anyway.
 
     Attributes:
       asked: the first signal, 0 before it.
-      raised: the signal of which the main thread got values.Interrupted, 0 before it.
+      raised: the signal of which the main thread got errors.Interrupted, 0 before it.
     """
 
     def __init__(self, patience: float | None = None):
@@ -63,11 +63,11 @@ class Interrupts:
     def _handle(self, number, frame):
         if self._patience is not None and not self.raised:
             self.raised = number
-            raise values.Interrupted(WORDS[number], number)
+            raise errors.Interrupted(WORDS[number], number)
 
     def _unraisable(self, args):
         """What is raised in a destructor, Python drops with a traceback; be silent."""
-        if not issubclass(args.exc_type, values.Interrupted):
+        if not issubclass(args.exc_type, errors.Interrupted):
             self._old_hook(args)
 
     def _read(self):

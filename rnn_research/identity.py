@@ -27,7 +27,7 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 
-from rnn_research import imports, users, values
+from rnn_research import errors, imports, users, values
 
 LITERALS = (bool, int, float, complex, str, bytes, type(None), type(...))
 
@@ -36,7 +36,7 @@ def text(thing) -> str:
     """The call that made a value, the same in every process.
 
     Raises:
-      values.UsageError: something in it has no identity; the message says what, and
+      errors.UsageError: something in it has no identity; the message says what, and
         what to do.
     """
     return _Reader().describe(thing)
@@ -52,7 +52,7 @@ def code(*things) -> dict[str, str]:
     packages are left out.
 
     Raises:
-      values.UsageError: as for `text`; or a source cannot be read.
+      errors.UsageError: as for `text`; or a source cannot be read.
     """
     reader = _Reader()
     for thing in things:
@@ -144,7 +144,7 @@ class _Reader:
         if not shown.startswith("<") and not re.search(r"\b0x[0-9a-fA-F]+", shown):
             return shown
         if not self._loose:
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"{' of '.join(self._inside[::-1])} is an object of {name}, which "
                 "nothing tells from another; use numbers, strings, tuples, functions, "
                 "or a class of your own"
@@ -302,7 +302,7 @@ def _source(thing) -> str:
             return _lambda(code)
         source = inspect.getsource(code)
     except Exception as error:  # OSError, or whatever the tokenizer meets
-        raise values.UsageError(
+        raise errors.UsageError(
             f"the source of {_name(thing)} cannot be read, so nothing tells it from "
             "another; put it into a file"
         ) from error

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import engines, values
+from rnn_research import engines, errors, values
 from rnn_research.cells import base
 from rnn_research.engines.base import Engine
 from rnn_research.presence import (
@@ -121,7 +121,7 @@ def last_of(x: jax.Array, call: Call) -> jax.Array:
 @functools.singledispatch
 def as_layer(value) -> Layer:
     """The layer that `value`, a cell or a layer, stands for."""
-    raise values.UsageError(f"expected a cell or a layer, got {value!r}")
+    raise errors.UsageError(f"expected a cell or a layer, got {value!r}")
 
 
 @as_layer.register
@@ -250,7 +250,7 @@ def stack(*parts):
     """Layers one after the other; params and contexts are tuples."""
     parts = tuple(as_layer(part) for part in parts)
     if not parts:
-        raise values.UsageError("a stack needs at least one layer")
+        raise errors.UsageError("a stack needs at least one layer")
 
     def init(key, input_size):
         params = []
@@ -295,7 +295,7 @@ def residual(inner):
     def init(key, input_size):
         size = output_size(inner, input_size)
         if size != input_size:
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"residual: the inner layer makes {size} of {input_size} features; "
                 "put a linear layer before it"
             )
@@ -351,7 +351,7 @@ class LinearParams(NamedTuple):
 @layer
 def linear(size):
     """y = W x + b; W normal of variance 1/D, b zero."""
-    base.check_size(size=size)
+    errors.check_size(size=size)
 
     def init(key, input_size):
         return LinearParams(base.lecun_normal(key, input_size, size), jnp.zeros(size))
@@ -387,7 +387,7 @@ ACTIVATIONS = {
 @layer
 def activation(name):
     """y = f(x), f one of gelu, relu, silu, tanh."""
-    base.check_option("name", name, tuple(ACTIVATIONS))
+    errors.check_option("name", name, tuple(ACTIVATIONS))
     return pointwise(
         lambda key, input_size: (), lambda params, x, call: ACTIVATIONS[name](x)
     )
@@ -426,9 +426,9 @@ def dropout(rate, *, same_over_time=False):
       same_over_time: one mask for all steps of a sequence (Gal & Ghahramani 2015,
         arXiv 1512.05287), in place of a fresh one at each step.
     """
-    base.check_between("rate", rate, 0.0, 1.0)
+    errors.check_between("rate", rate, 0.0, 1.0)
     if rate == 1.0:
-        raise values.UsageError("rate must be less than 1")
+        raise errors.UsageError("rate must be less than 1")
 
     def apply(params, x, call):
         if call.key is None or rate == 0.0:

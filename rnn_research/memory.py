@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from rnn_research import values
+from rnn_research import errors
 
 Tree = Any
 LIMITS = (  # of a container, in either version of control groups
@@ -115,11 +115,11 @@ def check(needed: int, devices, what: str, advice: str):
     """Raise unless so many bytes can be had.
 
     Raises:
-      values.UsageError: with `what` needs them and `advice`, the flags to lower.
+      errors.UsageError: with `what` needs them and `advice`, the flags to lower.
     """
     there = available(devices)
     if needed > there:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"out of memory: {what} needs at least {in_words(needed)}, and there are "
             f"{in_words(there)}; {advice}"
         )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from rnn_research import blocks, cells, config, engines, layers, values
+from rnn_research import blocks, cells, config, engines, errors, layers, values
 from rnn_research.cells import initializers, wrappers
 from rnn_research.cells.base import Cell
 from rnn_research.checks import check_fit
@@ -148,7 +148,7 @@ def resolve_cell(text: str, hidden_size: int):
 def only_cell(value) -> Cell:
     """The value, if it is a cell and not a layer."""
     if not isinstance(value, Cell):
-        raise values.UsageError(f"{value} is a layer; this needs a cell")
+        raise errors.UsageError(f"{value} is a layer; this needs a cell")
     return value
 
 

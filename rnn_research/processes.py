@@ -19,7 +19,7 @@ import time
 
 import numpy as np
 
-from rnn_research import values
+from rnn_research import errors
 
 START_SECONDS = 120  # for all processes to come
 LAST_WORD_SECONDS = 1
@@ -123,7 +123,7 @@ def join(coordinator: str | None, num_processes: int, process_id: int | None):
       process_id: 0 to num_processes - 1, another one for each.
 
     Raises:
-      values.UsageError: a flag is missing. Where the others do not come, the program
+      errors.UsageError: a flag is missing. Where the others do not come, the program
         ends with one line.
     """
     global _place
@@ -136,17 +136,17 @@ def join(coordinator: str | None, num_processes: int, process_id: int | None):
     if slurm_tasks > 1 and number == slurm_tasks and process_id is None:
         process_id = _slurm("SLURM_PROCID", None)
     elif not coordinator or not num_processes or process_id is None:
-        raise values.UsageError(
+        raise errors.UsageError(
             "several processes need all of --coordinator=host:port, --num_processes "
             "and --process_id, or SLURM's srun"
         )
     elif process_id >= number:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"--process_id={process_id}: must be less than --num_processes={number}"
         )
     host, _, port = (coordinator or "").rpartition(":")
     if coordinator and not (host and port.isdigit()):
-        raise values.UsageError(f"--coordinator={coordinator}: expected host:port")
+        raise errors.UsageError(f"--coordinator={coordinator}: expected host:port")
 
     import jax
 
@@ -171,7 +171,7 @@ def _slurm(name: str, default: int | None) -> int:
     if text.isdecimal():
         return int(text)
     if text or default is None:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{name}={text} is not a number, as srun sets it; start with srun, or give "
             "--num_processes=1"
         )
@@ -233,7 +233,7 @@ def check_same(what, complaint: str):
       complaint: what is said of the first process that differs from process 0.
 
     Raises:
-      values.UsageError: they differ.
+      errors.UsageError: they differ.
     """
     if not _lifeline:
         return
@@ -242,7 +242,7 @@ def check_same(what, complaint: str):
     digests = _all(digest)[:, 0]
     others = np.flatnonzero(digests != digests[0])
     if others.size:
-        raise values.UsageError(f"process {others[0]} {complaint}")
+        raise errors.UsageError(f"process {others[0]} {complaint}")
 
 
 def _from_process_0(host: str, port: int, token: bytes) -> tuple[str, int, bytes]:

@@ -14,7 +14,7 @@ import sys
 import jax
 import jax.numpy as jnp
 
-from rnn_research import compiled_programs, config, processes, values
+from rnn_research import compiled_programs, config, errors, processes
 
 # On CPUs a batch divided over one device a core is faster, since each device does all
 # but products on one core; but each reads all weights at every step, which too few
@@ -92,7 +92,7 @@ def start(
       together: the processes to be one of.
 
     Raises:
-      values.UsageError: the platform is not there, JAX runs already with others, or the
+      errors.UsageError: the platform is not there, JAX runs already with others, or the
         batch cannot be divided so.
     """
     check_compiles()
@@ -107,7 +107,7 @@ def start(
     processes.join(together.coordinator, together.num_processes, together.process_id)
     share, rest = divmod(batch_size, processes.count())
     if rest:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"--batch_size={batch_size}: must be a multiple of the number of "
             f"processes, {processes.count()}"
         )
@@ -125,19 +125,19 @@ def start(
     try:
         count = jax.local_device_count()
     except (RuntimeError, AssertionError) as error:  # by jax 0.10 without the plugin
-        why = values.one_line(error) if str(error) else "JAX finds no such device"
-        raise values.UsageError(
+        why = errors.one_line(error) if str(error) else "JAX finds no such device"
+        raise errors.UsageError(
             f"--platform={run.platform} is not there: {why}"
         ) from error
     processes.tie()
     names = {"gpu": ("gpu", "cuda", "rocm")}.get(run.platform, (run.platform,))
     if run.platform != "auto" and jax.default_backend() not in names:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"--platform={run.platform} is not there: JAX runs on "
             f"{jax.default_backend()} already"
         )
     if num_devices > count:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"--num_devices={num_devices}: there are only {count} devices"
         )
 
@@ -146,10 +146,10 @@ def check_compiles():
     """Raise where JAX is told to compile nothing: then no program here can be built.
 
     Raises:
-      values.UsageError: it is.
+      errors.UsageError: it is.
     """
     if jax.config.jax_disable_jit:
-        raise values.UsageError(
+        raise errors.UsageError(
             "JAX_DISABLE_JIT is set, but trainings and measurements are compiled "
             "programs; unset it, and look into a step with jax.debug.print"
         )
@@ -220,7 +220,7 @@ def make_mesh(
       num_devices: of each process; 0 is all that can be used.
 
     Raises:
-      values.UsageError: `num_devices` does not divide the batch, or there are fewer.
+      errors.UsageError: `num_devices` does not divide the batch, or there are fewer.
     """
     local = jax.local_device_count()
     if num_runs > 1 and on_cpu() and jax.process_count() == 1:
@@ -230,9 +230,9 @@ def make_mesh(
         share = batch_size // jax.process_count()
         count = num_devices or largest_divisor(share, local)
         if count > local:
-            raise values.UsageError(f"{count} devices: there are only {local}")
+            raise errors.UsageError(f"{count} devices: there are only {local}")
         if share % count:
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"--num_devices={count} does not divide --batch_size={batch_size}"
                 + f" over {jax.process_count()} processes" * (jax.process_count() > 1)
             )

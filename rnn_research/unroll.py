@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import engines, values
+from rnn_research import engines, errors
 from rnn_research.cells import base
 from rnn_research.cells.activations import Activations
 from rnn_research.engines.base import Engine, Record
@@ -120,7 +120,7 @@ def unroll(
       Unrolled(outputs [T, B, H], final_state, record), whatever the arguments.
 
     Raises:
-      values.UsageError: wrong shapes or types, or an engine the cell does not
+      errors.UsageError: wrong shapes or types, or an engine the cell does not
         qualify for; raised while tracing, before anything is compiled.
     """
     options = {"state": state, "mask": mask, "reset": reset, "key": key}
@@ -274,18 +274,18 @@ def _with_masks(own: base.Associative, w: Tree, start: Tree) -> base.Associative
 
 def _check_sequence(x, mask, reset):
     if jnp.ndim(x) != 3 or 0 in jnp.shape(x):
-        raise values.UsageError(
+        raise errors.UsageError(
             f"x must be [T, B, D], time first and not empty; got {list(jnp.shape(x))}"
         )
     if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise values.UsageError(
+        raise errors.UsageError(
             f"x must be floating point, not {x.dtype}; for tokens use jax.nn.one_hot"
         )
     for name, flag in (("mask", mask), ("reset", reset)):
         if flag is None:
             continue
         if jnp.shape(flag) != x.shape[:2] or not _is_bool(flag):
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"{name} must be bool [T, B] = {list(x.shape[:2])}; "
                 f"got {jnp.result_type(flag)} {list(jnp.shape(flag))}"
             )
@@ -299,7 +299,7 @@ def _check_given_state(cell, start, state):
     wanted = jax.eval_shape(lambda: start)
     given = jax.eval_shape(lambda: state)
     if not same_kind(wanted, given):
-        raise values.UsageError(
+        raise errors.UsageError(
             f"state does not fit {cell.name}: expected {describe(wanted)}, "
             f"got {describe(given)}"
         )
@@ -313,7 +313,7 @@ def _check_step(cell, start, setup):
         lambda: recurrence.step(setup.state, recurrence.project(first))
     )
     if not same_kind(wanted, new):
-        raise values.UsageError(
+        raise errors.UsageError(
             f"cell {cell.name}: step returns {describe(new)} for the state "
             f"{describe(wanted)} and x of {first_dtype(setup.inputs.x)}; structure, "
             "shapes and dtypes must stay"

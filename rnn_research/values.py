@@ -8,37 +8,13 @@ the command line: `gru`, `gru(reset='before')`, `my_cells:leaky(alpha=0.3)`.
 """
 
 import dataclasses
-import difflib
 import functools
 import inspect
 import itertools
-import pathlib
-import signal
-import traceback
 from collections.abc import Callable
 from typing import Any
 
-from rnn_research import calls, imports, signatures, users
-
-
-class UsageError(ValueError):
-    """Something the user gave cannot be used; the message says what to do."""
-
-
-class RunError(RuntimeError):
-    """A run that was set up rightly could not go on; the message says why."""
-
-
-class Diverged(RunError):
-    """No run of a training has a finite loss and gradient any more."""
-
-
-class Interrupted(KeyboardInterrupt):
-    """A run was asked to stop by a signal; if it has a folder, it has saved there."""
-
-    def __init__(self, message: str, number: int = signal.SIGINT):
-        super().__init__(message)
-        self.number = number
+from rnn_research import calls, errors, imports, signatures, users
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,7 +67,7 @@ class Value:
     def __reduce__(self):
         """Pickled as the call that made it."""
         if self.origin is None:
-            raise UsageError(
+            raise errors.UsageError(
                 f"{self} cannot be pickled: it was made by a function without a "
                 "decorator; decorate that function, as a cell's with @cell"
             )
@@ -99,7 +75,7 @@ class Value:
             call = self.origin.factory, self.origin.arguments
             return _again, imports.by_name(call)
         except LookupError as error:
-            raise UsageError(f"{self} cannot be pickled: {error}") from None
+            raise errors.UsageError(f"{self} cannot be pickled: {error}") from None
 
     def __copy__(self):
         return self
@@ -168,14 +144,16 @@ def factory(make: Callable[..., Value]) -> Callable[..., Value]:
         try:
             hash(origin)
         except TypeError:
-            raise UsageError(
+            raise errors.UsageError(
                 f"the arguments of {make.__name__} must be hashable: numbers, strings "
                 f"or tuples, not lists or arrays; got {_arguments_text(origin)}"
             ) from None
         value = make(*args, **kwargs)
         for name, given in origin.arguments:
             if wanted := signatures.wanted(given, signature.parameters[name]):
-                raise UsageError(f"{name} must be {wanted}, not {shown(given)}")
+                raise errors.UsageError(
+                    f"{name} must be {wanted}, not {errors.shown(given)}"
+                )
         if not isinstance(value, Value):
             return value  # for whoever asked to complain of
         return dataclasses.replace(value, origin=origin)
@@ -230,18 +208,7 @@ def parse_call(text: str) -> calls.Call:
     try:
         return calls.parse(text)
     except ValueError as error:
-        raise UsageError(f"cannot read {shown(text)}: {error}") from None
-
-
-def nearest(word: str, candidates, *, prefix: str = "") -> str:
-    """`; did you mean gru?` for the candidate most like `word`, or nothing."""
-    close = _nearest(word, candidates, count=1, cutoff=0.5)
-    return f"; did you mean {prefix}{close[0]}?" if close else ""
-
-
-def _nearest(word: str, candidates, count: int, cutoff: float) -> list[str]:
-    names = [name for name in candidates if isinstance(name, str)]
-    return difflib.get_close_matches(str(word)[:100], names, count, cutoff)
+        raise errors.UsageError(f"cannot read {errors.shown(text)}: {error}") from None
 
 
 def resolve(
@@ -270,7 +237,7 @@ def resolve(
         hidden_size=128; it is given first to a factory that takes a size.
 
     Raises:
-      UsageError: one line that names the nearest right thing.
+      errors.UsageError: one line that names the nearest right thing.
     """
     known, options = (
         {name: module for module in each for name in module.__all__}
@@ -281,7 +248,7 @@ def resolve(
 
 def _resolve(call: calls.Call, kind: str, known: dict, options: dict, size, returns):
     make = _find(call.name, kind, known)
-    label = f"{kind} {cut(call.name, 80)}"
+    label = f"{kind} {errors.cut(call.name, 80)}"
     parameters = inspect.signature(make).parameters
 
     def inner(given, parameter):
@@ -312,7 +279,7 @@ def _resolve(call: calls.Call, kind: str, known: dict, options: dict, size, retu
     chosen = {key: inner(value, parameters.get(key)) for key, value in call.options}
     for name in size:
         if name in chosen or any(not isinstance(given, Value) for given in arguments):
-            raise UsageError(
+            raise errors.UsageError(
                 f"{label}: {name} is set by --{name}, not in the call; "
                 "the other options are given by name"
             )
@@ -320,25 +287,28 @@ def _resolve(call: calls.Call, kind: str, known: dict, options: dict, size, retu
     for key in chosen:
         if key not in parameters:
             names = [each.name for each in parameters.values() if each.kind is _BY_NAME]
-            raise UsageError(
-                f"{label} has no option {shown(key)}{nearest(key, names)} "
+            raise errors.UsageError(
+                f"{label} has no option {errors.shown(key)}"
+                f"{errors.nearest(key, names)} "
                 f"(options: {', '.join(names) or 'none'})"
             )
     try:
         value = make(*arguments, **chosen)
-    except UsageError as error:
-        raise UsageError(f"{label}: {error}") from None
+    except errors.UsageError as error:
+        raise errors.UsageError(f"{label}: {error}") from None
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # also one that calls sys.exit
-        raise UsageError(
-            f"{label}: cannot be made from these options: {one_line(error)}"
+        raise errors.UsageError(
+            f"{label}: cannot be made from these options: {errors.one_line(error)}"
         ) from error
     if not isinstance(value, returns):
         kinds = returns if isinstance(returns, tuple) else (returns,)
         wanted = " or ".join(each.__name__.lower() for each in kinds)
         article = "an" if wanted[0] in "aeiou" else "a"
-        raise UsageError(f"{label}: returns {shown(value)}, not {article} {wanted}")
+        raise errors.UsageError(
+            f"{label}: returns {errors.shown(value)}, not {article} {wanted}"
+        )
     return value
 
 
@@ -346,26 +316,26 @@ _BY_NAME = inspect.Parameter.KEYWORD_ONLY
 
 
 def _find(name: str, kind: str, known: dict) -> Callable:
-    label = f"{kind} {cut(name, 80)}"
+    label = f"{kind} {errors.cut(name, 80)}"
     if ":" in name:
         named, _, attribute = name.rpartition(":")
         try:
             make = users.find(named, attribute, _is_made)
         except users.Refused as error:
             cause = error.__cause__
-            why = f": {one_line(cause)}" if cause else ""
-            why += nearest(attribute, error.names, prefix=f"{named}:")
-            raise UsageError(f"{label}: {error}{why}") from cause
+            why = f": {errors.one_line(cause)}" if cause else ""
+            why += errors.nearest(attribute, error.names, prefix=f"{named}:")
+            raise errors.UsageError(f"{label}: {error}{why}") from cause
         return make if _is_made(make) else factory(make)
     if name in known:
         return getattr(known[name], name)
     if len(known) > 8:
-        near = ", ".join(_nearest(name, known, count=3, cutoff=0.0))
+        near = ", ".join(errors.most_like(name, known, count=3, cutoff=0.0))
         there = f"nearest: {near}; all: python -m experiments.adding_problem --help"
     else:
         there = f"known: {', '.join(known)}"
-    raise UsageError(
-        f"unknown {kind} {shown(name)}{nearest(name, known)} "
+    raise errors.UsageError(
+        f"unknown {kind} {errors.shown(name)}{errors.nearest(name, known)} "
         f"({there}; your own: my_file:name)"
     )
 
@@ -376,49 +346,14 @@ def check_read(text: str, trusted: tuple[str, ...]):
     It names values of this library, and of the user's files those that are trusted.
 
     Raises:
-      UsageError: it names another file, or is no call.
+      errors.UsageError: it names another file, or is no call.
     """
     allowed = {users.module_name(named) for named in trusted}
     for named in calls.files_named(parse_call(text)):
         module = users.module_name(named)
         if module not in allowed:
-            raise UsageError(
-                f"{cut(text, 80)} is code outside this library, which is imported "
-                f"only if trusted: add --trust={cut(module, 60)} (in Python, allow=)"
+            raise errors.UsageError(
+                f"{errors.cut(text, 80)} is code outside this library, which is "
+                f"imported only if trusted: add --trust={errors.cut(module, 60)} (in "
+                "Python, allow=)"
             )
-
-
-# ------------------------------------------------------------------- for messages
-
-
-def shown(value, limit: int = 80) -> str:
-    """The value for a message: its repr, cut to one readable line."""
-    try:
-        return cut(repr(value), limit)
-    except Exception:
-        return f"a {type(value).__name__}"
-
-
-def cut(text: str, limit: int = 300) -> str:
-    """The text in one line of `limit` letters, without its middle if it is longer."""
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
-    if len(text) <= limit:
-        return text
-    tail = limit // 3
-    return f"{text[: limit - tail - 5]} ... {text[-tail:]}"
-
-
-def one_line(error: BaseException) -> str:
-    """`TypeError: the first line of the message (my_cells.py, line 12)`."""
-    try:
-        message = (str(error).strip() or "no message").splitlines()[0]
-    except Exception:
-        message = "no message"
-    place = ""
-    for frame in traceback.extract_tb(error.__traceback__):
-        if users.is_own(frame.filename):
-            place = f" ({pathlib.Path(frame.filename).name}, line {frame.lineno})"
-    if isinstance(error, SyntaxError):
-        place = f" ({pathlib.Path(str(error.filename)).name}, line {error.lineno})"
-        message = str(error.msg)
-    return f"{type(error).__name__}: {cut(message, 200)}{place}"

@@ -20,6 +20,7 @@ from experiments import (
 from rnn_research import (
     cells,
     engines,
+    errors,
     memory,
     models,
     runtime,
@@ -27,7 +28,8 @@ from rnn_research import (
     training,
     values,
 )
-from rnn_research.training import optimizers, run_folder, subjects, updates
+from rnn_research.runs import run_folder, subjects
+from rnn_research.training import optimizers, updates
 
 SMALL = training.TrainConfig(
     num_steps=2, batch_size=4, eval_every=2, eval_size=4, num_devices=1
@@ -66,7 +68,7 @@ def test_a_mistake_leaves_no_folder(tmp_path, changes, told):
             cells.elman(4), task, config, workdir=tmp_path / "run", quiet=True
         )
 
-    with pytest.raises(values.UsageError, match=told):
+    with pytest.raises(errors.UsageError, match=told):
         train(dataclasses.replace(SMALL, **changes))
     assert not (tmp_path / "run").exists()
 
@@ -82,7 +84,7 @@ def test_what_fails_in_the_score_leaves_no_folder(tmp_path):
 
 
 def test_a_jax_that_compiles_nothing_is_told():
-    with jax.disable_jit(), pytest.raises(values.UsageError, match="JAX_DISABLE_JIT"):
+    with jax.disable_jit(), pytest.raises(errors.UsageError, match="JAX_DISABLE_JIT"):
         training.train(cells.elman(4), tasks.adding(10), SMALL)
 
 
@@ -120,21 +122,21 @@ def test_measurements_know_all_subjects_before_the_first(
         ({"cells": ("elman", "gruu")}, "did you mean"),
     ):
         settings = MEASURING[program](**given, workdir=out)
-        with pytest.raises(values.UsageError, match=told):
+        with pytest.raises(errors.UsageError, match=told):
             program.main(settings, runtime.RunConfig(precision="float64"))
     assert not (tmp_path / "out").exists()
 
 
 def test_all_measurements_are_traced_before_the_first():
     def meaningless():
-        raise values.UsageError("has no meaning")
+        raise errors.UsageError("has no meaning")
 
     measured = []
     plans = [
         subjects.Measurement("a", lambda: jnp.ones(2), lambda: measured.append(1)),
         subjects.Measurement("b", meaningless, lambda: measured.append(1)),
     ]
-    with pytest.raises(values.UsageError, match="^b: has no meaning$"):
+    with pytest.raises(errors.UsageError, match="^b: has no meaning$"):
         subjects.check(plans)
     assert subjects.check(plans[:1]) == plans[:1] and not measured
 
@@ -144,7 +146,7 @@ def test_a_folder_is_looked_at_and_not_made(tmp_path):
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").write_text("")
     for wrong in ("file", "file/below", "x" * 300, "x" * 300 + "/below"):
-        with pytest.raises(values.UsageError, match="--workdir="):
+        with pytest.raises(errors.UsageError, match="--workdir="):
             run_folder.check(tmp_path / wrong)
 
 
@@ -158,7 +160,7 @@ def test_a_folder_in_which_nothing_was_done_refuses_nothing(tmp_path):
     claim(2)
     (tmp_path / "metrics.jsonl").write_text('{"step": 0}\n')
     claim(2)
-    with pytest.raises(values.UsageError, match="batch_size=2, not 3"):
+    with pytest.raises(errors.UsageError, match="batch_size=2, not 3"):
         claim(3)
 
 
@@ -173,7 +175,7 @@ def test_what_does_not_fit_is_told_before_it_is_compiled(
 ):
     monkeypatch.setattr(memory, "available", lambda devices: 2**20)
     config = dataclasses.replace(SMALL, batch_size=batch)
-    with pytest.raises(values.UsageError, match=f"out of memory: .*{flag}"):
+    with pytest.raises(errors.UsageError, match=f"out of memory: .*{flag}"):
         training.train(
             cells.elman(hidden), tasks.adding(40), config, workdir=tmp_path / "run"
         )

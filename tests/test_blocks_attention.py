@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from papers import B, T, assert_close, inputs, random_params, sigmoid
 
-from rnn_research import layers, values
+from rnn_research import errors, layers
 from rnn_research.blocks.attention import attention, lstm_attention, transformer
 from rnn_research.blocks.rwkv7 import rwkv7_block, token_shift
 from rnn_research.blocks.tcn import tcn, temporal_block
@@ -284,5 +284,5 @@ def test_rwkv7_layers_start_as_the_identity():
     ],
 )
 def test_one_line_for_what_cannot_be(make, words):
-    with pytest.raises(values.UsageError, match=words):
+    with pytest.raises(errors.UsageError, match=words):
         make()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from papers import B, D, T, assert_close, inputs, random_params, sigmoid, silu
 
-from rnn_research import engines, values
+from rnn_research import engines, errors
 from rnn_research.blocks.convolution import causal_conv, dense_causal_conv
 from rnn_research.blocks.mamba import mamba
 from rnn_research.blocks.qrnn import qrnn, qrnn_pooling
@@ -250,5 +250,5 @@ def test_misfits_are_named():
         (lambda: qrnn_pooling(H).init(jax.random.key(0), 5), "takes 18 features"),
         (lambda: mamba(H, expand=0), "expand must be"),
     ):
-        with pytest.raises(values.UsageError, match=message):
+        with pytest.raises(errors.UsageError, match=message):
             make()

@@ -9,7 +9,7 @@ import pytest
 from flax import linen
 from papers import B, D, T, assert_close, inputs, random_params, sigmoid
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import initializers
 from rnn_research.cells.atr import atr
 from rnn_research.cells.cfn import cfn
@@ -762,6 +762,6 @@ def test_atr_gates_are_twins():
     ],
 )
 def test_wrong_options_are_one_clear_line(make, message):
-    with pytest.raises(values.UsageError, match=message) as raised:
+    with pytest.raises(errors.UsageError, match=message) as raised:
         make()
     assert "\n" not in str(raised.value)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from papers import B, D, assert_close, inputs, random_params, sigmoid, silu, softplus
 
-from rnn_research import engines, values
+from rnn_research import engines, errors
 from rnn_research.cells import initializers
 from rnn_research.cells.gilr import gilr
 from rnn_research.cells.hgrn import hgrn
@@ -665,5 +665,5 @@ def test_lru_eigenvalues_start_uniform_on_the_ring():
     ],
 )
 def test_misfits_are_named(make, message):
-    with pytest.raises(values.UsageError, match=message):
+    with pytest.raises(errors.UsageError, match=message):
         make()

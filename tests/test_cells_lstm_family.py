@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from papers import B, D, T, assert_close, inputs, random_params, sigmoid
 
-from rnn_research import engines, values
+from rnn_research import engines, errors
 from rnn_research.cells.gru import gru
 from rnn_research.cells.initializers import chrono, identity, unit_spread
 from rnn_research.cells.lstm import lstm
@@ -754,6 +754,6 @@ def test_mlstm_retrieves_what_it_stored():
     ],
 )
 def test_mistakes_are_one_line(make, named):
-    with pytest.raises(values.UsageError, match=named) as error:
+    with pytest.raises(errors.UsageError, match=named) as error:
         make()
     assert "\n" not in str(error.value)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from papers import B, D, T, assert_close, inputs, random_params, sigmoid, silu, softplus
 
-from rnn_research import engines, values
+from rnn_research import engines, errors
 from rnn_research.cells.delta_net import delta_net, delta_product, gated_delta_net
 from rnn_research.cells.gla import gla
 from rnn_research.cells.linear_attention import linear_attention
@@ -237,7 +237,7 @@ def test_rwkv7_takes_six_streams():
     params = random_params(cell, size=6 * D)
     x = inputs(size=6 * D)
     assert_close(unroll(cell, params, x).outputs, numpy_rwkv7(params, x))
-    with pytest.raises(values.UsageError, match="6 vectors"):
+    with pytest.raises(errors.UsageError, match="6 vectors"):
         cell.init(jax.random.key(0), D)
 
 
@@ -306,7 +306,7 @@ def test_retnet_decays_and_angles():
     rates = 1 - np.array([1 / 32, 1 / 64, 1 / 128, 1 / 256, 1 / 512, 1 / 1024])
     assert_close(np.abs(w.decay[:6, 0, 0]), rates)
     assert_close(np.angle(w.decay[0, :, 0]), [1.0, 1e-4])
-    with pytest.raises(values.UsageError, match="even key_size"):
+    with pytest.raises(errors.UsageError, match="even key_size"):
         retnet(12, heads=4)
     retnet(12, heads=4, rotation=False)
 
@@ -480,5 +480,5 @@ def test_rwkv7_starts_as_published():
     ],
 )
 def test_one_line_for_what_cannot_be(make, words):
-    with pytest.raises(values.UsageError, match=words):
+    with pytest.raises(errors.UsageError, match=words):
         make()

@@ -9,7 +9,7 @@ import scipy.linalg
 import scipy.special
 from papers import B, D, assert_close, inputs, random_params, sigmoid
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import initializers
 from rnn_research.cells.antisymmetric import antisymmetric
 from rnn_research.cells.cfc import cfc
@@ -507,7 +507,7 @@ def test_lmu_is_stable_and_its_constants_are_not_parameters():
     assert 0.95 * bound < float(jnp.abs(p.e_h).max()) <= bound
     assert abs(float(jnp.std(p.W_h)) * 300**0.5 - 1) < 0.03
     assert abs(float(jnp.std(p.W_x)) / (2 / 400) ** 0.5 - 1) < 0.03
-    with pytest.raises(values.UsageError, match="theta must be positive"):
+    with pytest.raises(errors.UsageError, match="theta must be positive"):
         lmu(4, theta=0.0)
 
 

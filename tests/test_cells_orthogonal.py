@@ -8,7 +8,7 @@ import pytest
 import scipy.linalg
 from papers import B, D, inputs, sigmoid
 
-from rnn_research import values
+from rnn_research import errors, values
 from rnn_research.cells import initializers, orthogonal_rnn
 from rnn_research.cells.exprnn import dtriv, exprnn
 from rnn_research.cells.goru import goru
@@ -344,7 +344,7 @@ def test_householder_does_not_depend_on_the_length_of_its_vectors():
         transition_matrix(cell, params._replace(U=params.U * scale)),
         transition_matrix(cell, params),
     )
-    with pytest.raises(values.UsageError, match="at most the hidden size 4"):
+    with pytest.raises(errors.UsageError, match="at most the hidden size 4"):
         householder(4, reflections=5)
 
 
@@ -585,7 +585,7 @@ def test_initial_angles_are_those_asked_for():
         assert is_uniform(blocks, low, high)
         assert_close(blocks, angles.make(first, size // 2))
         assert np.count_nonzero(A) == size
-    with pytest.raises(values.UsageError, match="cayley, henaff"):
+    with pytest.raises(errors.UsageError, match="cayley, henaff"):
         exprnn(4, recurrent=initializers.identity())
 
 

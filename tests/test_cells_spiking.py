@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from papers import B, T, assert_close, inputs, random_params, sigmoid
 
-from rnn_research import diagnostics, engines, unroll, values
+from rnn_research import diagnostics, engines, errors, unroll
 from rnn_research.cells import lif
 
 H = 5
@@ -107,7 +107,7 @@ def test_jacobians_are_those_of_the_surrogate():
             above = np.concatenate([left, right], axis=1)
             expected = np.concatenate([above, g[b][:, None] * above])
             np.testing.assert_allclose(found[t, b], expected, rtol=1e-9, atol=1e-12)
-    with pytest.raises(values.UsageError, match="derivatives are surrogates"):
+    with pytest.raises(errors.UsageError, match="derivatives are surrogates"):
         unroll(cell, params, x, engine=engines.newton())
 
 
@@ -119,7 +119,7 @@ def test_options_of_spiking_units():
         ({"decay": 1.0, "learn_decay": True}, "must start between 0 and 1"),
         ({"reset": "none"}, "reset must be one of"),
     ):
-        with pytest.raises(values.UsageError, match=message):
+        with pytest.raises(errors.UsageError, match=message):
             lif(H, **options)
 
 

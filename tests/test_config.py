@@ -6,9 +6,9 @@ import pathlib
 import pytest
 
 from experiments import adding_problem, copy_memory, engine_speed, gradient_norms
-from rnn_research import cells, config, models, runtime, training, values
+from rnn_research import cells, config, errors, models, runtime, training, values
 from rnn_research.cells import initializers, wrappers
-from rnn_research.training import run
+from rnn_research.runs import run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,7 +208,7 @@ def test_mistakes_in_cells(cell, message, users_folder, capsys):
 @pytest.mark.parametrize("path", ["os:abort", "shutil:rmtree", "subprocess:run"])
 def test_no_value_calls_the_standard_library(path):
     """A config.json that was tampered with cannot make `--runs` run a program."""
-    with pytest.raises(values.UsageError, match="a module of Python's own"):
+    with pytest.raises(errors.UsageError, match="a module of Python's own"):
         values.resolve(f"{path}('x')", "cell", (), returns=values.Value)
 
 
@@ -287,7 +287,7 @@ def test_mistakes_in_engine_speed(argv, message, users_folder, capsys):
 
 def test_run_errors_exit_with_1(capsys):
     def main(given):
-        raise values.RunError("the loss is NaN")
+        raise errors.RunError("the loss is NaN")
 
     with pytest.raises(SystemExit) as stop:
         config.run(main, Example(), argv=[])

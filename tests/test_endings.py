@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from rnn_research import config, endings, values
+from rnn_research import config, endings, errors
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -55,7 +55,7 @@ def test_a_signal_is_one_line_and_its_own_status(number, word, capsys):
 
     def swallowed():  # Python drops what a destructor raises, with a traceback
         Destroyed()
-        raise values.RunError("something else")
+        raise errors.RunError("something else")
 
     assert ended(swallowed, capsys) == (1, "stopped: something else\n")
     assert before == [signal.getsignal(each) for each in endings.SIGNALS]
@@ -63,7 +63,7 @@ def test_a_signal_is_one_line_and_its_own_status(number, word, capsys):
 
 def test_a_training_that_saved_ends_by_the_signal_that_asked(capsys):
     def main():
-        raise values.Interrupted("interrupted at update 4", signal.SIGTERM)
+        raise errors.Interrupted("interrupted at update 4", signal.SIGTERM)
 
     assert ended(main, capsys) == (143, "stopped: interrupted at update 4\n")
 
@@ -89,7 +89,7 @@ def test_variables_of_slurm_half_set(variables, monkeypatch):
 
     for name, text in variables.items():
         monkeypatch.setenv(name, text)
-    with pytest.raises(values.UsageError, match="give --num_processes=1"):
+    with pytest.raises(errors.UsageError, match="give --num_processes=1"):
         processes.join(None, 0, None)
 
 
@@ -109,7 +109,7 @@ def python(code: str, **options) -> subprocess.Popen:
 
 PROGRAM = """
 import dataclasses, threading, time
-from rnn_research import config, values
+from rnn_research import config, errors
 
 @dataclasses.dataclass(frozen=True)
 class Nothing(config.Settings):
@@ -126,7 +126,7 @@ DEAF = "import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)"
 # A thread that the interpreter would wait for, as those of a failed save.
 LINGERING = (
     "threading.Thread(target=time.sleep, args=(1000,)).start(); "
-    'raise values.RunError("full")'
+    'raise errors.RunError("full")'
 )
 
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import BATCH, INPUTS, LENGTH
 from test_cells_laws import example
 
-from rnn_research import Cell, cells, engines, layers, models, tasks, values
+from rnn_research import Cell, cells, engines, errors, layers, models, tasks
 from rnn_research.cells import wrappers
 from rnn_research.checks.report import difference, flags, random_like
 from rnn_research.unroll import unroll
@@ -359,7 +359,7 @@ def test_unusual_cells_are_right_or_run_by_another_engine(name, length):
     for keep in (True, False):
         try:
             adjoint = gradients(engines.adjoint(chunk=2, keep_products=keep))
-        except values.UsageError as error:
+        except errors.UsageError as error:
             assert "cannot be taken apart" in str(error)
         else:
             assert difference(adjoint, loop) < 1e-12
@@ -376,7 +376,7 @@ def test_a_cell_that_closes_over_what_is_differentiated():
 
     ours = jax.grad(loss)(0.3, engines.auto())
     np.testing.assert_allclose(ours, jax.grad(loss)(0.3, engines.sequential()))
-    with pytest.raises(values.UsageError, match="closes over a traced value"):
+    with pytest.raises(errors.UsageError, match="closes over a traced value"):
         jax.grad(loss)(0.3, engines.adjoint())
 
 
@@ -395,7 +395,7 @@ def test_forward_mode_is_refused_by_jax_and_there_is_another_engine():
 
 @pytest.mark.parametrize("chunk", [0, -1, 2.5, True])
 def test_chunks_are_whole_numbers(chunk):
-    with pytest.raises(values.UsageError, match="chunk must be a whole number"):
+    with pytest.raises(errors.UsageError, match="chunk must be a whole number"):
         engines.adjoint(chunk=chunk)
 
 
@@ -605,10 +605,10 @@ def test_a_mesh_that_does_not_fit_is_named():
     cell = cells.lru(4)
     params, x, _ = example(cell)  # T = 7
     engine = engines.associative(mesh_axis="time")
-    with pytest.raises(values.UsageError, match="no mesh with an axis 'time' is set"):
+    with pytest.raises(errors.UsageError, match="no mesh with an axis 'time' is set"):
         unroll(cell, params, x, engine=engine)
     mesh = jax.make_mesh((2,), ("time",), axis_types=(jax.sharding.AxisType.Auto,))
-    with jax.set_mesh(mesh), pytest.raises(values.UsageError, match="pad the sequence"):
+    with jax.set_mesh(mesh), pytest.raises(errors.UsageError, match="pad the sequence"):
         unroll(cell, params, x, engine=engine)
 
 
@@ -630,7 +630,7 @@ def test_a_mesh_that_does_not_fit_is_named():
 def test_an_engine_that_does_not_suit_names_those_that_do(engine, message):
     cell = cells.gru(4)
     params, x, _ = example(cell)
-    with pytest.raises(values.UsageError, match=message):
+    with pytest.raises(errors.UsageError, match=message):
         unroll(cell, params, x, engine=engine)
 
 
@@ -646,7 +646,7 @@ def test_an_engine_that_does_not_suit_names_those_that_do(engine, message):
     ],
 )
 def test_options_that_cannot_be(make, message):
-    with pytest.raises(values.UsageError, match=message):
+    with pytest.raises(errors.UsageError, match=message):
         make()
 
 

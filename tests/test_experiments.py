@@ -34,15 +34,15 @@ from rnn_research import (
     cells,
     config,
     diagnostics,
+    errors,
     models,
     plotting,
     runtime,
     training,
-    values,
 )
 from rnn_research.benchmarks import libraries, worker
 from rnn_research.diagnostics import table
-from rnn_research.training import run, subjects
+from rnn_research.runs import run, subjects
 
 ROOT = pathlib.Path(__file__).parent.parent
 PROGRAMS = {"adding_problem": adding_problem, "copy_memory": copy_memory}
@@ -724,7 +724,7 @@ def test_every_library_of_engine_speed_computes_the_same(name, cell, tmp_path):
             loss, gradient = jax.value_and_grad(built.loss)(built.params, x)
     result = worker.result(built, loss, gradient)
     engine_speed.check(name, row, result, references)
-    with pytest.raises(values.RunError, match="loss is"):
+    with pytest.raises(errors.RunError, match="loss is"):
         engine_speed.check(name, row, result | {"loss": 2 * loss}, references)
 
 

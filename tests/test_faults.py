@@ -21,14 +21,15 @@ from rnn_research import (
     cells,
     config,
     engines,
+    errors,
     models,
     runtime,
     tasks,
     training,
-    values,
 )
 from rnn_research.cells import wrappers
-from rnn_research.training import checkpoints, progress, run_folder, updates
+from rnn_research.runs import checkpoints, run_folder
+from rnn_research.training import progress, updates
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMALL = training.TrainConfig(
@@ -156,7 +157,7 @@ def test_files_missing_or_of_another_length(copied, damage):
 def test_all_damaged_says_what_to_do(copied):
     for step in (4, 8):
         files_of(copied, step)[0].unlink()
-    with pytest.raises(values.RunError, match="put a sound copy back, or start anew"):
+    with pytest.raises(errors.RunError, match="put a sound copy back, or start anew"):
         newest(copied)
 
 
@@ -187,7 +188,7 @@ def test_resume_clears_the_way_and_keeps_the_evidence(copied):
 
 def test_a_tree_of_another_shape_is_refused(copied):
     other = jax.tree.map(lambda leaf: leaf[:1], tree(0))
-    with pytest.raises(values.RunError, match="no checkpoint"):
+    with pytest.raises(errors.RunError, match="no checkpoint"):
         checkpoints.Checkpoints(copied).newest(other, lambda notes: None, print)
 
 
@@ -226,21 +227,21 @@ def test_a_damaged_run_goes_on_from_the_checkpoint_before(
 def test_a_lost_row_is_not_passed_over(tmp_path):
     train(tmp_path, num_steps=8)
     (tmp_path / "metrics.jsonl").write_text("")
-    with pytest.raises(values.RunError, match="no checkpoint in .* can be used"):
+    with pytest.raises(errors.RunError, match="no checkpoint in .* can be used"):
         train(tmp_path)
 
 
 def test_a_damaged_config_is_named(tmp_path):
     train(tmp_path, num_steps=4)
     (tmp_path / "config.json").write_text('{"cell": ')
-    with pytest.raises(values.RunError, match="config.json is damaged"):
+    with pytest.raises(errors.RunError, match="config.json is damaged"):
         train(tmp_path)
 
 
 @pytest.mark.slow
 def test_all_settings_that_differ_are_named(tmp_path):
     train(tmp_path, num_steps=4)
-    with pytest.raises(values.UsageError) as caught:
+    with pytest.raises(errors.UsageError) as caught:
         train(tmp_path, batch_size=4, learning_rate=0.01, num_seeds=2)
     message = str(caught.value)
     assert "batch_size=8, learning_rates=0.001, seeds=0, not 4, 0.01, 0,1" in message
@@ -263,7 +264,7 @@ def test_a_folder_in_use_is_refused(tmp_path):
     assert holder.stdout.readline() == "held\n"
     try:
         with pytest.raises(
-            values.UsageError, match="in use by process 7 on host; wait"
+            errors.UsageError, match="in use by process 7 on host; wait"
         ):
             train(tmp_path)
     finally:
@@ -287,7 +288,7 @@ def at_first_report(monkeypatch, action):
 def test_a_folder_that_vanishes_is_named(tmp_path, monkeypatch):
     folder = tmp_path / "run"
     at_first_report(monkeypatch, lambda: folder.rename(tmp_path / "moved"))
-    with pytest.raises(values.RunError, match="removed or replaced while"):
+    with pytest.raises(errors.RunError, match="removed or replaced while"):
         train(folder)
     assert not folder.exists()
 
@@ -334,13 +335,13 @@ def test_a_reader_beside_a_run_that_writes(saved, tmp_path, monkeypatch):
     monkeypatch.setattr(
         checkpoints.Checkpoints, "steps", lambda self: [next(count), next(count)]
     )
-    with pytest.raises(values.RunError, match="try again when the run has ended"):
+    with pytest.raises(errors.RunError, match="try again when the run has ended"):
         newest(folder)
 
 
 @pytest.mark.parametrize("name", ["seed[1]", "a\\b", "[!x]", "a*", "gs:", "a\nb"])
 def test_a_folder_that_could_not_be_read_again_is_refused(name, tmp_path):
-    with pytest.raises(values.UsageError, match="no checkpoint can be read") as caught:
+    with pytest.raises(errors.UsageError, match="no checkpoint can be read") as caught:
         train(tmp_path / name)
     assert not (tmp_path / name).exists() and "--workdir=" in str(caught.value)
 
@@ -381,10 +382,10 @@ def test_a_lock_on_a_full_disk_is_held_and_left(small_disk):
     """What could not be written to it is no second fault, in place of the first."""
     fill(small_disk / "filling")
     with (
-        pytest.raises(values.RunError, match="the first"),
+        pytest.raises(errors.RunError, match="the first"),
         run_folder.Hold(small_disk / "run"),
     ):
-        raise values.RunError("the first")
+        raise errors.RunError("the first")
 
 
 @pytest.mark.first(1)
@@ -397,7 +398,7 @@ def test_a_full_disk(small_disk, twin, report_first, monkeypatch):
         at_first_report(monkeypatch, lambda: fill(room))
     else:
         fill(room)
-    with pytest.raises(values.RunError, match="No space left on device") as caught:
+    with pytest.raises(errors.RunError, match="No space left on device") as caught:
         train(run)
     assert "cannot be written" in str(caught.value) and "go on" in str(caught.value)
     if report_first:
@@ -412,7 +413,7 @@ def test_a_read_only_disk(small_disk):
     run = small_disk / "run"
     train(run, num_steps=4)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    with pytest.raises(values.UsageError, match="Read-only file system"):
+    with pytest.raises(errors.UsageError, match="Read-only file system"):
         train(run)
 
 
@@ -423,7 +424,7 @@ def test_a_signal_saves_and_the_run_goes_on(number, twin, tmp_path, monkeypatch,
         monkeypatch, lambda: (os.kill(os.getpid(), number), time.sleep(0.2))
     )
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with pytest.raises(values.Interrupted) as caught:
+    with pytest.raises(errors.Interrupted) as caught:
         train(tmp_path, checkpoint_every=100)
     last = tmp_path / "checkpoints" / "4"
     assert f"interrupted at update 4; the last good checkpoint is {last}" in str(
@@ -443,7 +444,7 @@ def test_a_signal_after_the_last_update_ends_the_program_too(tmp_path, monkeypat
     at_first_report(
         monkeypatch, lambda: (os.kill(os.getpid(), signal.SIGTERM), time.sleep(0.2))
     )
-    with pytest.raises(values.Interrupted, match="after the last update") as caught:
+    with pytest.raises(errors.Interrupted, match="after the last update") as caught:
         train(tmp_path, num_steps=4)
     assert caught.value.number == signal.SIGTERM
     assert (tmp_path / "summary.json").exists()
@@ -472,7 +473,7 @@ def sometimes_nan(size, *, rate):
 def test_nan_updates_are_dropped_and_counted(tmp_path):
     cell = sometimes_nan(6, rate=0.04)
     with pytest.raises(
-        values.RunError, match=r"update \d+ has loss nan .*--on_nan=skip"
+        errors.RunError, match=r"update \d+ has loss nan .*--on_nan=skip"
     ):
         train(tmp_path / "a", cell=cell)
     skipped = train(tmp_path / "b", cell=cell, on_nan="skip")
@@ -486,7 +487,7 @@ def test_nan_updates_are_dropped_and_counted(tmp_path):
     later = train(tmp_path / "a", cell=cell, on_nan="skip")
     assert same(skipped.params, later.params)
     assert recorded(tmp_path / "a") == recorded(tmp_path / "b")
-    with pytest.raises(values.UsageError, match="on_nan=skip, not stop"):
+    with pytest.raises(errors.UsageError, match="on_nan=skip, not stop"):
         train(tmp_path / "b", cell=cell)
 
 
@@ -504,7 +505,7 @@ def newest_state(folder, cell):
 @pytest.mark.slow
 def test_where_every_update_is_dropped_the_run_is_given_up(tmp_path):
     nan = sometimes_nan(4, rate=1.0)
-    with pytest.raises(values.RunError, match="none of the 100 updates up to 100 was"):
+    with pytest.raises(errors.RunError, match="none of the 100 updates up to 100 was"):
         train(tmp_path, cell=nan, on_nan="skip", num_steps=1000)
 
 
@@ -527,7 +528,7 @@ def test_unreadable_is_damaged_too(copied):
 def test_folders_without_any_manifest_are_not_passed_over(copied):
     for step in (4, 8):
         (copied / f"{step}.json").unlink()
-    with pytest.raises(values.RunError, match="manifests .* are missing"):
+    with pytest.raises(errors.RunError, match="manifests .* are missing"):
         checkpoints.Checkpoints(copied).resume(tree(0), lambda notes: None, print)
 
 
@@ -790,9 +791,9 @@ def test_processes_as_slurm_starts_them(start, single, tmp_path, monkeypatch):
 def test_processes_with_other_settings_are_refused(start, tmp_path):
     both = start_together(start, tmp_path, own=("--seed=1", "--seed=2"))
     ends = [end(process) for process in both]
-    for code, _, errors in ends:
+    for code, _, said in ends:
         assert code == 2
-        assert "process 1 was started with other settings than process 0" in errors
+        assert "process 1 was started with other settings than process 0" in said
     assert not tmp_path.exists() or not list(tmp_path.iterdir())
 
 
@@ -813,7 +814,7 @@ def test_processes_with_other_settings_are_refused(start, tmp_path):
 )
 def test_mistakes_in_the_flags_of_processes(flags, message):
     (together,) = config.parse(flags, runtime.ProcessConfig())
-    with pytest.raises(values.UsageError, match=message):
+    with pytest.raises(errors.UsageError, match=message):
         runtime.start(
             runtime.RunConfig(), batch_size=4, hidden_size=4, together=together
         )

@@ -18,6 +18,7 @@ from rnn_research import (
     blocks,
     cells,
     engines,
+    errors,
     identity,
     layers,
     models,
@@ -25,10 +26,10 @@ from rnn_research import (
     runtime,
     tasks,
     training,
-    values,
 )
 from rnn_research.cells import initializers, wrappers
-from rnn_research.training import optimizers, penalties, same_run
+from rnn_research.runs import run, same_run
+from rnn_research.training import optimizers, penalties
 
 USERS = """
 import dataclasses
@@ -191,7 +192,7 @@ def test_what_no_import_finds_is_not_pickled(users):
         module.leaky(4, f=functools.partial(jnp.clip, min=0)),
     ):
         with pytest.raises(
-            values.UsageError, match="cannot be pickled: .*; de"
+            errors.UsageError, match="cannot be pickled: .*; de"
         ) as told:
             pickle.dumps(value)
         assert "\n" not in str(told.value)
@@ -260,7 +261,7 @@ def test_closures_lambdas_and_methods_are_told_apart(users):
     ]
     known = [str((identity.text(each), identity.code(each))) for each in different]
     assert len(set(known)) == len(known) and "0x" not in "".join(known)
-    with pytest.raises(values.UsageError, match="f is an object of builtins:object"):
+    with pytest.raises(errors.UsageError, match="f is an object of builtins:object"):
         identity.text(module.leaky(4, f=object()))
 
 
@@ -334,7 +335,7 @@ def test_without_its_settings_a_run_is_not_resumed(ended, tmp_path, hurt):
     hurt(folder)
     left = {path: path.stat().st_mtime for path in folder.rglob("*")}
     for change in ({}, OTHERS[0]):
-        with pytest.raises((values.UsageError, values.RunError)) as told:
+        with pytest.raises((errors.UsageError, errors.RunError)) as told:
             train(folder, **change)
         assert "config.json" in str(told.value) or "earlier" in str(told.value)
         assert "\n" not in str(told.value)
@@ -354,7 +355,7 @@ def test_with_the_settings_of_another_run_it_is_not_resumed(ended, tmp_path, oth
         with pytest.raises(KeyboardInterrupt):
             claim_alone(with_these, change)
         shutil.copy(with_these / "config.json", folder)
-        with pytest.raises(values.UsageError, match="checkpoints holds a run") as told:
+        with pytest.raises(errors.UsageError, match="checkpoints holds a run") as told:
             train(folder, **change)
         assert "\n" not in str(told.value), change
 
@@ -379,9 +380,9 @@ def test_the_checkpoints_of_another_run_are_refused(ended, tmp_path, copied):
         kind = shutil.copytree if name == "checkpoints" else shutil.copy
         shutil.rmtree(folder / name) if name == "checkpoints" else None
         kind(ended[1] / name, folder / name)
-    with pytest.raises(values.UsageError, match="activation='relu'"):
+    with pytest.raises(errors.UsageError, match="activation='relu'"):
         train(folder)
-    with pytest.raises(values.UsageError, match="activation='relu'"):
+    with pytest.raises(errors.UsageError, match="activation='relu'"):
         train(folder, num_steps=8)
 
 
@@ -398,7 +399,7 @@ def test_an_edited_cell_does_not_go_on(users, tmp_path):
     train(tmp_path / "run", users().leaky(3), num_steps=6)
     for old, new in (("BETA = 2.0", "BETA = 3.0"), ("SLOPE = 4.0", "SLOPE = 5.0")):
         with pytest.raises(
-            values.UsageError, match="with other code of .*edited since"
+            errors.UsageError, match="with other code of .*edited since"
         ):
             train(tmp_path / "run", users(old, new).leaky(3), num_steps=8)
 
@@ -415,7 +416,7 @@ def test_a_run_that_goes_on_has_no_summary(ended, tmp_path, monkeypatch):
         patch.setattr(training.loop.Checkpoints, "save", killed)
         with pytest.raises(KeyboardInterrupt):
             train(folder, num_steps=8)
-    with pytest.raises(values.UsageError, match="the run has not ended"):
+    with pytest.raises(errors.UsageError, match="the run has not ended"):
         report.read([folder])
 
 
@@ -426,13 +427,13 @@ def test_a_summary_and_a_record_are_of_their_run(ended, tmp_path):
     (entry,) = report.read([folder])
     assert "metrics.jsonl no longer holds" in entry.notes[0]
     shutil.copy(ended[1] / "summary.json", folder)
-    with pytest.raises(values.UsageError, match="is not of the run in config.json"):
+    with pytest.raises(errors.UsageError, match="is not of the run in config.json"):
         report.read([folder])
 
 
 def test_long_settings_are_shown_from_where_they_differ():
     base = {"code": {}, "model": "a" * 100 + "b" + "c" * 100}
-    with pytest.raises(values.UsageError) as told:
+    with pytest.raises(errors.UsageError) as told:
         same_run.compare(base, base | {"model": "a" * 100 + "d"}, set(), "here", "stop")
     assert "b" in str(told.value) and len(str(told.value)) < 250
 
@@ -485,7 +486,7 @@ def test_programs_from_disk_give_the_same_bits(tmp_path):
 
 def test_damaged_or_free_settings_of_a_folder():
     """Code that is none is of no run; where programs are kept is no name of a value."""
-    with pytest.raises(values.UsageError, match="made by an earlier version"):
+    with pytest.raises(errors.UsageError, match="made by an earlier version"):
         same_run.compare({"code": None}, {"code": {}}, set(), "here", "stop")
-    kept = training.run._read(runtime.RunConfig, {"compilation_cache": "/a/b c"}, ())
+    kept = run._read(runtime.RunConfig, {"compilation_cache": "/a/b c"}, ())
     assert kept.compilation_cache == "/a/b c"

@@ -11,7 +11,7 @@ import optax
 import pytest
 from flax import linen, nnx
 
-from rnn_research import cells, checks, interop, layers, models, tasks, values
+from rnn_research import cells, checks, errors, interop, layers, models, tasks
 from rnn_research.cells import wrappers
 from rnn_research.unroll import unroll
 
@@ -181,7 +181,7 @@ def test_nnx_computes_the_same_with_our_weights(case):
     cell = LOADED[case]
     params = trained(cell)
     if case == "nnx/GRUCell":
-        with pytest.raises(values.UsageError, match="has no bias b_hn"):
+        with pytest.raises(errors.UsageError, match="has no bias b_hn"):
             interop.nnx.export(cell, params)
         params = params._replace(b_hn=jnp.zeros(H))
     weights = interop.nnx.export(cell, params, optimized="Optimized" in case)
@@ -330,7 +330,7 @@ def test_the_carry_of_a_cell_in_nnx_is_made_as_asked():
     module = interop.as_nnx(cells.clockwork(H), D, rngs=nnx.Rngs(0))
     state = module.initialize_carry((B, D), nnx.Rngs(7).carry, carry_init)
     assert np.min(state.h) > 1 and not np.any(state.clock)
-    with pytest.raises(values.UsageError, match="carry_init needs rngs"):
+    with pytest.raises(errors.UsageError, match="carry_init needs rngs"):
         module.initialize_carry((B, D), carry_init=carry_init)
 
 
@@ -340,9 +340,9 @@ def test_params_of_another_type_or_shape_in_nnx():
         params = jax.tree.map(operator.methodcaller("astype", dtype), module.params)
         module.set_params(params)
         assert {leaf.dtype for leaf in module.params} == {jnp.dtype(dtype)}
-    with pytest.raises(values.UsageError, match=r"b_h of elman is \(4,\), not \(1,\)"):
+    with pytest.raises(errors.UsageError, match=r"b_h of elman is \(4,\), not \(1,\)"):
         module.set_params(params._replace(b_h=jnp.ones(1)))
-    with pytest.raises(values.UsageError, match="elman has the params"):
+    with pytest.raises(errors.UsageError, match="elman has the params"):
         module.set_params({"W": params.W_hh})
     assert jax.tree.all(jax.tree.map(np.array_equal, module.params, params))
 
@@ -366,9 +366,9 @@ def test_an_nnx_optimizer_trains_a_cell():
 
 
 def test_cells_with_noise_are_no_modules():
-    with pytest.raises(values.UsageError, match="zoneout draws random numbers"):
+    with pytest.raises(errors.UsageError, match="zoneout draws random numbers"):
         interop.as_linen(wrappers.zoneout(cells.lstm(H)))
-    with pytest.raises(values.UsageError, match="weight_drop draws random numbers"):
+    with pytest.raises(errors.UsageError, match="weight_drop draws random numbers"):
         interop.as_nnx(wrappers.weight_drop(cells.gru(H)), D, rngs=nnx.Rngs(0))
 
 
@@ -522,6 +522,6 @@ MISTAKES = {
 
 @pytest.mark.parametrize("message", MISTAKES)
 def test_mistakes(message):
-    with pytest.raises(values.UsageError, match=message) as caught:
+    with pytest.raises(errors.UsageError, match=message) as caught:
         MISTAKES[message]()
     assert "\n" not in str(caught.value)

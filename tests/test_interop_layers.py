@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research import cells, interop, layers, values
+from rnn_research import cells, errors, interop, layers
 
 D, H = 3, 4  # as in references/make_interop.py
 FILE = pathlib.Path(__file__).parent / "references" / "interop_layers.npz"
@@ -128,6 +128,6 @@ MISTAKES = {
 
 @pytest.mark.parametrize("message", MISTAKES)
 def test_mistakes(message):
-    with pytest.raises(values.UsageError, match=message) as caught:
+    with pytest.raises(errors.UsageError, match=message) as caught:
         MISTAKES[message]()
     assert "\n" not in str(caught.value)

@@ -15,7 +15,7 @@ from scipy.sparse import linalg
 from test_cells_laws import example
 from test_lyapunov import linear
 
-from rnn_research import Cell, cells, diagnostics, engines, values
+from rnn_research import Cell, cells, diagnostics, engines, errors
 from rnn_research.cells import base, wrappers
 from rnn_research.checks.report import difference, flags
 from rnn_research.diagnostics import table
@@ -195,7 +195,7 @@ def test_estimates_for_large_states_meet_the_exact_norms():
 def test_lags_that_cannot_be(lags):
     cell = cells.gru(3)
     params, x, _ = example(cell)
-    with pytest.raises(values.UsageError, match="from 0 to T = 7"):
+    with pytest.raises(errors.UsageError, match="from 0 to T = 7"):
         diagnostics.jacobian_log_norms(cell, params, x, np.array(lags))
 
 
@@ -203,7 +203,7 @@ def test_masks_that_have_no_meaning_are_refused():
     cell = cells.gru(3)
     params, x, _ = example(cell)
     for measure in (diagnostics.time_scales, diagnostics.lyapunov_exponents):
-        with pytest.raises(values.UsageError, match="without a mask"):
+        with pytest.raises(errors.UsageError, match="without a mask"):
             measure(cell, params, x, mask=flags()[0])
 
 
@@ -222,7 +222,7 @@ def test_jacobians_that_would_not_fit():
     cell = cells.gru(2048)
     params = jax.eval_shape(lambda: cell.init(jax.random.key(0), INPUTS))
     x = jax.ShapeDtypeStruct((1000, 8, INPUTS), jnp.float64)
-    with pytest.raises(values.UsageError, match="a state of 2048 numbers take"):
+    with pytest.raises(errors.UsageError, match="a state of 2048 numbers take"):
         jax.eval_shape(lambda p, x: diagnostics.step_jacobians(cell, p, x), params, x)
 
 
@@ -230,11 +230,11 @@ def test_measurements_that_would_not_fit():
     cell = cells.gru(2048)
     params = jax.eval_shape(lambda: cell.init(jax.random.key(0), INPUTS))
     x = jax.ShapeDtypeStruct((100, 8192, INPUTS), jnp.float64)
-    with pytest.raises(values.UsageError, match="2048 exponents of a state of 2048"):
+    with pytest.raises(errors.UsageError, match="2048 exponents of a state of 2048"):
         jax.eval_shape(
             functools.partial(diagnostics.lyapunov_exponents, cell), params, x
         )
-    with pytest.raises(values.UsageError, match="sensitivities of .* numbers to"):
+    with pytest.raises(errors.UsageError, match="sensitivities of .* numbers to"):
         jax.eval_shape(
             lambda p, x: diagnostics.real_time_gradient(cell, p, x, lambda t, y: y),
             params,
@@ -345,7 +345,7 @@ def test_rates_and_horizons_at_lags_with_gaps():
     assert horizon.lag == 40  # 0.9^21.9 = 0.1 lies between 10 and 40
     rate = diagnostics.decay_rate(logs, lags=lags)
     np.testing.assert_allclose(rate[:3], [np.log(0.9)] * 3, rtol=1e-9)
-    with pytest.raises(values.UsageError, match="6 increasing numbers"):
+    with pytest.raises(errors.UsageError, match="6 increasing numbers"):
         diagnostics.memory_horizon(logs, lags=lags[::-1])
 
 
@@ -445,7 +445,7 @@ HOLE = np.where(np.arange(50) == 20, np.nan, 0)[:, None]
     ],
 )
 def test_norms_that_cannot_be_read(measure, logs, message):
-    with pytest.raises(values.UsageError, match=message):
+    with pytest.raises(errors.UsageError, match=message):
         measure(logs)
 
 
@@ -503,14 +503,14 @@ def test_hessian_of_a_quadratic():
 
 
 def test_more_eigenvalues_than_parameters():
-    with pytest.raises(values.UsageError, match="less than the 2 parameters"):
+    with pytest.raises(errors.UsageError, match="less than the 2 parameters"):
         tree = {"a": jnp.ones(2)}
         diagnostics.hessian_eigenvalues(lambda p: p["a"].sum(), tree, {"a": "free"})
 
 
 def test_eigenvalues_that_are_not_found(monkeypatch):
     tree, labels = {"a": jnp.ones(9)}, {"a": "free"}
-    with pytest.raises(values.UsageError, match="the Hessian is not finite"):
+    with pytest.raises(errors.UsageError, match="the Hessian is not finite"):
         diagnostics.hessian_eigenvalues(
             lambda p: jnp.sum(jnp.sqrt(p["a"] - 1)), tree, labels
         )
@@ -519,7 +519,7 @@ def test_eigenvalues_that_are_not_found(monkeypatch):
         raise linalg.ArpackNoConvergence("none converged", [], [])
 
     monkeypatch.setattr(linalg, "eigsh", give_up)
-    with pytest.raises(values.UsageError, match="not found .*none converged"):
+    with pytest.raises(errors.UsageError, match="not found .*none converged"):
         diagnostics.hessian_eigenvalues(lambda p: jnp.sum(p["a"] ** 2), tree, labels)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import linen
 
-from rnn_research import cells, layers, models, tasks, values
+from rnn_research import cells, errors, layers, models, tasks
 from rnn_research.checks.report import difference
 from rnn_research.layers import Call
 
@@ -123,11 +123,11 @@ def test_dropout(same_over_time):
 
 
 def test_misfits_are_named():
-    with pytest.raises(values.UsageError, match="put a linear layer before"):
+    with pytest.raises(errors.UsageError, match="put a linear layer before"):
         layers.residual(cells.gru(5)).init(jax.random.key(0), 4)
-    with pytest.raises(values.UsageError, match="expected a cell or a layer"):
+    with pytest.raises(errors.UsageError, match="expected a cell or a layer"):
         layers.stack("gru")
-    with pytest.raises(values.UsageError, match="less than 1"):
+    with pytest.raises(errors.UsageError, match="less than 1"):
         layers.dropout(1.0)
 
 

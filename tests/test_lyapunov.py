@@ -8,7 +8,7 @@ from conftest import INPUTS
 from test_cells_laws import example
 
 from experiments.lyapunov import TIME_STEP, lorenz
-from rnn_research import Cell, cells, diagnostics, engines, values
+from rnn_research import Cell, cells, diagnostics, engines, errors
 from rnn_research.unroll import unroll
 
 
@@ -117,7 +117,7 @@ def test_every_kind_of_state(any_cell):
     ids=str,
 )
 def test_what_cannot_be_measured(options, message):
-    with pytest.raises(values.UsageError, match=message):
+    with pytest.raises(errors.UsageError, match=message):
         exponents(cells.gru(8), jnp.zeros((20, 2, INPUTS)), **options)
 
 

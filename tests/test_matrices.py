@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from rnn_research import cells, diagnostics, layers, models, tasks, values
+from rnn_research import cells, diagnostics, errors, layers, models, tasks
 from rnn_research.cells import base, wrappers
 from rnn_research.checks import cells as laws
 from rnn_research.checks import products, report
@@ -91,7 +91,7 @@ def test_the_capacity_of_goru(size, capacity):
     np.testing.assert_allclose(found["Q"].T, Q, atol=1e-12)
     if capacity == size:
         assert len(p.theta) == size * (size - 1) // 2
-    with pytest.raises(values.UsageError, match="capacity must be at most"):
+    with pytest.raises(errors.UsageError, match="capacity must be at most"):
         cells.goru(size, capacity=size + 1)
 
 
@@ -215,7 +215,7 @@ def test_the_law_sees_into_loops_and_calls_of_a_step():
 @pytest.mark.parametrize("name", ["lru", "s5", "s4d", "s6", "unitary", "urnn"])
 def test_weight_drop_takes_no_coordinates_and_no_weights_of_the_input(name):
     """Labelled 'recurrent' for their learning rate, of two axes, and yet no matrix."""
-    with pytest.raises(values.UsageError, match="no recurrent matrix to drop"):
+    with pytest.raises(errors.UsageError, match="no recurrent matrix to drop"):
         wrappers.weight_drop(getattr(cells, name)(8))
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from rnn_research import tasks, training
-from rnn_research.training import metrics, progress, results, standing
+from rnn_research.runs import metrics
+from rnn_research.training import progress, results, standing
 
 
 def test_tensorboard_reads_the_gradient_by_lag(tmp_path):

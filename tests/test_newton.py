@@ -9,7 +9,7 @@ import pytest
 from conftest import BATCH, INPUTS
 from test_cells_laws import example
 
-from rnn_research import Cell, cells, engines, models, tasks, training, values
+from rnn_research import Cell, cells, engines, errors, models, tasks, training
 from rnn_research.cells.base import Structure
 from rnn_research.checks.report import difference, flags, random_like
 from rnn_research.engines.blocks import Blocks, affine_scan, damped_scan
@@ -209,7 +209,7 @@ def test_a_cell_that_closes_over_what_is_differentiated():
         own = cell.replace(step=lambda w, h, u: alpha * cell.step(w, h, u))
         return jnp.sum(unroll(own, params, sequence(9), engine=newton()).outputs)
 
-    with pytest.raises(values.UsageError, match="closes over a traced value"):
+    with pytest.raises(errors.UsageError, match="closes over a traced value"):
         jax.grad(loss)(0.3)
 
 
@@ -390,7 +390,7 @@ def test_states_it_cannot_serve(name):
     cell = make()
     params = cell.init(jax.random.key(0), INPUTS)
     x = jnp.zeros((5, BATCH, INPUTS))
-    with pytest.raises(values.UsageError, match=message):
+    with pytest.raises(errors.UsageError, match=message):
         unroll(cell, params, x, engine=engine)
 
 
@@ -398,7 +398,7 @@ def test_jacobians_that_would_not_fit():
     cell = cells.gru(1024)
     params = jax.eval_shape(lambda: cell.init(jax.random.key(0), INPUTS))
     x = jax.ShapeDtypeStruct((10_000, 16, INPUTS), jnp.float64)
-    with pytest.raises(values.UsageError, match="GiB; give jacobian='diagonal'"):
+    with pytest.raises(errors.UsageError, match="GiB; give jacobian='diagonal'"):
         jax.eval_shape(lambda p, x: unroll(cell, p, x, engine=newton()), params, x)
 
 
@@ -415,7 +415,7 @@ def test_jacobians_that_would_not_fit():
     ids=str,
 )
 def test_options_are_checked(options):
-    with pytest.raises(values.UsageError, match=next(iter(options))):
+    with pytest.raises(errors.UsageError, match=next(iter(options))):
         newton(**options)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from rnn_research import cells, layers, models, tasks, training, values
+from rnn_research import cells, errors, layers, models, tasks, training
 from rnn_research.cells import base, initializers
 from rnn_research.tasks.base import Batch
 from rnn_research.training import optimizers, penalties
@@ -302,7 +302,7 @@ def test_parameters_near_a_value():
     W = np.asarray(model_matrix(params.body))  # |T|_F^2 is the departure from normality
     departure = np.sum(W**2) - np.sum(np.abs(np.linalg.eigvals(W)) ** 2)
     np.testing.assert_allclose(departure, np.sum(T**2), rtol=1e-6)
-    with pytest.raises(values.UsageError, match="did you mean gamma"):
+    with pytest.raises(errors.UsageError, match="did you mean gamma"):
         penalties.near(parameter="gama").value(model, params, task, None)
 
 
@@ -430,20 +430,20 @@ def test_clipping_by_value_turns_the_gradient_and_by_norm_keeps_its_direction():
 )
 def test_a_wrong_penalty_is_told(given, told):
     config = dataclasses.replace(SMALL, penalties=(given,))
-    with pytest.raises(values.UsageError, match=told):
+    with pytest.raises(errors.UsageError, match=told):
         training.train(cells.elman(4), tasks.adding(20), config, quiet=True)
 
 
 def test_a_penalty_on_what_is_not_there_is_told():
     config = dataclasses.replace(SMALL, penalties=("orthogonality",))
     with pytest.raises(
-        values.UsageError, match="min_gru.*names no matrix that its state"
+        errors.UsageError, match="min_gru.*names no matrix that its state"
     ):
         training.train(cells.min_gru(4), tasks.adding(8), config, quiet=True)
     config = dataclasses.replace(SMALL, penalties=("omega",))
-    with pytest.raises(values.UsageError, match="has no recurrence"):
+    with pytest.raises(errors.UsageError, match="has no recurrence"):
         training.train(layers.linear(4), tasks.adding(8), config, quiet=True)
     config = dataclasses.replace(SMALL, penalties=("flossing",))
-    with pytest.raises(values.UsageError, match="without a mask"):
+    with pytest.raises(errors.UsageError, match="without a mask"):
         task = tasks.adding(30, form="hochreiter")
         training.train(cells.elman(4), task, config, quiet=True)

@@ -21,7 +21,7 @@ from rnn_research import (
 from rnn_research.cells import initializers, wrappers
 from rnn_research.checks import catalogue
 from rnn_research.interop import flax_cells
-from rnn_research.training import run
+from rnn_research.runs import run
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

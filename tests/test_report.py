@@ -17,9 +17,9 @@ import xml.etree.ElementTree
 import pytest
 
 from experiments import report as program
-from rnn_research import cells, config, models, report, runtime, tasks, training, values
+from rnn_research import cells, config, errors, models, report, runtime, tasks, training
 from rnn_research.report import moments
-from rnn_research.training import run
+from rnn_research.runs import run
 
 SETTINGS = (
     models.ModelConfig(cell="gru", hidden_size=8),
@@ -195,7 +195,7 @@ def test_a_seed_that_has_stopped_stays_where_it_was(runs, tmp_path):
 
 @pytest.mark.slow
 def test_runs_that_diverged_are_reported(tmp_path):
-    with pytest.raises(values.Diverged):
+    with pytest.raises(errors.Diverged):
         trained(tmp_path / "run", "--learning_rate=1e300", "--optimizer=sgd")
     page = written([str(tmp_path / "run"), str(tmp_path / "nothing.csv")][:1], tmp_path)
     assert "2 of 2 diverged" in page
@@ -205,16 +205,16 @@ def test_runs_that_diverged_are_reported(tmp_path):
 
 @pytest.mark.slow
 def test_what_cannot_be_reported_is_told(runs, tmp_path):
-    with pytest.raises(values.UsageError, match="holds no run"):
+    with pytest.raises(errors.UsageError, match="holds no run"):
         report.read([tmp_path])
-    with pytest.raises(values.UsageError, match="given twice"):
+    with pytest.raises(errors.UsageError, match="given twice"):
         report.read([runs[0], runs[0]])
     unfinished = tmp_path / "unfinished"
     unfinished.mkdir()
     shutil.copy(pathlib.Path(runs[0]) / "config.json", unfinished)
-    with pytest.raises(values.UsageError, match="has not ended"):
+    with pytest.raises(errors.UsageError, match="has not ended"):
         report.read([unfinished])
-    with pytest.raises(values.UsageError, match="which runs"):
+    with pytest.raises(errors.UsageError, match="which runs"):
         program.main(program.ReportConfig(), runtime.RunConfig())
     no_command = training.train(
         cells.gru(4),

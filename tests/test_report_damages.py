@@ -11,9 +11,9 @@ import time
 import pytest
 
 from experiments import report as program
-from rnn_research import plotting, report, runtime, values
+from rnn_research import errors, plotting, report, runtime
 from rnn_research.report import moments
-from rnn_research.training import same_run
+from rnn_research.runs import same_run
 
 DIAGNOSTICS = {
     "not_finite": 0.0,
@@ -139,7 +139,7 @@ def two(tmp_path, monkeypatch):
     """Folders of a sound run and of one to be damaged; neither has a checkpoint."""
 
     def unmeasured(*arguments):
-        raise values.UsageError("there is no checkpoint")
+        raise errors.UsageError("there is no checkpoint")
 
     monkeypatch.setattr(moments, "_measured", unmeasured)
     for name in ("sound", "hurt"):
@@ -283,12 +283,12 @@ def test_where_nothing_can_be_reported_all_is_said(two):
     settings = program.ReportConfig(
         runs=(str(two / "sound"), str(two / "hurt")), output=str(two / "page.html")
     )
-    with pytest.raises(values.UsageError, match="sound.*damaged.*; .*hurt.*damaged"):
+    with pytest.raises(errors.UsageError, match="sound.*damaged.*; .*hurt.*damaged"):
         program.main(settings, runtime.RunConfig(precision="float64"))
 
 
 def test_one_folder_by_two_ways_is_given_twice(two):
-    with pytest.raises(values.UsageError, match="given twice"):
+    with pytest.raises(errors.UsageError, match="given twice"):
         report.read([two / "hurt", two / "sound" / ".." / "hurt"])
 
 

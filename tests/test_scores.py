@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research import cells, engines, models, runtime, training, values
+from rnn_research import cells, engines, errors, models, runtime, training
 from rnn_research.diagnostics import vectors
 from rnn_research.layers import Call
 from rnn_research.tasks import base
@@ -106,7 +106,7 @@ def test_a_score_is_of_the_whole_batch_and_adds_over_batches():
 )
 def test_a_score_that_is_none_is_told(wrong, told):
     batch = base.Batch(np.zeros((6, 4, 1)), np.zeros((6, 4)), None)
-    with pytest.raises(values.UsageError, match=told):
+    with pytest.raises(errors.UsageError, match=told):
         ragged(lambda outputs, batch: wrong).totals(np.zeros((6, 4, 1)), batch)
 
 
@@ -114,7 +114,7 @@ def test_a_metric_does_not_take_a_name_of_the_record():
     task = ragged(lambda outputs, batch: {"loss": jnp.mean(outputs), "step": 1.0})
     model = models.as_model(cells.elman(3), task)
     programs = updates.build(model, task, SMALL, engines.auto())
-    with pytest.raises(values.UsageError, match="metric 'step'"):
+    with pytest.raises(errors.UsageError, match="metric 'step'"):
         programs.check()
 
 
@@ -125,7 +125,7 @@ def test_a_tasks_own_numbers_are_plain_ones():
     assert json.loads(json.dumps(task.baselines)) == {"loss": 0.5}
     assert json.dumps(task.thresholds) == "[0.25]"
     for wrong in ({"loss": np.nan}, {"loss": None}, {"accuracy": 0.5}):
-        with pytest.raises(values.UsageError, match="baselines"):
+        with pytest.raises(errors.UsageError, match="baselines"):
             dataclasses.replace(ragged(), baselines=wrong)
 
 

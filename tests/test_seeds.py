@@ -7,9 +7,10 @@ import jax
 import numpy as np
 import pytest
 
-from rnn_research import cells, config, layers, runtime, tasks, training, values
+from rnn_research import cells, config, errors, layers, runtime, tasks, training
 from rnn_research.cells import wrappers
-from rnn_research.training import loop, results, run
+from rnn_research.runs import run
+from rnn_research.training import loop, results
 
 SMALL = training.TrainConfig(
     num_steps=10, batch_size=8, eval_every=4, eval_size=16, checkpoint_every=4
@@ -115,7 +116,7 @@ def test_ways_to_give_seeds():
         ({"seed": 2**32 - 1, "num_seeds": 2}, r"the last seed is over 2\^32 - 1"),
         ({"num_seeds": 0}, "must be at least 1"),
     ):
-        with pytest.raises(values.UsageError, match=message):
+        with pytest.raises(errors.UsageError, match=message):
             training.TrainConfig(**wrong)
 
 
@@ -137,7 +138,7 @@ def test_a_folder_of_many_runs_is_read_back(tmp_path, monkeypatch):
     check_close(loaded.params, trained.params)
     check_close(loaded.initial_params, trained.initial_params)
     assert loaded.step == 10
-    with pytest.raises(values.UsageError, match=r"one of its runs: \(0, 0.001\), "):
+    with pytest.raises(errors.UsageError, match=r"one of its runs: \(0, 0.001\), "):
         run.load(folder)
     assert len(list(folder.glob("seed*-rate*/events.out.tfevents.*"))) == 4
     summary = json.loads((folder / "summary.json").read_text())

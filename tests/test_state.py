@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research import Activations, Cell, cells, diagnostics, engines, unroll, values
+from rnn_research import Activations, Cell, cells, diagnostics, engines, errors, unroll
 from rnn_research.cells import wrappers
 from rnn_research.cells.activations import parts
 from rnn_research.checks import check_cell
@@ -138,9 +138,9 @@ def test_a_state_without_activations_is_refused_in_one_line():
         diagnostics.state_loss_log_norms,
         diagnostics.saturation,
     ):
-        with pytest.raises(values.UsageError, match="no activations"):
+        with pytest.raises(errors.UsageError, match="no activations"):
             measure(counter, PARAMS, X)
-    with pytest.raises(values.UsageError, match="no activations"):
+    with pytest.raises(errors.UsageError, match="no activations"):
         wrappers.learned_state(counter)
 
 
@@ -284,7 +284,7 @@ def test_zoneout_takes_a_rate_for_each_part():
         ((("c", 2),), "rate of c must be in"),
         (("c", 0.5), r"parts must be \(\(name, rate\)"),
     ):
-        with pytest.raises(values.UsageError, match=message):
+        with pytest.raises(errors.UsageError, match=message):
             wrappers.zoneout(cell, parts=own)
 
 
@@ -306,7 +306,7 @@ def test_every_parameter_of_a_learned_start_matters(cell):
 
 
 def test_a_start_that_is_learned_already_is_refused():
-    with pytest.raises(values.UsageError, match="learns its initial state already"):
+    with pytest.raises(errors.UsageError, match="learns its initial state already"):
         wrappers.learned_state(cells.urnn(4))
 
 
@@ -338,7 +338,7 @@ def test_a_step_with_a_reverse_mode_only_is_measured_as_any_other(measured):
 
 
 def test_what_cannot_be_had_of_a_custom_derivative_is_one_line():
-    with pytest.raises(values.UsageError, match="newton: the step has a jax.custom"):
+    with pytest.raises(errors.UsageError, match="newton: the step has a jax.custom"):
         unroll(with_tanh(slow_tanh), PARAMS, X, engine=engines.newton())
 
     @jax.custom_vjp
@@ -348,7 +348,7 @@ def test_what_cannot_be_had_of_a_custom_derivative_is_one_line():
     clipped.defvjp(
         lambda a: (jnp.sin(a), a), lambda a, g: (jnp.clip(g * jnp.cos(a), -1, 1),)
     )
-    with pytest.raises(values.UsageError, match="not give a derivative that is linear"):
+    with pytest.raises(errors.UsageError, match="not give a derivative that is linear"):
         diagnostics.time_scales(with_tanh(clipped), PARAMS, X)
 
 
@@ -376,7 +376,7 @@ def test_activations_that_leave_a_memory_out_break_a_law():
         (lambda h: h.h, lambda h, v: v, "activations.write gives"),
     ):
         wrong = marked().replace(activations=Activations(read, write))
-        with pytest.raises(values.UsageError, match=message):
+        with pytest.raises(errors.UsageError, match=message):
             check_fit(wrong, D)
 
 

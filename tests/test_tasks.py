@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research import tasks, values
+from rnn_research import errors, tasks
 from rnn_research.tasks.adding import mark, mark_1997
 from rnn_research.tasks.temporal_order import lay_out
 
@@ -216,7 +216,7 @@ def test_copy_is_solved_by_the_answer():
     ],
 )
 def test_impossible_options_are_named(make, message):
-    with pytest.raises(values.UsageError, match=message):
+    with pytest.raises(errors.UsageError, match=message):
         make()
 
 

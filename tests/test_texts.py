@@ -14,6 +14,7 @@ from rnn_research import (
     cells,
     config,
     engines,
+    errors,
     help_page,
     layers,
     models,
@@ -22,7 +23,8 @@ from rnn_research import (
     values,
 )
 from rnn_research.cells import initializers
-from rnn_research.training import optimizers, penalties, run
+from rnn_research.runs import run
+from rnn_research.training import optimizers, penalties
 
 SETTINGS = (
     models.ModelConfig(hidden_size=8),
@@ -253,8 +255,8 @@ def ending(main, settings, argv) -> str:
     """What is wrong with how a mistake ends, or nothing: as `config.run` has it."""
     try:
         main(*config.parse(argv, *settings))
-    except values.UsageError as error:
-        line = values.cut(f"error: {error}")
+    except errors.UsageError as error:
+        line = errors.cut(f"error: {error}")
         good = len(line) <= 300 and line.isprintable() and line.isascii()
         return "" if good else f"is told as {line}"
     except BaseException as error:
@@ -339,17 +341,17 @@ def test_a_path_is_that_very_file(folder, monkeypatch):
     (folder / "a" / "texts_users.py").write_text(USERS)
     models.resolve_cell("texts_users:options", 4)
     monkeypatch.chdir(folder / "a" / "b")
-    with pytest.raises(values.UsageError, match="has the name of another module"):
+    with pytest.raises(errors.UsageError, match="has the name of another module"):
         models.resolve_cell("../texts_users.py:options", 4)
     monkeypatch.chdir(folder / "a")
-    with pytest.raises(values.UsageError, match="has the name of another module"):
+    with pytest.raises(errors.UsageError, match="has the name of another module"):
         models.resolve_cell("texts_users.py:options", 4)
 
 
 def test_a_file_with_the_name_of_a_package_is_told_so(folder):
-    with pytest.raises(values.UsageError, match="numpy/__init__.py, not a file of"):
+    with pytest.raises(errors.UsageError, match="numpy/__init__.py, not a file of"):
         models.resolve_cell("numpy:options", 4)
-    with pytest.raises(values.UsageError, match="has the name of another module"):
+    with pytest.raises(errors.UsageError, match="has the name of another module"):
         models.resolve_cell("numpy.py:options", 4)
 
 
@@ -408,7 +410,7 @@ def test_an_infinite_default_may_be_given(folder, monkeypatch):
 
     assert limited(limit=float("inf")) == limited()
     assert limited(flag=None) == limited()
-    with pytest.raises(values.UsageError, match="rate must be a finite number"):
+    with pytest.raises(errors.UsageError, match="rate must be a finite number"):
         limited(rate=float("inf"))
 
 
@@ -454,7 +456,7 @@ def test_what_a_locale_cannot_print_is_replaced(monkeypatch):
 
     def main(given):
         print("50\u202f561 parameters")
-        raise values.UsageError("no \u2116 5")
+        raise errors.UsageError("no \u2116 5")
 
     with pytest.raises(SystemExit) as stop:
         config.run(main, SETTINGS[0], argv=[])

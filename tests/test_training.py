@@ -13,15 +13,16 @@ import pytest
 from rnn_research import (
     cells,
     diagnostics,
+    errors,
     layers,
     models,
     runtime,
     tasks,
     training,
-    values,
 )
 from rnn_research.cells import wrappers
-from rnn_research.training import loop, optimizers, results, run_folder, watch
+from rnn_research.runs import run_folder, watch
+from rnn_research.training import loop, optimizers, results
 
 SMALL = training.TrainConfig(
     num_steps=12, batch_size=8, eval_every=4, eval_size=16, checkpoint_every=4
@@ -142,7 +143,7 @@ def test_nan_stops_with_step_norm_and_checkpoint(tmp_path):
     cell = cell.replace(
         retract=retract, groups=lambda p: jax.tree.map(lambda leaf: "fixed", p)
     )
-    with pytest.raises(values.RunError) as caught:
+    with pytest.raises(errors.RunError) as caught:
         small_train(tmp_path, cell=cell)
     message = str(caught.value)
     assert "update 10 has loss nan and gradient norm nan" in message
@@ -196,20 +197,20 @@ def test_steps_to_thresholds():
 @pytest.mark.slow
 def test_a_folder_of_another_run_is_refused(tmp_path):
     small_train(tmp_path, replace(num_steps=4))
-    with pytest.raises(values.UsageError, match=r"learning_rates=0.001, not 0.01"):
+    with pytest.raises(errors.UsageError, match=r"learning_rates=0.001, not 0.01"):
         small_train(tmp_path, replace(learning_rate=0.01))
-    with pytest.raises(values.UsageError, match="model="):
+    with pytest.raises(errors.UsageError, match="model="):
         small_train(tmp_path, cell=cells.lstm(6))
     cosine = replace(schedule="cosine")
     small_train(tmp_path / "cosine", cosine)
-    with pytest.raises(values.UsageError, match="num_steps=12, not 13"):
+    with pytest.raises(errors.UsageError, match="num_steps=12, not 13"):
         small_train(tmp_path / "cosine", replace(cosine, num_steps=13))
 
 
 def test_a_workdir_that_is_a_file_is_named(tmp_path):
     path = tmp_path / "file"
     path.write_text("")
-    with pytest.raises(values.UsageError, match="--workdir="):
+    with pytest.raises(errors.UsageError, match="--workdir="):
         small_train(path)
 
 
@@ -219,7 +220,7 @@ def test_files_are_written_whole(tmp_path):
         run_folder.write_json(tmp_path / "a.json", {"a": object()})
     assert run_folder.read_json(tmp_path / "a.json") == {"a": 1}
     (tmp_path / "a.json").write_text("{")
-    with pytest.raises(values.RunError, match="damaged"):
+    with pytest.raises(errors.RunError, match="damaged"):
         run_folder.read_json(tmp_path / "a.json")
 
 

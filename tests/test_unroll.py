@@ -7,7 +7,7 @@ import pytest
 from conftest import BATCH, LENGTH
 from test_cells_laws import example
 
-from rnn_research import Cell, cells, engines, values
+from rnn_research import Cell, cells, engines, errors
 from rnn_research.checks import check_fit
 from rnn_research.checks.report import difference, flags
 from rnn_research.unroll import unroll
@@ -85,7 +85,7 @@ def test_wrong_arguments_are_named(name):
     cell = cells.gru(5)
     given = {"x": jnp.zeros((4, 2, 3)), **wrong}
     params = cell.init(jax.random.key(0), 3)
-    with pytest.raises(values.UsageError, match=message):
+    with pytest.raises(errors.UsageError, match=message):
         unroll(cell, params, **given)
 
 
@@ -115,11 +115,11 @@ MISFITS = {
 @pytest.mark.parametrize("name", MISFITS)
 def test_functions_that_do_not_fit_are_named(name):
     changes, message = MISFITS[name]
-    with pytest.raises(values.UsageError, match=message) as caught:
+    with pytest.raises(errors.UsageError, match=message) as caught:
         check_fit(elman_like(**changes), 3)
     assert "\n" not in str(caught.value)
 
 
 def test_a_cell_needs_a_step():
-    with pytest.raises(values.UsageError, match="step or an associative form"):
+    with pytest.raises(errors.UsageError, match="step or an associative form"):
         Cell(init=lambda k, d: (), initial_state=lambda p, s: jnp.zeros(s))

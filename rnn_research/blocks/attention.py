@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import layers, values
+from rnn_research import errors, layers
 from rnn_research.cells import base
 from rnn_research.cells.lstm import lstm
 from rnn_research.presence import finite, not_a_number, where
@@ -60,19 +60,19 @@ def attention(hidden_size, *, heads=4, rotary_base=10000.0):
       heads: how many, of d = H / heads features each; d even with rotary positions.
       rotary_base: None is no positions.
     """
-    base.check_size(hidden_size=hidden_size, heads=heads)
+    errors.check_size(hidden_size=hidden_size, heads=heads)
     if hidden_size % heads:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"heads ({heads}) must divide hidden_size ({hidden_size})"
         )
     size = hidden_size // heads
     if rotary_base is not None:
         if not rotary_base > 1:
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"rotary_base must be more than 1 or None, not {rotary_base!r}"
             )
         if size % 2:
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"hidden_size / heads must be even for rotary positions, not {size}"
             )
 
@@ -177,7 +177,7 @@ def transformer(
 
     Matrices start normal of variance 1 over their inputs, biases zero.
     """
-    base.check_size(most=base.DEEPEST, depth=depth)
+    errors.check_size(most=errors.DEEPEST, depth=depth)
     mlp_size = 4 * hidden_size if mlp_size is None else mlp_size
     drop = [layers.dropout(dropout_rate)] if dropout_rate else []
     look = layers.stack(

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base
 from rnn_research.layers import Applied, Layer, layer
 from rnn_research.presence import finite, not_a_number, where
@@ -27,8 +28,8 @@ def causal_conv(width, *, dilation=1, bias=True):
 
     W starts uniform on +-1/sqrt(width), b zero.
     """
-    base.check_size(dilation=dilation)
-    base.check_size(most=base.DEEPEST, width=width)
+    errors.check_size(dilation=dilation)
+    errors.check_size(most=errors.DEEPEST, width=width)
 
     def init(key, input_size):
         bound = width**-0.5
@@ -47,8 +48,8 @@ def dense_causal_conv(hidden_size, *, width, dilation=1, bias=True):
     Start, resets, masks and context are those of causal_conv. W starts normal of
     variance 1 / (width D), b zero.
     """
-    base.check_size(hidden_size=hidden_size, dilation=dilation)
-    base.check_size(most=base.DEEPEST, width=width)
+    errors.check_size(hidden_size=hidden_size, dilation=dilation)
+    errors.check_size(most=errors.DEEPEST, width=width)
 
     def init(key, input_size):
         W = base.lecun_normal(key, width * input_size, hidden_size)

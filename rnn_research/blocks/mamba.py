@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import layers
+from rnn_research import errors, layers
 from rnn_research.blocks import convolution
 from rnn_research.cells import base
 from rnn_research.cells.s6 import S6Params, s6
@@ -40,7 +40,7 @@ def mamba(hidden_size, *, state_size=16, width=4, expand=2):
     mamba(H))) or the like. The rank of Delta is H / 16, rounded up. W_in and W_out
     start normal of variance 1/fan-in, without bias; the rest as in causal_conv and s6.
     """
-    base.check_size(hidden_size=hidden_size, expand=expand)
+    errors.check_size(hidden_size=hidden_size, expand=expand)
     inner = expand * hidden_size
     conv = convolution.causal_conv(width)
     cell = layers.recurrent(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import layers, values
+from rnn_research import errors, layers
 from rnn_research.blocks import convolution
 from rnn_research.cells import base, initializers
 
@@ -46,14 +46,14 @@ def qrnn(hidden_size, *, width=2, pooling="fo", forget_bias=0.0):
 @base.cell
 def qrnn_pooling(hidden_size, *, pooling="fo", forget_bias=0.0):
     """The pooling of a QRNN: its input is the gates before bias and nonlinearity."""
-    base.check_size(hidden_size=hidden_size)
-    base.check_option("pooling", pooling, tuple(GATES))
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_option("pooling", pooling, tuple(GATES))
     keep_bias = initializers.check_gate_bias(forget_bias)
     wanted = (1 + GATES[pooling]) * hidden_size
 
     def init(key, input_size):
         if input_size != wanted:
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"qrnn_pooling({hidden_size}, pooling={pooling!r}) takes {wanted} "
                 f"features, not {input_size}"
             )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import layers
+from rnn_research import errors, layers
 from rnn_research.cells import base
 from rnn_research.cells.rwkv7 import rwkv7, uniform
 
@@ -115,8 +115,8 @@ def rwkv7_block(hidden_size, *, heads=4, depth=1, rank=32):
     Initial values as in the authors' training code, which depend on the depth: W_o and
     V start at zero, so that each layer starts as the identity.
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_size(most=base.DEEPEST, depth=depth)
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_size(most=errors.DEEPEST, depth=depth)
     parts = [layers.linear(hidden_size), layers.layer_norm(epsilon=1e-5)]
     for index in range(depth):
         height = 1 - index / depth

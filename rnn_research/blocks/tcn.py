@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 import jax
 
-from rnn_research import layers
+from rnn_research import errors, layers
 from rnn_research.blocks.convolution import dense_causal_conv
-from rnn_research.cells import base
 
 Tree = layers.Tree
 
@@ -80,7 +79,7 @@ def tcn(hidden_size, *, width=3, levels=4):
     Weight normalisation and dropout of the paper are left out. Convolutions start
     normal of variance 1 / (width D), biases zero.
     """
-    base.check_size(most=MOST_LEVELS, levels=levels)
+    errors.check_size(most=MOST_LEVELS, levels=levels)
     return layers.stack(
         *(
             temporal_block(hidden_size, width=width, dilation=2**level)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, orthogonal_rnn
 
 
@@ -47,9 +48,9 @@ def antisymmetric(hidden_size, *, gated=False, epsilon=0.01, gamma=0.01, sigma_w
     W is strictly upper triangular, N (N - 1) / 2 parameters: a lower part would add
     nothing. V starts normal of variance 1/D, b_h zero, b_z 1.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     for name, value in (("epsilon", epsilon), ("gamma", gamma), ("sigma_w", sigma_w)):
-        base.check_between(name, value, 0.0, float("inf"))
+        errors.check_between(name, value, 0.0, float("inf"))
     size = hidden_size
 
     def init(key, input_size):

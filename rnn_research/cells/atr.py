@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 
@@ -35,7 +36,7 @@ def atr(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogonal()):
 
     U starts orthogonal, W normal of variance 1/D.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
 

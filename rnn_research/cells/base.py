@@ -17,16 +17,14 @@ Laws, tested for every cell:
 """
 
 import dataclasses
-import math
 import typing
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from rnn_research import values
+from rnn_research import errors, values
 from rnn_research.cells.activations import FLOATS, Activations
 
 Tree = Any
@@ -100,7 +98,7 @@ def _identity_project(w, x):
 def _state_readout(w, h, u):
     del w, u
     if not isinstance(h, jax.Array):
-        raise values.UsageError(
+        raise errors.UsageError(
             "the state has several parts; give the cell a readout(w, h, u) -> y"
         )
     return h
@@ -168,7 +166,7 @@ class Cell(values.Value):
     def __post_init__(self):
         if self.step is None:
             if self.associative is None:
-                raise values.UsageError("a cell needs a step or an associative form")
+                raise errors.UsageError("a cell needs a step or an associative form")
             object.__setattr__(self, "step", _derive_step(self.associative))
 
 
@@ -193,7 +191,7 @@ def least_input_size(cell: Cell) -> int:
     for size in range(1, most):
         try:
             _shapes(cell, size)
-        except values.UsageError:
+        except errors.UsageError:
             continue
         return size
     return most
@@ -295,53 +293,3 @@ def lecun_normal(key, input_size: int, output_size: int) -> jax.Array:
     """Normal of variance 1 / input_size, [input_size, output_size]."""
     scale = input_size**-0.5
     return scale * jax.random.normal(key, (input_size, output_size))
-
-
-LARGEST = 2**31 - 1  # of an index of 32 bits
-DEEPEST = 1000  # of what is written out one after the other in a program
-
-
-def check_size(*, most: int = LARGEST, **sizes):
-    """Raise unless each named size is a whole number from 1 to `most`."""
-    for name, size in sizes.items():
-        is_whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
-        if not is_whole or size < 1:
-            raise values.UsageError(
-                f"{name} must be a whole number of at least 1, not {values.shown(size)}"
-            )
-        if size > most:
-            raise values.UsageError(
-                f"{name} must be at most {most}, not {values.shown(size)}"
-            )
-
-
-def check_flags(**flags):
-    """Raise unless each named option is True or False."""
-    for name, flag in flags.items():
-        if not isinstance(flag, bool):
-            raise values.UsageError(
-                f"{name} must be True or False, not {values.shown(flag)}"
-            )
-
-
-def check_option(name: str, value, choices):
-    """Raise unless `value` is one of `choices`."""
-    if value not in choices:
-        raise values.UsageError(
-            f"{name} must be one of {', '.join(map(repr, choices))}, not "
-            f"{values.shown(value)}"
-            f"{values.nearest(str(value), map(str, choices))}"
-        )
-
-
-def check_between(name: str, value, low: float, high: float):
-    """Raise unless low <= value <= high; the value is finite also where `high` is not.
-
-    A `low` that is excluded is given as the next number above it (`math.nextafter`).
-    """
-    numbers = int, float, np.integer, np.floating
-    if isinstance(value, bool) or not isinstance(value, numbers):
-        raise values.UsageError(f"{name} must be a number, not {values.shown(value)}")
-    if not (low <= value <= high and -math.inf < value < math.inf):
-        limits = f"in [{low}, {high}]" if high < math.inf else f"at least {low}, finite"
-        raise values.UsageError(f"{name} must be {limits}, not {values.shown(value)}")

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, orthogonal_rnn
 
 
@@ -46,8 +47,8 @@ def cfc(hidden_size, *, backbone_units=128, dt=1.0):
     Matrices start U(-a, a) with a = sqrt(6 / (inputs + outputs)) (W_h and W_x as one,
     the four maps of k apart), biases U(-a, a) with a = 1 / sqrt(inputs).
     """
-    base.check_size(hidden_size=hidden_size, backbone_units=backbone_units)
-    base.check_between("dt", dt, 0.0, float("inf"))
+    errors.check_size(hidden_size=hidden_size, backbone_units=backbone_units)
+    errors.check_between("dt", dt, 0.0, float("inf"))
     size, units = hidden_size, backbone_units
 
     def init(key, input_size):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 
@@ -40,7 +41,7 @@ def cfn(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
     both); U orthogonal gate by gate, V and W normal of variance 1/D. The default of 1
     is an LSTM's; how the authors start their gates could not be compared.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
     size = hidden_size

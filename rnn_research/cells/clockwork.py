@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 from rnn_research.cells.activations import parts
 
@@ -47,7 +47,7 @@ def clockwork(hidden_size, *, periods=(1, 2, 4, 8), recurrent=initializers.norma
     W starts as the blocks of an H by H matrix of `recurrent`, U normal of variance 1/D,
     b zero. A slow module carries memory, and its gradient, over T_i steps at once.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     modules = _check_periods(periods, hidden_size)
     recurrent = initializers.check_recurrent(recurrent)
     period = np.repeat(periods, modules)  # of each unit
@@ -111,13 +111,13 @@ def clockwork(hidden_size, *, periods=(1, 2, 4, 8), recurrent=initializers.norma
 def _check_periods(periods, hidden_size) -> list[int]:
     """The number of units of each module."""
     if not isinstance(periods, tuple) or not periods:
-        raise values.UsageError(f"periods must be a tuple, not {periods!r}")
+        raise errors.UsageError(f"periods must be a tuple, not {periods!r}")
     for period in periods:
-        base.check_size(period=period)
+        errors.check_size(period=period)
     if list(periods) != sorted(set(periods)):
-        raise values.UsageError(f"periods must increase, not {periods}")
+        raise errors.UsageError(f"periods must increase, not {periods}")
     if hidden_size < len(periods):
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{len(periods)} modules need as many units at least, not {hidden_size}; "
             "give fewer periods"
         )

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers, orthogonal_rnn
 
 
@@ -56,10 +57,10 @@ def cornn(
 
     W, W', V and b start U(-a, a) with a = 1 / sqrt(D + 2 N).
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     for name, value in (("dt", dt), ("gamma", gamma), ("epsilon", epsilon)):
-        base.check_between(name, value, 0.0, float("inf"))
-    base.check_option("damping", damping, ("explicit", "implicit"))
+        errors.check_between(name, value, 0.0, float("inf"))
+    errors.check_option("damping", damping, ("explicit", "implicit"))
     square = None if recurrent is None else initializers.check_recurrent(recurrent)
     size = hidden_size
     friction = dt * epsilon
@@ -140,9 +141,9 @@ def unicornn(hidden_size, *, dt=0.19, alpha=30.65):
     At the start w ~ U(0, 1), c ~ U(-0.1, 0.1), V ~ U(-a, a) with a = sqrt(6 / (65 D))
     (He's of slope 8), b zero. The paper stacks layers; a cell is one.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     for name, value in (("dt", dt), ("alpha", alpha)):
-        base.check_between(name, value, 0.0, float("inf"))
+        errors.check_between(name, value, 0.0, float("inf"))
     size = hidden_size
 
     def init(key, input_size):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, matrix_state
 
 
@@ -27,7 +28,7 @@ class DeltaDrive(NamedTuple):
 def _delta_cell(hidden_size, heads, key_size, negative_eigenvalues, steps, gated):
     sizes = matrix_state.head_sizes(hidden_size, heads, key_size)
     matrix_state.check_flag(negative_eigenvalues=negative_eigenvalues, gated=gated)
-    base.check_size(most=base.DEEPEST, steps=steps)
+    errors.check_size(most=errors.DEEPEST, steps=steps)
     rate = 2.0 if negative_eigenvalues else 1.0
 
     class DeltaGates(NamedTuple):

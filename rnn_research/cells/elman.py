@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 ACTIVATIONS = {"tanh": jnp.tanh, "relu": jax.nn.relu}
@@ -35,9 +36,9 @@ def elman(
     W_hh starts orthogonal or as `recurrent` says, W_xh normal of variance 1/D, b_h
     zero. It is the baseline without gates.
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_option("activation", activation, tuple(ACTIVATIONS))
-    base.check_flags(residual=residual)
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_option("activation", activation, tuple(ACTIVATIONS))
+    errors.check_flags(residual=residual)
     recurrent = initializers.check_recurrent(recurrent)
     f = ACTIVATIONS[activation]
 
@@ -86,7 +87,7 @@ def irnn(hidden_size, *, alpha=1.0):
     W_hh starts as alpha I (the paper uses 0.01 I where short memory is wanted),
     W_xh normal of standard deviation 0.001, b_h zero.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
 
     def init(key, input_size):
         return ElmanParams(
@@ -114,7 +115,7 @@ def np_rnn(hidden_size):
     a = sqrt(2) exp(1.2 / (max(N, 6) - 2.4)), the gain that keeps the norm over ReLU
     layers (Sussillo & Abbott 2014, arXiv 1412.6558); b_h zero.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     start = initializers.positive_definite()
     plain = elman(hidden_size, activation="relu", recurrent=start)
     gain = math.sqrt(2) * math.exp(1.2 / (max(hidden_size, 6) - 2.4))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers, orthogonal_rnn
 
 
@@ -32,7 +33,7 @@ def exprnn(hidden_size, *, recurrent=orthogonal_rnn.HENAFF, activation="modrelu"
     exponential, so that W turns by tan(s / 2); here cayley() is the angle s itself.
     The authors train A with a tenth of the learning rate; A is labelled 'recurrent'.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     angles = initializers.check_rotation(recurrent)
     size = hidden_size
 
@@ -89,7 +90,7 @@ def dtriv(
     the polar decomposition takes the rounding error of B away, where the authors
     compute that decomposition every 100 changes. Other values start as in exprnn.
     """
-    base.check_size(hidden_size=hidden_size, rebase_every=rebase_every)
+    errors.check_size(hidden_size=hidden_size, rebase_every=rebase_every)
     angles = initializers.check_rotation(recurrent)
     size = hidden_size
 

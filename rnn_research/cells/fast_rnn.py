@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 from rnn_research.cells.elman import ACTIVATIONS
 
@@ -39,10 +40,10 @@ def fast_rnn(
     b starts at 1 as in the authors' code; U as N(0, 1/H) (N(0, 0.01) there, which is
     the same at H = 100), W normal of variance 1/D.
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_option("activation", activation, tuple(ACTIVATIONS))
-    base.check_between("alpha", alpha, -30.0, 30.0)
-    base.check_between("beta", beta, -30.0, 30.0)
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_option("activation", activation, tuple(ACTIVATIONS))
+    errors.check_between("alpha", alpha, -30.0, 30.0)
+    errors.check_between("beta", beta, -30.0, 30.0)
     recurrent = initializers.check_recurrent(recurrent)
     f = ACTIVATIONS[activation]
 
@@ -121,9 +122,9 @@ def fast_grnn(
     b_z starts at forget_bias, b_n at 1, as in the authors' code; U as N(0, 1/H)
     (N(0, 0.01) there), W normal of variance 1/D.
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_between("zeta", zeta, -30.0, 30.0)
-    base.check_between("nu", nu, -30.0, 30.0)
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_between("zeta", zeta, -30.0, 30.0)
+    errors.check_between("nu", nu, -30.0, 30.0)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
 

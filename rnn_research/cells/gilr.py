@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 
@@ -39,8 +40,8 @@ def gilr(hidden_size, *, activation="tanh", forget_bias=0.0):
 
     U and V start normal of variance 1/D, b_g at `forget_bias`, b_z zero.
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_option("activation", activation, tuple(IMPULSES))
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_option("activation", activation, tuple(IMPULSES))
     keep_bias = initializers.check_gate_bias(forget_bias)
     tau = IMPULSES[activation]
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base, initializers, matrix_state
 
 
@@ -60,9 +60,9 @@ def gla(
     with gain 2^-2.5).
     """
     sizes = matrix_state.head_sizes(hidden_size, heads, key_size)
-    base.check_size(rank=rank)
+    errors.check_size(rank=rank)
     if not temperature > 0:
-        raise values.UsageError(f"temperature must be positive, not {temperature!r}")
+        raise errors.UsageError(f"temperature must be positive, not {temperature!r}")
     if forget_bias is not None:
         gate_bias = initializers.check_gate_bias(forget_bias)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base, initializers, orthogonal_rnn
 
 
@@ -86,14 +86,14 @@ def goru(
     All angles after those of F_1 start at zero, so that Q starts the same for any
     capacity. W and U start U(-0.01, 0.01), b_c at 0.01, as in the authors' code.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     forget = initializers.check_gate_bias(forget_bias)
     angles = initializers.check_rotation(recurrent)
     size = hidden_size
     if capacity is not None:
-        base.check_size(capacity=capacity)
+        errors.check_size(capacity=capacity)
         if capacity > size:
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"capacity must be at most the hidden size {size}, not {capacity}"
             )
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 from rnn_research.cells.lstm import normalised
 
@@ -55,9 +56,9 @@ def gru(
 
     W starts orthogonal gate by gate, U normal of variance 1/D, gains 1, biases zero.
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_option("reset", reset, ("after", "before"))
-    base.check_flags(layer_norm=layer_norm)
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_option("reset", reset, ("after", "before"))
+    errors.check_flags(layer_norm=layer_norm)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
     size = hidden_size

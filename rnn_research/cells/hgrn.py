@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 
@@ -59,7 +59,7 @@ def hgrn(hidden_size, *, layer=(0, 1), forget_bias=0.0):
     1/fan-in, biases zero. theta and gamma are labelled 'recurrent'. Normalisation, gate
     and output map are as in the authors' code.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     index, count = _check_layer(layer)
     keep_bias = initializers.check_gate_bias(forget_bias)
     size = hidden_size
@@ -126,7 +126,7 @@ def _check_layer(layer) -> tuple[int, int]:
     if not (
         is_pair and all(type(n) is int for n in layer) and 0 <= layer[0] < layer[1]
     ):
-        raise values.UsageError(
+        raise errors.UsageError(
             f"layer must be (index, count) with 0 <= index < count, not {layer!r}"
         )
     return layer

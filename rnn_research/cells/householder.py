@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import jax.scipy.linalg
 import numpy as np
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base, orthogonal_rnn
 
 
@@ -39,9 +39,9 @@ def householder(hidden_size, *, reflections=None, activation="leaky_relu"):
     place of the last reflection, which is the constant -1, a sign.
     """
     size, count = hidden_size, hidden_size if reflections is None else reflections
-    base.check_size(hidden_size=size, reflections=count)
+    errors.check_size(hidden_size=size, reflections=count)
     if count > size:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"reflections must be at most the hidden size {size}, not {count}"
         )
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base
 from rnn_research.cells.elman import ACTIVATIONS
 
@@ -46,18 +46,18 @@ def indrnn(
 
     u starts uniform on [0, its bound], b zero. Layers, not units, mix: stack two.
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_option("activation", activation, tuple(ACTIVATIONS))
-    base.check_flags(near_one=near_one)
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_option("activation", activation, tuple(ACTIVATIONS))
+    errors.check_flags(near_one=near_one)
     if t_max is not None:
-        base.check_between("t_max", t_max, 1, float("inf"))
+        errors.check_between("t_max", t_max, 1, float("inf"))
     elif near_one:
-        raise values.UsageError("near_one needs t_max, the longest dependency in steps")
+        raise errors.UsageError("near_one needs t_max, the longest dependency in steps")
     if input_std is not None:
-        base.check_between("input_std", input_std, 0.0, float("inf"))
+        errors.check_between("input_std", input_std, 0.0, float("inf"))
     index, count = layer
     if not 0 <= index < count:
-        raise values.UsageError(f"layer must be (index, count), not {layer!r}")
+        raise errors.UsageError(f"layer must be (index, count), not {layer!r}")
     bound = 1.0 if t_max is None else 2.0 ** (1 / t_max)
     low = 1 / bound if near_one and index == count - 1 else 0.0
     f = ACTIVATIONS[activation]

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import values
+from rnn_research import errors, values
 from rnn_research.cells import base
 
 MATRICES = [
@@ -161,12 +161,12 @@ def rotation_matrix(angles: jax.Array, size: int) -> jax.Array:
 def ring(*, r_min=0.0, r_max=1.0, max_phase=2 * math.pi):
     """|exp(a)|^2 ~ U(r_min^2, r_max^2), uniform in area on a ring, phase
     ~ U(0, max_phase) (LRU, Orvieto et al. 2023, arXiv 2303.06349)."""
-    base.check_between("r_min", r_min, 0.0, 1.0)
-    base.check_between("r_max", r_max, 0.0, 1.0)
+    errors.check_between("r_min", r_min, 0.0, 1.0)
+    errors.check_between("r_max", r_max, 0.0, 1.0)
     if not r_min < r_max:
-        raise values.UsageError(f"r_min ({r_min}) must be less than r_max ({r_max})")
+        raise errors.UsageError(f"r_min ({r_min}) must be less than r_max ({r_max})")
     if not max_phase > 0:
-        raise values.UsageError(f"max_phase must be positive, not {max_phase!r}")
+        raise errors.UsageError(f"max_phase must be positive, not {max_phase!r}")
 
     def make(key, size):
         key_r, key_phase = jax.random.split(key)
@@ -236,7 +236,7 @@ def chrono(*, t_max):
       t_max: the longest dependency, in steps.
     """
     if not t_max > 2:
-        raise values.UsageError(f"t_max must be more than 2 steps, not {t_max!r}")
+        raise errors.UsageError(f"t_max must be more than 2 steps, not {t_max!r}")
 
     def make(key, size):
         span = jax.random.uniform(key, (size,), minval=1.0, maxval=t_max - 1.0)
@@ -303,7 +303,7 @@ def check_gate_bias(forget_bias) -> Initializer:
 def _check(option, given, kinds, names, first="") -> Initializer:
     if isinstance(given, Initializer) and given.kind in kinds:
         return given
-    raise values.UsageError(
+    raise errors.UsageError(
         f"{option} must be {first}one of {', '.join(names)}, not {given!r}"
     )
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 
@@ -41,8 +42,8 @@ def janet(
     uses forget_bias=chrono(t_max=...) (there log U(1, t_max), here U(1, t_max - 1)).
     W starts orthogonal gate by gate, U normal of variance 1/D, b_g zero.
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_between("beta", beta, 0.0, 100.0)
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_between("beta", beta, 0.0, 100.0)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
     size = hidden_size

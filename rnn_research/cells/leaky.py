@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 from rnn_research.cells.elman import ACTIVATIONS, ElmanParams
 
@@ -33,12 +33,12 @@ def leaky(
     'current' form is chaotic without input (Sompolinsky et al.). U starts normal of
     variance 1/D, b zero. It is the network of computational neuroscience.
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_between("alpha", alpha, 0.0, 1.0)
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_between("alpha", alpha, 0.0, 1.0)
     if alpha == 0.0:
-        raise values.UsageError("alpha must be more than 0, or nothing ever changes")
-    base.check_option("activation", activation, tuple(ACTIVATIONS))
-    base.check_option("form", form, ("rate", "current"))
+        raise errors.UsageError("alpha must be more than 0, or nothing ever changes")
+    errors.check_option("activation", activation, tuple(ACTIVATIONS))
+    errors.check_option("form", form, ("rate", "current"))
     recurrent = initializers.check_recurrent(recurrent)
     f = ACTIVATIONS[activation]
 

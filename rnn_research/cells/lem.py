@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers, orthogonal_rnn
 
 UNIFORM = initializers.uniform()
@@ -42,8 +43,8 @@ def lem(hidden_size, *, dt=1.0, recurrent=UNIFORM):
 
     W, V and b all start U(-1 / sqrt(N), 1 / sqrt(N)).
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_between("dt", dt, 0.0, 1.0)
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_between("dt", dt, 0.0, 1.0)
     square = initializers.check_recurrent(recurrent)
     size = hidden_size
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 SLOPES = {
@@ -69,17 +69,17 @@ def lif(
     U starts normal of variance 1/D, b zero. Currents arrive at once: the synapses have
     no time constant of their own.
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_flags(learn_decay=learn_decay, reset_gradient=reset_gradient)
-    base.check_between("decay", decay, 0.0, 1.0)
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_flags(learn_decay=learn_decay, reset_gradient=reset_gradient)
+    errors.check_between("decay", decay, 0.0, 1.0)
     if learn_decay and decay in (0.0, 1.0):
-        raise values.UsageError(
+        raise errors.UsageError(
             f"a decay that is learned must start between 0 and 1, not at {decay!r}"
         )
     for name, value in (("threshold", threshold), ("width", width), ("height", height)):
-        base.check_between(name, value, 1e-6, 1e6)
-    base.check_option("reset", reset, ("subtract", "zero"))
-    base.check_option("surrogate", surrogate, tuple(SLOPES))
+        errors.check_between(name, value, 1e-6, 1e6)
+    errors.check_option("reset", reset, ("subtract", "zero"))
+    errors.check_option("surrogate", surrogate, tuple(SLOPES))
     recurrent = initializers.check_recurrent(recurrent)
     spike = _spike(SLOPES[surrogate], width, height)
 

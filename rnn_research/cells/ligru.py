@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 
@@ -34,7 +35,7 @@ def ligru(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogonal()):
     W starts orthogonal gate by gate, U normal of variance 1/D, b_n zero; b_z starts at
     forget_bias.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
     size = hidden_size

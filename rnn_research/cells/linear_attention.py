@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base, matrix_state
 
 
@@ -47,7 +47,7 @@ def linear_attention(hidden_size, *, heads=4, key_size=None, epsilon=1e-6):
     """
     sizes = matrix_state.head_sizes(hidden_size, heads, key_size)
     if not epsilon > 0:
-        raise values.UsageError(f"epsilon must be positive, not {epsilon!r}")
+        raise errors.UsageError(f"epsilon must be positive, not {epsilon!r}")
 
     def init(key, input_size):
         width = 2 * sizes.keys + hidden_size

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base
 from rnn_research.cells.state_space import apply_skip, init_skip
 
@@ -66,8 +67,8 @@ def linoss(hidden_size, *, state_size=64, discretization="im"):
     +-1/sqrt(D) and +-1/sqrt(N), D as in lru. The authors' code has complex B and C: two
     such systems that share A and Delta. A and Delta are labelled 'recurrent'.
     """
-    base.check_size(hidden_size=hidden_size, state_size=state_size)
-    base.check_option("discretization", discretization, ("im", "imex"))
+    errors.check_size(hidden_size=hidden_size, state_size=state_size)
+    errors.check_option("discretization", discretization, ("im", "imex"))
 
     def init(key, input_size):
         key_a, key_step, key_b, key_c, key_d = jax.random.split(key, 5)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base
 
 
@@ -43,11 +44,11 @@ def lipschitz(
     U starts normal of variance 2 / (D + N), b zero. Defaults are those of the authors'
     script for MNIST; one beta and one gamma serve both matrices, as there.
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_between("beta", beta, 0.0, 1.0)
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_between("beta", beta, 0.0, 1.0)
     for name, value in (("gamma", gamma), ("epsilon", epsilon), ("init_std", init_std)):
-        base.check_between(name, value, 0.0, float("inf"))
-    base.check_option("method", method, ("euler", "rk2"))
+        errors.check_between(name, value, 0.0, float("inf"))
+    errors.check_option("method", method, ("euler", "rk2"))
     size = hidden_size
 
     def init(key, input_size):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 NORMAL = initializers.normal()
@@ -79,9 +79,9 @@ def lmu(hidden_size, *, order=None, theta=100.0, recurrent=NORMAL):
     2 / (d + N).
     """
     size, memory = hidden_size, hidden_size if order is None else order
-    base.check_size(hidden_size=size, order=memory)
+    errors.check_size(hidden_size=size, order=memory)
     if not theta > 0:
-        raise values.UsageError(f"theta must be positive, not {theta!r}")
+        raise errors.UsageError(f"theta must be positive, not {theta!r}")
     square = initializers.check_recurrent(recurrent)
 
     def init(key, input_size):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 from rnn_research.cells.state_space import apply_skip, init_skip
 
@@ -45,7 +46,7 @@ def lru(hidden_size, *, eigenvalues=initializers.ring()):
     input and output sizes agree, else a full matrix of standard deviation 1/sqrt(D).
     nu, theta, gamma and B are labelled 'recurrent'.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     eigenvalues = initializers.check_eigenvalues(eigenvalues, has_step=False)
     size = hidden_size
 

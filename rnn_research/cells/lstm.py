@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 
@@ -72,10 +73,10 @@ def lstm(
     W starts orthogonal gate by gate, U normal of variance 1/D, W_r of variance 1/C,
     gains 1, peepholes and other biases zero.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     if cell_size is not None:
-        base.check_size(cell_size=cell_size)
-    base.check_flags(peephole=peephole, coupled=coupled, layer_norm=layer_norm)
+        errors.check_size(cell_size=cell_size)
+    errors.check_flags(peephole=peephole, coupled=coupled, layer_norm=layer_norm)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
     size, cells = hidden_size, cell_size or hidden_size

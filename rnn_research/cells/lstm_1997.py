@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base
 
 
@@ -65,18 +65,18 @@ def lstm_1997(
     blocks of 1, 3 of 2) without biases of outputs and of cells. The paper cuts the
     gradient where it leaves a memory cell; here it is the exact one.
     """
-    base.check_size(hidden_size=hidden_size, block_size=block_size)
-    base.check_flags(cell_bias=cell_bias)
+    errors.check_size(hidden_size=hidden_size, block_size=block_size)
+    errors.check_flags(cell_bias=cell_bias)
     if hidden_size % block_size:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"block_size ({block_size}) must divide hidden_size ({hidden_size})"
         )
     if not scale > 0:
-        raise values.UsageError(f"scale must be positive, not {scale!r}")
+        raise errors.UsageError(f"scale must be positive, not {scale!r}")
     size, blocks = hidden_size, hidden_size // block_size
     for name, bias in (("input_bias", input_bias), ("output_bias", output_bias)):
         if isinstance(bias, tuple) and len(bias) != blocks:
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"{name} must be a number or one for each of the {blocks} blocks, "
                 f"not {bias!r}"
             )

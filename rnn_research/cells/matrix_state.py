@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base
 
 
@@ -28,14 +28,14 @@ class HeadSizes(NamedTuple):
 
 def head_sizes(hidden_size, heads, key_size=None) -> HeadSizes:
     """The sizes of one head; d_k is `key_size`, by default d_v."""
-    base.check_size(hidden_size=hidden_size, heads=heads)
+    errors.check_size(hidden_size=hidden_size, heads=heads)
     if hidden_size % heads:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"heads ({heads}) must divide hidden_size ({hidden_size})"
         )
     value_size = hidden_size // heads
     key_size = value_size if key_size is None else key_size
-    base.check_size(key_size=key_size)
+    errors.check_size(key_size=key_size)
     return HeadSizes(heads, key_size, value_size)
 
 
@@ -43,7 +43,7 @@ def check_flag(**flags):
     """Raise unless each named flag is True or False."""
     for name, flag in flags.items():
         if not isinstance(flag, bool):
-            raise values.UsageError(f"{name} must be True or False, not {flag!r}")
+            raise errors.UsageError(f"{name} must be True or False, not {flag!r}")
 
 
 def split_heads(x: jax.Array, heads: int) -> jax.Array:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 
@@ -56,7 +56,7 @@ def min_gru(hidden_size, *, candidate="positive", form="plain", forget_bias=0.0)
 
     U starts normal of variance 1/D, b_z at minus `forget_bias`, b_n zero.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     check_average(candidate, form)
     keep_bias = initializers.check_gate_bias(forget_bias)
 
@@ -87,10 +87,10 @@ def min_gru(hidden_size, *, candidate="positive", form="plain", forget_bias=0.0)
 
 def check_average(candidate, form):
     """Raise unless the candidate and the form are known and fit together."""
-    base.check_option("candidate", candidate, tuple(CANDIDATES))
-    base.check_option("form", form, FORMS)
+    errors.check_option("candidate", candidate, tuple(CANDIDATES))
+    errors.check_option("form", form, FORMS)
     if form == "log" and candidate != "positive":
-        raise values.UsageError("form='log' needs candidate='positive', for its log")
+        raise errors.UsageError("form='log' needs candidate='positive', for its log")
 
 
 def average_drive(candidate, form, keep, a):

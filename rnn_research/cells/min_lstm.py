@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 from rnn_research.cells.min_gru import (
     AVERAGES,
@@ -34,7 +35,7 @@ def min_lstm(hidden_size, *, candidate="positive", form="plain", forget_bias=0.0
     U starts normal of variance 1/D, b_f at `forget_bias` and b_i at its negative, so
     that the logit of f / (f + i) starts at `forget_bias` exactly; b_n starts zero.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     check_average(candidate, form)
     keep_bias = initializers.check_gate_bias(forget_bias)
 

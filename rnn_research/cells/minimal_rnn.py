@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 
@@ -39,7 +40,7 @@ def minimal_rnn(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogon
     U_h starts orthogonal, b_u as `forget_bias`, W_x and U_z normal of variance 1 over
     their fan-in, b_z zero.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
     size = hidden_size

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 from rnn_research.cells.activations import Activations
 from rnn_research.cells.slstm import LOG_FORGET, check_heads
@@ -105,7 +106,7 @@ def mlstm(
     also norms each head before the output gate and adds 1e-6 to the denominator.
     """
     check_heads(hidden_size, heads)
-    base.check_option("forget_gate", forget_gate, tuple(LOG_FORGET))
+    errors.check_option("forget_gate", forget_gate, tuple(LOG_FORGET))
     forget_bias = initializers.check_gate_bias(forget_bias)
     size, width = hidden_size, hidden_size // heads
     log_forget = LOG_FORGET[forget_gate]

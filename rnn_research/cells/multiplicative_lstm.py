@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 from rnn_research.cells.lstm import LSTMGates, LSTMState
 
@@ -42,7 +43,7 @@ def multiplicative_lstm(
     b_i = -b_f. W_mh and W_m gate by gate start as `recurrent`, orthogonal by default,
     W_mx and W_x normal of variance 1/D, other biases zero.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
     size = hidden_size

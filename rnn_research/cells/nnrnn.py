@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers, orthogonal_rnn
 
 CAYLEY = initializers.cayley()
@@ -52,7 +53,7 @@ def nnrnn(hidden_size, *, recurrent=CAYLEY, activation="modrelu"):
     `training.penalties`. In the authors' code the mask of T also covers one entry of
     each block, which moves the eigenvalues; here it does not.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     angles = initializers.check_rotation(recurrent)
     size = hidden_size
 

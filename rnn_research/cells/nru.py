@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base
 
 
@@ -56,11 +56,11 @@ def nru(hidden_size, *, memory_size=64, heads=4, relu=False):
     memory_size is M and heads K; K M must be a square, S^2, for the outer products. All
     start uniform in +-1/sqrt(fan-in), biases too (PyTorch's linear layers).
     """
-    base.check_size(hidden_size=hidden_size, memory_size=memory_size, heads=heads)
-    base.check_flags(relu=relu)
+    errors.check_size(hidden_size=hidden_size, memory_size=memory_size, heads=heads)
+    errors.check_flags(relu=relu)
     side = math.isqrt(heads * memory_size)
     if side**2 != heads * memory_size:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"heads * memory_size must be a square, not {heads * memory_size}"
         )
     f = jax.nn.relu if relu else lambda a: a

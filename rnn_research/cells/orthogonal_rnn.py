@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import jax.scipy.linalg
 import numpy as np
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 Tree = Any
@@ -99,7 +100,7 @@ def network(
       matrix: params -> W as the equations have it, h_t = W h_{t-1}.
       recurrent, fixed: names of the fields with these labels; the others are 'free'.
     """
-    base.check_option("activation", activation, tuple(ACTIVATIONS))
+    errors.check_option("activation", activation, tuple(ACTIVATIONS))
     f, bias_inside = ACTIVATIONS[activation], activation == "modrelu"
 
     def weights(params):
@@ -185,7 +186,7 @@ def linear_orthogonal(hidden_size, *, recurrent=HENAFF):
 
     V starts normal of variance 1/D, b zero.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     angles = initializers.check_rotation(recurrent)
     size = hidden_size
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 from rnn_research.cells.lstm import LSTMState
 
@@ -23,9 +23,9 @@ class ParaGRUGates(NamedTuple):
 
 
 def _check(hidden_size, heads):
-    base.check_size(hidden_size=hidden_size, heads=heads)
+    errors.check_size(hidden_size=hidden_size, heads=heads)
     if hidden_size % heads:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"heads ({heads}) must divide hidden_size ({hidden_size})"
         )
 
@@ -33,7 +33,7 @@ def _check(hidden_size, heads):
 def _blocks(key, input_size, size, heads, fan_out):
     """B uniform in +-sqrt(6 / (D/K + fan_out)), [K, D/K, 3, N/K]."""
     if input_size % heads:
-        raise values.UsageError(f"heads ({heads}) must divide the input ({input_size})")
+        raise errors.UsageError(f"heads ({heads}) must divide the input ({input_size})")
     rows = input_size // heads
     bound = (6 / (rows + fan_out)) ** 0.5
     shape = (heads, rows, 3, size // heads)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 OUTPUTS = {"tanh": jnp.tanh, "identity": lambda c: c}
@@ -48,8 +49,8 @@ def ran(
     W starts orthogonal gate by gate, U normal of variance 1/D, the biases zero as in
     the authors' code; forget_bias sets b_f.
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_option("output", output, tuple(OUTPUTS))
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_option("output", output, tuple(OUTPUTS))
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
     size, to_output = hidden_size, OUTPUTS[output]

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base, matrix_state
 
 
@@ -60,7 +60,7 @@ def retnet(hidden_size, *, heads=4, key_size=None, rotation=True):
     sizes = matrix_state.head_sizes(hidden_size, heads, key_size)
     matrix_state.check_flag(rotation=rotation)
     if rotation and sizes.key % 2:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"rotation needs an even key_size, not {sizes.key}; or rotation=False"
         )
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base
 from rnn_research.cells.activations import parts
 from rnn_research.cells.state_space import channels, to_channels
@@ -75,11 +75,11 @@ def rg_lru(hidden_size, *, heads=1, start="code", first_in_full=False):
     and after a reset, as the authors' code does; by the paper's equations, and here by
     default, the first input enters like any other, times 0.1 where a_t = 0.995.
     """
-    base.check_size(hidden_size=hidden_size, heads=heads)
-    base.check_option("start", start, ("code", "paper"))
-    base.check_flags(first_in_full=first_in_full)
+    errors.check_size(hidden_size=hidden_size, heads=heads)
+    errors.check_option("start", start, ("code", "paper"))
+    errors.check_flags(first_in_full=first_in_full)
     if hidden_size % heads:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"heads ({heads}) must divide hidden_size ({hidden_size})"
         )
     size, block = hidden_size, hidden_size // heads

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 
@@ -49,9 +50,9 @@ def rhn(
 
     R starts orthogonal, W normal of variance 1/D, b_H zero.
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_size(most=base.DEEPEST, depth=depth)
-    base.check_flags(coupled=coupled)
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_size(most=errors.DEEPEST, depth=depth)
+    errors.check_flags(coupled=coupled)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
     size, count = hidden_size, 2 if coupled else 3

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base, matrix_state
 
 NORM_EPSILON = 64e-5
@@ -89,17 +89,17 @@ def rwkv7(hidden_size, *, heads=4, rank=32, layer=(0, 1), streams=1):
     0.1; w_0, a_0, xi vary over units. w_0 is labelled 'recurrent'.
     """
     sizes = matrix_state.head_sizes(hidden_size, heads)
-    base.check_size(rank=rank)
+    errors.check_size(rank=rank)
     if streams not in (1, 6):
-        raise values.UsageError(f"streams must be 1 or 6, not {streams!r}")
+        raise errors.UsageError(f"streams must be 1 or 6, not {streams!r}")
     index, count = layer
     if not 0 <= index < count:
-        raise values.UsageError(f"layer must be (index, count), not {layer!r}")
+        raise errors.UsageError(f"layer must be (index, count), not {layer!r}")
     depth = index / max(count - 1, 1)
 
     def init(key, input_size):
         if input_size % streams:
-            raise values.UsageError(f"the input must be {streams} vectors side by side")
+            raise errors.UsageError(f"the input must be {streams} vectors side by side")
         input_size //= streams
         key_r, key_k, key_v, key_w, key_a, key_g = jax.random.split(key, 6)
         unit = jnp.arange(hidden_size) / max(hidden_size - 1, 1)  # 0 to 1

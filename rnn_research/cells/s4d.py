@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 from rnn_research.cells.state_space import (
     DISCRETIZATIONS,
@@ -67,11 +67,11 @@ def s4d(
     Delta starts log-uniform on [step_min, step_max], C complex with E |C|^2 = 1,
     D ~ N(0, 1). A and Delta are labelled 'recurrent'.
     """
-    base.check_size(hidden_size=hidden_size, state_size=state_size)
+    errors.check_size(hidden_size=hidden_size, state_size=state_size)
     if state_size % 2:
-        raise values.UsageError(f"state_size must be even, not {state_size}")
+        raise errors.UsageError(f"state_size must be even, not {state_size}")
     eigenvalues = initializers.check_eigenvalues(eigenvalues, has_step=True)
-    base.check_option("discretization", discretization, DISCRETIZATIONS)
+    errors.check_option("discretization", discretization, DISCRETIZATIONS)
     check_steps(step_min, step_max)
     size, half = hidden_size, state_size // 2
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base
 from rnn_research.cells.initializers import legs
 from rnn_research.cells.state_space import (
@@ -72,12 +72,12 @@ def s5(
     1/D and 1/P; D as in lru. The authors' code draws B~ with variance 1/P and C~
     complex. lambda, Delta and B are labelled 'recurrent'.
     """
-    base.check_size(hidden_size=hidden_size, state_size=state_size, blocks=blocks)
+    errors.check_size(hidden_size=hidden_size, state_size=state_size, blocks=blocks)
     if state_size % (2 * blocks):
-        raise values.UsageError(
+        raise errors.UsageError(
             f"state_size ({state_size}) must be a multiple of 2 blocks ({2 * blocks})"
         )
-    base.check_option("discretization", discretization, DISCRETIZATIONS)
+    errors.check_option("discretization", discretization, DISCRETIZATIONS)
     check_steps(step_min, step_max)
     size, half, block = hidden_size, state_size // 2, state_size // blocks
 

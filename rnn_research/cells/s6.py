@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base
 from rnn_research.cells.state_space import (
     channels,
@@ -57,9 +58,9 @@ def s6(hidden_size, *, state_size=16, rank=None, step_min=0.001, step_max=0.1):
     A starts at -1, ..., -N in every channel, D at 1, W_step uniform on +-1/sqrt(R), the
     other W normal of variance 1/H. A_log is labelled 'recurrent'.
     """
-    base.check_size(hidden_size=hidden_size, state_size=state_size)
+    errors.check_size(hidden_size=hidden_size, state_size=state_size)
     rank = -(-hidden_size // 16) if rank is None else rank
-    base.check_size(rank=rank)
+    errors.check_size(rank=rank)
     check_steps(step_min, step_max)
     size = hidden_size
 

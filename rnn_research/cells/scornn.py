@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers, orthogonal_rnn
 
 CAYLEY = initializers.cayley()
@@ -38,8 +39,8 @@ def scornn(hidden_size, *, negatives=0.5, recurrent=CAYLEY, activation="modrelu"
     V starts U(-0.01, 0.01), b zero. The authors' code multiplies the state by W from
     the right, so that its W is the transpose of the paper's, which is used here.
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_between("negatives", negatives, 0.0, 1.0)
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_between("negatives", negatives, 0.0, 1.0)
     angles = initializers.check_rotation(recurrent)
     size = hidden_size
     signs = np.where(np.arange(size) < size - int(negatives * size), 1, -1)

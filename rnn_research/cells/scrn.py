@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 
@@ -62,19 +62,19 @@ def scrn(
     moving average of the inputs, a memory that no training can break. The authors' code
     lets h_t see s_{t-1} in place of s_t.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     context = max(1, hidden_size // 4) if context_size is None else context_size
-    base.check_size(context_size=context)
+    errors.check_size(context_size=context)
     units = hidden_size - context
     if units < 1:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"of {hidden_size} units {context} are context units; at least one must be "
             "left as a hidden unit"
         )
-    base.check_between("alpha", alpha, 0.0, 1.0)
+    errors.check_between("alpha", alpha, 0.0, 1.0)
     if alpha in (0, 1):
-        raise values.UsageError(f"alpha must be between 0 and 1, not {alpha!r}")
-    base.check_flags(adaptive=adaptive)
+        raise errors.UsageError(f"alpha must be between 0 and 1, not {alpha!r}")
+    errors.check_flags(adaptive=adaptive)
     recurrent = initializers.check_recurrent(recurrent)
 
     def init(key, input_size):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 from rnn_research.cells.activations import log_of_zero
 
@@ -32,9 +32,9 @@ class SLSTMGates(NamedTuple):
 
 
 def check_heads(hidden_size, heads):
-    base.check_size(hidden_size=hidden_size, heads=heads)
+    errors.check_size(hidden_size=hidden_size, heads=heads)
     if hidden_size % heads:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"heads ({heads}) must divide hidden_size ({hidden_size})"
         )
 
@@ -43,7 +43,7 @@ def check_layer(layer):
     """The share of the depth, in [0, 1], at which layer = (index, count) stands."""
     whole = isinstance(layer, tuple) and [type(part) for part in layer] == [int, int]
     if not whole or not 0 <= layer[0] < layer[1]:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"layer must be (index, count) with 0 <= index < count, not {layer!r}"
         )
     return layer[0] / max(layer[1] - 1, 1)
@@ -87,7 +87,7 @@ def slstm(
     (convolution before i and f, block-diagonal W, group norm after) is left out.
     """
     check_heads(hidden_size, heads)
-    base.check_option("forget_gate", forget_gate, tuple(LOG_FORGET))
+    errors.check_option("forget_gate", forget_gate, tuple(LOG_FORGET))
     recurrent = initializers.check_recurrent(recurrent)
     depth = check_layer(layer)
     size, width = hidden_size, hidden_size // heads

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, orthogonal_rnn
 
 
@@ -38,8 +39,8 @@ def spectral_rnn(hidden_size, *, margin=0.1, activation="tanh"):
     1/D, b zero. The paper moves U and V along geodesics of the orthogonal matrices by
     Cayley steps; here their exponential coordinates are trained.
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_between("margin", margin, 0.0, 1.0)
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_between("margin", margin, 0.0, 1.0)
     size = hidden_size
 
     def init(key, input_size):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 
@@ -45,8 +46,8 @@ def sru(hidden_size, *, activation="tanh", forget_bias=0.0, highway_bias=0.0):
     All W start uniform on +-sqrt(3/D), b_f at `forget_bias` and b_r at `highway_bias`,
     the logit of r (negative in deep stacks, so that they start as the identity).
     """
-    base.check_size(hidden_size=hidden_size)
-    base.check_option("activation", activation, tuple(READINGS))
+    errors.check_size(hidden_size=hidden_size)
+    errors.check_option("activation", activation, tuple(READINGS))
     keep_bias = initializers.check_gate_bias(forget_bias)
     g = READINGS[activation]
     size = hidden_size

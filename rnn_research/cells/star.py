@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 
@@ -40,7 +41,7 @@ def star(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
     authors' code); W starts orthogonal, U normal of variance 1/D (orthogonal in the
     authors' code), b_z zero.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
     size = hidden_size

@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base
 
 DISCRETIZATIONS = ("zoh", "bilinear")
@@ -21,7 +21,7 @@ def discretize(eigenvalues, step, method):
 
 def check_steps(step_min, step_max):
     if not 0 < step_min < step_max:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"0 < step_min < step_max must hold, not {step_min!r} and {step_max!r}"
         )
 

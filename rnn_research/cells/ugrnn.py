@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 
 
@@ -32,7 +33,7 @@ def ugrnn(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
     b_g starts at forget_bias, 1 as in the authors' code (tf.contrib.rnn.UGRNNCell);
     W starts orthogonal gate by gate, U normal of variance 1/D, b_c zero.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
     size = hidden_size

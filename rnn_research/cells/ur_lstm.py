@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers
 from rnn_research.cells.lstm import LSTMState
 
@@ -46,7 +47,7 @@ def ur_lstm(
     keep the two biases tied in training; here they are free. W starts orthogonal gate
     by gate, U normal of variance 1/D, other biases zero.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     forget_bias = initializers.check_gate_bias(forget_bias)
     recurrent = initializers.check_recurrent(recurrent)
     size = hidden_size

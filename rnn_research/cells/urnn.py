@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.linalg
 
+from rnn_research import errors
 from rnn_research.cells import base, initializers, orthogonal_rnn
 
 Tree = Any
@@ -108,7 +109,7 @@ def urnn(hidden_size):
     of V U(-a, a) with a = sqrt(6 / (D + 2 N)), those of h_0 U(-a, a) with
     a = sqrt(3 / (2 N)), so that |h_0| is 1 on average, and b zero.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     units = (hidden_size + 1) // 2
 
     def init(key, input_size):
@@ -186,7 +187,7 @@ def unitary(hidden_size, *, recurrent=orthogonal_rnn.HENAFF):
 
     h_0 is learned; V, b and h_0 start as in urnn.
     """
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     angles = initializers.check_rotation(recurrent)
     units = (hidden_size + 1) // 2
 

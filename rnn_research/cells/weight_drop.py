@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base
 
 
@@ -17,13 +17,13 @@ def weight_drop(cell, *, rate=0.5):
     more that `step` reads as it is or as a linear function of it: not the angles or the
     logarithms that a matrix is formed of, and not what multiplies the input.
     """
-    base.check_between("rate", rate, 0.0, 1.0)
+    errors.check_between("rate", rate, 0.0, 1.0)
     if rate == 1.0:
-        raise values.UsageError("rate must be less than 1")
+        raise errors.UsageError("rate must be less than 1")
     params, _ = base.shapes(cell)
     dropped = _weights_of_the_state(cell, params)
     if not any(dropped):
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{cell.name} has no recurrent matrix to drop weights of; label one "
             "'recurrent' in its groups"
         )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base
 from rnn_research.cells.activations import is_log_of_zero
 from rnn_research.cells.weight_drop import weight_drop
@@ -71,13 +71,13 @@ def learned_state(cell):
 def _refuse_learned_start(cell):
     params, state = base.shapes(cell)
     if not jax.tree.leaves(jax.eval_shape(cell.activations.read, state)):
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{cell.name} has no activations in its state, so no start to learn"
         )
     jaxpr = jax.make_jaxpr(lambda p: cell.initial_state(p, ()))(params).jaxpr
     read = {id(atom) for eqn in jaxpr.eqns for atom in eqn.invars}
     if read & {id(leaf) for leaf in jaxpr.invars}:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{cell.name} learns its initial state already; take it without "
             "learned_state"
         )
@@ -168,7 +168,7 @@ def resettable(cell):
 
     def init(key, input_size):
         if input_size < 2:
-            raise values.UsageError(
+            raise errors.UsageError(
                 "resettable: the inputs need a feature for the reset"
             )
         return cell.init(key, input_size - 1)
@@ -204,7 +204,7 @@ def resettable(cell):
 
 def _refuse_noise(name: str, cell):
     if cell.noise is not None:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{cell.name} draws noise; wrap the other way round, as in "
             f"'{cell.name}({name}(...))'"
         )

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.tree_util import tree_leaves_with_path
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base
 from rnn_research.cells.activations import is_log_of_zero, part_name
 
@@ -33,9 +33,9 @@ def zoneout(cell, *, rate=0.1, parts=()):
       parts: ((name, rate), ...) for parts that have a rate of their own; the paper's
         LSTM is zoneout(lstm(...), parts=(("c", 0.5), ("h", 0.05))).
     """
-    base.check_between("rate", rate, 0.0, 1.0)
+    errors.check_between("rate", rate, 0.0, 1.0)
     if cell.noise is not None:
-        raise values.UsageError(f"{cell.name} draws noise already; wrap it only once")
+        raise errors.UsageError(f"{cell.name} draws noise already; wrap it only once")
     read, write = cell.activations.read, cell.activations.write
     like = jax.eval_shape(read, base.shapes(cell)[1])
     rates = _rates_of_parts(cell, like, rate, parts)
@@ -88,11 +88,11 @@ def _rates_of_parts(cell, like, rate, parts):
     names = [name for name, _ in named]
     for entry in parts if isinstance(parts, tuple) else (parts,):
         if not isinstance(entry, tuple) or len(entry) != 2:
-            raise values.UsageError(
+            raise errors.UsageError(
                 "parts must be ((name, rate), ...), such as (('c', 0.5),), "
                 f"not {parts!r}"
             )
-        base.check_option("a name in parts", entry[0], names)
-        base.check_between(f"rate of {entry[0]}", entry[1], 0.0, 1.0)
+        errors.check_option("a name in parts", entry[0], names)
+        errors.check_between(f"rate of {entry[0]}", entry[1], 0.0, 1.0)
     own = dict(parts)
     return jax.tree.structure(like).unflatten([own.get(name, rate) for name in names])

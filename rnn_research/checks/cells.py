@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import engines, values
+from rnn_research import engines, errors, values
 from rnn_research.cells.activations import FLOATS
 from rnn_research.checks import presence, products, structure
 from rnn_research.checks.report import (
@@ -109,7 +109,7 @@ class Subject:
         def unless_refused(*given):
             try:
                 return through(*given)
-            except values.UsageError:
+            except errors.UsageError:
                 return None
 
         run = jax.jit(lambda *given: [unless_refused(e, *given) for e in candidates])

@@ -4,7 +4,7 @@ import time
 
 import jax
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.checks import cells, layers
 from rnn_research.checks.fit import check_fit
 from rnn_research.checks.report import INPUTS, Fault, Report, measure
@@ -39,6 +39,6 @@ def check_cell(cell, *, brief: bool = False) -> Report:
 def _fit(cell) -> float:
     try:
         check_fit(cell, INPUTS)
-    except values.UsageError as error:
+    except errors.UsageError as error:
         raise Fault(str(error)) from error
     return 0.0

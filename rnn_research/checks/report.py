@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import values
+from rnn_research import errors
 
 Tree = Any
 LENGTH, BATCH, INPUTS = 7, 4, 3
@@ -80,7 +80,7 @@ def measure(name, subject, function, limit, look_at) -> Check:
     except Fault as fault:
         return Check(name, False, None, limit, str(fault))
     except Exception as problem:
-        return Check(name, False, None, limit, values.one_line(problem))
+        return Check(name, False, None, limit, errors.one_line(problem))
     return Check(name, error <= limit, error, limit, look_at)  # NaN is not <=
 
 

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import values
-from rnn_research.cells import base
+from rnn_research import errors
 from rnn_research.diagnostics.vectors import precise
 
 Tree = Any
@@ -58,11 +57,11 @@ def hessian_eigenvalues(
     )
     start = np.random.default_rng(seed).normal(size=flat.size).astype(flat.dtype)
     if not np.isfinite(product(jnp.asarray(start))).all():
-        raise values.UsageError("the Hessian is not finite; no eigenvalues")
+        raise errors.UsageError("the Hessian is not finite; no eigenvalues")
     try:
         found, vectors = linalg.eigsh(operator, k=count, which="LM", v0=start)
     except linalg.ArpackError as error:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"the eigenvalues were not found ({error}); take another count or seed"
         ) from error
     order = np.argsort(-np.abs(found))
@@ -79,9 +78,9 @@ def hessian_eigenvalues(
 
 def check_count(params: Tree, count: int):
     """Raise unless there are more parameters than eigenvalues are asked for."""
-    base.check_size(count=count)
+    errors.check_size(count=count)
     size = sum(np.size(leaf) for leaf in jax.tree.leaves(params))
     if count >= size:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"count is {count}, but must be less than the {size} parameters"
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.engines.base import reverse_mode_only
 
 Tree = Any
@@ -28,7 +28,7 @@ def linearize(function: Callable, *at: Tree) -> tuple[Tree, Callable]:
         transposed = jax.linear_transpose(pull, value)
         jax.eval_shape(transposed, at)
     except (NotImplementedError, TypeError, AssertionError) as error:
-        raise values.UsageError(
+        raise errors.UsageError(
             "a jax.custom_vjp in the step does not give a derivative that is linear in "
             "what arrives, so there is none along a direction"
         ) from error

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import engines, values
-from rnn_research.cells.base import check_option
+from rnn_research import engines, errors
 from rnn_research.diagnostics.vectors import (
     check_remembered,
     global_norm,
@@ -24,6 +23,7 @@ from rnn_research.diagnostics.vectors import (
     remembered_step,
 )
 from rnn_research.engines.base import Engine, one_later
+from rnn_research.errors import check_option
 from rnn_research.layers import Call
 from rnn_research.presence import not_a_number
 from rnn_research.unroll import Setup, set_up
@@ -173,7 +173,7 @@ def model_log_norms(
     batch = task.sample(key, batch_size)
     setups = recurrences(model, params, batch.inputs, batch.mask)
     if not -len(setups) <= layer < len(setups):
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{model} has {len(setups)} recurrences; there is none of index {layer}"
         )
     if loss == "state":

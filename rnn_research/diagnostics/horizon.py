@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.diagnostics.table import median
 
 LAGS = 200  # all pairs of more would take long
@@ -51,7 +51,7 @@ def memory_horizon(
       UsageError: a threshold outside of (0, 1), or norms that are not finite.
     """
     if not 0 < threshold < 1:
-        raise values.UsageError(f"threshold must be in (0, 1), not {threshold}")
+        raise errors.UsageError(f"threshold must be in (0, 1), not {threshold}")
     log_norms = checked(log_norms)
     lags = _lags_of(log_norms, lags)
     relative = log_norms - np.maximum.accumulate(log_norms, axis=0)
@@ -106,7 +106,7 @@ def decay_rate(
     lags = _lags_of(log_norms, lags)
     used = np.flatnonzero(lags[:end] >= first)
     if len(used) < 3:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"a rate needs three lags with a norm that is not zero; there are "
             f"{len(used)}"
         )
@@ -142,7 +142,7 @@ def _to_floor(line: np.ndarray) -> int:
 def _lags_of(log_norms: np.ndarray, lags) -> np.ndarray:
     lags = np.arange(len(log_norms)) if lags is None else np.asarray(lags)
     if lags.shape != log_norms.shape[:1] or (np.diff(lags) <= 0).any():
-        raise values.UsageError(
+        raise errors.UsageError(
             f"lags must be {len(log_norms)} increasing numbers, one for each row; got "
             f"{lags}"
         )
@@ -156,12 +156,12 @@ def checked(log_norms) -> np.ndarray:
         log_norms.ndim != 2 or missing[0].any() or (missing[:-1] > missing[1:]).any()
     )
     if broken or np.isposinf(log_norms).any():
-        raise values.UsageError(
+        raise errors.UsageError(
             "norms must be [L, B], and finite but for NaN from a sequence's length on; "
             "was the trajectory finite?"
         )
     if np.isneginf(log_norms[0]).any():
-        raise values.UsageError(
+        raise errors.UsageError(
             "the norm at lag 0 is zero, so nothing is relative to it"
         )
     return log_norms

@@ -10,8 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import values
-from rnn_research.cells import base
+from rnn_research import errors
 from rnn_research.diagnostics.derivatives import linearize
 from rnn_research.diagnostics.gradients import adjoint_log_norms, forward
 from rnn_research.diagnostics.vectors import (
@@ -114,7 +113,7 @@ def _of_products(setup: Setup, lags, start, renew, measure):
     lags, length = np.asarray(lags), length_of(setup.inputs)
     whole = lags.ndim == 1 and lags.size and np.issubdtype(lags.dtype, np.integer)
     if not (whole and (np.diff(lags) > 0).all() and 0 <= lags[0] <= lags[-1] <= length):
-        raise values.UsageError(
+        raise errors.UsageError(
             f"lags must be whole numbers, increasing, from 0 to T = {length}; got "
             f"{lags}"
         )
@@ -229,7 +228,7 @@ def frobenius_log_norms(
     Costs a backward pass a probe, in memory for T states; the relative standard error
     of the square is at most sqrt(2 / probes). Row t is that at h_t.
     """
-    base.check_size(probes=probes)
+    errors.check_size(probes=probes)
     setup = set_up(cell, params, x, **options)
     remembered = Remembered(setup.recurrence, setup.state)
 
@@ -264,8 +263,8 @@ def spectral_log_norm(
     """
     length = x.shape[0]
     if not 1 <= lag <= length:
-        raise values.UsageError(f"lag must be from 1 to T = {length}, not {lag}")
-    base.check_size(iterations=iterations)
+        raise errors.UsageError(f"lag must be from 1 to T = {length}, not {lag}")
+    errors.check_size(iterations=iterations)
     setup = set_up(cell, params, x, **options)
     recurrence = setup.recurrence
     drives = recurrence.project(setup.inputs)

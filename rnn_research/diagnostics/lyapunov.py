@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import values
-from rnn_research.cells import base
+from rnn_research import errors
 from rnn_research.diagnostics.derivatives import linearize
 from rnn_research.diagnostics.vectors import Remembered, check_memory, precise
 from rnn_research.engines.base import length_of
@@ -75,17 +74,17 @@ def exponents_of(
     remembered = Remembered(recurrence, state)
     (batch, size), dtype = remembered.shape, remembered.dtype
     count = size if count is None else count
-    base.check_size(count=count)
+    errors.check_size(count=count)
     length = length_of(inputs)
     if count > size:
-        raise values.UsageError(f"count is {count}, but the state has {size} numbers")
+        raise errors.UsageError(f"count is {count}, but the state has {size} numbers")
     check_memory(
         batch * size * count * dtype.itemsize,
         f"{count} exponents of a state of {size} numbers",
         "fewer sequences or a smaller count",
     )
     if not 0 <= transient <= length - BLOCKS:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"transient must be at least 0 and leave {BLOCKS} of T = {length} steps; "
             f"got {transient}"
         )
@@ -117,7 +116,7 @@ def exponents_of(
 
 def check_no_mask(mask: jax.Array | None):
     if mask is not None:
-        raise values.UsageError(
+        raise errors.UsageError(
             "masked steps would count as steps at which nothing changes; give "
             "sequences of one length, without a mask"
         )

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells.activations import part_name
 from rnn_research.cells.base import gate_ranges
 from rnn_research.diagnostics.gradients import forward
@@ -112,7 +112,7 @@ def time_scales(cell, params: Tree, x: jax.Array, **options) -> np.ndarray:
     check_no_mask(options.get("mask"))
     jacobians = np.asarray(step_jacobians(cell, params, x, **options))
     if not np.isfinite(jacobians).all():
-        raise values.UsageError("the trajectory is not finite; no time scales")
+        raise errors.UsageError("the trajectory is not finite; no time scales")
     moduli = -np.sort(-np.abs(np.linalg.eigvals(jacobians)), axis=-1)
     with np.errstate(divide="ignore"):
         rates = np.mean(np.log(moduli), axis=0)

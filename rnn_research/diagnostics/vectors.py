@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 
 Tree = Any
 MOST_BYTES = 2**33  # of what one measurement holds at once
@@ -28,7 +28,7 @@ def precise(measure: Callable) -> Callable:
 def check_memory(needed: int, what: str, advice: str):
     """Raise unless so many bytes can be held."""
     if needed > MOST_BYTES:
-        raise values.UsageError(f"{what} take {needed / 2**30:.0f} GiB; take {advice}")
+        raise errors.UsageError(f"{what} take {needed / 2**30:.0f} GiB; take {advice}")
 
 
 class Remembered:
@@ -66,7 +66,7 @@ def remembered_step(recurrence, state: Tree) -> Callable[[Tree, Tree], Tree]:
 def check_remembered(activations: Tree):
     """Raise where a state has no activations."""
     if not jax.tree.leaves(activations):
-        raise values.UsageError(
+        raise errors.UsageError(
             "the cell's state has no activations (floating point parts), so there is "
             "nothing to differentiate by"
         )

@@ -1,6 +1,6 @@
 """Engines: how a recurrence is evaluated. `__all__` is the list of engines."""
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.engines import base
 from rnn_research.engines.adjoint import adjoint
 from rnn_research.engines.associative import associative
@@ -33,7 +33,7 @@ def check(engine, cell):
     base.check_engine("engine", engine)
     complaint = engine.complaint(cell)
     if complaint:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"engine {engine.name}: {complaint}; {cell.name} qualifies for "
             f"{', '.join(qualifying(cell))}"
         )

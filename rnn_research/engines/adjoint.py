@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import values
-from rnn_research.cells import base as cells_base
+from rnn_research import errors
 from rnn_research.engines import base
 from rnn_research.engines.backward import backward, over_time, pull_step
 from rnn_research.engines.floats import floats_of
@@ -51,14 +50,14 @@ def adjoint(*, chunk=None, unroll=1, keep_products: bool | None = None):
         being traced, which the backward pass would not see.
     """
     if chunk is not None:
-        cells_base.check_size(chunk=chunk)
-    cells_base.check_size(most=cells_base.DEEPEST, unroll=unroll)
+        errors.check_size(chunk=chunk)
+    errors.check_size(most=errors.DEEPEST, unroll=unroll)
     if keep_products is not None:
-        cells_base.check_flags(keep_products=keep_products)
+        errors.check_flags(keep_products=keep_products)
 
     def run(recurrence, state, inputs):
         if not fits(recurrence, state, inputs):
-            raise values.UsageError(
+            raise errors.UsageError(
                 "engine adjoint: the derivatives of this cell cannot be taken apart in "
                 "time, or it closes over a traced value; use --engine=sequential"
             )

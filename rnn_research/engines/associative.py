@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.engines import base
 
 Tree = Any
@@ -24,8 +24,8 @@ def associative(*, mesh_axis=None):
         element each. T must be a multiple of the axis.
     """
     if not isinstance(mesh_axis, str | None):
-        raise values.UsageError(
-            f"mesh_axis must be the name of an axis, not {values.shown(mesh_axis)}"
+        raise errors.UsageError(
+            f"mesh_axis must be the name of an axis, not {errors.shown(mesh_axis)}"
         )
 
     def run(recurrence, state, inputs):
@@ -36,7 +36,7 @@ def associative(*, mesh_axis=None):
         devices = _devices_along(mesh_axis)
         length = base.length_of(inputs)
         if length % devices:
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"engine associative: T = {length} is not a multiple of the {devices} "
                 f"devices along {mesh_axis!r}; pad the sequence and mask what is added"
             )
@@ -108,7 +108,7 @@ def _of_last_device(tree: Tree, mesh_axis: str) -> Tree:
 def _devices_along(mesh_axis: str) -> int:
     mesh = jax.sharding.get_abstract_mesh()
     if mesh_axis not in mesh.axis_names:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"engine associative: no mesh with an axis {mesh_axis!r} is set; run under "
             "jax.set_mesh(jax.make_mesh((devices,), ('" + mesh_axis + "',)))"
         )

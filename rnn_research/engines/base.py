@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors, values
 
 Tree = Any
 
@@ -61,7 +61,7 @@ engine = values.factory
 def check_engine(name: str, value):
     """Raise unless `value` is an engine."""
     if not isinstance(value, Engine):
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{name} must be an engine, such as engines.auto(), not {value!r}"
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 
 Tree = Any
 
@@ -31,7 +31,7 @@ class Blocks:
         dtypes = [leaf.dtype for leaf in self.leaves]
         numbers = [jnp.issubdtype(dtype, jnp.inexact) for dtype in dtypes]
         if not numbers or not all(numbers):
-            raise values.UsageError(
+            raise errors.UsageError(
                 "engine newton: a part of the state is not floating point, or there is "
                 "none; use --engine=sequential"
             )
@@ -47,7 +47,7 @@ class Blocks:
     def _check_parts(self, units: int):
         sizes = {math.prod(leaf.shape[1:]) for leaf in self.leaves}
         if len(sizes) > 1 or min(sizes) % units:
-            raise values.UsageError(
+            raise errors.UsageError(
                 "engine newton: the parts of the state have different sizes, so there "
                 "are no blocks of units; give jacobian='dense' or 'diagonal'"
             )

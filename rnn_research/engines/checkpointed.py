@@ -4,7 +4,7 @@ import math
 
 import jax
 
-from rnn_research.cells import base as cells_base
+from rnn_research import errors
 from rnn_research.engines import base, loop
 
 
@@ -22,7 +22,7 @@ def checkpointed(*, chunk=None, within=None):
     cache it is faster all the same (Chen et al. 2016, arXiv 1604.06174).
     """
     if chunk is not None:
-        cells_base.check_size(chunk=chunk)
+        errors.check_size(chunk=chunk)
     complaint = loop.complaint_within(within)
 
     def run(recurrence, state, inputs):

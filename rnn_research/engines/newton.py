@@ -9,8 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import values
-from rnn_research.cells import base as cells_base
+from rnn_research import errors
 from rnn_research.engines import base
 from rnn_research.engines.blocks import Blocks, affine_scan, damped_scan
 
@@ -92,23 +91,23 @@ def newton(
       UsageError: the state cannot be divided so or is not of floats, the step has a
         `jax.custom_vjp`, or the Jacobians would take more than 16 GiB.
     """
-    cells_base.check_option("jacobian", jacobian, JACOBIANS)
-    cells_base.check_option("guess", guess, GUESSES)
-    cells_base.check_size(max_iters=max_iters)
-    cells_base.check_between("damping", damping, 0, math.inf)
+    errors.check_option("jacobian", jacobian, JACOBIANS)
+    errors.check_option("guess", guess, GUESSES)
+    errors.check_size(max_iters=max_iters)
+    errors.check_between("damping", damping, 0, math.inf)
     if tolerance is not None:
-        cells_base.check_between("tolerance", tolerance, 0, 1)
+        errors.check_between("tolerance", tolerance, 0, 1)
     options = _Options(float(damping), max_iters, tolerance, guess)
 
     def run(recurrence, state, inputs):
         if base.closes_over_traced(recurrence, state, inputs):
-            raise values.UsageError(
+            raise errors.UsageError(
                 "engine newton: the cell closes over a traced value, whose derivative "
                 "would be lost; make it a parameter, or use --engine=sequential"
             )
         drive = recurrence.project(base.at(inputs, 0))
         if base.reverse_mode_only(recurrence.step, state, drive):
-            raise values.UsageError(
+            raise errors.UsageError(
                 "engine newton: the step has a jax.custom_vjp, whose derivative may be "
                 "a surrogate that leads to no solution; use --engine=sequential"
             )
@@ -149,13 +148,13 @@ class _Options(NamedTuple):
 
 def _check(blocks: Blocks, damping: float, length: int):
     if damping and blocks.size > 1:
-        raise values.UsageError(
+        raise errors.UsageError(
             "engine newton: damping needs scalar Jacobians of a real state; give "
             "jacobian='diagonal' or damping=0"
         )
     needed = length * blocks.jacobian_bytes
     if needed > MOST_BYTES:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"engine newton: the Jacobians take {needed / 2**30:.0f} GiB; give "
             "jacobian='diagonal', a shorter sequence or --engine=checkpointed"
         )

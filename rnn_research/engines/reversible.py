@@ -4,8 +4,7 @@ from typing import Any
 
 import jax
 
-from rnn_research import values
-from rnn_research.cells import base as cells_base
+from rnn_research import errors
 from rnn_research.engines import base
 from rnn_research.engines.adjoint import default_chunk, fits
 from rnn_research.engines.backward import backward
@@ -33,13 +32,13 @@ def reversible(*, chunk=None):
       chunk: steps undone and differentiated at once, as in `adjoint`.
     """
     if chunk is not None:
-        cells_base.check_size(chunk=chunk)
+        errors.check_size(chunk=chunk)
 
     def run(recurrence, state, inputs):
         if recurrence.inverse is None:
             return checkpointed().run(recurrence, state, inputs)
         if not fits(recurrence, state, inputs):
-            raise values.UsageError(
+            raise errors.UsageError(
                 "engine reversible: the derivatives of this cell cannot be taken apart "
                 "in time, or it closes over a traced value; use --engine=checkpointed"
             )

@@ -2,7 +2,7 @@
 
 import jax
 
-from rnn_research.cells import base as cells_base
+from rnn_research import errors
 from rnn_research.engines import base
 
 PLACES = ("step", "sequence")
@@ -22,8 +22,8 @@ def sequential(*, project="step", unroll=1):
 
     Memory of the backward pass grows as T times the state and drive.
     """
-    cells_base.check_option("project", project, PLACES)
-    cells_base.check_size(most=cells_base.DEEPEST, unroll=unroll)
+    errors.check_option("project", project, PLACES)
+    errors.check_size(most=errors.DEEPEST, unroll=unroll)
 
     def run(recurrence, state, inputs):
         outputs, state = scan(recurrence, state, inputs, project, unroll)

@@ -3,8 +3,7 @@
 import jax
 import numpy as np
 
-from rnn_research import values
-from rnn_research.cells import base as cells_base
+from rnn_research import errors
 from rnn_research.engines import base, loop
 
 
@@ -26,9 +25,9 @@ def truncated(*, window=100, stride=None, within=None):
       within: the engine of each stretch; None as for `checkpointed`.
     """
     stride = window if stride is None else stride
-    cells_base.check_size(window=window, stride=stride)
+    errors.check_size(window=window, stride=stride)
     if window % stride:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"window must be a multiple of stride; got {window} and {stride}"
         )
     complaint = loop.complaint_within(within)

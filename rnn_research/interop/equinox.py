@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.interop import gates, levels
 
 NAMES = "weight_ih", "weight_hh", "bias", "bias_n"
@@ -36,7 +36,7 @@ def load(layer, weights):
     one = not isinstance(weights, Sequence)
     each = [weights] if one else list(weights)
     if len(each) != count:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"Equinox weights for {layer}: {len(each)} cells given, {count} needed"
         )
     return levels.load(layer, each, _load)

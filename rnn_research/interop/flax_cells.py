@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base
 
 Tree = Any
@@ -36,14 +36,14 @@ def linen_cell(hidden_size, *, module="GRUCell"):
     """
     from flax import linen
 
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     made = _find(linen, "flax.linen", module)(hidden_size)
     if not isinstance(made, linen.RNNCellBase):
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{module!r} makes a {type(made).__name__}, not a linen RNNCellBase"
         )
     if made.num_feature_axes != 1:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{type(made).__name__} has {made.num_feature_axes} axes of features; a "
             "cell here has one"
         )
@@ -79,13 +79,13 @@ def nnx_cell(hidden_size, *, module="GRUCell"):
     """
     from flax import nnx
 
-    base.check_size(hidden_size=hidden_size)
+    errors.check_size(hidden_size=hidden_size)
     make = _find(nnx, "flax.nnx", module)
 
     def built(input_size, key):
         made = make(input_size, hidden_size, rngs=nnx.Rngs(key))
         if not isinstance(made, nnx.RNNCellBase):
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"{module!r} makes a {type(made).__name__}, not an nnx.RNNCellBase"
             )
         graph, params, rest = nnx.split(made, nnx.Param, ...)
@@ -121,7 +121,7 @@ def nnx_cell(hidden_size, *, module="GRUCell"):
 def _find(library, name: str, module):
     if not isinstance(module, str):
         if not callable(module):
-            raise values.UsageError(f"module must be a name or a class, not {module!r}")
+            raise errors.UsageError(f"module must be a name or a class, not {module!r}")
         return module
     known = [
         key
@@ -131,8 +131,8 @@ def _find(library, name: str, module):
         and value is not library.RNNCellBase
     ]
     if module not in known:
-        raise values.UsageError(
-            f"{name} has no cell {module!r}{values.nearest(module, known)} "
+        raise errors.UsageError(
+            f"{name} has no cell {module!r}{errors.nearest(module, known)} "
             f"(it has {', '.join(known)})"
         )
     make = getattr(library, module)
@@ -141,7 +141,7 @@ def _find(library, name: str, module):
 
 def _only_params(name: str, others: set):
     if others:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{name} has {', '.join(sorted(others))} besides its params; a cell here "
             "is a pure function of params, state and input"
         )

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen, nnx
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.cells import base
 from rnn_research.presence import where
 
@@ -40,13 +40,13 @@ def as_nnx(cell: base.Cell, input_size: int, *, rngs):
     The params are those of `cell.init`, each leaf an nnx.Param; the module's `params`
     is all of them, `set_params` puts others there. All else is as for `as_linen`.
     """
-    base.check_size(input_size=input_size)
+    errors.check_size(input_size=input_size)
     return NNXCell(_without_noise(cell), input_size, rngs)
 
 
 def _without_noise(cell: base.Cell) -> base.Cell:
     if cell.noise is not None or cell.perturb is not None:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{cell.name} draws random numbers in training, and a module of flax has "
             "no place for them; give the cell inside"
         )
@@ -118,14 +118,14 @@ class NNXCell(nnx.RNNCellBase):
         """
         there, wanted = jax.tree.structure(params), self.tree
         if there != wanted:
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"set_params: {self.cell.name} has the params {wanted}, not {there}"
             )
         leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(params)]
         for name, leaf in zip(self.names, leaves, strict=True):
             shape = self.leaves[name].shape
             if leaf.shape != shape:
-                raise values.UsageError(
+                raise errors.UsageError(
                     f"set_params: {name} of {self.cell.name} is {shape}, not "
                     f"{leaf.shape}"
                 )
@@ -145,7 +145,7 @@ class NNXCell(nnx.RNNCellBase):
         if carry_init is None:
             return state
         if rngs is None:
-            raise values.UsageError("initialize_carry: carry_init needs rngs")
+            raise errors.UsageError("initialize_carry: carry_init needs rngs")
         stream = rngs.carry if isinstance(rngs, nnx.Rngs) else rngs
         leaves, tree = jax.tree.flatten(self.cell.activations.read(state))
         made = [carry_init(stream(), leaf.shape, leaf.dtype) for leaf in leaves]

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import cells, values
+from rnn_research import cells, errors
 from rnn_research.cells.elman import ElmanParams
 from rnn_research.cells.gru import GRUParams
 from rnn_research.cells.lstm import LSTMParams
@@ -74,14 +74,14 @@ def form_of(
     """
     make = FORMS.get(cell.origin.factory) if cell.origin else None
     if make is None or cell.name not in only:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{library}: weights are exchanged for {', '.join(only)}, not for "
             f"{cell.name}; a wrapped cell has the weights of the cell inside"
         )
     options = dict(cell.origin.arguments)
     for name, plain in PLAIN.items():
         if name not in also and options.get(name, plain) != plain:
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"{library} has no {cell.name} with {name}={options[name]!r}"
             )
     hidden = options["hidden_size"]
@@ -177,10 +177,10 @@ def read(
     missing = [name for name in shapes if name not in weights and name not in optional]
     if missing:
         found = ", ".join(map(str, weights)) or "nothing"
-        raise values.UsageError(f"{of}: no {missing[0]} among {found}")
+        raise errors.UsageError(f"{of}: no {missing[0]} among {found}")
     left = [name for name in weights if name not in shapes]
     if left:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{of}: {', '.join(map(str, left))} left over; the cell has no use for it"
         )
     arrays = {}
@@ -189,8 +189,8 @@ def read(
             array = np.asarray(weights[name])
             array = jnp.asarray(array, jnp.result_type(float))
         except (TypeError, ValueError, RuntimeError) as error:
-            raise values.UsageError(
-                f"{of}: {name} is no array: {values.one_line(error)}"
+            raise errors.UsageError(
+                f"{of}: {name} is no array: {errors.one_line(error)}"
             ) from None
         wanted = shapes[name]
         fits = array.ndim == len(wanted) and all(
@@ -199,6 +199,6 @@ def read(
         )
         if not fits:
             sizes = ", ".join("D" if size is None else str(size) for size in wanted)
-            raise values.UsageError(f"{of}: {name} is {array.shape}, not ({sizes})")
+            raise errors.UsageError(f"{of}: {name} is {array.shape}, not ({sizes})")
         arrays[name] = array
     return arrays

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.interop import gates, levels
 
 NAMES = "kernel", "recurrent_kernel", "bias"
@@ -36,7 +36,7 @@ def load(layer, weights: Sequence):
     if len(ways) > 1:
         size, rest = divmod(len(weights), len(ways))
         if rest or size not in (2, 3):
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"Keras weights for {layer}: {len(weights)} arrays; its {len(ways)} "
                 "cells have three each, or two without biases"
             )

@@ -7,7 +7,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.interop import levels
 
 WAYS = "forward_rnn", "backward_rnn"
@@ -24,7 +24,7 @@ def unnested(layer, weights: Mapping, parts: Callable, library: str) -> list[Map
         if not isinstance(weights, Mapping) or set(weights) != set(names):
             is_nested = isinstance(weights, Mapping)
             given = ", ".join(map(str, weights)) if is_nested else "no mapping"
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"{library} weights for {part}: {', '.join(map(str, names))} needed, "
                 f"{given or 'nothing'} given"
             )

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.interop import gates, levels, linen, nesting
 
 
@@ -83,7 +83,7 @@ def _export(cell, params, *, optimized: bool) -> dict:
     form = gates.form_of(cell, "flax.nnx", also=("residual",))
     weights = form.split(params)
     if weights.b_hn is not None and jnp.any(weights.b_hn != 0):
-        raise values.UsageError(
+        raise errors.UsageError(
             "flax.nnx.GRUCell has no bias b_hn (google/flax issue 5594), and this one "
             "is not zero; flax.linen.GRUCell has it"
         )

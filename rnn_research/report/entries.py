@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from rnn_research import values
+from rnn_research import errors
 from rnn_research.report import records
 from rnn_research.report.moments import Moment, median, moments, or_infinite, over_steps
-from rnn_research.training import same_run
+from rnn_research.runs import same_run
 from rnn_research.training.standing import DIVERGED, SOLVED
 
 FILES = (
@@ -90,19 +90,19 @@ def read(
       left_out: is given a line for each folder that cannot be reported; None raises it.
 
     Raises:
-      values.UsageError: a folder that holds no finished run, or is given twice.
-      values.RunError: a folder whose config.json or summary.json is damaged.
+      errors.UsageError: a folder that holds no finished run, or is given twice.
+      errors.RunError: a folder whose config.json or summary.json is damaged.
     """
     folders = [pathlib.Path(folder) for folder in folders]
     places = [folder.resolve() for folder in folders]
     entries = []
     for folder, place in zip(folders, places, strict=True):
         if places.count(place) > 1:
-            raise values.UsageError(f"{folder} is given twice")
+            raise errors.UsageError(f"{folder} is given twice")
     for folder in folders:
         try:
             entries += _of_folder(folder, allow)
-        except (values.UsageError, values.RunError) as error:
+        except (errors.UsageError, errors.RunError) as error:
             if left_out is None:
                 raise
             left_out(str(error))
@@ -147,7 +147,7 @@ def _names(entries, different) -> list[str]:
         [by_settings(entry) for entry in entries],
         [by_folder(entry, entry.folder.name) for entry in entries],
     ):
-        names = [values.cut(records.plain(name), LONGEST_NAME) for name in names]
+        names = [errors.cut(records.plain(name), LONGEST_NAME) for name in names]
         if len(set(names)) == len(names) and all(names):
             return names
     return [records.plain(by_folder(entry, str(entry.folder))) for entry in entries]
@@ -166,7 +166,7 @@ def _of_folder(folder: pathlib.Path, allow: tuple[str, ...]) -> list[Entry]:
     for rate in settings["learning_rates"]:
         runs = [own for own in summary["runs"] if own["learning_rate"] == rate]
         if not runs:
-            raise values.RunError(
+            raise errors.RunError(
                 f"{folder}: config.json and summary.json are not of one training: "
                 f"learning_rates has {rate:g}, runs has not"
             )

@@ -5,9 +5,9 @@ import statistics
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from rnn_research import values
-from rnn_research.training import run
-from rnn_research.training.watch import Watch
+from rnn_research import errors
+from rnn_research.runs import run
+from rnn_research.runs.watch import Watch
 
 MOST_MOMENTS = 200  # that a slider can be moved to
 
@@ -50,10 +50,10 @@ def moments(
     if not watched:
         try:
             watched = _measured(folder, rate, allow)
-        except (values.UsageError, values.RunError) as error:
-            return [], [f"no gradient by lag, since {values.cut(str(error))}"]
+        except (errors.UsageError, errors.RunError) as error:
+            return [], [f"no gradient by lag, since {errors.cut(str(error))}"]
         except Exception as error:  # whatever a damaged folder comes to
-            return [], [f"no gradient by lag, since {values.one_line(error)}"]
+            return [], [f"no gradient by lag, since {errors.one_line(error)}"]
     shown = _spread([*over_steps(watched)], MOST_MOMENTS)
     return [_moment(step, found) for step, found in shown], []
 

@@ -6,8 +6,8 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from rnn_research import values
-from rnn_research.training import checkpoints, metrics, run_folder, same_run
+from rnn_research import errors
+from rnn_research.runs import checkpoints, metrics, run_folder, same_run
 
 MOST_RATES = 1000
 
@@ -23,32 +23,32 @@ def read(folder: pathlib.Path) -> Records:
     """The files of a run.
 
     Raises:
-      values.UsageError: the folder holds no finished run, or files of two.
-      values.RunError: config.json or summary.json is damaged.
+      errors.UsageError: the folder holds no finished run, or files of two.
+      errors.RunError: config.json or summary.json is damaged.
     """
     settings = run_folder.read_json(folder / "config.json")
     summary = run_folder.read_json(folder / "summary.json")
     if settings is None:
-        raise values.UsageError(f"{folder} holds no run: there is no config.json in it")
+        raise errors.UsageError(f"{folder} holds no run: there is no config.json in it")
     if summary is None:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{folder}: the run has not ended; rerun its command to resume"
         )
     if "learning_rates" not in settings or "runs" not in summary:
-        raise values.UsageError(f"{folder} was trained by another version of this code")
+        raise errors.UsageError(f"{folder} was trained by another version of this code")
     try:
         _check_rates(settings["learning_rates"])
     except _Wrong as error:
-        raise values.RunError(f"{folder / 'config.json'} is damaged: {error}") from None
+        raise errors.RunError(f"{folder / 'config.json'} is damaged: {error}") from None
     try:
         _check_summary(summary)
     except _Wrong as error:
-        raise values.RunError(
+        raise errors.RunError(
             f"{folder / 'summary.json'} is damaged: {error}"
         ) from None
     of_run = same_run.digest(settings)
     if summary.get("settings", of_run) != of_run:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{folder}: summary.json is not of the run in config.json; give the "
             "command of that run again"
         )
@@ -64,7 +64,7 @@ def read(folder: pathlib.Path) -> Records:
 
 def plain(text: str) -> str:
     """The text with a '?' for what cannot be printed, of a readable length."""
-    return values.cut("".join(c if c.isprintable() else "?" for c in text), 200)
+    return errors.cut("".join(c if c.isprintable() else "?" for c in text), 200)
 
 
 def _plain_texts(summary: dict) -> dict:
@@ -94,7 +94,7 @@ def _wrong(name: str, value, expected: str) -> _Wrong:
     if isinstance(value, (list, dict)):
         value = "a list" if isinstance(value, list) else "a group of values"
         return _Wrong(f"{name} is {value}, not {expected}")
-    return _Wrong(f"{name} is {values.cut(json.dumps(value), 40)}, not {expected}")
+    return _Wrong(f"{name} is {errors.cut(json.dumps(value), 40)}, not {expected}")
 
 
 def _get(record: dict, name: str, kind: type, expected: str):

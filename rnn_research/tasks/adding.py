@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
-from rnn_research.cells.base import check_option, check_size
+from rnn_research import errors
+from rnn_research.errors import check_option, check_size
 from rnn_research.tasks import base
 
 FORMS = ("arjovsky", "hochreiter")
@@ -38,7 +38,7 @@ def adding(length, *, form="arjovsky"):
     check_option("form", form, FORMS)
     check_size(length=length)
     if length < SHORTEST[form]:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"length must be at least {SHORTEST[form]} for form={form!r}, not {length}"
         )
     if form == "arjovsky":

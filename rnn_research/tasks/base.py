@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
+from rnn_research import errors, values
 
 
 class Example(NamedTuple):
@@ -79,7 +79,7 @@ class Task(values.Value):
         """Make the exact numbers plain ones, as a summary can hold them."""
         known = {name: self._plain(x, name) for name, x in self.baselines.items()}
         if "loss" not in known:
-            raise values.UsageError("a task's baselines must have one for 'loss'")
+            raise errors.UsageError("a task's baselines must have one for 'loss'")
         marks = tuple(self._plain(x, "thresholds") for x in self.thresholds)
         object.__setattr__(self, "baselines", known)
         object.__setattr__(self, "thresholds", marks)
@@ -91,9 +91,9 @@ class Task(values.Value):
         except (TypeError, ValueError):
             plain = math.nan
         if not math.isfinite(plain):
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"a task's baselines, solved_at and thresholds must be finite numbers, "
-                f"not {name}={values.shown(number)}"
+                f"not {name}={errors.shown(number)}"
             )
         return plain
 
@@ -115,11 +115,11 @@ class Task(values.Value):
         """What `score` says, in numbers that add up over batches; see `add`.
 
         Raises:
-          values.UsageError: there is no loss, or a metric is no real number.
+          errors.UsageError: there is no loss, or a metric is no real number.
         """
         scores = self.score(outputs, batch)
         if not isinstance(scores, dict) or "loss" not in scores:
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"{self}: score must return a dict with 'loss', the number to minimise"
             )
         return as_totals(scores)
@@ -154,7 +154,7 @@ def _as_total(name: str, value) -> Mean:
     parts = value if isinstance(value, Mean) else Mean(value, jnp.ones(()))
     for part in parts:
         if jnp.shape(part) != () or not _is_real(part):
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"metric {name!r} is {jnp.result_type(part)}{list(jnp.shape(part))}; a "
                 "task's score must give real numbers, such as jnp.mean(...), or "
                 "tasks.base.Mean(total, count)"

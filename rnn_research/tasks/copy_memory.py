@@ -7,8 +7,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
-from rnn_research.cells.base import check_flags, check_option, check_size
+from rnn_research import errors
+from rnn_research.errors import check_flags, check_option, check_size
 from rnn_research.tasks import base
 
 
@@ -70,7 +70,7 @@ def copy_memory(
     check_size(length=length, symbols=symbols, alphabet=alphabet)
     check_option("layout", layout, tuple(LAYOUTS))
     if alphabet < 2:
-        raise values.UsageError(f"alphabet must be at least 2, not {alphabet}")
+        raise errors.UsageError(f"alphabet must be at least 2, not {alphabet}")
     if one_hot is not None:
         check_flags(one_hot=one_hot)
     form = LAYOUTS[layout]

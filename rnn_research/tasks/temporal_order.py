@@ -5,8 +5,8 @@ import math
 import jax
 import jax.numpy as jnp
 
-from rnn_research import values
-from rnn_research.cells.base import check_option, check_size
+from rnn_research import errors
+from rnn_research.errors import check_option, check_size
 from rnn_research.tasks import base
 
 FORMS = ("pascanu", "hochreiter")
@@ -42,11 +42,11 @@ def temporal_order(length, *, form="pascanu", relevant=2):
     check_option("form", form, FORMS)
     check_size(length=length)
     if relevant not in WINDOWS:
-        raise values.UsageError(f"relevant must be 2 or 3, not {relevant!r}")
+        raise errors.UsageError(f"relevant must be 2 or 3, not {relevant!r}")
     if form == "pascanu" and relevant != 2:
-        raise values.UsageError("form='pascanu' has 2 relevant symbols")
+        raise errors.UsageError("form='pascanu' has 2 relevant symbols")
     if length < SHORTEST:
-        raise values.UsageError(f"length must be at least {SHORTEST}, not {length}")
+        raise errors.UsageError(f"length must be at least {SHORTEST}, not {length}")
     framed = form == "hochreiter"
     windows = [_window(length, *where, closed=framed) for where in WINDOWS[relevant]]
     longest = length + length // 10 * framed

@@ -14,27 +14,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import (
-    config,
-    endings,
-    engines,
-    models,
-    processes,
-    runtime,
-    values,
-)
+from rnn_research import config, endings, engines, errors, models, processes, runtime
 from rnn_research.engines.base import Engine
+from rnn_research.runs import metrics, run_folder, same_run
+from rnn_research.runs.checkpoints import Checkpoints
+from rnn_research.runs.watch import Watch
 from rnn_research.tasks.base import Task
-from rnn_research.training import (
-    metrics,
-    optimizers,
-    penalties,
-    results,
-    run_folder,
-    same_run,
-    updates,
-)
-from rnn_research.training.checkpoints import Checkpoints
+from rnn_research.training import optimizers, penalties, results, updates
 from rnn_research.training.progress import Progress
 from rnn_research.training.standing import (
     DIVERGED,
@@ -43,7 +29,6 @@ from rnn_research.training.standing import (
     finite_or_none,
     numbers,
 )
-from rnn_research.training.watch import Watch
 
 SECONDS_PER_CALL = 0.5
 
@@ -181,10 +166,10 @@ def train(
       quiet: print nothing.
 
     Raises:
-      values.UsageError: settings that do not fit, or not those of the folder.
-      values.Diverged: no run has a finite loss and gradient any more.
-      values.RunError: the folder cannot be written to.
-      values.Interrupted: Ctrl-C or SIGTERM; saved, if in a folder.
+      errors.UsageError: settings that do not fit, or not those of the folder.
+      errors.Diverged: no run has a finite loss and gradient any more.
+      errors.RunError: the folder cannot be written to.
+      errors.Interrupted: Ctrl-C or SIGTERM; saved, if in a folder.
     """
     folder = None if workdir is None else pathlib.Path(workdir)
     if folder and processes.index() == 0:
@@ -294,7 +279,7 @@ def train(
                 going_on = (
                     "; rerun the same command to resume" if checkpoints.steps() else ""
                 )
-                raise values.Interrupted(
+                raise errors.Interrupted(
                     f"interrupted at update {int(now.step.max())}; "
                     f"{checkpoints.last_good()}{going_on}",
                     stopping,
@@ -362,12 +347,12 @@ def train(
         }
         hold.write(run_folder.SUMMARY, summary)
         if stopping := processes.highest(interrupts.asked)[0]:
-            raise values.Interrupted(
+            raise errors.Interrupted(
                 f"interrupted after the last update; {checkpoints.last_good()}",
                 stopping,
             )
         if set(outcomes) == {DIVERGED}:
-            raise values.Diverged(
+            raise errors.Diverged(
                 f"{standing.all_diverged(now)}; {checkpoints.last_good()}"
             )
     return results.Result(tuple(runs), summary)

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import runtime, values
+from rnn_research import errors, runtime
 from rnn_research.cells.base import Keys
 from rnn_research.engines.base import solver_scores
 from rnn_research.layers import Call
+from rnn_research.runs import metrics
 from rnn_research.tasks.base import Mean, as_totals
-from rnn_research.training import metrics, penalties
+from rnn_research.training import penalties
 
 Tree = Any
 
@@ -58,7 +59,7 @@ def build(model, task, batch_size: int, terms: list, engine, mesh) -> Objective:
         batch = task.in_batch_order(batches, runtime.in_a_row)
         scores = task.totals(outputs, batch)
         if taken := scores.keys() & {*metrics.COLUMNS, *solved, PENALTY}:
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"metric {min(taken)!r} of {task}: a record has that name already; "
                 "give it another"
             )

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import optax
 
 from rnn_research import values
-from rnn_research.cells.base import check_between, check_flags, check_size
 from rnn_research.diagnostics.vectors import global_norm, invertible
+from rnn_research.errors import check_between, check_flags, check_size
 
 OPTIMIZERS = ["adam", "rmsprop", "sgd"]
 SCHEDULES = ["constant", "cosine", "exponential", "linear"]

@@ -13,10 +13,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnn_research import diagnostics, values
-from rnn_research.cells.base import check_between, check_size
+from rnn_research import diagnostics, errors, values
 from rnn_research.diagnostics.gradients import forward
 from rnn_research.diagnostics.vectors import global_norm, norm, remembered_step
+from rnn_research.errors import check_between, check_size
 
 Tree = Any
 __all__ = ["flossing", "near", "omega", "orthogonality", "spectral_radius"]
@@ -141,7 +141,7 @@ def spectral_radius(*, weight=1.0, limit=1.0):
     """
     _check_weight(weight)
     if limit <= 0:
-        raise values.UsageError(f"limit must be greater than 0, not {limit}")
+        raise errors.UsageError(f"limit must be greater than 0, not {limit}")
 
     def value(model, params, task, batch):
         del task
@@ -209,7 +209,7 @@ def near(*, parameter, value=0.0, weight=1e-4):
     """
     _check_weight(weight)
     if not isinstance(parameter, str):
-        raise values.UsageError(f"parameter must be a name, not {parameter!r}")
+        raise errors.UsageError(f"parameter must be a name, not {parameter!r}")
     check_between("value", value, -math.inf, math.inf)
     target = value
 
@@ -225,9 +225,9 @@ def near(*, parameter, value=0.0, weight=1e-4):
             if f".{name}".endswith(f".{parameter}")
         ]
         if not chosen:
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"penalty near: no parameter is named {parameter!r}"
-                f"{values.nearest(parameter, _names(leaves))}"
+                f"{errors.nearest(parameter, _names(leaves))}"
             )
         return weight * sum(jnp.sum((leaf - target) ** 2) for leaf in chosen)
 
@@ -248,7 +248,7 @@ def resolve(texts: tuple[str, ...]) -> list[Penalty]:
     what = [_acts_on(term) for term in found]
     for term in found:
         if what.count(_acts_on(term)) > 1:
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"--penalties: {term.name} is given twice; give it one weight"
             )
     return found
@@ -262,15 +262,15 @@ def _acts_on(term: Penalty):
 
 def _check_weight(weight):
     if not isinstance(weight, (int, float)) or not weight > 0:
-        raise values.UsageError(
-            f"weight must be a number above 0, not {values.shown(weight)}"
+        raise errors.UsageError(
+            f"weight must be a number above 0, not {errors.shown(weight)}"
         )
 
 
 def _recurrences(model, params, batch, name: str) -> list:
     setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
     if not setups:
-        raise values.UsageError(f"penalty {name}: {model} has no recurrence")
+        raise errors.UsageError(f"penalty {name}: {model} has no recurrence")
     return setups
 
 
@@ -279,7 +279,7 @@ def _over_matrices(term, model, params, batch, name: str) -> jax.Array:
     setups = _recurrences(model, params, batch, name)
     matrices = diagnostics.recurrent_matrices(setups)
     if not matrices:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"penalty {name}: {model} names no matrix that its state is multiplied "
             "with; a cell of your own names them by Cell(matrices=lambda w: {'W': w.W})"
         )

@@ -18,7 +18,7 @@ import numpy as np
 import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
-from rnn_research import compiled_programs, memory, runtime, values
+from rnn_research import compiled_programs, errors, memory, runtime, values
 from rnn_research.diagnostics.vectors import global_norm
 from rnn_research.layers import Call
 from rnn_research.tasks.base import add, as_totals, means
@@ -65,7 +65,7 @@ class Programs(NamedTuple):
     """The compiled side of training.
 
     Attributes:
-      check: () -> raises what tracing raises, and values.UsageError where the learning
+      check: () -> raises what tracing raises, and errors.UsageError where the learning
         rate is not finite or memory is short; nothing is compiled for it.
       init: () -> State of all runs.
       compile_update: (State) -> (State, limits [R]) -> State, every run at its limit or
@@ -278,7 +278,7 @@ def build(model, task, config, engine) -> Programs:
             ]
         )
         if not np.isfinite(rates()).all():
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"schedule {schedule}: the learning rate does not stay a finite number"
             )
         size = config.batch_size

@@ -10,27 +10,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import (
-    config,
-    diagnostics,
-    models,
-    plotting,
-    processes,
-    runtime,
-    tasks,
-    values,
-)
+from rnn_research import (config, diagnostics, errors, models, plotting, processes, runtime, tasks, values)
 from rnn_research.diagnostics import table
 from rnn_research.tasks.base import Task
-from rnn_research.training import (
-    checkpoints,
-    loop,
-    results,
-    run_folder,
-    same_run,
-    updates,
-)
-from rnn_research.training.watch import sequences
+from rnn_research.runs import checkpoints, run_folder, same_run
+from rnn_research.training import loop, results, updates
+from rnn_research.runs.watch import sequences
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +101,7 @@ def run(
     if result.summary["engines"]:
         try:
             _draw_gradients(model, task, result, plots / "gradients.png")
-        except values.UsageError as error:  # after hours of training no reason to end
+        except errors.UsageError as error:  # after hours of training no reason to end
             print(f"no {plots / 'gradients.png'}: {error}")
     watched = [row for row in result.metrics if "diagnostics" in row]
     if watched:
@@ -221,7 +206,7 @@ def load(
         imported. Others are not, whatever the folder says.
 
     Raises:
-      values.UsageError: the folder holds no such run, several, or no checkpoint; or it
+      errors.UsageError: the folder holds no such run, several, or no checkpoint; or it
         needs a file that is not allowed.
     """
     runs = load_all(folder, allow=allow)
@@ -232,7 +217,7 @@ def load(
     ]
     if len(fitting) != 1:
         held = ", ".join(f"({run.seed}, {run.learning_rate:g})" for run in runs)
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{folder}: give the seed and learning_rate of one of its runs: {held}"
         )
     return fitting[0]
@@ -244,15 +229,15 @@ def load_all(
     """As `load`, for every run in the folder.
 
     Raises:
-      values.UsageError: the folder holds no run, or one without a checkpoint; or it
+      errors.UsageError: the folder holds no run, or one without a checkpoint; or it
         needs a file that is not allowed.
     """
     folder = pathlib.Path(folder)
     settings = run_folder.read_json(folder / "config.json")
     if settings is None:
-        raise values.UsageError(f"{folder} holds no run: there is no config.json in it")
+        raise errors.UsageError(f"{folder} holds no run: there is no config.json in it")
     if not {"cell", "task"} <= settings.keys():
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{folder} was not trained by a command; load it yourself"
         )
     try:
@@ -260,10 +245,10 @@ def load_all(
         task_config = _read(TaskConfig, settings, allow)
         train_config = _read(loop.TrainConfig, settings, allow)
         precision = _read(runtime.RunConfig, settings, allow).precision
-    except values.UsageError as error:
-        raise values.UsageError(f"{folder}/config.json: {error}") from None
+    except errors.UsageError as error:
+        raise errors.UsageError(f"{folder}/config.json: {error}") from None
     if precision != str(jnp.zeros(()).dtype):
-        raise values.UsageError(f"{folder} was trained with --precision={precision}")
+        raise errors.UsageError(f"{folder} was trained with --precision={precision}")
     train_config = dataclasses.replace(train_config, num_devices=1)
     settings = settings | _as_dict(model_config, task_config)
     task = resolve_task(task_config.task, task_config.length)
@@ -287,7 +272,7 @@ def load_all(
 
     restored = store.newest(initial, accept, say=print)
     if restored is None:
-        raise values.UsageError(f"{folder} has no checkpoint yet")
+        raise errors.UsageError(f"{folder} has no checkpoint yet")
     after = loop.to_host(restored.tree.params)
     loaded = []
     for index, (seed, rate) in enumerate(train_config.all_runs()):

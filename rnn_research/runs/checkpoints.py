@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from rnn_research import processes, values
-from rnn_research.training import run_folder
+from rnn_research import errors, processes
+from rnn_research.runs import run_folder
 
 Tree = Any
 KEPT = 2
@@ -68,7 +68,7 @@ class Checkpoints:
         """Write `tree` and `notes` (JSON); when this returns they are on disk, whole.
 
         Raises:
-          values.RunError: they cannot be written; checkpoints before it are intact.
+          errors.RunError: they cannot be written; checkpoints before it are intact.
         """
         from orbax.checkpoint import v1 as ocp  # half a second, and only runs need it
 
@@ -85,10 +85,10 @@ class Checkpoints:
                 run_folder.write_json(
                     self._manifest(step), manifest | {"sha256": _hash_json(manifest)}
                 )
-        except values.RunError:
+        except errors.RunError:
             raise
         except Exception as error:  # orbax raises what it meets, of many types
-            raise values.RunError(
+            raise errors.RunError(
                 f"checkpoint {self.path(step)} cannot be written: {_reason(error)}; "
                 f"{self.last_good()}; mend that and give the same command to go on"
             ) from error
@@ -195,7 +195,7 @@ class Checkpoints:
           say: is given one line for each checkpoint that is refused.
 
         Raises:
-          values.RunError: there are checkpoints, and none is sound.
+          errors.RunError: there are checkpoints, and none is sound.
         """
         steps = self.steps()
         if processes.count() > 1:
@@ -212,14 +212,14 @@ class Checkpoints:
             time.sleep(wait)  # a run that writes here has removed what was being read
             steps = now
         else:
-            raise values.RunError(
+            raise errors.RunError(
                 f"the checkpoints in {self.folder} are replaced faster than they are "
                 "read; try again when the run has ended"
             )
         for step in [step for step in refused if step in now]:
             say(f"checkpoint {self.path(step)} is refused: {refused[step]}")
         if steps and not restored:
-            raise values.RunError(
+            raise errors.RunError(
                 f"no checkpoint in {self.folder} can be used; put a sound copy back, "
                 "or start anew with another --workdir"
             )
@@ -258,7 +258,7 @@ class Checkpoints:
         loose = {int(p.name) for p in self.folder.glob("*") if p.name.isdigit()}
         loose -= set(finished)
         if len(loose) > 1 and not finished:  # a kill leaves one at most
-            raise values.RunError(
+            raise errors.RunError(
                 f"the manifests of the checkpoints in {self.folder} are missing, files "
                 "such as 500.json beside folders such as 500; put them there, or start "
                 "anew with another --workdir"
@@ -329,5 +329,5 @@ def _reason(error: BaseException) -> str:
         return os.strerror(int(code.group(1)))
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    text = values.one_line(error)
+    text = errors.one_line(error)
     return text if len(text) <= 200 else text[:200] + "…"

@@ -9,8 +9,8 @@ import socket
 import struct
 import time
 
-from rnn_research import endings, processes, values
-from rnn_research.training import checkpoints, run_folder
+from rnn_research import endings, errors, processes
+from rnn_research.runs import checkpoints, run_folder
 
 FILE = "metrics.jsonl"
 
@@ -114,7 +114,7 @@ class Record:
         try:
             yield
         except OSError as error:
-            raise values.RunError(
+            raise errors.RunError(
                 f"the record in {self._path.parent} cannot be written: "
                 f"{error.strerror}; mend that and give the same command to go on from "
                 "the last checkpoint"

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import jax
 
-from rnn_research import config, diagnostics, models, values
+from rnn_research import config, diagnostics, errors, models
 from rnn_research.cells.base import Cell
-from rnn_research.training import run
+from rnn_research.runs import run
 
 Tree = Any
 DEFAULT_CELLS = ("elman", "irnn", "gru", "lstm")
@@ -68,13 +68,13 @@ def check(measurements: list[Measurement]) -> list[Measurement]:
     """The measurements, each traced, not computed.
 
     Raises:
-      values.UsageError: one that has no meaning, with its label.
+      errors.UsageError: one that has no meaning, with its label.
     """
     for each in measurements:
         try:
             jax.eval_shape(each.trace)
-        except values.UsageError as error:
-            raise values.UsageError(f"{each.label}: {error}") from None
+        except errors.UsageError as error:
+            raise errors.UsageError(f"{each.label}: {error}") from None
     return measurements
 
 

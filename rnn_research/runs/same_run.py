@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 
-from rnn_research import identity, values
+from rnn_research import errors, identity
 
 # Written to config.json but never compared: a run may go on on another machine.
 NOT_COMPARED = frozenset(
@@ -26,7 +26,7 @@ def describe(model, task, engine, parts) -> dict:
       parts: the other values that shape an update: optimizer, schedule, penalties.
 
     Raises:
-      values.UsageError: something in it has no identity.
+      errors.UsageError: something in it has no identity.
     """
     try:
         return {
@@ -36,8 +36,8 @@ def describe(model, task, engine, parts) -> dict:
             "update": identity.text(parts),
             "code": identity.code(model, task, engine, *parts),
         }
-    except values.UsageError as error:
-        raise values.UsageError(
+    except errors.UsageError as error:
+        raise errors.UsageError(
             f"the training could not be told from another in its folder: {error}, or "
             "give no workdir"
         ) from None
@@ -55,7 +55,7 @@ def digest(settings: dict) -> str:
 
 
 def compare(saved: dict | None, settings: dict, free, what, advice: str):
-    """Raise values.UsageError unless the settings are those that were saved.
+    """Raise errors.UsageError unless the settings are those that were saved.
 
     Args:
       saved: with the run; None if it noted none.
@@ -64,7 +64,7 @@ def compare(saved: dict | None, settings: dict, free, what, advice: str):
       advice: what to do, for the message.
     """
     if saved is None or not isinstance(saved.get("code"), dict):
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{what} was made by an earlier version of this code; {advice}"
         )
     names = sorted((saved.keys() | settings.keys()) - free)
@@ -76,14 +76,14 @@ def compare(saved: dict | None, settings: dict, free, what, advice: str):
     if not told:
         was, now = saved["code"], settings["code"]
         edited = [n for n in sorted(was | now) if was.get(n) != now.get(n)]
-        raise values.UsageError(
+        raise errors.UsageError(
             f"{what} holds a run with other code of {_listed(edited)}, edited since; "
             f"{advice}"
         )
     pairs = [_texts(saved.get(name), settings.get(name)) for name in told]
     was = _listed([f"{name}={a}" for name, (a, _) in zip(told, pairs, strict=True)])
     now = _listed([b for _, b in pairs])
-    raise values.UsageError(f"{what} holds a run with {was}, not {now}; {advice}")
+    raise errors.UsageError(f"{what} holds a run with {was}, not {now}; {advice}")
 
 
 def _listed(words: list[str]) -> str:

@@ -9,8 +9,8 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from rnn_research import processes, values
-from rnn_research.training import same_run
+from rnn_research import errors, processes
+from rnn_research.runs import same_run
 
 try:
     import fcntl
@@ -31,7 +31,7 @@ class Hold:
     Without a folder, and in all processes but the one that writes, it does nothing.
 
     Raises:
-      values.UsageError: it cannot be written to, or another process holds it.
+      errors.UsageError: it cannot be written to, or another process holds it.
     """
 
     def __init__(self, folder: pathlib.Path | None):
@@ -47,7 +47,7 @@ class Hold:
             self._file.seek(0)
             holder = self._file.read().strip() or "another process"
             self._file.close()
-            raise values.UsageError(
+            raise errors.UsageError(
                 f"{folder} is in use by {holder}; wait until it ends, or give another "
                 "--workdir"
             ) from None
@@ -79,7 +79,7 @@ class Hold:
           may_differ: (saved settings) -> names of those that may be others now.
 
         Raises:
-          values.UsageError: its settings differ, or are missing.
+          errors.UsageError: its settings differ, or are missing.
         """
         if self.folder is None:
             return
@@ -87,7 +87,7 @@ class Hold:
         saved = read_json(path)
         if self._is_begun():
             if saved is None:
-                raise values.UsageError(
+                raise errors.UsageError(
                     f"{path} is missing, and a run has left results beside it; put it "
                     "back, or give another --workdir"
                 )
@@ -108,7 +108,7 @@ class Hold:
         )
 
     def check(self):
-        """Raise values.RunError if the folder is no longer there."""
+        """Raise errors.RunError if the folder is no longer there."""
         if self.folder is None:
             return
         try:
@@ -116,7 +116,7 @@ class Hold:
         except OSError:
             there = False
         if not there:
-            raise values.RunError(
+            raise errors.RunError(
                 f"{self.folder} was removed or replaced while the run was writing to "
                 "it; put it back and give the same command to go on, or start anew"
             )
@@ -145,7 +145,7 @@ def check(folder: pathlib.Path):
     """See that a folder is there, or can be made, and can be written to; make none.
 
     Raises:
-      values.UsageError: it cannot.
+      errors.UsageError: it cannot.
     """
     try:
         there = folder.absolute()
@@ -156,7 +156,7 @@ def check(folder: pathlib.Path):
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"--workdir={folder}: {error.strerror}; give a folder that can be written "
             "to"
         ) from error
@@ -166,14 +166,14 @@ def check_name(folder: pathlib.Path):
     """See that checkpoints can be read from a folder of that name.
 
     Raises:
-      values.UsageError: they cannot.
+      errors.UsageError: they cannot.
     """
     path = str(folder.absolute())
     wrong = [letter for letter in UNREADABLE if letter in path]
     wrong += [":"] * (":/" in path + "/")
     wrong += ["letters that cannot be printed"] * (not path.isprintable())
     if wrong:
-        raise values.UsageError(
+        raise errors.UsageError(
             f"--workdir={folder}: from a folder with {' '.join(wrong)} in its path no "
             "checkpoint can be read; give another"
         )
@@ -192,11 +192,11 @@ def read_json(path: pathlib.Path) -> dict | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise values.RunError(f"{path} cannot be read: {error.strerror}") from None
+        raise errors.RunError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise values.RunError(f"{path} is damaged: {values.one_line(error)}") from None
+        raise errors.RunError(f"{path} is damaged: {errors.one_line(error)}") from None
     if not isinstance(content, dict):
-        raise values.RunError(f"{path} is damaged: it holds no settings")
+        raise errors.RunError(f"{path} is damaged: it holds no settings")
     return content
 
 
@@ -215,7 +215,7 @@ def write_atomically(path: pathlib.Path, text: str):
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
-        raise values.RunError(
+        raise errors.RunError(
             f"{path} cannot be written: {error.strerror}; mend that and give the same "
             "command to go on"
         ) from error

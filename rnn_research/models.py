@@ -167,7 +167,7 @@ def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
     """
     linear_map = isinstance(cell, Cell) and cell.structure.linear_map
     glu = options.block == "glu" or (options.block == "auto" and linear_map)
-    width = layers.output_size(layers.as_layer(cell), task.input_size)
+    width = layers.output_size(layers.as_layer(cell), task.network.inputs)
     parts = [layers.linear(width)] if glu else []
     for index in range(options.num_layers):
         part = layers.as_layer(at_depth(cell, index, options.num_layers))
@@ -186,9 +186,9 @@ def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
     body = parts[0] if len(parts) == 1 else layers.stack(*parts)
     return model(
         body,
-        input_size=task.input_size,
-        output_size=task.output_size,
-        head=task.head,
+        input_size=task.network.inputs,
+        output_size=task.network.outputs,
+        head=task.network.head,
     )
 
 

@@ -221,7 +221,7 @@ def test_task_loss_gradients_are_those_of_the_model(layer, name):
     def loss(own):
         whole = tuple(own if i == layer else c for i, c in enumerate(context))
         outputs = model.apply(params, batch.inputs, whole, layers.Call()).outputs
-        return task.score(outputs, batch)["loss"] * count
+        return task.loss(outputs, batch) * count
 
     expected = total_norm(jax.jit(jax.grad(loss))(context[layer]))
     np.testing.assert_allclose(np.exp(logs[0]), expected, rtol=1e-9)
@@ -287,7 +287,7 @@ def test_parameter_gradients_by_name():
     batch = task.sample(jax.random.key(1), 3)
 
     def loss(params):
-        return task.score(model.outputs(params, batch.inputs), batch)["loss"]
+        return task.loss(model.outputs(params, batch.inputs), batch)
 
     gradient = jax.grad(loss)(params)
     found = diagnostics.parameter_log_norms(model, params, task, batch)
@@ -307,7 +307,7 @@ def test_parameter_gradients_that_underflow():
     batch = batch._replace(inputs=batch.inputs.astype(jnp.float32))
 
     def scaled(outputs, batch):
-        loss = task.score(outputs, batch)["loss"].astype(jnp.float32)
+        loss = task.loss(outputs, batch).astype(jnp.float32)
         return loss * jnp.float32(1e-25) * jnp.float32(1e-25)
 
     small = types.SimpleNamespace(loss=scaled)

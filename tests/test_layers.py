@@ -182,7 +182,7 @@ def test_options_shape_the_model(cell):
     params = jax.jit(model.init)(jax.random.key(0))
     batch = task.sample(jax.random.key(1), 2)
     outputs = jax.jit(model.outputs)(params, batch.inputs)
-    assert outputs.shape == (task.length, 2, task.output_size)
+    assert outputs.shape == (task.length, 2, task.network.outputs)
     call = Call(key=jax.random.key(2))
     again = jax.jit(lambda x: model.outputs(params, x, call))(batch.inputs)
     assert float(jnp.abs(outputs - again).max()) > 1e-6

@@ -159,7 +159,7 @@ def test_matrices_of_a_model_by_the_number_of_the_recurrence():
 
     @jax.jit
     def found(params):
-        x = jnp.zeros((3, 1, task.input_size))
+        x = jnp.zeros((3, 1, task.network.inputs))
         setups = diagnostics.recurrences(model, params, x)
         return diagnostics.recurrent_matrices(setups)
 

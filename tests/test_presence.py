@@ -108,7 +108,7 @@ def test_a_model_of_both_directions_trains_both(count, block, residual, norm):
 
         def loss(params):
             outputs = model.outputs(params, batch.inputs, call)
-            return task.score(outputs, batch)["loss"]
+            return task.loss(outputs, batch)
 
         return jax.grad(loss)(model.init(key))
 

@@ -65,7 +65,7 @@ SUMMARY = {
     "engines": ["newton"],
     "length": 12,
     "parameters": 1000,
-    "baselines": {"loss": 1 / 6},
+    "baseline": 1 / 6,
     "goal": 0.01,
     "runs": [RUN, RUN | {"seed": 1}],
     "seconds": {"compile": 1.0, "run": 2.0},
@@ -186,7 +186,7 @@ def test_any_value_may_be_anything(two, file):
                     assert str(place[0]) in line, line
     for needed in {
         "config.json": [("learning_rates",)],
-        "summary.json": [("runs",), ("length",), ("baselines",), ("runs", 0, "test")],
+        "summary.json": [("runs",), ("length",), ("runs", 0, "test")],
     }[file]:
         for name in ("gone", "null", "a text", "a list", "a group"):
             assert left[needed, name], (needed, name)
@@ -271,7 +271,7 @@ def test_a_half_written_last_line_costs_that_row_alone(two):
 
 def test_a_baseline_of_zero_is_not_divided_by(two):
     path = two / "hurt" / "summary.json"
-    path.write_text(json.dumps(SUMMARY | {"baselines": {"loss": 0}}))
+    path.write_text(json.dumps(SUMMARY | {"baseline": 0}))
     (_, hurt), _, _ = reported(two)
     assert report.verdict(hurt)[1].startswith("not solved, with no baseline")
     plotting.compared_losses([hurt], two / "loss.png")

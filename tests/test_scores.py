@@ -32,6 +32,9 @@ def score(outputs, batch):
     }
 
 
+NETWORK = base.Network(1, 1)
+
+
 def ragged(score=score) -> base.Task:
     """Sequences of 1 to 6 steps; the number to give is the sum so far."""
 
@@ -42,15 +45,12 @@ def ragged(score=score) -> base.Task:
         return base.Example(x, jnp.cumsum(x[:, 0]), mask)
 
     return base.Task(
-        example=example,
+        batch=base.from_examples(example, NETWORK),
         score=score,
-        head="step",
+        network=NETWORK,
         length=6,
-        input_size=1,
-        output_size=1,
-        baselines={"loss": 1.0},
+        references={"loss": {"one": 1.0}},
         solved_at=0.0,
-        thresholds=(),
     )
 
 
@@ -76,7 +76,7 @@ def test_a_score_is_of_the_whole_batch_and_adds_over_batches():
     @jax.jit
     def made(params, index):
         keys = jax.random.split(jax.random.fold_in(key, index), 4)
-        batch = task.batch(keys)
+        batch = task.batch(None, keys)
         return batch, model.outputs(params, batch.inputs, Call(mask=batch.mask))
 
     params = jax.tree.map(lambda leaf: leaf[0], found[0].params)
@@ -120,13 +120,16 @@ def test_a_metric_does_not_take_a_name_of_the_record():
 
 def test_a_tasks_own_numbers_are_plain_ones():
     task = dataclasses.replace(
-        ragged(), baselines={"loss": np.float32(0.5)}, thresholds=(jnp.array(0.25),)
+        ragged(),
+        references={"loss": {"half": np.float32(0.5)}},
+        thresholds=(jnp.array(0.25),),
     )
-    assert json.loads(json.dumps(task.baselines)) == {"loss": 0.5}
+    assert json.loads(json.dumps(task.references)) == {"loss": {"half": 0.5}}
+    assert task.baseline == 0.5
     assert json.dumps(task.thresholds) == "[0.25]"
-    for wrong in ({"loss": np.nan}, {"loss": None}, {"accuracy": 0.5}):
-        with pytest.raises(errors.UsageError, match="baselines"):
-            dataclasses.replace(ragged(), baselines=wrong)
+    for wrong in (np.nan, None):
+        with pytest.raises(errors.UsageError, match="references"):
+            dataclasses.replace(ragged(), references={"loss": {"it": wrong}})
 
 
 def test_no_sum_over_devices_within_the_loop_over_time():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rnn_research import errors, tasks
+from rnn_research.tasks import base
 from rnn_research.tasks.adding import mark, mark_1997
 from rnn_research.tasks.temporal_order import lay_out
 
@@ -38,6 +39,11 @@ def test_every_task_is_covered():
     assert {make().name for make in ALL_TASKS.values()} == set(tasks.__all__)
 
 
+def scored(task):
+    """(outputs, batch) -> the metrics as numbers."""
+    return jax.jit(lambda outputs, batch: base.means(task.totals(outputs, batch)))
+
+
 @pytest.mark.first(4)
 def test_sampler_is_pure_jittable_and_as_declared(task):
     sample = jax.jit(task.sample, static_argnums=1)
@@ -45,9 +51,11 @@ def test_sampler_is_pure_jittable_and_as_declared(task):
     again = task.sample(jax.random.key(0), 6)  # uncompiled
     for a, b in zip(jax.tree.leaves(batch), jax.tree.leaves(again), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-15)
-    assert batch.inputs.shape == (task.length, 6, task.input_size)
+    assert batch.inputs.shape == (task.length, 6, task.network.inputs)
     assert jnp.issubdtype(batch.inputs.dtype, jnp.floating)
-    wanted = (task.length, 6) if task.head == "step" else (6, task.output_size)
+    wanted = (
+        (task.length, 6) if task.network.head == "step" else (6, task.network.outputs)
+    )
     assert batch.targets.shape == wanted
     other = sample(jax.random.key(1), 6)
     assert not np.array_equal(other.inputs, batch.inputs)
@@ -56,7 +64,7 @@ def test_sampler_is_pure_jittable_and_as_declared(task):
 @pytest.mark.first(4)
 def test_sequences_do_not_depend_on_how_the_batch_is_divided(task):
     keys = jax.random.split(jax.random.key(0), 6)
-    batch = jax.jit(lambda keys: task.batch(keys).inputs)
+    batch = jax.jit(lambda keys: task.batch(None, keys).inputs)
     whole, part = np.asarray(batch(keys)), np.asarray(batch(keys[2:4]))
     assert (whole[:, 2:4] == part).all()
 
@@ -64,10 +72,10 @@ def test_sequences_do_not_depend_on_how_the_batch_is_divided(task):
 @pytest.mark.first(4)
 def test_score_has_a_baseline_for_what_it_reports(task):
     batch = sampled(task, 4)
-    shape = (4, task.output_size)
-    shape = (task.length, *shape) if task.head == "step" else shape
-    scores = jax.jit(task.score)(np.zeros(shape), batch)
-    assert set(task.baselines) <= set(scores) and "loss" in task.baselines
+    shape = (4, task.network.outputs)
+    shape = (task.length, *shape) if task.network.head == "step" else shape
+    scores = scored(task)(np.zeros(shape), batch)
+    assert set(task.references) <= set(scores) and "loss" in task.references
     assert list(task.thresholds) == sorted(task.thresholds, reverse=True)
     assert task.thresholds[0] < task.baseline and 0 < task.solved_at < task.baseline
 
@@ -163,8 +171,8 @@ def test_copy_published_lengths_and_baselines():
     """10 ln 8 / (T + 20), tabulated for the uRNN layout."""
     for length, baseline in ((100, 0.17329), (500, 0.03999), (1000, 0.02039)):
         task = tasks.copy_memory(length)
-        assert task.length == length + 20 and task.input_size == 10
-        assert task.output_size == 9
+        assert task.length == length + 20 and task.network.inputs == 10
+        assert task.network.outputs == 9
         assert abs(task.baseline - baseline) < 5e-6
     assert tasks.copy_memory(100, layout="janet").length == 121
     assert tasks.copy_memory(100, layout="s4").baseline == math.log(8)
@@ -183,19 +191,19 @@ def test_copy_baseline_is_reached_by_the_memoryless_predictor(
     logits[:-symbols, :, 0] = 0.0
     logits[-symbols:, :, 1:] = 0.0
     noise = 1e-6 * np.random.default_rng(1).standard_normal(logits.shape)  # no ties
-    scores = jax.jit(task.score)(logits + noise, batch)
+    scores = scored(task)(logits + noise, batch)
     assert abs(float(scores["loss"]) - task.baseline) < 1e-5
     assert abs(float(scores["recall_loss"]) - math.log(alphabet)) < 1e-5
     chance, count = 1 / alphabet, 400 * symbols
     gap = abs(float(scores["recall_accuracy"]) - chance)
     assert gap < 4 * (chance * (1 - chance) / count) ** 0.5
-    assert task.baselines["recall_accuracy"] == chance
+    assert task.references["recall_accuracy"] == {"guessing every symbol": chance}
 
 
 def test_copy_is_solved_by_the_answer():
     task = tasks.copy_memory(20)
     batch = sampled(task, 5)
-    scores = jax.jit(task.score)(100.0 * np.eye(9)[np.asarray(batch.targets)], batch)
+    scores = scored(task)(100.0 * np.eye(9)[np.asarray(batch.targets)], batch)
     assert float(scores["loss"]) < task.solved_at
     assert float(scores["recall_accuracy"]) == 1
 
@@ -276,8 +284,8 @@ def test_temporal_order_baseline_is_that_of_a_constant():
         tasks.temporal_order(20, form="hochreiter", relevant=3),
     ):
         batch = sampled(task, 8)
-        score = jax.jit(task.score)
-        found = score(np.zeros((8, task.output_size)), batch)
-        np.testing.assert_allclose(found["loss"], task.baselines["loss"], rtol=1e-12)
+        score = scored(task)
+        found = score(np.zeros((8, task.network.outputs)), batch)
+        np.testing.assert_allclose(found["loss"], task.baseline, rtol=1e-12)
         right = score(1e3 * np.asarray(batch.targets), batch)
         assert right["loss"] == 0 and right["accuracy"] == 1

@@ -166,7 +166,7 @@ def test_summary_config_and_events(tmp_path):
     assert summary["task"] == "adding(10, form='arjovsky')"
     (run,) = summary["runs"]
     assert run["steps"] == 12 and run["seed"] == 0
-    assert summary["baselines"] == {"loss": 1 / 6}
+    assert summary["baseline"] == 1 / 6
     assert run["validation"]["loss"] == rows(tmp_path)[-1]["loss"]
     assert run["test"]["loss"] not in (0.0, run["validation"]["loss"])
     assert set(summary["seconds"]) == {"compile", "run"}

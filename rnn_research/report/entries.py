@@ -45,8 +45,8 @@ class Entry(NamedTuple):
 
     @property
     def baseline(self) -> float | None:
-        """The loss without memory; None where that says nothing: 0, or not there."""
-        loss = self.summary["baselines"]["loss"]
+        """Of the loss, the best reference; None where it says nothing: 0, or none."""
+        loss = self.summary["baseline"]
         return loss if loss and loss > 0 else None
 
     @property

@@ -98,7 +98,7 @@ def _wrong(name: str, value, expected: str) -> _Wrong:
 
 
 def _get(record: dict, name: str, kind: type, expected: str):
-    """record[name], of a kind; 'baselines.loss' is record['baselines']['loss']."""
+    """record[name], of a kind; 'best.loss' is record['best']['loss']."""
     value = record
     for part in name.split("."):
         if not isinstance(value, dict) or part not in value:
@@ -154,7 +154,7 @@ def _check_summary(summary: dict):
         _get(summary, name, str, "a text")
     _whole(summary, "length", low=1)
     _whole(summary, "parameters")
-    summary["baselines"] = {"loss": _number(summary, "baselines.loss")}
+    summary["baseline"] = _number(summary, "baseline")
     summary["seconds"] = {
         name: _number(summary, f"seconds.{name}") for name in ("run", "compile")
     }

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from rnn_research import errors
 from rnn_research.errors import check_option, check_size
-from rnn_research.tasks import base
+from rnn_research.tasks import base, scores
 
 FORMS = ("arjovsky", "hochreiter")
 SHORTEST = {"arjovsky": 2, "hochreiter": 22}
@@ -53,18 +53,17 @@ def adding(length, *, form="arjovsky"):
     def score(outputs, batch):
         error = outputs - batch.targets
         return {
-            "loss": jnp.mean(error**2),
-            "within_0.04": jnp.mean(jnp.abs(error) < 0.04),
+            "loss": scores.squared_error(outputs, batch),
+            "within_0.04": scores.mean(jnp.abs(error) < 0.04, batch),
         }
 
+    network = base.Network(2, 1, head="last")
     return base.Task(
-        example=example,
+        batch=base.from_examples(example, network),
         score=score,
-        head="last",
+        network=network,
         length=steps,
-        input_size=2,
-        output_size=1,
-        baselines={"loss": baseline},
+        references={"loss": {"the best constant": baseline}},
         solved_at=solved_at,
         thresholds=thresholds,
     )

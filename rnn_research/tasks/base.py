@@ -1,38 +1,40 @@
-"""The task contract: a pure sampler, an exact baseline, a score.
+"""The task contract: data, a batch and a score.
 
-    sample(key, batch_size) -> Batch      the same key gives the same batch, anywhere
-    score(outputs, Batch) -> metrics      of the whole batch, on whatever devices it is
+    data()                  {"train" | "validation" | "test": rows}, or nothing: endless
+    order(seed, step, ...)  which rows are in the batch of an update
+    batch(rows, keys)       those rows as a Batch; of endless tasks, from keys alone
+    score(outputs, Batch)   metrics as totals and counts, which add up over batches
 
-Each sequence is made from its own key, so a batch does not depend on how it is
-divided over devices, and a run whose keys are a function of (seed, step) never
-repeats data and resumes exactly.
+All are pure, so the batch of an update is a function of (data, seed, step), on however
+many devices, and a run resumes exactly, in the middle of an epoch too.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rnn_research import errors, values
+from rnn_research.tasks import order, rows
 
-
-class Example(NamedTuple):
-    """One sequence."""
-
-    inputs: jax.Array  # [T, D], floating point
-    targets: jax.Array  # [T] classes for head='step'; [O] numbers for head='last'
-    mask: jax.Array | None = None  # [T] bool, False where the sequence has ended
+Tree = Any
+SPLITS = ("train", "validation", "test")
+HEADS = ("step", "last", "pooled")
 
 
 class Batch(NamedTuple):
     """Sequences side by side, time first."""
 
-    inputs: jax.Array  # [T, B, D]
-    targets: jax.Array  # [T, B] for head='step'; [B, O] for head='last'
-    mask: jax.Array | None  # [T, B]
+    inputs: Tree  # floats [T, B, D] or tokens [T, B]
+    targets: Tree  # what the score reads: classes [T, B] or [B], numbers [B, O], ...
+    mask: jax.Array | None = None  # [T, B] bool, False: not there
+    reset: jax.Array | None = None  # [T, B] bool, True: forget the past first
+    weight: jax.Array | None = None  # [B], 0 for a row that only fills the batch
 
 
 class Mean(NamedTuple):
@@ -46,44 +48,81 @@ class Mean(NamedTuple):
     count: jax.Array
 
 
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Task(values.Value):
-    """A synthetic task as a record of pure functions and exact numbers.
+class Network(NamedTuple):
+    """How inputs become features, and features outputs.
 
     Attributes:
-      example: (key) -> Example.
-      score: (outputs, Batch) -> dict of metrics; 'loss' is what training minimises. A
-        scalar counts as a mean over the sequences of the batch, a `Mean` as total and
-        count.
-      head: 'step', outputs [T, B, O], or 'last', outputs [B, O].
-      length: T, the number of steps of the inputs.
-      input_size: D.
-      output_size: O.
-      baselines: what the best memoryless predictor reaches, for each metric of
-        `score`; for accuracies the chance level.
-      solved_at: the loss below which the task counts as solved.
-      thresholds: losses whose first crossing a run reports.
+      inputs: D; with `tokens`, how many different ones there are.
+      outputs: O.
+      head: 'step', outputs [T, B, O]; 'last', [B, O], of the last step that is there;
+        'pooled', [B, O], of the mean over the steps that are there.
+      tokens: inputs are tokens [T, B], which the network embeds.
     """
 
-    example: Callable[[jax.Array], Example]
-    score: Callable[[jax.Array, Batch], dict[str, jax.Array]]
-    head: str
+    inputs: int
+    outputs: int
+    head: str = "step"
+    tokens: bool = False
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Task(values.Value):
+    """What a network is asked, synthetic or on real data, as a record.
+
+    Attributes:
+      batch: (rows, keys [B]) -> Batch; jittable. `rows` are those of the batch, leaves
+        [B, ...]; None where there is no data.
+      score: (outputs, Batch) -> {name: Mean}; 'loss' is what training minimises. Of an
+        endless task a metric may be a scalar, the mean over the batch.
+      network: how inputs become features, and features outputs.
+      length: T, the number of steps of the inputs.
+      data: () -> {split: rows}: a tree of arrays [N, ...], or a random-access source
+        with len(rows) and rows[i] -> a tree of arrays. {} is an endless task: every
+        batch is fresh.
+      order: (seed, step, size N, batch_size B) -> indices [B] of the batch of an
+        update; see `tasks.order`.
+      carries: a row that the order puts behind the one before it in the data goes on
+        from that one's context (truncated backpropagation with a carried context).
+      evaluators: (model, params, rows) -> {name: number}, on the host, at the end of a
+        training, of the rows of 'test'.
+      references: {metric: {what it is: number}}, baselines in the metric's units, as
+        computed from the data or known exactly; {'loss': {'always predicting 1': 1/6}}.
+      solved_at: the loss below which the task counts as solved; None where there is no
+        such.
+      thresholds: losses whose first crossing a run reports.
+      monitor: the metric by which the best weights are chosen, on 'validation'.
+      larger_is_better: of that metric.
+      provenance: where the data come from, a record each.
+    """
+
+    batch: Callable[[Tree, jax.Array], Batch]
+    score: Callable[[Tree, Batch], dict[str, Mean]]
+    network: Network
     length: int
-    input_size: int
-    output_size: int
-    baselines: dict[str, float]
-    solved_at: float
-    thresholds: tuple[float, ...]
+    data: Callable[[], dict[str, Tree]] = dict
+    order: Callable[..., jax.Array] = order.shuffled
+    carries: bool = False
+    evaluators: tuple[Callable[..., dict[str, float]], ...] = ()
+    references: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
+    solved_at: float | None = None
+    thresholds: tuple[float, ...] = ()
+    monitor: str = "loss"
+    larger_is_better: bool = False
+    provenance: tuple = ()
 
     def __post_init__(self):
         """Make the exact numbers plain ones, as a summary can hold them."""
-        known = {name: self._plain(x, name) for name, x in self.baselines.items()}
-        if "loss" not in known:
-            raise errors.UsageError("a task's baselines must have one for 'loss'")
+        errors.check_option("head", self.network.head, HEADS)
+        known = {
+            metric: {text: self._plain(x, metric) for text, x in each.items()}
+            for metric, each in self.references.items()
+        }
         marks = tuple(self._plain(x, "thresholds") for x in self.thresholds)
-        object.__setattr__(self, "baselines", known)
+        object.__setattr__(self, "references", known)
         object.__setattr__(self, "thresholds", marks)
-        object.__setattr__(self, "solved_at", self._plain(self.solved_at, "solved_at"))
+        if self.solved_at is not None:
+            solved_at = self._plain(self.solved_at, "solved_at")
+            object.__setattr__(self, "solved_at", solved_at)
 
     def _plain(self, number, name: str) -> float:
         try:
@@ -92,54 +131,118 @@ class Task(values.Value):
             plain = math.nan
         if not math.isfinite(plain):
             raise errors.UsageError(
-                f"a task's baselines, solved_at and thresholds must be finite numbers, "
-                f"not {name}={errors.shown(number)}"
+                f"a task's references, solved_at and thresholds must be finite "
+                f"numbers, not {name}={errors.shown(number)}"
             )
         return plain
 
+    # ------------------------------------------------------------------ the data
+
+    @functools.cached_property
+    def splits(self) -> dict[str, Tree]:
+        """What `data` gives, read once and checked.
+
+        Raises:
+          errors.UsageError: a split is missing, unknown or empty, or its leaves differ
+            in length.
+        """
+        found = self.data()
+        if found and found.keys() != set(SPLITS):
+            raise errors.UsageError(
+                f"{self}: data must give the splits {', '.join(SPLITS)}, not "
+                f"{', '.join(map(str, found)) or 'nothing'}"
+            )
+        for split, of_split in found.items():
+            try:
+                size = rows.size(of_split)
+            except ValueError as error:
+                raise errors.UsageError(f"{self}: {split}: {error}") from None
+            if not size:
+                raise errors.UsageError(f"{self}: {split} has no rows")
+        return found
+
     @property
-    def baseline(self) -> float:
-        """The loss of the best memoryless predictor."""
-        return self.baselines["loss"]
+    def is_endless(self) -> bool:
+        """Whether every batch is fresh."""
+        return not self.splits
 
-    def sample(self, key: jax.Array, batch_size: int) -> Batch:
-        """A batch of `batch_size` sequences."""
-        return self.batch(jax.random.split(key, batch_size))
+    def size(self, split: str) -> int | None:
+        """The number of rows of a split; None of an endless task."""
+        return None if self.is_endless else rows.size(self.splits[split])
 
-    def batch(self, keys: jax.Array) -> Batch:
-        """The batch whose sequences come from `keys` [B]."""
-        out_axes = Example(inputs=1, targets=self.outputs_axis, mask=1)
-        return Batch(*jax.vmap(self.example, out_axes=out_axes)(keys))
+    def sample(
+        self, key: jax.Array, batch_size: int, split: str = "validation"
+    ) -> Batch:
+        """A batch of rows drawn by `key`; of an endless task, as training makes them.
 
-    def totals(self, outputs: jax.Array, batch: Batch) -> dict[str, Mean]:
+        Only of an endless one inside of `jit`: data are arguments, not constants.
+        """
+        keys = jax.random.split(key, batch_size)
+        if self.is_endless:
+            return self.batch(None, keys)
+        at = jax.random.fold_in(key, batch_size)
+        drawn = jax.random.randint(at, (batch_size,), 0, self.size(split))
+        return self.batch(rows.gathered(self.splits[split], np.asarray(drawn)), keys)
+
+    # ---------------------------------------------------------------- the metrics
+
+    @property
+    def baseline(self) -> float | None:
+        """The best reference of the loss; None where there is none."""
+        return min(self.references.get("loss", {}).values(), default=None)
+
+    def totals(self, outputs: Tree, batch: Batch) -> dict[str, Mean]:
         """What `score` says, in numbers that add up over batches; see `add`.
 
         Raises:
-          errors.UsageError: there is no loss, or a metric is no real number.
+          errors.UsageError: there is no loss, or a metric is no real number, or of
+            finite data no Mean.
         """
         scores = self.score(outputs, batch)
         if not isinstance(scores, dict) or "loss" not in scores:
             raise errors.UsageError(
                 f"{self}: score must return a dict with 'loss', the number to minimise"
             )
+        for name, each in scores.items():
+            if not (self.is_endless or isinstance(each, Mean)):
+                raise errors.UsageError(
+                    f"{self}: metric {name!r} must be a Mean(total, count), so that it "
+                    "adds up to that of all rows; tasks.scores.mean(values, batch) "
+                    "makes one"
+                )
         return as_totals(scores)
 
-    def loss(self, outputs: jax.Array, batch: Batch) -> jax.Array:
+    def loss(self, outputs: Tree, batch: Batch) -> jax.Array:
         """The loss alone, a scalar of at least 32 bits."""
         return means(self.totals(outputs, batch))["loss"]
 
-    def in_batch_order(self, shards: Batch, in_a_row: Callable) -> Batch:
-        """The batch of shards [S, ...], put together by in_a_row(leaves, axis)."""
-        return Batch(
-            inputs=in_a_row(shards.inputs, 1),
-            targets=in_a_row(shards.targets, self.outputs_axis),
-            mask=in_a_row(shards.mask, 1),
-        )
 
-    @property
-    def outputs_axis(self) -> int:
-        """The axis of the outputs and targets along which sequences lie."""
-        return 1 if self.head == "step" else 0
+task: Any = values.factory
+
+# ------------------------------------------------------------------- endless tasks
+
+
+class Example(NamedTuple):
+    """One sequence."""
+
+    inputs: jax.Array  # [T, D], floating point
+    targets: jax.Array  # [T] classes for head='step'; [O] numbers for other heads
+    mask: jax.Array | None = None  # [T] bool, False where the sequence has ended
+
+
+def from_examples(example: Callable[[jax.Array], Example], network: Network):
+    """The `batch` of an endless task, each sequence from its own key.
+
+    So a batch does not depend on how it is divided over devices.
+    """
+    along = 1 if network.head == "step" else 0
+    out_axes = Example(inputs=1, targets=along, mask=1)
+
+    def batch(no_rows, keys):
+        del no_rows
+        return Batch(*jax.vmap(example, out_axes=out_axes)(keys))
+
+    return batch
 
 
 # ---------------------------------------------------------------- metrics that add up
@@ -181,6 +284,3 @@ def add(one: dict[str, Mean], other: dict[str, Mean]) -> dict[str, Mean]:
 def means(totals: dict[str, Mean]) -> dict[str, jax.Array]:
     """total / count of each; NaN where nothing was counted."""
     return {name: each.total / each.count for name, each in totals.items()}
-
-
-task: Any = values.factory

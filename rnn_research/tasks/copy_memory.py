@@ -9,7 +9,9 @@ import jax.numpy as jnp
 
 from rnn_research import errors
 from rnn_research.errors import check_flags, check_option, check_size
-from rnn_research.tasks import base
+from rnn_research.tasks import base, scores
+
+WITHOUT_MEMORY = "guessing every symbol"
 
 
 class Layout(NamedTuple):
@@ -96,27 +98,29 @@ def copy_memory(
     def score(outputs, batch):
         log_p = jax.nn.log_softmax(outputs)
         chosen = jnp.take_along_axis(log_p, batch.targets[..., None], axis=-1)
-        loss, recall = -jnp.mean(chosen), -jnp.mean(chosen[-symbols:])
+        chosen = chosen[..., 0]
+        loss = scores.mean(-chosen, batch)
+        recall = scores.mean(-chosen[-symbols:], batch, by_step=True)
         guesses = jnp.argmax(outputs[-symbols:], axis=-1)
+        right = guesses == batch.targets[-symbols:]
         return {
             "loss": recall if form.recall_only else loss,
-            "recall_accuracy": jnp.mean(guesses == batch.targets[-symbols:]),
+            "recall_accuracy": scores.mean(right, batch, by_step=True),
             "recall_loss": recall,
         }
 
     guess = math.log(alphabet)
     baseline = guess if form.recall_only else symbols * guess / steps
+    network = base.Network(alphabet + 2 if one_hot else 1, alphabet + 1)
     return base.Task(
-        example=example,
+        batch=base.from_examples(example, network),
         score=score,
-        head="step",
+        network=network,
         length=steps,
-        input_size=alphabet + 2 if one_hot else 1,
-        output_size=alphabet + 1,
-        baselines={
-            "loss": baseline,
-            "recall_accuracy": 1 / alphabet,
-            "recall_loss": guess,
+        references={
+            "loss": {WITHOUT_MEMORY: baseline},
+            "recall_accuracy": {WITHOUT_MEMORY: 1 / alphabet},
+            "recall_loss": {WITHOUT_MEMORY: guess},
         },
         solved_at=baseline / 10,
         thresholds=tuple(baseline * share for share in (0.5, 0.1, 0.01)),

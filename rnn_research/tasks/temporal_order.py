@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from rnn_research import errors
 from rnn_research.errors import check_option, check_size
-from rnn_research.tasks import base
+from rnn_research.tasks import base, scores
 
 FORMS = ("pascanu", "hochreiter")
 WINDOWS = {  # relevant symbols: where each lies, in hundredths of the length
@@ -67,18 +67,20 @@ def temporal_order(length, *, form="pascanu", relevant=2):
         log_p = jax.nn.log_softmax(outputs)
         right = jnp.argmax(outputs, -1) == jnp.argmax(batch.targets, -1)
         return {
-            "loss": -jnp.mean(jnp.sum(batch.targets * log_p, axis=-1)),
-            "accuracy": jnp.mean(right),
+            "loss": scores.mean(-jnp.sum(batch.targets * log_p, axis=-1), batch),
+            "accuracy": scores.mean(right, batch),
         }
 
+    network = base.Network(DISTRACTORS + 2 + 2 * framed, classes, head="last")
     return base.Task(
-        example=example,
+        batch=base.from_examples(example, network),
         score=score,
-        head="last",
+        network=network,
         length=longest,
-        input_size=DISTRACTORS + 2 + 2 * framed,
-        output_size=classes,
-        baselines={"loss": math.log(classes), "accuracy": 1 / classes},
+        references={
+            "loss": {"guessing": math.log(classes)},
+            "accuracy": {"guessing": 1 / classes},
+        },
         solved_at=0.01,
         thresholds=(1.0, 0.5, 0.1, 0.01),
     )

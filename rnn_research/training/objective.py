@@ -15,7 +15,7 @@ from rnn_research.cells.base import Keys
 from rnn_research.engines.base import solver_scores
 from rnn_research.layers import Call
 from rnn_research.runs import metrics
-from rnn_research.tasks.base import Mean, as_totals
+from rnn_research.tasks.base import Batch, Mean, as_totals
 from rnn_research.training import penalties
 
 Tree = Any
@@ -44,7 +44,9 @@ def build(model, task, batch_size: int, terms: list, engine, mesh) -> Objective:
         noise = jax.random.split(jax.random.fold_in(key, batch_size), batch_size + 1)
         shared = jnp.broadcast_to(noise[0], (shards,))
         each = noise[1:].reshape(shards, -1)
-        return runtime.over_shards(task.batch, mesh, keys), Keys(shared, each)
+        return runtime.over_shards(lambda own: task.batch(None, own), mesh, keys), Keys(
+            shared, each
+        )
 
     def totals(params, batches, noise: Keys | None) -> dict[str, Mean]:
         def outputs_of(params, batch, noise):
@@ -55,8 +57,13 @@ def build(model, task, batch_size: int, terms: list, engine, mesh) -> Objective:
 
         own = runtime.copies(params, mesh)
         outputs, solved = runtime.over_shards(outputs_of, mesh, own, batches, noise)
-        outputs = runtime.in_a_row(outputs, task.outputs_axis)
-        batch = task.in_batch_order(batches, runtime.in_a_row)
+        outputs = runtime.in_a_row(outputs, 1 if task.network.head == "step" else 0)
+        along = 1 if task.network.head == "step" else 0
+        batch = Batch(
+            runtime.in_a_row(batches.inputs, 1),
+            runtime.in_a_row(batches.targets, along),
+            runtime.in_a_row(batches.mask, 1),
+        )
         scores = task.totals(outputs, batch)
         if taken := scores.keys() & {*metrics.COLUMNS, *solved, PENALTY}:
             raise errors.UsageError(

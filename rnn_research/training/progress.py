@@ -10,7 +10,7 @@ from rnn_research.runs.metrics import scores_of
 class Progress:
     """What a person sees: a bar on a terminal, plain lines elsewhere, or nothing."""
 
-    def __init__(self, total: int, baseline: float, *, quiet: bool = False):
+    def __init__(self, total: int, baseline: float | None, *, quiet: bool = False):
         self.total, self.baseline, self.quiet = total, baseline, quiet
         self._begin, self._start = time.perf_counter(), 0
         self._bar = None
@@ -82,7 +82,7 @@ class Progress:
 
     def _share(self, loss: float, digits: int) -> str:
         if not self.baseline:
-            return "the baseline is 0"
+            return "the baseline is 0" if self.baseline == 0 else "no baseline"
         return f"{loss / self.baseline:.{digits}f} x baseline"
 
     def _rate(self, step: int) -> float:

@@ -322,7 +322,7 @@ def build(model, task, config, engine) -> Programs:
         f"{sum(leaf.size for leaf in parameters):,} parameters",
         ", ".join(dict.fromkeys(map(str, used))) or "no recurrence",
         f"{devices} {mesh.devices.flat[0].device_kind} device{'s' * (devices > 1)}",
-        f"memoryless baseline {task.baseline:.5f}",
+        *([] if task.baseline is None else [f"baseline {task.baseline:.5f}"]),
     ]
     if len(pairs) > 1:
         parts.insert(0, f"{len(pairs)} runs")

@@ -1,0 +1,50 @@
+"""Scores that respect masks and rows that only fill a batch."""
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research.tasks.base import Batch, Mean
+
+
+def mean(values, batch: Batch, *, by_step: bool | None = None) -> Mean:
+    """The mean of values [T, B, ...] or [B, ...] over what is there.
+
+    Where time comes first and the batch has a mask, masked steps do not count; rows of
+    weight 0 do not either. Of what is not there no NaN comes in.
+
+    Args:
+      by_step: whether time comes first, also if only some steps are given; None: where
+        the shape begins with that of the inputs, [T, B].
+    """
+    values = jnp.asarray(values)
+    shape = jax.tree.leaves(batch.inputs)[0].shape[:2]
+    if by_step is None:
+        by_step = values.ndim > 1 and values.shape[:2] == shape
+    counted = jnp.ones(values.shape[: 1 + by_step], bool)
+    if by_step and batch.mask is not None:
+        counted &= batch.mask
+    if batch.weight is not None:
+        counted &= batch.weight > 0
+    counted = counted.reshape(*counted.shape, *(1,) * (values.ndim - counted.ndim))
+    each = values.size // counted.size
+    total = jnp.sum(jnp.where(counted, values, 0))
+    return Mean(total, jnp.sum(counted) * each)
+
+
+def cross_entropy(logits, batch: Batch) -> Mean:
+    """-ln p of the target classes, in nats; logits [..., O], targets [...] of int."""
+    log_p = jax.nn.log_softmax(logits)
+    chosen = jnp.take_along_axis(log_p, batch.targets[..., None], axis=-1)
+    return mean(-chosen[..., 0], batch, by_step=logits.ndim == 3)
+
+
+def accuracy(logits, batch: Batch) -> Mean:
+    """The share of targets whose logit is the largest."""
+    right = jnp.argmax(logits, axis=-1) == batch.targets
+    return mean(right, batch, by_step=logits.ndim == 3)
+
+
+def squared_error(outputs, batch: Batch) -> Mean:
+    """(outputs - targets)^2."""
+    error = (outputs - batch.targets) ** 2
+    return mean(error, batch, by_step=outputs.ndim == 3)

@@ -279,7 +279,8 @@ def _check_sequence(x, mask, reset):
         )
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise errors.UsageError(
-            f"x must be floating point, not {x.dtype}; for tokens use jax.nn.one_hot"
+            f"x must be floating point, not {x.dtype}; for tokens use jax.nn.one_hot, "
+            "or models.model(..., tokens=True)"
         )
     for name, flag in (("mask", mask), ("reset", reset)):
         if flag is None:

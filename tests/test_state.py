@@ -12,8 +12,8 @@ from rnn_research.cells import wrappers
 from rnn_research.cells.activations import parts
 from rnn_research.checks import check_cell
 from rnn_research.checks.cells import LAWS, Subject
-from rnn_research.checks.fit import check_fit
 from rnn_research.checks.report import Fault
+from rnn_research.fit import check_fit
 from rnn_research.unroll import set_up
 
 N, D, T, B = 4, 2, 40, 3

@@ -327,14 +327,14 @@ def given_to(text: str) -> dict:
     ],
 )
 def test_words_are_what_the_parameter_takes(folder, monkeypatch, options, name, value):
-    monkeypatch.setattr(models, "check_fit", lambda cell, input_size: None)
+    monkeypatch.setattr(models.named, "check_fit", lambda cell, input_size: None)
     assert given_to(f"texts_users:options({options})")[name] is value or (
         given_to(f"texts_users:options({options})")[name] == value
     )
 
 
 def test_a_path_is_that_very_file(folder, monkeypatch):
-    monkeypatch.setattr(models, "check_fit", lambda cell, input_size: None)
+    monkeypatch.setattr(models.named, "check_fit", lambda cell, input_size: None)
     for text in ("a/b/texts_deep.py:options", "./a/b/texts_deep.py:options"):
         made = models.resolve_cell(text, 4).origin.factory
         assert made.__code__.co_filename == str(folder / "a" / "b" / "texts_deep.py")

@@ -9,7 +9,7 @@ and a state that the cell has reached by running.
 """
 
 from rnn_research.checks.check import check_cell
-from rnn_research.checks.fit import check_fit
 from rnn_research.checks.report import Check, Report
+from rnn_research.fit import check_fit
 
 __all__ = ["Check", "Report", "check_cell", "check_fit"]

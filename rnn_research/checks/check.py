@@ -6,8 +6,8 @@ import jax
 
 from rnn_research import errors
 from rnn_research.checks import cells, layers
-from rnn_research.checks.fit import check_fit
 from rnn_research.checks.report import INPUTS, Fault, Report, measure
+from rnn_research.fit import check_fit
 from rnn_research.layers import Layer
 
 FIT = "functions fit together"

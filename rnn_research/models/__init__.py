@@ -1,0 +1,23 @@
+"""Models: an embedding or numbers, a body of layers, a head.
+
+base       what a model is, and the one made of these three
+config     from settings and a task to a model
+named      cells, layers and engines by the texts that the command line takes
+"""
+
+from rnn_research.models.base import Model, ModelParams, model
+from rnn_research.models.config import ModelConfig, as_model, at_depth, build
+from rnn_research.models.named import only_cell, resolve_cell, resolve_engine
+
+__all__ = [
+    "Model",
+    "ModelConfig",
+    "ModelParams",
+    "as_model",
+    "at_depth",
+    "build",
+    "model",
+    "only_cell",
+    "resolve_cell",
+    "resolve_engine",
+]

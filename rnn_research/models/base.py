@@ -1,0 +1,158 @@
+"""What a model is, and the one made of an embedding, a body and a head.
+
+    x_t = E[token_t]                          of tokens; numbers are taken as they are
+    h_t = body(x_1 ... x_t)
+    y   = W_hy h + b_y
+
+with h = h_t for every step (head='step', y [T, B, O]), or one h for the sequence as a
+whole (y [B, O]): head='last', what stands for all of it, as `layers.Applied.last`; or
+head='pooled', the mean of h_t over the steps that are there, since the last reset. The
+y are logits or regression values, as the task's score takes them.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import errors, layers, values
+from rnn_research.layers import Applied, Call
+from rnn_research.presence import there, where
+from rnn_research.tasks.base import HEADS, Network
+
+Tree = Any
+
+
+class ModelParams(NamedTuple):
+    body: Tree  # of the layers
+    head: layers.LinearParams  # W_hy [H, O], b_y [O]
+    embedding: jax.Array | None = None  # E [V, D], a row for each token
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Model(values.Value):
+    """A network for a task.
+
+    Attributes:
+      init: (key) -> ModelParams.
+      apply: (params, x [T, B, D] or tokens [T, B], context, Call) -> Applied, whose
+        outputs are [T, B, O] or [B, O].
+      initial_context: (params, batch_shape) -> context.
+      groups, retract: as for cells.
+      network: what it takes and what it gives.
+      causal: the output at t depends on inputs up to t only.
+    """
+
+    init: Callable[[jax.Array], ModelParams]
+    apply: Callable[[ModelParams, jax.Array, Tree, Call], Applied]
+    initial_context: Callable[[ModelParams, tuple[int, ...]], Tree]
+    groups: Callable[[ModelParams], Tree]
+    retract: Callable[[ModelParams], ModelParams]
+    network: Network
+    causal: bool = True
+
+    def outputs(self, params, x, call: Call = Call()) -> jax.Array:
+        """The outputs from the initial context."""
+        context = self.initial_context(params, x.shape[1:2])
+        return self.apply(params, x, context, call).outputs
+
+
+@values.factory
+def model(
+    body,
+    *,
+    input_size,
+    output_size,
+    head,
+    tokens=False,
+    embedding_size: int | None = None,
+):
+    """A layer (or cell) between an embedding or numbers and a linear head.
+
+    Args:
+      body: a layer or a cell.
+      input_size: D of numbers, or how many different tokens there are.
+      output_size: O.
+      head: 'step', 'last' or 'pooled', see the module's docstring.
+      tokens: inputs are whole numbers [T, B] from 0 to input_size - 1. One outside of
+        that is embedded as NaN.
+      embedding_size: D of the embedding of tokens, whose entries start normal of
+        variance 1.
+    """
+    errors.check_size(input_size=input_size, output_size=output_size)
+    errors.check_option("head", head, HEADS)
+    errors.check_flags(tokens=tokens)
+    if tokens:
+        errors.check_size(embedding_size=embedding_size)
+    elif embedding_size is not None:
+        raise errors.UsageError("embedding_size is for tokens; give tokens=True")
+    body = layers.as_layer(body)
+    features = embedding_size if tokens else input_size
+    width = layers.output_size(body, features)
+    linear = layers.linear(output_size)
+
+    def init(key):
+        key_body, key_head = jax.random.split(key)
+        embedding = None
+        if tokens:
+            key_embedding = jax.random.fold_in(key, 2)
+            embedding = jax.random.normal(key_embedding, (input_size, features))
+        return ModelParams(
+            body.init(key_body, features), linear.init(key_head, width), embedding
+        )
+
+    def apply(params, x, context, call):
+        if tokens:
+            x = _embedded(params.embedding, x, call.mask)
+        applied = body.apply(params.body, x, context, call)
+        if head == "step":
+            call = call._replace(last=applied.last)
+            return linear.apply(params.head, applied.outputs, None, call)._replace(
+                context=applied.context, records=applied.records
+            )
+        h = applied.last if head == "last" else _pooled(applied.outputs, call)
+        y = linear.apply(params.head, h[None], None, Call()).outputs[0]
+        return applied._replace(outputs=y, last=y)
+
+    def groups(params):
+        return ModelParams(
+            body.groups(params.body),
+            layers.LinearParams(W="free", b="free"),
+            "free" if tokens else None,
+        )
+
+    return Model(
+        init=init,
+        apply=apply,
+        initial_context=lambda params, shape: body.initial_context(params.body, shape),
+        groups=groups,
+        retract=lambda params: params._replace(body=body.retract(params.body)),
+        network=Network(input_size, output_size, head, tokens),
+        causal=body.causal,
+    )
+
+
+def _embedded(embedding, tokens, mask) -> jax.Array:
+    """x [T, B, D], the rows of the tokens [T, B]; NaN for one that has none."""
+    tokens = jnp.asarray(tokens)
+    if tokens.ndim != 2 or not jnp.issubdtype(tokens.dtype, jnp.integer):
+        raise errors.UsageError(
+            f"tokens must be whole numbers [T, B], time first; got {tokens.dtype}"
+            f"{list(tokens.shape)}"
+        )
+    rows = embedding.at[there(tokens, mask, None)]
+    return rows.get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
+
+
+def _pooled(outputs, call: Call) -> jax.Array:
+    """[B, H], the mean over the steps there since the last reset; 0 where none is."""
+    counted = jnp.ones(outputs.shape[:2], bool)
+    if call.mask is not None:
+        counted = call.mask
+    if call.reset is not None:
+        document = jnp.cumsum(call.reset, axis=0)
+        counted = counted & (document == document[-1])
+    number = jnp.maximum(jnp.sum(counted, axis=0), 1)[:, None]
+    return jnp.sum(where(counted, outputs, 0), axis=0) / number

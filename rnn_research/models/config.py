@@ -1,0 +1,123 @@
+"""From settings and a task to a model."""
+
+import dataclasses
+import functools
+
+from rnn_research import cells, config, engines, errors, layers, values
+from rnn_research.cells.base import Cell
+from rnn_research.models.base import Model, model
+from rnn_research.tasks.base import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig(config.Settings):
+    """Model:"""
+
+    cell: str = config.setting(
+        "gru",
+        f"the cell: {', '.join(cells.__all__)}; with options, 'gru(reset=before)'; "
+        "wrapped, 'zoneout(gru, rate=0.1)'; your own, 'my_cells:leaky(alpha=0.3)'",
+    )
+    hidden_size: int = config.setting(128, "units of each layer", low=1)
+    num_layers: int = config.setting(
+        1, "recurrent layers, one on the other", low=1, high=1000
+    )
+    dropout: float = config.setting(
+        0.0, "share of features dropped between layers in training", low=0.0, high=0.99
+    )
+    layer_norm: bool = config.setting(
+        False, "normalise the input of each further layer"
+    )
+    residual: bool = config.setting(
+        False, "add each further layer's input to its output"
+    )
+    bidirectional: bool = config.setting(False, "run each layer in both directions")
+    embedding_size: int | None = config.setting(
+        None,
+        "width of the embedding, of tasks on tokens; default: the width of the cell",
+        low=1,
+    )
+    block: str = config.setting(
+        "auto",
+        "the layer around the cell: 'glu' is norm, cell, gate and skip; auto is glu "
+        "for cells whose map is linear, none for others",
+        choices=("auto", "none", "glu"),
+    )
+    engine: str = config.setting(
+        "auto",
+        f"how the recurrence is evaluated: {', '.join(engines.__all__)}; with options, "
+        "'checkpointed(chunk=16)'",
+    )
+
+
+def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
+    """The model of `options` with this cell (or layer) for this task.
+
+    One layer of the cell alone is the plain recurrent network; further layers get
+    dropout, normalisation and skip as `options` says. A cell whose input-output map is
+    linear cannot multiply, so by default it is run in its paper's block, after a
+    linear layer that brings the inputs to the hidden size.
+
+    Raises:
+      errors.UsageError: embedding_size is given for a task on numbers.
+    """
+    network, embedding_size = task.network, options.embedding_size
+    linear_map = isinstance(cell, Cell) and cell.structure.linear_map
+    glu = options.block == "glu" or (options.block == "auto" and linear_map)
+    width = layers.output_size(layers.as_layer(cell), network.inputs)
+    if network.tokens:
+        embedding_size = embedding_size or width
+    elif embedding_size is not None:
+        raise errors.UsageError(
+            f"--embedding_size is for tasks on tokens, and {task.name} gives numbers"
+        )
+    parts = [layers.linear(width)] if glu and embedding_size != width else []
+    for index in range(options.num_layers):
+        part = layers.as_layer(at_depth(cell, index, options.num_layers))
+        if options.bidirectional:
+            part = layers.bidirectional(part, part)
+        if glu:
+            if options.bidirectional:
+                part = layers.stack(part, layers.linear(width))
+            part = layers.block(part, dropout_rate=options.dropout)
+        elif index > 0:
+            before = [layers.layer_norm()] if options.layer_norm else []
+            drop = [layers.dropout(options.dropout)] if options.dropout else []
+            part = layers.stack(*before, *drop, part) if before + drop else part
+            part = layers.residual(part) if options.residual else part
+        parts.append(part)
+    return model(
+        parts[0] if len(parts) == 1 else layers.stack(*parts),
+        input_size=network.inputs,
+        output_size=network.outputs,
+        head=network.head,
+        tokens=network.tokens,
+        embedding_size=embedding_size,
+    )
+
+
+def at_depth(cell, index: int, count: int):
+    """The cell as layer `index` of `count`, where it asks for that (`layer=`)."""
+    if not isinstance(cell, values.Value) or cell.origin is None:
+        return cell
+    arguments = dict(cell.origin.arguments)
+    changes = {
+        name: at_depth(given, index, count)
+        for name, given in arguments.items()
+        if isinstance(given, values.Value)
+    }
+    if "layer" in arguments:
+        changes["layer"] = (index, count)
+    changed = any(arguments[name] != given for name, given in changes.items())
+    return values.remade(cell, **changes) if changed else cell
+
+
+@functools.singledispatch
+def as_model(value, task: Task) -> Model:
+    """The model that `value`, a cell, a layer or a model, stands for."""
+    return build(value, task)
+
+
+@as_model.register
+def _(value: Model, task: Task) -> Model:
+    return value

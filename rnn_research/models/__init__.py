@@ -6,18 +6,26 @@ named      cells, layers and engines by the texts that the command line takes
 """
 
 from rnn_research.models.base import Model, ModelParams, model
+from rnn_research.models.choices import Choice, beam, greedy, sample
 from rnn_research.models.config import ModelConfig, as_model, at_depth, build
+from rnn_research.models.generate import Generated, generate
 from rnn_research.models.named import only_cell, resolve_cell, resolve_engine
 
 __all__ = [
+    "Choice",
+    "Generated",
     "Model",
     "ModelConfig",
     "ModelParams",
     "as_model",
     "at_depth",
+    "beam",
     "build",
+    "generate",
+    "greedy",
     "model",
     "only_cell",
     "resolve_cell",
     "resolve_engine",
+    "sample",
 ]

@@ -31,7 +31,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import cells, config, engines, errors, interop, plotting, runtime
+from rnn_research import (
+    cells,
+    config,
+    engines,
+    errors,
+    files,
+    interop,
+    plotting,
+    runtime,
+)
 from rnn_research.benchmarks import libraries, speed_page, worker
 from rnn_research.benchmarks.process import in_a_process
 from rnn_research.diagnostics import table
@@ -105,7 +114,7 @@ def main(settings: EngineSpeedConfig):
                 platform=settings.platform,
                 precision=settings.precision,
             )
-            run_folder.write_atomically(folder / "engine_speed.md", page)
+            files.write_atomically(folder / "engine_speed.md", page)
     if not results:
         raise errors.UsageError("nothing was measured; see the messages above")
     if beside := speed_page.ratios(records):
@@ -151,7 +160,7 @@ def prepare(rows, folder, *, names=libraries.WITH_VARIANTS, kept=None) -> dict:
     """
     variants = libraries.WITH_VARIANTS & set(names)
     references = {}
-    known = (kept and run_folder.read_json(kept)) or {}
+    known = (kept and files.read_json(kept)) or {}
     with jax.enable_x64(True):
         for row in rows:
             cell, length, batch, hidden = row
@@ -175,7 +184,7 @@ def prepare(rows, folder, *, names=libraries.WITH_VARIANTS, kept=None) -> dict:
                     known[name] = reference(make(hidden), params, x)
                     if kept:
                         kept.parent.mkdir(parents=True, exist_ok=True)
-                        run_folder.write_json(kept, known)
+                        files.write_json(kept, known)
                 references[row, variant] = known[name]
     return references
 

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from experiments.engine_speed import INPUT_SIZE, parse_shape
-from rnn_research import config, engines, errors, models, runtime, unroll
+from rnn_research import config, engines, errors, files, models, runtime, unroll
 from rnn_research.diagnostics import table
 from rnn_research.runs import run_folder
 
@@ -65,7 +65,7 @@ def main(settings: GradientFloorConfig, run_config: runtime.RunConfig):
         )
         print(line(rows[-1]), flush=True)
     table.write_csv(rows, folder / "gradient_floor.csv", columns=tuple(rows[0]))
-    run_folder.write_atomically(folder / "gradient_floor.md", markdown(rows))
+    files.write_atomically(folder / "gradient_floor.md", markdown(rows))
     print(f"tables: {folder}")
 
 

@@ -15,7 +15,7 @@ long_sequences.png. Takes about five minutes on 2 CPU cores to T = 1,000,000.
 import dataclasses
 import pathlib
 
-from rnn_research import config, engines, errors, models, plotting, runtime
+from rnn_research import config, engines, errors, files, models, plotting, runtime
 from rnn_research.benchmarks import long_sequences as worker
 from rnn_research.benchmarks.process import in_a_process
 from rnn_research.diagnostics import table
@@ -73,7 +73,7 @@ def main(settings: LongSequencesConfig):
     path = folder / "long_sequences.csv"
     table.write_csv(rows, path, columns=tuple(rows[0]))
     page = markdown(rows, settings)
-    run_folder.write_atomically(folder / "long_sequences.md", page)
+    files.write_atomically(folder / "long_sequences.md", page)
     plotting.long_sequences(rows, folder / "long_sequences.png")
     print(f"\n{page}\ntable and figure: {folder}")
 

@@ -24,7 +24,16 @@ import pathlib
 
 import jax
 
-from rnn_research import config, errors, models, plotting, runtime, training, values
+from rnn_research import (
+    config,
+    errors,
+    files,
+    models,
+    plotting,
+    runtime,
+    training,
+    values,
+)
 from rnn_research.diagnostics import table
 from rnn_research.runs import run, run_folder
 from rnn_research.training import penalties
@@ -187,7 +196,7 @@ def read_metrics(folder: pathlib.Path) -> list[dict]:
 
 def ends_of(labels: dict, train_config, metrics: list[dict], folder) -> list[dict]:
     """A row for each run: how it ended, and what was measured last."""
-    summary = run_folder.read_json(folder / "summary.json")
+    summary = files.read_json(folder / "summary.json")
     ended = {(own["seed"], own["learning_rate"]): own for own in summary["runs"]}
     rows = []
     for seed, rate in train_config.all_runs():

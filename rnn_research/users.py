@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 import os
 import pathlib
+import re
 import sys
 import sysconfig
 from collections.abc import Callable
@@ -32,6 +33,12 @@ class Refused(Exception):
 def module_name(named: str) -> str:
     """`a.my_cells` for `a/my_cells.py`, under which a file is trusted."""
     return named.removesuffix(".py").removeprefix("./").replace("/", ".")
+
+
+def is_library(named: str) -> bool:
+    """Whether `named` is a module of this library, such as `rnn_research.cells.gru`."""
+    is_name = re.fullmatch(rf"{OURS.name}(\.\w+)*", named, re.ASCII) is not None
+    return is_name and not named.endswith(".py")  # that is a file beside it
 
 
 def find(named: str, attribute: str, is_made: Callable) -> Callable:

@@ -14,6 +14,7 @@ from rnn_research import (
     cells,
     diagnostics,
     errors,
+    files,
     layers,
     models,
     runtime,
@@ -21,7 +22,7 @@ from rnn_research import (
     training,
 )
 from rnn_research.cells import wrappers
-from rnn_research.runs import run_folder, watch
+from rnn_research.runs import watch
 from rnn_research.training import loop, optimizers, results
 
 SMALL = training.TrainConfig(
@@ -215,13 +216,13 @@ def test_a_workdir_that_is_a_file_is_named(tmp_path):
 
 
 def test_files_are_written_whole(tmp_path):
-    run_folder.write_json(tmp_path / "a.json", {"a": 1})
+    files.write_json(tmp_path / "a.json", {"a": 1})
     with pytest.raises(TypeError):
-        run_folder.write_json(tmp_path / "a.json", {"a": object()})
-    assert run_folder.read_json(tmp_path / "a.json") == {"a": 1}
+        files.write_json(tmp_path / "a.json", {"a": object()})
+    assert files.read_json(tmp_path / "a.json") == {"a": 1}
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(errors.RunError, match="damaged"):
-        run_folder.read_json(tmp_path / "a.json")
+        files.read_json(tmp_path / "a.json")
 
 
 # --------------------------------------------------------------------------- optimizers

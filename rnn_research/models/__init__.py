@@ -10,6 +10,7 @@ from rnn_research.models.choices import Choice, beam, greedy, sample
 from rnn_research.models.config import ModelConfig, as_model, at_depth, build
 from rnn_research.models.generate import Generated, generate
 from rnn_research.models.named import only_cell, resolve_cell, resolve_engine
+from rnn_research.models.saved import Saved, load, save
 
 __all__ = [
     "Choice",
@@ -17,15 +18,18 @@ __all__ = [
     "Model",
     "ModelConfig",
     "ModelParams",
+    "Saved",
     "as_model",
     "at_depth",
     "beam",
     "build",
     "generate",
     "greedy",
+    "load",
     "model",
     "only_cell",
     "resolve_cell",
     "resolve_engine",
     "sample",
+    "save",
 ]

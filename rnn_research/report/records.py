@@ -6,8 +6,8 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from rnn_research import errors
-from rnn_research.runs import checkpoints, metrics, run_folder, same_run
+from rnn_research import errors, files
+from rnn_research.runs import checkpoints, metrics, same_run
 
 MOST_RATES = 1000
 
@@ -26,8 +26,8 @@ def read(folder: pathlib.Path) -> Records:
       errors.UsageError: the folder holds no finished run, or files of two.
       errors.RunError: config.json or summary.json is damaged.
     """
-    settings = run_folder.read_json(folder / "config.json")
-    summary = run_folder.read_json(folder / "summary.json")
+    settings = files.read_json(folder / "config.json")
+    summary = files.read_json(folder / "summary.json")
     if settings is None:
         raise errors.UsageError(f"{folder} holds no run: there is no config.json in it")
     if summary is None:

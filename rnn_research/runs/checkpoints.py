@@ -22,8 +22,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from rnn_research import errors, processes
-from rnn_research.runs import run_folder
+from rnn_research import errors, files, processes
 
 Tree = Any
 KEPT = 2
@@ -82,7 +81,7 @@ class Checkpoints:
                     "leaves": _hash_leaves(tree),
                     "files": _hash_files(self.path(step)),
                 }
-                run_folder.write_json(
+                files.write_json(
                     self._manifest(step), manifest | {"sha256": _hash_json(manifest)}
                 )
         except errors.RunError:
@@ -277,7 +276,7 @@ class Checkpoints:
                     "it was not finished"
                 )
                 self._set_aside(path)
-            elif path.name.endswith(run_folder.PARTIAL):
+            elif path.name.endswith(files.PARTIAL):
                 path.unlink()
 
     def _set_aside(self, path: pathlib.Path):

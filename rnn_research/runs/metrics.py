@@ -9,8 +9,8 @@ import socket
 import struct
 import time
 
-from rnn_research import endings, errors, processes
-from rnn_research.runs import checkpoints, run_folder
+from rnn_research import endings, errors, files, processes
+from rnn_research.runs import checkpoints
 
 FILE = "metrics.jsonl"
 
@@ -103,7 +103,7 @@ class Record:
                 return
         with self._failing():
             self._file.close()
-            run_folder.write_atomically(self._path, b"".join(self._text).decode())
+            files.write_atomically(self._path, b"".join(self._text).decode())
             self._file = self._path.open("ab")
         endings.say(
             f"{self._path} was changed by another program; its rows are written anew"

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import (config, diagnostics, errors, models, plotting, processes, runtime, tasks, values)
+from rnn_research import (config, diagnostics, errors, files, models, plotting, processes, runtime, tasks, values)
 from rnn_research.diagnostics import table
 from rnn_research.tasks.base import Task
-from rnn_research.runs import checkpoints, run_folder, same_run
+from rnn_research.runs import checkpoints, same_run
 from rnn_research.training import loop, results, updates
 from rnn_research.runs.watch import sequences
 
@@ -233,7 +233,7 @@ def load_all(
         needs a file that is not allowed.
     """
     folder = pathlib.Path(folder)
-    settings = run_folder.read_json(folder / "config.json")
+    settings = files.read_json(folder / "config.json")
     if settings is None:
         raise errors.UsageError(f"{folder} holds no run: there is no config.json in it")
     if not {"cell", "task"} <= settings.keys():

@@ -1,7 +1,6 @@
 """The folder of a run: its lock, its settings, files that are written whole."""
 
 import contextlib
-import json
 import os
 import pathlib
 import socket
@@ -10,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 
 from rnn_research import errors, processes
+from rnn_research.files import read_json, write_json
 from rnn_research.runs import same_run
 
 try:
@@ -20,7 +20,6 @@ except ModuleNotFoundError:
         "system lacks; on Windows use its subsystem for Linux"
     ) from None
 
-PARTIAL = ".partial"  # the ending of a file that is being written
 UNREADABLE = "[]*?\\"  # letters that a checkpoint's reader takes for patterns
 SUMMARY = "summary.json"  # there when the run has ended, as config.json says it should
 
@@ -183,39 +182,3 @@ def make(folder: pathlib.Path):
     """Make the folder and see that it can be written to; raises as `check`."""
     check(folder)
     folder.mkdir(parents=True, exist_ok=True)
-
-
-def read_json(path: pathlib.Path) -> dict | None:
-    """The content of a JSON file, None where there is none."""
-    try:
-        content = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise errors.RunError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise errors.RunError(f"{path} is damaged: {errors.one_line(error)}") from None
-    if not isinstance(content, dict):
-        raise errors.RunError(f"{path} is damaged: it holds no settings")
-    return content
-
-
-def write_json(path: pathlib.Path, content: dict):
-    """Write a JSON file, all of it or nothing."""
-    write_atomically(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
-
-
-def write_atomically(path: pathlib.Path, text: str):
-    """Write all of `text` or nothing."""
-    partial = path.with_name(path.name + PARTIAL)
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        raise errors.RunError(
-            f"{path} cannot be written: {error.strerror}; mend that and give the same "
-            "command to go on"
-        ) from error

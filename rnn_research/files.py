@@ -1,0 +1,54 @@
+"""Files that are written whole or not at all, and JSON that is read with care."""
+
+import json
+import os
+import pathlib
+
+from rnn_research import errors
+
+PARTIAL = ".partial"  # the ending of a file that is being written
+
+
+def read_json(path: pathlib.Path) -> dict | None:
+    """The content of a JSON file, None where there is none.
+
+    Raises:
+      errors.RunError: it cannot be read, or holds something else.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise errors.RunError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise errors.RunError(f"{path} is damaged: {errors.one_line(error)}") from None
+    if not isinstance(content, dict):
+        raise errors.RunError(f"{path} is damaged: it holds no settings")
+    return content
+
+
+def write_json(path: pathlib.Path, content: dict):
+    """Write a JSON file, all of it or nothing; raises as `write_atomically`."""
+    write_atomically(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_atomically(path: pathlib.Path, content: str | bytes):
+    """Write all of a text or of bytes, or nothing.
+
+    Raises:
+      errors.RunError: it cannot be written.
+    """
+    content = content.encode() if isinstance(content, str) else content
+    partial = path.with_name(path.name + PARTIAL)
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise errors.RunError(
+            f"{path} cannot be written: {error.strerror}; mend that and give the same "
+            "command to go on"
+        ) from error

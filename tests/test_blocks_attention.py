@@ -25,7 +25,7 @@ def outputs(layer, params, x, **call):
 # -------------------------------------------------------------------------- NumPy
 
 
-def numpy_attention(p, x, heads=HEADS, rotary=True):
+def numpy_attention(p, x, heads=HEADS, rotary=True, window=T):
     """Query by query; the rotation as a product of complex numbers."""
     size = p.W.shape[1] // 3 // heads
     q, k, v = np.split(x @ p.W + p.b, 3, axis=-1)
@@ -35,8 +35,8 @@ def numpy_attention(p, x, heads=HEADS, rotary=True):
             one = slice(h * size, (h + 1) * size)
             qh, kh, vh = q[:, b, one], k[:, b, one], v[:, b, one]
             for t in range(len(x)):
-                scores = []
-                for s in range(t + 1):
+                scores, start = [], max(0, t + 1 - window)
+                for s in range(start, t + 1):
                     if rotary:
                         qc = qh[t, ::2] + 1j * qh[t, 1::2]
                         kc = kh[s, ::2] + 1j * kh[s, 1::2]
@@ -46,7 +46,7 @@ def numpy_attention(p, x, heads=HEADS, rotary=True):
                     else:
                         scores.append(qh[t] @ kh[s] / np.sqrt(size))
                 share = np.exp(scores - np.max(scores))
-                y[t, b, one] = share / share.sum() @ vh[: t + 1]
+                y[t, b, one] = share / share.sum() @ vh[start : t + 1]
     return y
 
 
@@ -154,6 +154,10 @@ CASES = {
         attention(H, heads=HEADS, rotary_base=None),
         lambda p, x: numpy_attention(p, x, rotary=False),
     ),
+    "attention window": (
+        attention(H, heads=HEADS, window=3),
+        lambda p, x: numpy_attention(p, x, window=3),
+    ),
     "transformer": (transformer(H, heads=HEADS, depth=2), numpy_transformer),
     "lstm_attention": (lstm_attention(H), numpy_lstm_attention),
     "tcn": (tcn(H, levels=3), numpy_tcn),
@@ -172,8 +176,15 @@ def test_equation(name):
 
 @pytest.mark.parametrize(
     "layer",
-    [transformer(4, heads=2), tcn(4, width=2, levels=1), token_shift((0.3, 0.8))],
-    ids=lambda layer: layer.name,
+    [
+        transformer(4, heads=2),
+        attention(4, heads=2, window=3),
+        pytest.param(attention(4, heads=2, window=1), marks=pytest.mark.slow),
+        pytest.param(lstm_attention(4, window=2), marks=pytest.mark.slow),
+        tcn(4, width=2, levels=1),
+        token_shift((0.3, 0.8)),
+    ],
+    ids=str,
 )
 def test_laws(layer):
     report = check_cell(layer)
@@ -239,8 +250,28 @@ def test_a_sequence_given_in_parts_and_the_context_that_grows():
         context = applied.context
         ys.append(applied.outputs)
     assert context[1][1].k.shape == (B, T, HEADS, SIZE)
-    assert (context[1][1].position == T).all()
     assert_close(jnp.concatenate(ys), outputs(layer, params, x))
+
+
+def test_a_window_skips_masked_steps_and_keeps_the_size_of_the_context():
+    """Of steps that are there the last three, wherever they stand; in any parts."""
+    layer = attention(H, heads=HEADS, window=3)
+    params = jax.tree.map(jnp.asarray, random_params(layer, size=D))
+    x = inputs(size=D)
+    mask = np.ones((T, B), bool)
+    mask[2:5, 0] = mask[0, 1] = mask[6:, 1] = False
+    run = jax.jit(layer.apply)
+    context, ys = layer.initial_context(params, (B,)), []
+    for t in range(T):
+        call = layers.Call(mask=jnp.asarray(mask[t : t + 1]))
+        applied = run(params, x[t : t + 1], context, call._replace(engine=None))
+        context = applied.context
+        assert context.k.shape == (B, 2, HEADS, SIZE)
+        ys.append(applied.outputs[0])
+    for b in range(B):
+        kept = mask[:, b]
+        expected = numpy_attention(params, x[kept, b : b + 1], window=3)[:, 0]
+        assert_close(np.stack(ys)[kept, b], expected)
 
 
 @pytest.mark.parametrize("width, levels", [(3, 2), (2, 3)])
@@ -277,6 +308,7 @@ def test_rwkv7_layers_start_as_the_identity():
         (lambda: attention(6), "must divide"),
         (lambda: attention(12, heads=4), "even for rotary"),
         (lambda: attention(8, rotary_base=0.5), "rotary_base"),
+        (lambda: attention(8, window=0), "window"),
         (lambda: transformer(8, depth=0), "depth"),
         (lambda: tcn(8, levels=0), "levels"),
         (lambda: temporal_block(8, width=0), "width"),

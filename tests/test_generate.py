@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rnn_research import blocks as architectures
 from rnn_research import cells, errors, layers, models
 from rnn_research.cells import wrappers
 from rnn_research.checks.report import difference
@@ -16,6 +17,7 @@ V, B, READ, STEPS = 5, 3, 4, 6
 
 BODIES = {
     "gru": lambda: cells.gru(6),
+    "transformer": lambda: architectures.transformer(8, heads=2, window=READ),
     "stack": lambda: layers.stack(cells.lstm(6), layers.layer_norm(), cells.elman(4)),
     "lru": lambda: layers.stack(layers.linear(6), cells.lru(6)),
     "mlstm": lambda: cells.mlstm(8, heads=2),
@@ -165,13 +167,15 @@ def test_misfits_are_named():
     model, params = setup(cells.gru(6))
     rest = 3, models.greedy(), jax.random.key(0)
 
-    def complains(match, model=model, context=None, first=FIRST):
+    def complains(match, model=model, params=params, context=None, first=FIRST):
         with pytest.raises(errors.UsageError, match=match):
             models.generate(model, params, context, first, *rest)
 
     both = layers.bidirectional(cells.gru(3), cells.gru(3))
     complains("train it without --bidirectional", setup(both)[0])
     complains("tokens=True, head='step'", setup(cells.gru(6), "last")[0])
+    growing = setup(architectures.transformer(8, heads=2))
+    complains("grows with each step; give its attention a window", *growing)
     plain = models.model(cells.gru(6), input_size=V, output_size=V, head="step")
     complains("tokens=True, head='step'", plain)
     complains("whole numbers, at least one", first=prompt(0))

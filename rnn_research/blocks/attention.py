@@ -19,16 +19,18 @@ class AttentionParams(NamedTuple):
 
 
 class AttentionContext(NamedTuple):
-    """All S steps that came before; S grows with each call."""
+    """The steps that came before: all, so that S grows with each call, or a window's
+    S = window - 1, the last at the end."""
 
-    k: jax.Array  # [B, S, heads, d], rotated; 0 where not visible
+    k: jax.Array  # [B, S, heads, d], not rotated; 0 where not visible
     v: jax.Array  # [B, S, heads, d]; 0 where not visible
     visible: jax.Array  # [B, S] bool: was there, and since the last reset
-    position: jax.Array  # [B], of the next step: how many came since the last reset
 
 
 def _rotate(x, position, rotary_base):
     """Turn the pairs (2i, 2i + 1) of x [B, T, heads, d] by position base^(-2i / d)."""
+    if rotary_base is None:
+        return x
     size = x.shape[-1]
     real = jnp.promote_types(x.dtype, jnp.float32)
     theta = rotary_base ** (-jnp.arange(0, size, 2, dtype=real) / size)
@@ -39,12 +41,21 @@ def _rotate(x, position, rotary_base):
     return turned.reshape(x.shape)
 
 
+def _last_visible(context: AttentionContext, count: int) -> AttentionContext:
+    """The last `count` steps, those that are visible behind all others."""
+    order = jnp.argsort(context.visible, axis=1, stable=True)
+    order = order[:, order.shape[1] - count :]
+    rows = jnp.arange(len(order))[:, None]
+    return jax.tree.map(lambda leaf: leaf[rows, order], context)
+
+
 @layers.layer
-def attention(hidden_size, *, heads=4, rotary_base=10000.0):
+def attention(hidden_size, *, heads=4, rotary_base=10000.0, window: int | None = None):
     """Causal softmax attention (Vaswani et al. 2017, arXiv 1706.03762), for each head:
 
         q_t, k_t, v_t = W x_t + b
-        y_t = sum_s p_ts v_s,   p_ts = softmax_s(q_t^T k_s / sqrt(d)),   s <= t
+        y_t = sum_s p_ts v_s,   p_ts = softmax_s(q_t^T k_s / sqrt(d)),
+                                t - window < s <= t
 
     with rotary positions (Su et al. 2021, arXiv 2104.09864): q_t and k_s are turned in
     pairs of entries by the angles t theta_i and s theta_i, theta_i = base^(-2i / d), so
@@ -52,13 +63,16 @@ def attention(hidden_size, *, heads=4, rotary_base=10000.0):
     after this one.
 
     Steps that are masked are not attended to and not counted, and their output is
-    zero. Nothing before a reset is attended to. The context holds the
-    keys and values of all steps and grows with each call.
+    zero. Nothing before a reset is attended to. The context holds the keys and values
+    of the steps that can still be attended to: with a window it has one size, without
+    it grows with each call.
 
     Args:
       hidden_size: H, the width over all heads.
       heads: how many, of d = H / heads features each; d even with rotary positions.
       rotary_base: None is no positions.
+      window: how many steps are attended to, the present one among them (sliding
+        window, Beltagy et al. 2020, arXiv 2004.05150); None is all.
     """
     errors.check_size(hidden_size=hidden_size, heads=heads)
     if hidden_size % heads:
@@ -66,6 +80,8 @@ def attention(hidden_size, *, heads=4, rotary_base=10000.0):
             f"heads ({heads}) must divide hidden_size ({hidden_size})"
         )
     size = hidden_size // heads
+    if window is not None:
+        errors.check_size(window=window)
     if rotary_base is not None:
         if not rotary_base > 1:
             raise errors.UsageError(
@@ -83,12 +99,10 @@ def attention(hidden_size, *, heads=4, rotary_base=10000.0):
         )
 
     def initial_context(params, batch_shape):
-        empty = jnp.zeros((*batch_shape, 0, heads, size), params.W.dtype)
+        kept = 0 if window is None else window - 1
+        nothing = jnp.zeros((*batch_shape, kept, heads, size), params.W.dtype)
         return AttentionContext(
-            k=empty,
-            v=empty,
-            visible=jnp.zeros((*batch_shape, 0), bool),
-            position=jnp.zeros(batch_shape, jnp.int32),
+            k=nothing, v=nothing, visible=jnp.zeros((*batch_shape, kept), bool)
         )
 
     def apply(params, x, context, call):
@@ -96,11 +110,9 @@ def attention(hidden_size, *, heads=4, rotary_base=10000.0):
         flags = jnp.ones(x.shape[:2], bool)
         there = (flags if call.mask is None else call.mask).T  # [B, T]
         reset = (~flags if call.reset is None else call.reset).T
-        count = jnp.cumsum(there, axis=1, dtype=jnp.int32) - there
-        count = context.position[:, None] + count  # steps before t, over resets
-        start = jax.lax.cummax(jnp.where(reset, count, 0), axis=1)
-        position = count - start
         segment = jnp.cumsum(reset, axis=1, dtype=jnp.int32)
+        counted = jnp.concatenate([context.visible, there], axis=1)  # [B, S + T]
+        position = jnp.cumsum(counted, axis=1, dtype=jnp.int32) - counted
 
         lost = None if call.reset is None else ~finite(x, 2)  # [T, B]
         if lost is not None:
@@ -110,8 +122,6 @@ def attention(hidden_size, *, heads=4, rotary_base=10000.0):
             part.reshape(*part.shape[:2], heads, size)
             for part in jnp.split(qkv, 3, axis=-1)
         )
-        if rotary_base is not None:
-            q, k = (_rotate(part, position, rotary_base) for part in (q, k))
         if lost is not None:
             v = not_a_number(lost.T, v)
         k = jnp.concatenate([context.k, k], axis=1)  # [B, S + T, heads, d]
@@ -123,18 +133,20 @@ def attention(hidden_size, *, heads=4, rotary_base=10000.0):
         order = jnp.arange(k.shape[1]) - (k.shape[1] - length)  # of keys, own from 0
         steps = jnp.arange(length)[:, None]
         seen = (key_segment[:, None] == segment[..., None]) & (order <= steps)
+        if window is not None:
+            behind = position[:, -length:, None] - position[:, None]  # [B, T, S + T]
+            seen &= behind < window
         seen = seen | (order == steps)  # a masked step, so that it sees something
         visible = key_segment == segment[:, -1:]
-        after = AttentionContext(
-            k=where(visible, k, 0),
-            v=where(visible, v, 0),
-            visible=visible,
-            position=position[:, -1] + there[:, -1],
-        )
+        after = AttentionContext(where(visible, k, 0), where(visible, v, 0), visible)
+        if window is not None:
+            after = _last_visible(after, window - 1)
         if call.reset is not None:
             spoiled = ~finite((k, v), 2)  # [B, S + T]
             k, v = where(spoiled, 0, k), where(spoiled, 0, v)
             lost = jnp.any(seen & spoiled[:, None], axis=2).T
+        q = _rotate(q, position[:, -length:], rotary_base)
+        k = _rotate(k, position, rotary_base)
         scores = jnp.einsum("bthd,bshd->bhts", q, k) * size**-0.5
         share = jax.nn.softmax(jnp.where(seen[:, None], scores, -jnp.inf), axis=-1)
         y = jnp.einsum("bhts,bshd->tbhd", share, v).reshape(*x.shape[:2], hidden_size)
@@ -155,6 +167,7 @@ def transformer(
     mlp_size=None,
     rotary_base=10000.0,
     dropout_rate=0.0,
+    window: int | None = None,
 ):
     """The causal transformer with norms before, a baseline (Vaswani et al. 2017,
     arXiv 1706.03762).
@@ -164,8 +177,9 @@ def transformer(
         h = h + W_2 gelu(W_1 layer_norm(h) + b_1) + b_2
         y = layer_norm(h)
 
-    with `attention` as in this module. In training its cost grows as T^2, and the
-    context that is carried grows by a key and a value per step and layer.
+    with `attention` as in this module. In training its cost grows as T^2. The context
+    that is carried grows by a key and a value per step and layer, unless there is a
+    window; the params are the same with and without.
 
     Args:
       hidden_size: H, the width of h and y.
@@ -174,6 +188,8 @@ def transformer(
       mlp_size: the width within the MLP, by default 4 H.
       rotary_base: of the positions; None is no positions.
       dropout_rate: of what each branch adds, in training.
+      window: how many steps each attention looks at; None is all. To carry context
+        from one batch to the next, and to generate, it needs one.
 
     Matrices start normal of variance 1 over their inputs, biases zero.
     """
@@ -182,7 +198,7 @@ def transformer(
     drop = [layers.dropout(dropout_rate)] if dropout_rate else []
     look = layers.stack(
         layers.layer_norm(),
-        attention(hidden_size, heads=heads, rotary_base=rotary_base),
+        attention(hidden_size, heads=heads, rotary_base=rotary_base, window=window),
         layers.linear(hidden_size),
         *drop,
     )
@@ -214,7 +230,7 @@ def _beside(inner):
 
 
 @layers.layer
-def lstm_attention(hidden_size, *, heads=1, forget_bias=1.0):
+def lstm_attention(hidden_size, *, heads=1, forget_bias=1.0, window: int | None = None):
     """An LSTM that attends to its own outputs, a baseline:
 
         h_t = LSTM(x_1 ... x_t)
@@ -227,9 +243,10 @@ def lstm_attention(hidden_size, *, heads=1, forget_bias=1.0):
       hidden_size: H, of the LSTM, the attention and the output.
       heads: of the attention.
       forget_bias: of the LSTM.
+      window: how many steps the attention looks at; None is all.
     """
     return layers.stack(
         lstm(hidden_size, forget_bias=forget_bias),
-        _beside(attention(hidden_size, heads=heads, rotary_base=None)),
+        _beside(attention(hidden_size, heads=heads, rotary_base=None, window=window)),
         layers.linear(hidden_size),
     )

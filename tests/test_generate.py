@@ -182,7 +182,9 @@ def test_misfits_are_named():
     complains("whole numbers, at least one", first=FIRST[0])
     complains("whole numbers, at least one", first=FIRST * 1.0)
     complains("from 0 to 5; the model knows 0 to 4", first=np.array([[0, 5, 1]]))
-    complains("of 2 sequences, first of 3", context=jnp.zeros((2, 6)))
+    complains(
+        r"as many sequences as first, 3, .* one is \[2, 6\]", context=jnp.zeros((2, 6))
+    )
     with pytest.raises(errors.UsageError, match="steps must be a whole number"):
         models.generate(model, params, None, FIRST, 0, *rest[1:])
     for wrong in (

@@ -49,10 +49,11 @@ def generate(
         logits of one; it reads from the end too; its context grows with each step.
     """
     first = np.asarray(first)
-    _check(model, first, context)
+    _check(model, first)
     errors.check_size(steps=steps)
     if context is None:
         context = model.initial_context(params, first.shape[1:])
+    _check_batch(context, first.shape[1])
     first = first.astype(np.int32)
     return _run(model, params, context, first, int(steps), choose, key)
 
@@ -112,7 +113,7 @@ def _path(best, parents, chosen, log_p) -> tuple[jax.Array, jax.Array]:
 # ------------------------------------------------------------------------ checks
 
 
-def _check(model, first, context):
+def _check(model, first):
     inputs, outputs, head, tokens = model.network
     if not (tokens and head == "step" and outputs <= inputs):
         raise errors.UsageError(
@@ -135,11 +136,15 @@ def _check(model, first, context):
             f"first holds tokens from {first.min()} to {first.max()}; the model knows "
             f"0 to {inputs - 1}"
         )
-    found = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(context)}
-    if found - {first.shape[1:]}:
-        raise errors.UsageError(
-            f"the context is of {min(found)[0]} sequences, first of {first.shape[1]}"
-        )
+
+
+def _check_batch(context, count: int):
+    for leaf in jax.tree.leaves(context):
+        if jnp.shape(leaf)[:1] != (count,):
+            raise errors.UsageError(
+                f"the context must be of as many sequences as first, {count}, and its "
+                f"shapes begin with that; one is {list(jnp.shape(leaf))}"
+            )
 
 
 def _check_constant(model, params, context, first):

@@ -1,6 +1,7 @@
 """Models as files: the same model and weights come back, or one line says why."""
 
 import json
+import pathlib
 import re
 
 import jax
@@ -212,3 +213,15 @@ def test_what_cannot_be_saved_writes_nothing(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(errors.RunError, match="cannot be made: "):
         models.save(tmp_path / "file", model, params)
+
+
+@pytest.mark.slow
+def test_the_page_on_models(tmp_path, monkeypatch):
+    page = pathlib.Path(__file__).parent.parent / "docs" / "models.md"
+    examples = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    space = {}
+    exec("\n".join(examples), space)
+    assert space["logits"].shape == (50, 8, 27)
+    assert space["made"].tokens.shape == space["more"].log_p.shape == (40, 1)
+    assert space["notes"] == {"alphabet": "abc"}

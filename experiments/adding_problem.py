@@ -9,7 +9,7 @@ the network remembers. The run folder gets the learning curve and the gradient b
 before and after training.
 """
 
-from rnn_research import config, models, runtime, training
+from rnn_research import config, models, runs, runtime, training
 from rnn_research.runs import run
 
 
@@ -21,9 +21,10 @@ if __name__ == "__main__":
     config.run(
         main,
         models.ModelConfig(),
-        run.TaskConfig(task="adding", length=200),
+        runs.TaskConfig(task="adding", length=200),
         training.TrainConfig(),
-        run.FolderConfig(),
+        runs.OptimizerConfig(),
+        runs.FolderConfig(),
         runtime.RunConfig(),
         runtime.ProcessConfig(),
     )

@@ -8,7 +8,7 @@ best cross-entropy is 10 ln 8 / (T + 20). Look at recall_accuracy (chance 1/8), 
 accuracy over all steps, which is above 0.9 for a network that always says blank.
 """
 
-from rnn_research import config, models, runtime, training
+from rnn_research import config, models, runs, runtime, training
 from rnn_research.runs import run
 
 
@@ -20,9 +20,10 @@ if __name__ == "__main__":
     config.run(
         main,
         models.ModelConfig(),
-        run.TaskConfig(task="copy_memory", length=100),
+        runs.TaskConfig(task="copy_memory", length=100),
         training.TrainConfig(),
-        run.FolderConfig(),
+        runs.OptimizerConfig(),
+        runs.FolderConfig(),
         runtime.RunConfig(),
         runtime.ProcessConfig(),
     )

@@ -20,7 +20,9 @@ from rnn_research import config, diagnostics, engines, models, plotting, runtime
 from rnn_research.diagnostics import table
 from rnn_research.diagnostics.curvature import check_count
 from rnn_research.layers import Call
-from rnn_research.runs import run, run_folder, subjects
+from rnn_research.resolve import resolve
+from rnn_research.runs import run_folder, subjects
+from rnn_research.runs.settings import trust
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +35,7 @@ class CurvatureConfig(config.Seeds):
     runs: tuple[str, ...] | None = config.setting(
         None, "folders of trained runs: their weights before and after training"
     )
-    trust: tuple[str, ...] | None = run.trust()
+    trust: tuple[str, ...] | None = trust()
     task: str = config.setting("adding", "the task of --cells")
     length: int = config.setting(100, "T of --cells", low=2)
     hidden_size: int = config.setting(32, "units of each cell", low=1)
@@ -51,7 +53,7 @@ def main(settings: CurvatureConfig, run_config: runtime.RunConfig):
     trained = subjects.named_runs(settings.runs or (), settings.trust or ())
     measurements = []
     with jax.default_matmul_precision("highest"):
-        task = run.resolve_task(settings.task, settings.length)
+        task = resolve("task", settings.task, length=settings.length)
         for text, cell in zip(texts, cells, strict=True):
             options = models.ModelConfig(cell=text, hidden_size=settings.hidden_size)
             model = models.build(cell, task, options)

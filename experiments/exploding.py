@@ -14,8 +14,7 @@ on 2 CPU cores.
 """
 
 from experiments import remedies
-from rnn_research import config, models, runtime, training
-from rnn_research.runs import run
+from rnn_research import config, models, runs, runtime, training
 
 
 def main(*settings: config.Settings):
@@ -27,7 +26,7 @@ if __name__ == "__main__":
         main,
         remedies.RemediesConfig(remedies=("none", "clip")),
         models.ModelConfig(cell="elman", hidden_size=50),
-        run.TaskConfig(task="temporal_order", length=50),
+        runs.TaskConfig(task="temporal_order", length=50),
         training.TrainConfig(
             num_steps=10_000,
             num_seeds=3,
@@ -37,6 +36,7 @@ if __name__ == "__main__":
             eval_every=100,
             diagnose_every=100,
         ),
-        run.FolderConfig(),
+        runs.OptimizerConfig(),
+        runs.FolderConfig(),
         runtime.RunConfig(),
     )

@@ -12,7 +12,7 @@ numbers are in metrics.jsonl. A network that learns is seen to carry the gradien
 where the marked values lie some time before its loss falls.
 """
 
-from rnn_research import config, models, runtime, training
+from rnn_research import config, models, runs, runtime, training
 from rnn_research.runs import run
 
 
@@ -24,9 +24,10 @@ if __name__ == "__main__":
     config.run(
         main,
         models.ModelConfig(hidden_size=64),
-        run.TaskConfig(task="adding", length=100),
+        runs.TaskConfig(task="adding", length=100),
         training.TrainConfig(eval_every=50, diagnose_every=50),
-        run.FolderConfig(),
+        runs.OptimizerConfig(),
+        runs.FolderConfig(),
         runtime.RunConfig(),
         runtime.ProcessConfig(),
     )

@@ -25,11 +25,13 @@ import pathlib
 import jax
 import numpy as np
 
-from rnn_research import config, diagnostics, errors, models, plotting, runtime
+from rnn_research import config, diagnostics, errors, models, plotting, runs, runtime
 from rnn_research.cells.base import Cell
 from rnn_research.diagnostics import table
 from rnn_research.diagnostics.horizon import FORGOTTEN
-from rnn_research.runs import run, run_folder, subjects
+from rnn_research.resolve import resolve
+from rnn_research.runs import run_folder, subjects
+from rnn_research.runs.settings import trust
 from rnn_research.unroll import set_up
 
 
@@ -43,7 +45,7 @@ class GradientNormsConfig(config.Seeds):
     runs: tuple[str, ...] | None = config.setting(
         None, "folders of trained runs: their weights before and after training"
     )
-    trust: tuple[str, ...] | None = run.trust()
+    trust: tuple[str, ...] | None = trust()
     lengths: tuple[int, ...] | None = config.setting(
         None, "lengths T; default: 10,30,100,300,1000, for --runs their own", low=2
     )
@@ -85,7 +87,7 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
         raise errors.UsageError(
             f"--task={settings.task} is for --cells with --loss=task; a run has its own"
         )
-    trained: dict[str, list[run.Loaded]] = {}
+    trained: dict[str, list[runs.Loaded]] = {}
     for name, one in subjects.named_runs(settings.runs or (), settings.trust or ()):
         trained.setdefault(name, []).append(one)
     lengths = settings.lengths or DEFAULT_LENGTHS
@@ -119,7 +121,7 @@ def of_cell(text: str, cell, length: int, settings) -> subjects.Measurement:
     loss = settings.loss or "state"
     white_noise = loss == "state" and isinstance(cell, Cell)
     if not white_noise:
-        task = run.resolve_task(settings.task or "adding", length)
+        task = resolve("task", settings.task or "adding", length=length)
         model = models.build(
             cell, task, models.ModelConfig(hidden_size=settings.hidden_size)
         )
@@ -193,17 +195,17 @@ def log_sigma_max(matrices) -> float | None:
     return math.log(each[0]) if each[0] else -math.inf
 
 
-def of_run(name: str, trained: run.Loaded, settings) -> list[subjects.Measurement]:
+def of_run(name: str, trained: runs.Loaded, settings) -> list[subjects.Measurement]:
     """Of one trained run, before and after, at its own or the given lengths."""
     return [
         at_length(
-            name, trained, run.resolve_task(trained.settings["task"], T), settings
+            name, trained, resolve("task", trained.settings["task"], length=T), settings
         )
         for T in settings.lengths or (trained.settings["length"],)
     ]
 
 
-def at_length(name: str, trained: run.Loaded, task, settings) -> subjects.Measurement:
+def at_length(name: str, trained: runs.Loaded, task, settings) -> subjects.Measurement:
     loss = settings.loss or "task"
     measure = jax.jit(
         functools.partial(model_norms, trained.model, task, loss, settings)

@@ -20,10 +20,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import Cell, config, diagnostics, models, plotting, runtime
+from rnn_research import Cell, config, diagnostics, models, plotting, runs, runtime
 from rnn_research.cells.base import zeros_state
 from rnn_research.diagnostics import table
-from rnn_research.runs import run, run_folder, subjects
+from rnn_research.resolve import resolve
+from rnn_research.runs import run_folder, subjects
+from rnn_research.runs.settings import trust
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +42,7 @@ class LyapunovConfig(config.Seeds):
     runs: tuple[str, ...] | None = config.setting(
         None, "folders of trained runs: their weights before and after training"
     )
-    trust: tuple[str, ...] | None = run.trust()
+    trust: tuple[str, ...] | None = trust()
     count: int = config.setting(16, "leading exponents of each cell", low=1)
     network_size: int = config.setting(200, "units of the random network", low=2)
     hidden_size: int = config.setting(64, "units of each cell", low=1)
@@ -193,9 +195,9 @@ def driven(text: str, cell, seed: int, settings) -> subjects.Measurement:
     return subjects.Measurement(text, found, rows)
 
 
-def trained(name: str, one: run.Loaded, settings) -> subjects.Measurement:
+def trained(name: str, one: runs.Loaded, settings) -> subjects.Measurement:
     """Rows of every recurrence of a run, before and after, on its task's inputs."""
-    task = run.resolve_task(one.settings["task"], settings.length)
+    task = resolve("task", one.settings["task"], length=settings.length)
 
     @jax.jit
     def measure(params):

@@ -30,14 +30,15 @@ from rnn_research import (
     files,
     models,
     plotting,
+    runs,
     runtime,
     training,
     values,
 )
 from rnn_research.diagnostics import table
+from rnn_research.resolve import resolve, resolve_penalties
 from rnn_research.runs import run, run_folder
-from rnn_research.training import penalties
-from rnn_research.training.standing import or_infinite
+from rnn_research.training.outcomes import or_infinite
 
 REMEDIES = {
     "none": ("grad_clip=0",),
@@ -76,9 +77,10 @@ def sweep(
     name: str,
     remedies: RemediesConfig,
     model_config: models.ModelConfig,
-    task_config: run.TaskConfig,
+    task_config: runs.TaskConfig,
     train_config: training.TrainConfig,
-    folder_config: run.FolderConfig,
+    optimizer_config: runs.OptimizerConfig,
+    folder_config: runs.FolderConfig,
     run_config: runtime.RunConfig,
 ):
     """Train every cell with every remedy, draw `name`.png, course.png and the table."""
@@ -86,17 +88,18 @@ def sweep(
     run_folder.check(folder)
     cells = remedies.cells or (model_config.cell,)
     length = task_config.length
+    learning = model_config, train_config, optimizer_config
     planned = [
-        (cell, remedy, *treated(cell, remedy, length, model_config, train_config))
+        (cell, remedy, *treated(cell, remedy, length, *learning))
         for cell in cells
         for remedy in remedies.remedies
     ]
-    task = run.resolve_task(task_config.task, task_config.length)
+    task = resolve("task", task_config.task, length=task_config.length)
     fitting = [plan for plan in planned if fits(*plan, task)]  # all are looked at first
     if not fitting:
         raise errors.UsageError("--remedies: none fits a cell of these on this task")
     rows, course, gradients = [], [], []
-    for cell, remedy, own_model, own_train in fitting:
+    for cell, remedy, own_model, own_train, own_optimizer in fitting:
         own_folder = folder / folder_name(f"{cell}-{remedy}")
         try:
             run.run(
@@ -104,7 +107,8 @@ def sweep(
                 own_model,
                 task_config,
                 own_train,
-                run.FolderConfig(workdir=str(own_folder)),
+                own_optimizer,
+                runs.FolderConfig(workdir=str(own_folder)),
                 run_config,
             )
         except errors.Diverged as error:  # that is what some remedies are against
@@ -128,8 +132,8 @@ def sweep(
     print(f"table:   {path}\nfigures: {folder}")
 
 
-def treated(cell, remedy, length, model_config, train_config):
-    """The settings of the model and the training with what the remedy says."""
+def treated(cell, remedy, length, model_config, train_config, optimizer_config):
+    """The settings of model, training and optimizer with what the remedy says."""
     known = [flag.format(T=length) for flag in REMEDIES.get(remedy, ())]
     flags = [flag.strip() for flag in known or remedy.split("+")]
     if not all("=" in flag for flag in flags):
@@ -143,7 +147,7 @@ def treated(cell, remedy, length, model_config, train_config):
     model_config = dataclasses.replace(model_config, cell=changed)
     others = [f"--{flag}" for flag in flags if flag not in options]
     try:
-        return config.parse(others, model_config, train_config)
+        return config.parse(others, model_config, train_config, optimizer_config)
     except errors.UsageError as error:
         raise errors.UsageError(f"remedy {remedy}: {error}") from None
 
@@ -161,7 +165,7 @@ def with_options(cell: str, options: list[str]) -> str:
     return str(dataclasses.replace(call, options=tuple(chosen.items())))
 
 
-def fits(cell, remedy, model_config, train_config, task) -> bool:
+def fits(cell, remedy, model_config, train_config, optimizer_config, task) -> bool:
     """Whether the cell has the options and the penalties a meaning; says why not.
 
     Raises:
@@ -169,7 +173,7 @@ def fits(cell, remedy, model_config, train_config, task) -> bool:
     """
     models.resolve_cell(cell, model_config.hidden_size)
     models.resolve_engine(model_config.engine)
-    terms = penalties.resolve(train_config.penalties or ())
+    terms = resolve_penalties(optimizer_config.penalties)
 
     def values_of(key):
         params, batch = model.init(key), task.sample(key, 1)
@@ -266,8 +270,9 @@ if __name__ == "__main__":
         main,
         RemediesConfig(),
         models.ModelConfig(cell="elman", hidden_size=64),
-        run.TaskConfig(task="adding", length=100),
+        runs.TaskConfig(task="adding", length=100),
         training.TrainConfig(num_steps=2000, diagnose_every=100),
-        run.FolderConfig(),
+        runs.OptimizerConfig(),
+        runs.FolderConfig(),
         runtime.RunConfig(),
     )

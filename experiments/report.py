@@ -15,7 +15,8 @@ import dataclasses
 import pathlib
 
 from rnn_research import config, errors, plotting, report, runtime
-from rnn_research.runs import run, run_folder
+from rnn_research.runs import run_folder
+from rnn_research.runs.settings import trust
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +26,7 @@ class ReportConfig(config.Settings):
     runs: tuple[str, ...] | None = config.setting(
         None, "folders of trained runs", positional=True
     )
-    trust: tuple[str, ...] | None = run.trust()
+    trust: tuple[str, ...] | None = trust()
     output: str = config.setting("report.html", "the page to write")
 
 

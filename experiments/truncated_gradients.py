@@ -22,7 +22,9 @@ import numpy as np
 from rnn_research import config, diagnostics, models, plotting, runtime
 from rnn_research.diagnostics import table
 from rnn_research.layers import Call
-from rnn_research.runs import run, run_folder, subjects
+from rnn_research.resolve import resolve
+from rnn_research.runs import run_folder, subjects
+from rnn_research.runs.settings import trust
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +37,7 @@ class TruncatedGradientsConfig(config.Seeds):
     runs: tuple[str, ...] | None = config.setting(
         None, "folders of trained runs: their weights before and after training"
     )
-    trust: tuple[str, ...] | None = run.trust()
+    trust: tuple[str, ...] | None = trust()
     task: str = config.setting("adding", "the task of --cells")
     length: int = config.setting(200, "T of --cells", low=2)
     windows: tuple[int, ...] = config.setting(
@@ -60,7 +62,7 @@ def main(settings: TruncatedGradientsConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=settings.hidden_size)
     folder = pathlib.Path(settings.workdir)
     run_folder.check(folder)
-    task = run.resolve_task(settings.task, settings.length)
+    task = resolve("task", settings.task, length=settings.length)
     texts = settings.cells or (() if settings.runs else DEFAULT_CELLS)
     cells = [models.resolve_cell(text, settings.hidden_size) for text in texts]
     trained = subjects.named_runs(settings.runs or (), settings.trust or ())

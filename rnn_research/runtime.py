@@ -6,6 +6,7 @@ Only programs call this (`experiments`), never a library import.
 import contextlib
 import ctypes
 import dataclasses
+import functools
 import importlib.metadata
 import os
 import platform as host
@@ -247,37 +248,42 @@ def make_mesh(
     )
 
 
-def each_run(function, mesh: jax.sharding.Mesh, *arguments):
-    """function(*arguments of a run) for every run, side by side.
+def each_run(function, mesh: jax.sharding.Mesh, *arguments, shared=()):
+    """function(*shared, *arguments of a run) for every run, side by side.
 
     Args:
       function: of one run; returns a tree of arrays.
       arguments: trees whose leaves are [R, ...].
+      shared: trees that all runs are given as they are.
 
     Returns:
       The tree with leaves [R, ...].
     """
 
-    def in_turn(arguments):
-        return jax.lax.map(lambda own: function(*own), arguments)
+    def in_turn(shared, arguments):
+        return jax.lax.map(lambda own: function(*shared, *own), arguments)
 
     count = jax.tree.leaves(arguments)[0].shape[0]
     if count == 1:
-        one = function(*jax.tree.map(lambda leaf: leaf[0], arguments))
+        one = function(*shared, *jax.tree.map(lambda leaf: leaf[0], arguments))
         return jax.tree.map(lambda leaf: leaf[None], one)
     if mesh.shape["runs"] > 1:
         # Filled up to equal shares with runs from the start, whose results are dropped.
         share = -(-count // mesh.shape["runs"])
         filled = jnp.arange(share * mesh.shape["runs"]) % count
         arguments = jax.tree.map(lambda leaf: leaf[filled], arguments)
-        split = jax.sharding.PartitionSpec("runs")
+        split, whole = jax.sharding.PartitionSpec("runs"), jax.sharding.PartitionSpec()
         spread = jax.shard_map(
-            in_turn, mesh=mesh, in_specs=split, out_specs=split, check_vma=False
+            in_turn,
+            mesh=mesh,
+            in_specs=(whole, split),
+            out_specs=split,
+            check_vma=False,
         )
-        return jax.tree.map(lambda leaf: leaf[:count], spread(arguments))
+        return jax.tree.map(lambda leaf: leaf[:count], spread(shared, arguments))
     if on_cpu():
-        return in_turn(arguments)
-    return jax.vmap(function)(*arguments)
+        return in_turn(shared, arguments)
+    return jax.vmap(functools.partial(function, *shared))(*arguments)
 
 
 def copies(tree, mesh: jax.sharding.Mesh):

@@ -1,5 +1,6 @@
 """What can be known is checked before anything is written, compiled or computed."""
 
+import contextlib
 import dataclasses
 import subprocess
 import sys
@@ -19,17 +20,17 @@ from experiments import (
 )
 from rnn_research import (
     cells,
-    engines,
     errors,
     memory,
     models,
+    runs,
     runtime,
     tasks,
     training,
     values,
 )
 from rnn_research.runs import run_folder, subjects
-from rnn_research.training import optimizers, updates
+from rnn_research.training import optimizers, penalties, trainer
 
 SMALL = training.TrainConfig(
     num_steps=2, batch_size=4, eval_every=2, eval_size=4, num_devices=1
@@ -56,20 +57,15 @@ def counting(task) -> tuple:
 @pytest.mark.parametrize(
     "changes, told",
     [
-        ({"penalties": ("flossing(count=99)",)}, "count is 99"),
-        ({"penalties": ("flossing",)}, "leave 16 of T = 10 steps"),
-        ({"schedule": f"{__file__}:lost"}, "does not stay a finite number"),
+        ({"penalties": (penalties.flossing(count=99),)}, "count is 99"),
+        ({"penalties": (penalties.flossing(),)}, "leave 16 of T = 10 steps"),
+        ({"schedule": lost()}, "does not stay a finite number"),
     ],
 )
 def test_a_mistake_leaves_no_folder(tmp_path, changes, told):
-    def train(config):
-        task = tasks.adding(10)
-        return training.train(
-            cells.elman(4), task, config, workdir=tmp_path / "run", quiet=True
-        )
-
+    task, folder = tasks.adding(10), tmp_path / "run"
     with pytest.raises(errors.UsageError, match=told):
-        train(dataclasses.replace(SMALL, **changes))
+        runs.train(cells.elman(4), task, SMALL, workdir=folder, quiet=True, **changes)
     assert not (tmp_path / "run").exists()
 
 
@@ -79,7 +75,7 @@ def test_what_fails_in_the_score_leaves_no_folder(tmp_path):
 
     task = dataclasses.replace(tasks.adding(10), score=score)
     with pytest.raises(TypeError):
-        training.train(cells.elman(4), task, SMALL, workdir=tmp_path / "run")
+        runs.train(cells.elman(4), task, SMALL, workdir=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -90,14 +86,12 @@ def test_a_jax_that_compiles_nothing_is_told():
 
 def test_what_was_checked_is_not_traced_again():
     task, traced = counting(tasks.adding(10))
-    programs = updates.build(
-        models.as_model(cells.elman(4), task), task, SMALL, engines.auto()
-    )
+    programs = trainer.build(models.as_model(cells.elman(4), task), task, SMALL)
     programs.check()
     before = len(traced)
     state = programs.init()
     programs.compile_update(state)
-    programs.compile_evaluate(state)
+    programs.compile_evaluate(state, "validation")
     assert before > 0 and len(traced) == before
 
 
@@ -153,7 +147,7 @@ def test_a_folder_is_looked_at_and_not_made(tmp_path):
 def test_a_folder_in_which_nothing_was_done_refuses_nothing(tmp_path):
     def claim(batch_size):
         settings = {"batch_size": batch_size, "code": {}}
-        with run_folder.Hold(tmp_path) as hold:
+        with contextlib.closing(run_folder.LockedFolder(tmp_path)) as hold:
             hold.claim(settings, {}, lambda saved: frozenset())
 
     claim(1)
@@ -176,7 +170,7 @@ def test_what_does_not_fit_is_told_before_it_is_compiled(
     monkeypatch.setattr(memory, "available", lambda devices: 2**20)
     config = dataclasses.replace(SMALL, batch_size=batch)
     with pytest.raises(errors.UsageError, match=f"out of memory: .*{flag}"):
-        training.train(
+        runs.train(
             cells.elman(hidden), tasks.adding(40), config, workdir=tmp_path / "run"
         )
     assert not (tmp_path / "run").exists()
@@ -218,7 +212,7 @@ def test_bytes_that_nothing_reads_do_not_count():
 def test_memory_that_is_freed_and_kept_can_be_had():
     run = """
 import numpy as np
-from rnn_research import memory, runtime
+from rnn_research import memory, runs, runtime
 runtime.keep_freed_memory()
 array, above = np.ones(2**25), np.ones(2**15)
 before = memory._freed_and_kept()

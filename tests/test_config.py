@@ -6,9 +6,8 @@ import pathlib
 import pytest
 
 from experiments import adding_problem, copy_memory, engine_speed, gradient_norms
-from rnn_research import cells, config, errors, models, runtime, training, values
+from rnn_research import cells, config, errors, models, runs, runtime, training, values
 from rnn_research.cells import initializers, wrappers
-from rnn_research.runs import run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,9 +214,10 @@ def test_no_value_calls_the_standard_library(path):
 def training_settings():
     return [
         models.ModelConfig(hidden_size=8),
-        run.TaskConfig(),
+        runs.TaskConfig(),
         training.TrainConfig(),
-        run.FolderConfig(),
+        runs.OptimizerConfig(),
+        runs.FolderConfig(),
         runtime.RunConfig(precision="float64"),
     ]
 

@@ -37,12 +37,13 @@ from rnn_research import (
     errors,
     models,
     plotting,
+    runs,
     runtime,
     training,
 )
 from rnn_research.benchmarks import libraries, worker
 from rnn_research.diagnostics import table
-from rnn_research.runs import run, subjects
+from rnn_research.runs import subjects
 
 ROOT = pathlib.Path(__file__).parent.parent
 PROGRAMS = {"adding_problem": adding_problem, "copy_memory": copy_memory}
@@ -66,11 +67,11 @@ def run_in(tmp_path, monkeypatch):
 def training_settings(task="adding"):
     return (
         models.ModelConfig(hidden_size=8),
-        run.TaskConfig(task=task, length=12),
+        runs.TaskConfig(task=task, length=12),
         training.TrainConfig(
             num_steps=2, batch_size=4, eval_size=4, eval_every=1, checkpoint_every=1
         ),
-        run.FolderConfig(),
+        runs.FolderConfig(),
         runtime.RunConfig(),
     )
 
@@ -138,11 +139,11 @@ def test_every_cell_learns_to_add(cell, run_in):
     """To a quarter of the memoryless baseline, within 3000 updates of 32 units."""
     settings = (
         models.ModelConfig(hidden_size=32),
-        run.TaskConfig(length=20),
+        runs.TaskConfig(length=20),
         training.TrainConfig(
             num_steps=3000, stop_at=0.0417, eval_size=500, learning_rate=3e-3
         ),
-        run.FolderConfig(),
+        runs.FolderConfig(),
         runtime.RunConfig(),
     )
     argv = [f"--cell={cell}", "--precision=float32", *OWN_SETTINGS.get(cell, ())]
@@ -260,7 +261,7 @@ def test_gradient_norms_from_a_checkpoint(run_in, capsys):
         for weights in ("initial", "trained")
     }
     assert by_weights["initial"] != by_weights["trained"]
-    loaded = run.load(folder / "trained")
+    loaded = runs.load(folder / "trained")
     assert loaded.step == 2
     summary = json.loads((folder / "trained" / "summary.json").read_text())
     assert summary["runs"][0]["steps"] == 2
@@ -327,11 +328,11 @@ def sweep_settings(**changes):
     return (
         remedies.RemediesConfig(**changes),
         models.ModelConfig(cell="elman", hidden_size=6),
-        run.TaskConfig(task="temporal_order", length=12),
+        runs.TaskConfig(task="temporal_order", length=12),
         training.TrainConfig(
             num_steps=6, batch_size=4, eval_size=4, eval_every=3, diagnose_every=3
         ),
-        run.FolderConfig(),
+        runs.FolderConfig(),
         runtime.RunConfig(),
     )
 
@@ -402,7 +403,7 @@ def test_what_is_inside_a_trained_run(run_in):
     """It is measured as the cell alone with the weights that it has there."""
     folder = run_in(adding_problem, training_settings(), "--workdir=trained")
     trained = str(folder / "trained")
-    one = run.load(trained)
+    one = runs.load(trained)
     settings = subjects.SubjectsConfig(runs=(trained,), batch_size=2)
     x = one.task.sample(jax.random.key(0), 2).inputs
     both = one.initial_params, one.params

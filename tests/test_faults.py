@@ -1,5 +1,6 @@
 """Each fault made for real: flipped bits, full disks, kills, signals, a second run."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -20,16 +21,16 @@ import pytest
 from rnn_research import (
     cells,
     config,
-    engines,
     errors,
     models,
+    runs,
     runtime,
     tasks,
     training,
 )
 from rnn_research.cells import wrappers
 from rnn_research.runs import checkpoints, run_folder
-from rnn_research.training import progress, updates
+from rnn_research.training import progress, trainer
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMALL = training.TrainConfig(
@@ -40,7 +41,7 @@ SMALL = training.TrainConfig(
 def train(folder, config=SMALL, cell=None, **changes):
     config = dataclasses.replace(config, **changes)
     cell = cell or wrappers.zoneout(cells.gru(6), rate=0.1)
-    return training.train(cell, tasks.adding(10), config, workdir=folder)
+    return runs.train(cell, tasks.adding(10), config, workdir=folder)
 
 
 def same(a, b) -> bool:
@@ -383,7 +384,7 @@ def test_a_lock_on_a_full_disk_is_held_and_left(small_disk):
     fill(small_disk / "filling")
     with (
         pytest.raises(errors.RunError, match="the first"),
-        run_folder.Hold(small_disk / "run"),
+        contextlib.closing(run_folder.LockedFolder(small_disk / "run")),
     ):
         raise errors.RunError("the first")
 
@@ -495,7 +496,7 @@ def newest_state(folder, cell):
     """What the newest checkpoint of a run holds."""
     task = tasks.adding(10)
     model = models.as_model(cell, task)
-    like = updates.build(model, task, SMALL, engines.auto()).init()
+    like = trainer.build(model, task, SMALL).init()
     restored = checkpoints.Checkpoints(folder / "checkpoints").newest(
         like, lambda notes: None, print
     )

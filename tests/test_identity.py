@@ -23,12 +23,13 @@ from rnn_research import (
     layers,
     models,
     report,
+    runs,
     runtime,
     tasks,
     training,
 )
 from rnn_research.cells import initializers, wrappers
-from rnn_research.runs import run, same_run
+from rnn_research.runs import keeper, loading, same_run
 from rnn_research.training import optimizers, penalties
 
 USERS = """
@@ -42,7 +43,7 @@ import numpy as np
 
 import helpers_of_identity
 from helpers_of_identity import scaled
-from rnn_research import Cell, cell, cells, tasks
+from rnn_research import Cell, cell, cells, runs, tasks
 from rnn_research.training import penalties
 
 ALPHA, TABLE, OPTIONS, UNUSED = 0.3, np.arange(3.0), {"gain": [1, 2]}, 5
@@ -280,10 +281,14 @@ SMALL = training.TrainConfig(
 )
 
 
+VALUES = "optimizer", "schedule", "penalties"
+
+
 def train(folder, cell=None, task=None, **changes):
+    values = {name: changes.pop(name) for name in VALUES if name in changes}
     config = training.TrainConfig(**{**vars(SMALL), **changes})
     cell, task = cell or cells.elman(3), task or tasks.adding(6)
-    return training.train(cell, task, config, workdir=folder, quiet=True)
+    return runs.train(cell, task, config, workdir=folder, quiet=True, **values)
 
 
 @pytest.fixture(scope="module")
@@ -302,14 +307,14 @@ OTHERS = [
     {"task": tasks.adding(7)},
     {"batch_size": 2},
     {"learning_rate": 0.01},
-    {"optimizer": "sgd"},
-    {"schedule": "cosine"},
+    {"optimizer": optimizers.sgd()},
+    {"schedule": optimizers.cosine()},
     {"warmup_steps": 2},
     {"grad_clip": 2.0},
     {"seed": 1},
     {"num_seeds": 2},
     {"weight_decay": 0.1},
-    {"penalties": ("spectral_radius",)},
+    {"penalties": (penalties.spectral_radius(),)},
 ]
 
 
@@ -367,7 +372,7 @@ def claim_alone(folder, change):
         def stop(*arguments, **options):
             raise KeyboardInterrupt
 
-        patch.setattr(training.loop, "Checkpoints", stop)
+        patch.setattr(keeper, "Checkpoints", stop)
         train(folder, **change)
 
 
@@ -413,7 +418,7 @@ def test_a_run_that_goes_on_has_no_summary(ended, tmp_path, monkeypatch):
         def killed(self, step, tree, notes):
             raise KeyboardInterrupt
 
-        patch.setattr(training.loop.Checkpoints, "save", killed)
+        patch.setattr(keeper.Checkpoints, "save", killed)
         with pytest.raises(KeyboardInterrupt):
             train(folder, num_steps=8)
     with pytest.raises(errors.UsageError, match="the run has not ended"):
@@ -488,5 +493,5 @@ def test_damaged_or_free_settings_of_a_folder():
     """Code that is none is of no run; where programs are kept is no name of a value."""
     with pytest.raises(errors.UsageError, match="made by an earlier version"):
         same_run.compare({"code": None}, {"code": {}}, set(), "here", "stop")
-    kept = run._read(runtime.RunConfig, {"compilation_cache": "/a/b c"}, ())
+    kept = loading._read(runtime.RunConfig, {"compilation_cache": "/a/b c"}, ())
     assert kept.compilation_cache == "/a/b c"

@@ -10,7 +10,7 @@ import pytest
 
 from rnn_research import tasks, training
 from rnn_research.runs import metrics
-from rnn_research.training import progress, results, standing
+from rnn_research.training import outcomes, progress, results
 
 
 def test_tensorboard_reads_the_gradient_by_lag(tmp_path):
@@ -111,7 +111,7 @@ def test_what_is_not_finite_is_null_and_named(tmp_path, capsys):
         finite=np.array([True, True]),
     )
     scores = {"loss": np.array([np.nan, 0.5]), "accuracy": np.array([np.nan, np.nan])}
-    rules = standing.Standing(config, tasks.adding(10))
+    rules = outcomes.Outcomes(config, tasks.adding(10))
     rows = rules.rows(now, np.array([True, True]), scores)
     with metrics.Record(tmp_path, config.all_runs(), mark=None) as record:
         record.write(rows)

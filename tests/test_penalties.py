@@ -10,6 +10,7 @@ import pytest
 
 from rnn_research import cells, errors, layers, models, tasks, training
 from rnn_research.cells import base, initializers
+from rnn_research.resolve import resolve_penalties
 from rnn_research.tasks.base import Batch
 from rnn_research.training import optimizers, penalties
 
@@ -292,7 +293,7 @@ def test_parameters_near_a_value():
     params = model.init(jax.random.key(0))
     T, gamma = np.arange(8.0), np.array([1.0, 0.5, 2.0])
     params = params._replace(body=params.body._replace(T=T, gamma=gamma))
-    terms = penalties.resolve(
+    terms = resolve_penalties(
         ("near(parameter=T, weight=0.5)", "near(parameter='body.gamma', value=1.0)")
     )
     for term, expected in zip(terms, (0.5 * np.sum(T**2), 1e-4 * 1.25), strict=True):
@@ -340,35 +341,34 @@ def test_training_lowers_what_it_is_penalised_for(term):
     )
     task = tasks.adding(20)
     cell = cells.elman(6, recurrent=initializers.normal(gain=0.5))
-    (resolved,) = penalties.resolve((term,))
+    (resolved,) = resolve_penalties((term,))
     ends = []
-    for terms in (None, (term,)):
-        config = dataclasses.replace(config, penalties=terms)
-        found = training.train(cell, task, config, quiet=True)
+    for terms in ((), (resolved,)):
+        found = training.train(cell, task, config, quiet=True, penalties=terms)
         model = models.build(cell, task)
         batch = task.sample(jax.random.key(5), 16)
         ends.append(float(value(resolved, model, found.params, task, batch)))
         last = found.metrics[-1]
-        assert ("penalty" in last) == (terms is not None)
+        assert ("penalty" in last) == bool(terms)
     assert ends[1] < 0.5 * ends[0]
 
 
 @pytest.mark.slow
 def test_penalties_count_for_as_long_as_said():
-    def ends(**changes):
-        config = dataclasses.replace(SMALL, **changes)
-        found = training.train(cells.gru(4), tasks.adding(8), config, quiet=True)
-        return found.params
+    def ends(terms=(), steps=0):
+        config = dataclasses.replace(SMALL, penalty_steps=steps)
+        cell, task = cells.gru(4), tasks.adding(8)
+        return training.train(cell, task, config, quiet=True, penalties=terms).params
 
     def same(one, other):
         pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
         return all(np.allclose(a, b, rtol=1e-10, atol=1e-12) for a, b in pairs)
 
-    term = ("orthogonality(weight=3)",)
-    never, always = ends(), ends(penalties=term)
+    terms = (penalties.orthogonality(weight=3),)
+    never, always = ends(), ends(terms)
     assert not same(never, always)
-    assert same(always, ends(penalties=term, penalty_steps=6))
-    three = ends(penalties=term, penalty_steps=3)
+    assert same(always, ends(terms, steps=6))
+    three = ends(terms, steps=3)
     assert not same(three, always) and not same(three, never)
 
 
@@ -378,10 +378,12 @@ def test_penalties_do_not_depend_on_how_the_batch_is_divided(term):
     task = tasks.adding(18)
     ends = []
     for devices in (1, 2):
-        config = dataclasses.replace(
-            SMALL, num_steps=3, penalties=(term,), num_devices=devices
+        config = dataclasses.replace(SMALL, num_steps=3, num_devices=devices)
+        terms = resolve_penalties((term,))
+        found = training.train(
+            cells.elman(4), task, config, quiet=True, penalties=terms
         )
-        ends.append(training.train(cells.elman(4), task, config, quiet=True).params)
+        ends.append(found.params)
     pairs = zip(*map(jax.tree.leaves, ends), strict=True)
     assert all(np.allclose(a, b, rtol=1e-10, atol=1e-12) for a, b in pairs)
 
@@ -429,21 +431,22 @@ def test_clipping_by_value_turns_the_gradient_and_by_norm_keeps_its_direction():
     ],
 )
 def test_a_wrong_penalty_is_told(given, told):
-    config = dataclasses.replace(SMALL, penalties=(given,))
+    cell, task = cells.elman(4), tasks.adding(20)
     with pytest.raises(errors.UsageError, match=told):
-        training.train(cells.elman(4), tasks.adding(20), config, quiet=True)
+        terms = resolve_penalties((given,))
+        training.train(cell, task, SMALL, quiet=True, penalties=terms)
 
 
 def test_a_penalty_on_what_is_not_there_is_told():
-    config = dataclasses.replace(SMALL, penalties=("orthogonality",))
+    def train(body, task, term):
+        training.train(body, task, SMALL, quiet=True, penalties=(term,))
+
     with pytest.raises(
         errors.UsageError, match="min_gru.*names no matrix that its state"
     ):
-        training.train(cells.min_gru(4), tasks.adding(8), config, quiet=True)
-    config = dataclasses.replace(SMALL, penalties=("omega",))
+        train(cells.min_gru(4), tasks.adding(8), penalties.orthogonality())
     with pytest.raises(errors.UsageError, match="has no recurrence"):
-        training.train(layers.linear(4), tasks.adding(8), config, quiet=True)
-    config = dataclasses.replace(SMALL, penalties=("flossing",))
+        train(layers.linear(4), tasks.adding(8), penalties.omega())
     with pytest.raises(errors.UsageError, match="without a mask"):
         task = tasks.adding(30, form="hochreiter")
-        training.train(cells.elman(4), task, config, quiet=True)
+        train(cells.elman(4), task, penalties.flossing())

@@ -14,6 +14,7 @@ from rnn_research import (
     diagnostics,
     engines,
     models,
+    runs,
     runtime,
     tasks,
     training,
@@ -21,7 +22,6 @@ from rnn_research import (
 from rnn_research.cells import initializers, wrappers
 from rnn_research.checks import catalogue
 from rnn_research.interop import flax_cells
-from rnn_research.runs import run
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -132,9 +132,9 @@ def test_the_cell_has_twelve_lines_and_its_commands_run(users_folder):
     config.run(
         adding_problem.main,
         models.ModelConfig(hidden_size=6),
-        run.TaskConfig(),
+        runs.TaskConfig(),
         training.TrainConfig(num_steps=2, eval_size=10),
-        run.FolderConfig(),
+        runs.FolderConfig(),
         runtime.RunConfig(precision="float64"),
         argv=adding[1:],
     )
@@ -174,9 +174,9 @@ def test_the_commands_for_long_runs_are_right():
         config.parse(
             argv,
             models.ModelConfig(),
-            run.TaskConfig(),
+            runs.TaskConfig(),
             training.TrainConfig(),
-            run.FolderConfig(),
+            runs.FolderConfig(),
             runtime.RunConfig(),
             runtime.ProcessConfig(),
         )
@@ -201,5 +201,5 @@ def test_the_page_on_cells_of_your_own(tmp_path, monkeypatch, capsys):
     argv = check.replace("my_cells", "page_cells").split()[1:]
     config.run(check_cell.main, check_cell.CheckConfig(), argv=argv)
     assert "4 checked" in capsys.readouterr().out
-    config.parse(shlex.split(adding)[1:], models.ModelConfig(), run.TaskConfig())
+    config.parse(shlex.split(adding)[1:], models.ModelConfig(), runs.TaskConfig())
     config.parse(shlex.split(gradients)[1:], gradient_norms.GradientNormsConfig())

@@ -17,17 +17,27 @@ import xml.etree.ElementTree
 import pytest
 
 from experiments import report as program
-from rnn_research import cells, config, errors, models, report, runtime, tasks, training
+from rnn_research import (
+    cells,
+    config,
+    errors,
+    models,
+    report,
+    runs,
+    runtime,
+    tasks,
+    training,
+)
 from rnn_research.report import moments
 from rnn_research.runs import run
 
 SETTINGS = (
     models.ModelConfig(cell="gru", hidden_size=8),
-    run.TaskConfig(task="adding", length=12),
+    runs.TaskConfig(task="adding", length=12),
     training.TrainConfig(
         num_steps=20, batch_size=8, eval_every=10, eval_size=16, num_seeds=2
     ),
-    run.FolderConfig(),
+    runs.FolderConfig(),
     runtime.RunConfig(precision="float64"),
 )
 
@@ -216,7 +226,7 @@ def test_what_cannot_be_reported_is_told(runs, tmp_path):
         report.read([unfinished])
     with pytest.raises(errors.UsageError, match="which runs"):
         program.main(program.ReportConfig(), runtime.RunConfig())
-    no_command = training.train(
+    no_command = runs.train(
         cells.gru(4),
         tasks.adding(8),
         training.TrainConfig(num_steps=4, batch_size=4, eval_every=4, eval_size=4),

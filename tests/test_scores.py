@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research import cells, engines, errors, models, runtime, training
+from rnn_research import cells, errors, models, runtime, training
 from rnn_research.diagnostics import vectors
 from rnn_research.layers import Call
 from rnn_research.tasks import base
-from rnn_research.training import optimizers, penalties, updates
+from rnn_research.training import evaluation, optimizers, penalties, trainer
 
 SMALL = training.TrainConfig(
     num_steps=2, batch_size=4, eval_every=2, eval_size=9, stop_at=0.0
@@ -60,18 +60,17 @@ def test_a_score_is_of_the_whole_batch_and_adds_over_batches():
     found = []
     for devices in (1, 2):
         config = dataclasses.replace(SMALL, num_devices=devices)
-        programs = updates.build(model, task, config, engines.auto())
+        programs = trainer.build(model, task, config)
         state = programs.init()
         found.append(programs.compile_update(state)(state, np.array([2])))
     for one, two in zip(*map(jax.tree.leaves, found), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-12)
-    scores = programs.compile_evaluate(found[1])(
-        found[1].params, np.array([2]), np.array([True]), updates.VALIDATION
-    )
+    evaluate = programs.compile_evaluate(found[1], evaluation.VALIDATION)
+    scores = evaluate(found[1].params, np.array([2]), np.array([True]))
 
     # The same three batches, put together in NumPy.
     key = jax.random.split(jax.random.key(0), 3)[2]
-    key = jax.random.fold_in(jax.random.fold_in(key, updates.VALIDATION), 2)
+    key = jax.random.fold_in(jax.random.fold_in(key, 0), 2)
 
     @jax.jit
     def made(params, index):
@@ -113,7 +112,7 @@ def test_a_score_that_is_none_is_told(wrong, told):
 def test_a_metric_does_not_take_a_name_of_the_record():
     task = ragged(lambda outputs, batch: {"loss": jnp.mean(outputs), "step": 1.0})
     model = models.as_model(cells.elman(3), task)
-    programs = updates.build(model, task, SMALL, engines.auto())
+    programs = trainer.build(model, task, SMALL)
     with pytest.raises(errors.UsageError, match="metric 'step'"):
         programs.check()
 
@@ -220,7 +219,7 @@ def test_a_gradient_whose_squares_overflow_trains_where_it_is_cut():
     model = models.as_model(cells.elman(3), task)
     for clip_value, finite in ((0.1, True), (0.0, False)):
         config = dataclasses.replace(SMALL, grad_clip=0.0, clip_value=clip_value)
-        programs = updates.build(model, task, config, engines.auto())
+        programs = trainer.build(model, task, config)
         start = programs.init()
         state = programs.compile_update(start)(start, np.array([2]))
         assert state.finite == finite and state.step == 2 * finite

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from rnn_research import cells, config, errors, layers, runtime, tasks, training
+from rnn_research import cells, config, errors, layers, runs, runtime, tasks, training
 from rnn_research.cells import wrappers
 from rnn_research.runs import run
 from rnn_research.training import loop, results
@@ -23,7 +23,7 @@ def train(folder=None, body=None, **changes):
         layers.dropout(0.1),
     )
     settings = dataclasses.replace(SMALL, **changes)
-    return training.train(body, tasks.adding(10), settings, workdir=folder, quiet=True)
+    return runs.train(body, tasks.adding(10), settings, workdir=folder, quiet=True)
 
 
 def check_close(a, b):
@@ -126,20 +126,20 @@ def test_a_folder_of_many_runs_is_read_back(tmp_path, monkeypatch):
     result = run.run(
         "adding_problem",
         run.models.ModelConfig(hidden_size=6),
-        run.TaskConfig(length=10),
+        runs.TaskConfig(length=10),
         dataclasses.replace(SMALL, num_seeds=2, learning_rates=(1e-3, 1e-2)),
-        run.FolderConfig(),
+        runs.FolderConfig(),
         runtime.RunConfig(precision="float64"),
     )
     (folder,) = (tmp_path / "runs" / "adding_problem").iterdir()
     assert "-seeds0-1-" in folder.name
-    loaded = run.load(folder, seed=1, learning_rate=1e-2)
+    loaded = runs.load(folder, seed=1, learning_rate=1e-2)
     (trained,) = (r for r in result.runs if (r.seed, r.learning_rate) == (1, 1e-2))
     check_close(loaded.params, trained.params)
     check_close(loaded.initial_params, trained.initial_params)
     assert loaded.step == 10
     with pytest.raises(errors.UsageError, match=r"one of its runs: \(0, 0.001\), "):
-        run.load(folder)
+        runs.load(folder)
     assert len(list(folder.glob("seed*-rate*/events.out.tfevents.*"))) == 4
     summary = json.loads((folder / "summary.json").read_text())
     assert len(summary["runs"]) == 4 and len(summary["by_learning_rate"]) == 2
@@ -158,6 +158,7 @@ def record(rate, seed, outcome, loss, **steps):
         "dropped": 0,
         "validation": {"loss": loss},
         "test": {"loss": loss},
+        "kept_step": 10,
         "steps_to_threshold": {"0.1": steps.get("easy"), "0.01": steps.get("hard")},
     }
 

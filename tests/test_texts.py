@@ -18,19 +18,21 @@ from rnn_research import (
     help_page,
     layers,
     models,
+    runs,
     runtime,
     training,
     values,
 )
 from rnn_research.cells import initializers
+from rnn_research.resolve import resolve, resolve_penalties
 from rnn_research.runs import run
-from rnn_research.training import optimizers, penalties
 
 SETTINGS = (
     models.ModelConfig(hidden_size=8),
-    run.TaskConfig(),
+    runs.TaskConfig(),
     training.TrainConfig(),
-    run.FolderConfig(),
+    runs.OptimizerConfig(),
+    runs.FolderConfig(),
     runtime.RunConfig(),
     runtime.ProcessConfig(),
 )
@@ -91,15 +93,15 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def resolves(model_config, task_config, train_config, *others):
+def resolves(model_config, task_config, train_config, optimizer_config, *others):
     """Everything that texts name; nothing is compiled."""
     if model_config != SETTINGS[0]:  # which takes longer than all the rest
         models.resolve_cell(model_config.cell, model_config.hidden_size)
     models.resolve_engine(model_config.engine)
-    run.resolve_task(task_config.task, task_config.length)
-    optimizers.resolve(train_config.optimizer, "optimizer", optimizers.OPTIMIZERS)
-    optimizers.resolve(train_config.schedule, "schedule", optimizers.SCHEDULES)
-    penalties.resolve(train_config.penalties or ())
+    resolve("task", task_config.task, length=task_config.length)
+    resolve("optimizer", optimizer_config.optimizer)
+    resolve("schedule", optimizer_config.schedule)
+    resolve_penalties(optimizer_config.penalties)
 
 
 NUMBERS = ["inf", "-inf", "nan", "1e400", "x", "", "'1'", "1,2", "9" * 5000]
@@ -392,7 +394,7 @@ def test_numbers_of_numpy_are_numbers():
 
 def test_none_is_what_an_optional_setting_is_without_a_value():
     argv = ["--stop_at=none", "--seeds=None", "--block=none", "--workdir=none"]
-    model, _, train, folder, *_ = config.parse(argv, *SETTINGS)
+    model, _, train, _, folder, *_ = config.parse(argv, *SETTINGS)
     assert (train.stop_at, train.seeds, folder.workdir) == (None, None, None)
     assert model.block == "none"  # of these choices, it is one
 

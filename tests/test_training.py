@@ -17,13 +17,13 @@ from rnn_research import (
     files,
     layers,
     models,
+    runs,
     runtime,
     tasks,
     training,
 )
 from rnn_research.cells import wrappers
-from rnn_research.runs import watch
-from rnn_research.training import loop, optimizers, results
+from rnn_research.training import loop, optimizers, results, while_learning
 
 SMALL = training.TrainConfig(
     num_steps=12, batch_size=8, eval_every=4, eval_size=16, checkpoint_every=4
@@ -36,7 +36,7 @@ def replace(config=SMALL, **changes):
 
 def small_train(folder, config=SMALL, cell=None, **options):
     cell = cell or wrappers.zoneout(cells.gru(6), rate=0.1)
-    return training.train(
+    return runs.train(
         cell, tasks.adding(10), config, workdir=folder, quiet=True, **options
     )
 
@@ -202,10 +202,10 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
         small_train(tmp_path, replace(learning_rate=0.01))
     with pytest.raises(errors.UsageError, match="model="):
         small_train(tmp_path, cell=cells.lstm(6))
-    cosine = replace(schedule="cosine")
-    small_train(tmp_path / "cosine", cosine)
+    cosine = {"schedule": optimizers.cosine()}
+    small_train(tmp_path / "cosine", **cosine)
     with pytest.raises(errors.UsageError, match="num_steps=12, not 13"):
-        small_train(tmp_path / "cosine", replace(cosine, num_steps=13))
+        small_train(tmp_path / "cosine", replace(num_steps=13), **cosine)
 
 
 def test_a_workdir_that_is_a_file_is_named(tmp_path):
@@ -414,16 +414,20 @@ def test_what_is_watched_is_what_diagnostics_measure():
     task = tasks.adding(12)
     model = models.build(cells.elman(5), task)
     params = model.init(jax.random.key(0))
-    found = watch.Watch(model, task).measure(params, seed=3, step=40)
+    found = while_learning.WhileLearning(model, task).measure(params, seed=3, step=40)
     key = jax.random.fold_in(jax.random.key(3), 40)
     assert found["gradient_lags"][-1] == 11  # the first step, and not h_0
-    norms = diagnostics.model_log_norms(model, params, task, key, watch.BATCH)[::-1]
+    norms = diagnostics.model_log_norms(model, params, task, key, while_learning.BATCH)[
+        ::-1
+    ]
     by_lag = np.median(norms / np.log(10), axis=1)[np.array(found["gradient_lags"])]
     np.testing.assert_allclose(found["gradient_log10"], by_lag, rtol=1e-9)
     radius = np.abs(np.linalg.eigvals(params.body.W_hh)).max()
     np.testing.assert_allclose(found["spectral_radius"], radius, rtol=1e-9)
     wide = params._replace(body=params.body._replace(W_xh=1e3 * params.body.W_xh))
-    beyond = watch.Watch(model, task).measure(wide, seed=3, step=40)["beyond"]
+    beyond = while_learning.WhileLearning(model, task).measure(wide, seed=3, step=40)[
+        "beyond"
+    ]
     assert beyond["h"] > 0.9 > found["beyond"]["h"] and found["not_finite"] == 0
 
 
@@ -433,12 +437,12 @@ def test_what_is_watched_of_padded_sequences():
     task = tasks.adding(30, form="hochreiter")
     model = models.build(cells.lstm(4), task)
     params = model.init(jax.random.key(0))
-    found = watch.Watch(model, task).measure(params, seed=3, step=0)
+    found = while_learning.WhileLearning(model, task).measure(params, seed=3, step=0)
     key = jax.random.fold_in(jax.random.key(3), 0)
     norms = np.asarray(
-        diagnostics.model_log_norms(model, params, task, key, watch.BATCH)
+        diagnostics.model_log_norms(model, params, task, key, while_learning.BATCH)
     )
-    ends = np.asarray(task.sample(key, watch.BATCH).mask).sum(axis=0)
+    ends = np.asarray(task.sample(key, while_learning.BATCH).mask).sum(axis=0)
     assert len(set(ends)) > 1
     for lag, log10 in zip(found["gradient_lags"], found["gradient_log10"], strict=True):
         each = [norms[end - lag, b] for b, end in enumerate(ends) if lag < end]
@@ -454,23 +458,25 @@ def test_what_is_watched_of_a_network_that_is_not_finite():
     inner = cells.elman(5)
     params = models.build(inner, task).init(jax.random.key(0))
     key = jax.random.fold_in(jax.random.key(3), 0)
-    u = inner.project(params.body, task.sample(key, watch.BATCH).inputs)
+    u = inner.project(params.body, task.sample(key, while_learning.BATCH).inputs)
     half = jnp.median(jnp.max(u[..., 0], axis=0))  # is passed by half of the sequences
     broken = inner.replace(
         step=lambda w, h, u: jnp.where(u[..., :1] > half, jnp.nan, inner.step(w, h, u))
     )
     model = models.build(broken, task)
-    some = watch.Watch(model, task).measure(params, seed=3, step=0)
+    some = while_learning.WhileLearning(model, task).measure(params, seed=3, step=0)
     assert some["not_finite"] == 0.5 and None not in some["gradient_log10"]
     assert some["horizon"] is None or some["horizon"] > 0
     assert some["parameter_log10"] == {}  # of the batch's mean
     wrong = jax.tree.map(lambda leaf: leaf * jnp.nan, params)
-    found = watch.Watch(model, task).measure(wrong, seed=3, step=0)
+    found = while_learning.WhileLearning(model, task).measure(wrong, seed=3, step=0)
     assert found["not_finite"] == 1 and "horizon" not in found
     assert set(found["gradient_log10"]) == {None} and found["beyond"] == {}
     json.dumps([some, found], allow_nan=False)
     dead = params._replace(head=jax.tree.map(jnp.zeros_like, params.head))
-    zero = watch.Watch(models.build(inner, task), task).measure(dead, seed=3, step=0)
+    zero = while_learning.WhileLearning(models.build(inner, task), task).measure(
+        dead, seed=3, step=0
+    )
     assert zero["not_finite"] == 0 and set(zero["gradient_log10"]) == {None}
 
 

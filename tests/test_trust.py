@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from rnn_research import config, errors, report, runtime
-from rnn_research.runs import checkpoints, run, subjects
+from rnn_research import config, errors, report, runs, runtime
+from rnn_research.runs import checkpoints, subjects
 
 EVIL = """
 import pathlib
@@ -94,7 +94,7 @@ def test_no_text_that_is_read_reaches_a_file_or_a_package(folder):
     for attack in ATTACKS:
         write(folder, **attack)
         with pytest.raises(errors.UsageError) as told:
-            run.load_all(folder)
+            runs.load_all(folder)
         assert "\n" not in str(told.value), attack
         harmless = NO_CHECKPOINT in str(told.value)  # nothing reads it
         assert harmless == (attack == {"config": "trust_evil.py"}), attack
@@ -105,15 +105,15 @@ def test_no_text_that_is_read_reaches_a_file_or_a_package(folder):
 def test_what_the_user_trusts_is_loaded_and_nothing_beside_it(folder):
     write(folder, cell="zoneout(trust_evil:cell)")
     with pytest.raises(errors.UsageError, match="--trust=trust_evil"):
-        run.load_all(folder, allow=("other",))
+        runs.load_all(folder, allow=("other",))
     assert not marks(folder)
     with pytest.raises(errors.UsageError, match=NO_CHECKPOINT):
-        run.load_all(folder, allow=("trust_evil",))
+        runs.load_all(folder, allow=("trust_evil",))
     assert marks(folder) == ["imported"]
     for engine in ("os:system('touch called')", "trust_evil:run", "numpy:load('x')"):
         write(folder, cell="trust_evil:cell", engine=engine)
         with pytest.raises(errors.UsageError):
-            run.load_all(folder, allow=("trust_evil", "numpy", "os"))
+            runs.load_all(folder, allow=("trust_evil", "numpy", "os"))
         assert "called" not in marks(folder) or engine == "trust_evil:run"
 
 
@@ -143,7 +143,7 @@ def test_a_report_measures_only_what_is_trusted(folder):
         "length": 6,
         "parameters": 50,
         "goal": 0.1,
-        "baselines": {"loss": 0.2},
+        "baseline": 0.2,
         "seconds": {"run": 1.0, "compile": 1.0},
         "engines": ["sequential()"],
         "by_learning_rate": [{"learning_rate": 0.1}],
@@ -196,6 +196,6 @@ def test_a_damaged_config_is_one_line(folder):
     for text in (*map(str.encode, DAMAGED), b"\xff\xfe", b"\x00" * 100):
         path.write_bytes(text)
         with pytest.raises((errors.UsageError, errors.RunError)) as told:
-            run.load_all(folder)
+            runs.load_all(folder)
         assert "\n" not in str(told.value) and str(path.parent) in str(told.value), text
         assert NO_CHECKPOINT not in str(told.value), text

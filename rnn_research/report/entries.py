@@ -10,7 +10,7 @@ from rnn_research import errors
 from rnn_research.report import records
 from rnn_research.report.moments import Moment, median, moments, or_infinite, over_steps
 from rnn_research.runs import same_run
-from rnn_research.training.standing import DIVERGED, SOLVED
+from rnn_research.training.outcomes import DIVERGED, SOLVED
 
 FILES = (
     "config.json",

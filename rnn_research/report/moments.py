@@ -5,9 +5,8 @@ import statistics
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from rnn_research import errors
-from rnn_research.runs import run
-from rnn_research.runs.watch import Watch
+from rnn_research import errors, runs
+from rnn_research.training.while_learning import WhileLearning
 
 MOST_MOMENTS = 200  # that a slider can be moved to
 
@@ -68,9 +67,9 @@ def _spread(items: list, most: int) -> list:
 def _measured(folder, rate: float, allow) -> list[tuple[int, int, dict]]:
     """What --diagnose_every would have given, before and after training."""
     loaded = [
-        one for one in run.load_all(folder, allow=allow) if one.learning_rate == rate
+        one for one in runs.load_all(folder, allow=allow) if one.learning_rate == rate
     ]
-    watch = Watch(loaded[0].model, loaded[0].task)
+    watch = WhileLearning(loaded[0].model, loaded[0].task)
     return [
         (step, one.seed, watch.measure(params, one.seed, step))
         for one in loaded

@@ -11,11 +11,12 @@ import time
 
 from rnn_research import endings, errors, files, processes
 from rnn_research.runs import checkpoints
+from rnn_research.training.record import Rows, key
 
 FILE = "metrics.jsonl"
 
 
-class Record:
+class Record(Rows):
     """The rows of the runs, kept in `metrics.jsonl` and as TensorBoard events.
 
     A row is a dict, one an evaluation of a run, with its 'seed', 'learning_rate' and
@@ -37,10 +38,7 @@ class Record:
           mark: where the checkpoint stood that training goes on from.
         """
         kept = marked(folder, mark) if mark else b""
-        self._rows: dict[tuple, list[dict]] = {pair: [] for pair in pairs}
-        for line in kept.splitlines():
-            row = json.loads(line)
-            self._rows[key(row)].append(row)
+        super().__init__(pairs, map(json.loads, kept.splitlines()))
         self._file, self._events = None, {}
         self._digest, self._bytes = hashlib.sha256(kept), len(kept)
         self._text = [kept]
@@ -55,15 +53,6 @@ class Record:
                 first = row["step"] + 1 if row else 0
                 self._events[pair] = Events(folder / name, first=first)
 
-    @property
-    def last(self) -> list[dict | None]:
-        """The newest row of each run, None where there is none."""
-        return [rows[-1] if rows else None for rows in self._rows.values()]
-
-    def of(self, pair: tuple[int, float]) -> list[dict]:
-        """The rows of a run."""
-        return self._rows[pair]
-
     def write(self, rows: list[dict]):
         """Add rows, and to the files if this process writes them."""
         text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
@@ -72,8 +61,7 @@ class Record:
         self._text.append(lines)
         self._digest.update(lines)
         self._bytes += len(lines)
-        for row in rows:
-            self._rows[key(row)].append(row)
+        self.add(rows)
         if self._file is None:
             return
         with self._failing():
@@ -124,6 +112,10 @@ class Record:
         return self
 
     def __exit__(self, *error):
+        self.close()
+
+    def close(self):
+        """Close the file; what was written is there."""
         with contextlib.suppress(
             OSError
         ):  # of a full disk; it was said when it was met
@@ -200,11 +192,6 @@ def _scalars(row: dict, prefix: str = ""):
             yield prefix + name, value
 
 
-def key(row: dict) -> tuple[int, float]:
-    """The run that a row is of."""
-    return row["seed"], row["learning_rate"]
-
-
 def marked(folder: pathlib.Path, mark: dict) -> bytes:
     """What metrics.jsonl held at `mark`; raises Damaged unless it starts with that."""
     path = folder / FILE
@@ -220,21 +207,3 @@ def marked(folder: pathlib.Path, mark: dict) -> bytes:
             f"{path} no longer holds the {mark['bytes']} bytes written until then"
         )
     return kept
-
-
-# What a row holds besides the task's own metrics.
-COLUMNS = (
-    "seed",
-    "learning_rate",
-    "step",
-    "train_loss",
-    "grad_norm",
-    "largest_grad_norm",
-    "dropped",
-    "diagnostics",
-)
-
-
-def scores_of(row: dict) -> dict:
-    """The task's metrics of a row."""
-    return {name: value for name, value in row.items() if name not in COLUMNS}

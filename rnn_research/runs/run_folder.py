@@ -24,7 +24,7 @@ UNREADABLE = "[]*?\\"  # letters that a checkpoint's reader takes for patterns
 SUMMARY = "summary.json"  # there when the run has ended, as config.json says it should
 
 
-class Hold:
+class LockedFolder:
     """The folder of a run, held by a kernel lock until it is closed or we die.
 
     Without a folder, and in all processes but the one that writes, it does nothing.
@@ -131,10 +131,8 @@ class Hold:
         if self.folder is not None:
             (self.folder / name).unlink(missing_ok=True)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
+    def close(self):
+        """Let others have the folder."""
         if self.folder is not None:
             with contextlib.suppress(OSError):  # of a disk that was full from the start
                 self._file.close()

@@ -5,6 +5,7 @@ import json
 import os
 
 from rnn_research import errors, identity
+from rnn_research.tasks import rows
 
 # Written to config.json but never compared: a run may go on on another machine.
 NOT_COMPARED = frozenset(
@@ -19,22 +20,21 @@ TO_RESUME = (
 )
 
 
-def describe(model, task, engine, parts) -> dict:
+def describe(trainer) -> dict:
     """What a training computes, so that any process can tell it from another.
-
-    Args:
-      parts: the other values that shape an update: optimizer, schedule, penalties.
 
     Raises:
       errors.UsageError: something in it has no identity.
     """
+    model, task, engine = trainer.model, trainer.task, trainer.engine
     try:
         return {
+            "data": {name: rows.fingerprint(own) for name, own in task.splits.items()},
             "task": identity.text(task),
             "model": identity.text(model),
             "engine": identity.text(engine),
-            "update": identity.text(parts),
-            "code": identity.code(model, task, engine, *parts),
+            "update": identity.text(trainer.parts),
+            "code": identity.code(model, task, engine, *trainer.parts),
         }
     except errors.UsageError as error:
         raise errors.UsageError(

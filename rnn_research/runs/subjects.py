@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import jax
 
-from rnn_research import config, diagnostics, errors, models
+from rnn_research import config, diagnostics, errors, models, runs
 from rnn_research.cells.base import Cell
 from rnn_research.runs import run
+from rnn_research.runs.settings import trust
+from rnn_research.resolve import resolve
 
 Tree = Any
 DEFAULT_CELLS = ("elman", "irnn", "gru", "lstm")
@@ -30,7 +32,7 @@ class SubjectsConfig(config.Seeds):
     runs: tuple[str, ...] | None = config.setting(
         None, "folders of trained runs: their weights before and after training"
     )
-    trust: tuple[str, ...] | None = run.trust()
+    trust: tuple[str, ...] | None = trust()
     length: int | None = config.setting(
         None, "T; default: 100, for --runs their own", low=2
     )
@@ -92,8 +94,7 @@ def subjects(settings: SubjectsConfig) -> Iterator[Subject]:
         (
             name,
             one,
-            run.resolve_task(
-                one.settings["task"], settings.length or one.settings["length"]
+            resolve("task", one.settings["task"], length=settings.length or one.settings["length"]
             ),
         )
         for name, one in named_runs(settings.runs or (), settings.trust or ())
@@ -119,7 +120,7 @@ def subjects(settings: SubjectsConfig) -> Iterator[Subject]:
                 yield from _inside(one, params, batch, labels)
 
 
-def named_runs(folders, allow: tuple[str, ...] = ()) -> list[tuple[str, run.Loaded]]:
+def named_runs(folders, allow: tuple[str, ...] = ()) -> list[tuple[str, runs.Loaded]]:
     """Every run in the folders, by the folder and, of several, the learning rate.
 
     Their settings may name the files of the user's in `allow`, and no others.
@@ -129,7 +130,7 @@ def named_runs(folders, allow: tuple[str, ...] = ()) -> list[tuple[str, run.Load
     found = []
     for path, own in zip(paths, names, strict=True):
         twice = names.count(own) > 1
-        loaded = run.load_all(path, allow=allow)
+        loaded = runs.load_all(path, allow=allow)
         several = len({one.learning_rate for one in loaded}) > 1
         for one in loaded:
             rate = f", rate {one.learning_rate:g}" if several else ""
@@ -137,7 +138,7 @@ def named_runs(folders, allow: tuple[str, ...] = ()) -> list[tuple[str, run.Load
     return found
 
 
-def _inside(one: run.Loaded, params, batch, labels: dict) -> Iterator[Subject]:
+def _inside(one: runs.Loaded, params, batch, labels: dict) -> Iterator[Subject]:
     cell = models.resolve_cell(one.settings["cell"], one.settings["hidden_size"])
     count = one.settings["num_layers"]
     setups = diagnostics.recurrences(one.model, params, batch.inputs, batch.mask)

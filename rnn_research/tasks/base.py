@@ -170,6 +170,10 @@ class Task(values.Value):
         """The number of rows of a split; None of an endless task."""
         return None if self.is_endless else rows.size(self.splits[split])
 
+    def example_rows(self, count: int) -> Tree:
+        """Rows of zeros, as many, of the shapes and types of 'train'; or None."""
+        return None if self.is_endless else rows.zeros(self.splits["train"], count)
+
     def sample(
         self, key: jax.Array, batch_size: int, split: str = "validation"
     ) -> Batch:

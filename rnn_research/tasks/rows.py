@@ -43,10 +43,24 @@ def size(rows: Tree) -> int:
 def gathered(rows: Tree, indices: np.ndarray) -> Tree:
     """The rows at indices [...], leaves [..., *of a row], as NumPy arrays."""
     if not is_source(rows):
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[indices], rows)
+        return jax.tree.map(lambda leaf: _plain(leaf)[indices], rows)
     each = [rows[int(index)] for index in indices.reshape(-1)]
-    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *each)
+    stacked = jax.tree.map(lambda *leaves: _plain(np.stack(leaves)), *each)
     return jax.tree.map(lambda x: x.reshape(*indices.shape, *x.shape[1:]), stacked)
+
+
+def zeros(rows: Tree, count: int) -> Tree:
+    """Zeros of the shapes and types of `count` rows."""
+    like = rows[0] if is_source(rows) else jax.tree.map(lambda leaf: leaf[0], rows)
+    return jax.tree.map(
+        lambda leaf: np.zeros((count, *np.shape(leaf)), _plain(leaf).dtype), like
+    )
+
+
+def _plain(array) -> np.ndarray:
+    """As a NumPy array of a type that JAX has now: float32 for float64, mostly."""
+    array = np.asarray(array)
+    return array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
 
 
 def fingerprint(rows: Tree) -> str:

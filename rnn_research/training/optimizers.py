@@ -5,7 +5,6 @@ Named by `--optimizer` and `--schedule`: `adam`, `rmsprop(decay=0.99)`, `cosine`
 
 import dataclasses
 import math
-import types
 from typing import Any
 
 import jax
@@ -114,14 +113,6 @@ def exponential(*, every=20000, factor=0.1):
     )
 
 
-def resolve(text: str, kind: str, names: list[str]):
-    """The optimizer or schedule that a flag names."""
-    there = types.SimpleNamespace(**{name: globals()[name] for name in names})
-    there.__all__ = names  # of this file, which has two kinds
-    returns = {"optimizer": Optimizer, "schedule": Schedule}[kind]
-    return values.resolve(text, kind, (there,), returns=returns)
-
-
 def clip_by_global_norm(limit: float) -> optax.GradientTransformation:
     """Scale gradients that are longer to this norm, also where the norm overflows."""
 
@@ -147,7 +138,7 @@ def clip_by_global_norm(limit: float) -> optax.GradientTransformation:
 
 
 def build(
-    optimizer: Optimizer,
+    optimizer: Optimizer | optax.GradientTransformation,
     schedule: Schedule,
     *,
     learning_rate: float,
@@ -166,7 +157,8 @@ def build(
     [-clip_value, clip_value], which turns the gradient; then `grad_clip` scales all of
     it down to that global norm if it is longer (Pascanu et al. 2013, algorithm 1).
     'recurrent' leaves have `learning_rate` times `recurrent_learning_rate` and no
-    weight decay.
+    weight decay. An optax transformation has its own rate and decay; it is clipped
+    before, and scaled for groups behind.
     """
     rate = schedule.make(learning_rate, num_steps)
     if warmup_steps:
@@ -187,11 +179,14 @@ def build(
         parts.append(optax.clip(clip_value))
     if grad_clip:
         parts.append(clip_by_global_norm(grad_clip))
-    parts.append(optimizer.transform)
-    if weight_decay:
-        decayed = jax.tree.map(lambda label: label == "free", labels)
-        parts.append(optax.add_decayed_weights(weight_decay, mask=decayed))
-    parts.append(optax.scale_by_learning_rate(rate))
+    if isinstance(optimizer, Optimizer):
+        parts.append(optimizer.transform)
+        if weight_decay:
+            decayed = jax.tree.map(lambda label: label == "free", labels)
+            parts.append(optax.add_decayed_weights(weight_decay, mask=decayed))
+        parts.append(optax.scale_by_learning_rate(rate))
+    else:
+        parts.append(optimizer)
     parts.append(
         scale({"free": 1.0, "recurrent": recurrent_learning_rate, "fixed": 0.0})
     )

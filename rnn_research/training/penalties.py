@@ -6,7 +6,6 @@ is a function that returns a `Penalty`, given as `my_file:name`.
 
 import dataclasses
 import math
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -237,27 +236,6 @@ def near(*, parameter, value=0.0, weight=1e-4):
 def _names(leaves) -> list[str]:
     """Each with and without what it belongs to."""
     return [*leaves, *(name.rpartition(".")[2] for name in leaves)]
-
-
-def resolve(texts: tuple[str, ...]) -> list[Penalty]:
-    """The penalties that `--penalties` names."""
-    found = []
-    for text in texts:
-        here = sys.modules[__name__]
-        found.append(values.resolve(text, "penalty", (here,), returns=Penalty))
-    what = [_acts_on(term) for term in found]
-    for term in found:
-        if what.count(_acts_on(term)) > 1:
-            raise errors.UsageError(
-                f"--penalties: {term.name} is given twice; give it one weight"
-            )
-    return found
-
-
-def _acts_on(term: Penalty):
-    """The kind of a penalty and, for `near`, the parameter."""
-    arguments = dict(term.origin.arguments)
-    return term.origin.factory, arguments.get("parameter")
 
 
 def _check_weight(weight):

@@ -4,7 +4,7 @@ import statistics
 import sys
 import time
 
-from rnn_research.runs.metrics import scores_of
+from rnn_research.training.record import scores_of
 
 
 class Progress:

@@ -4,7 +4,7 @@ import math
 import statistics
 from typing import Any, NamedTuple
 
-from rnn_research.training.standing import DIVERGED, SOLVED, or_infinite
+from rnn_research.training.outcomes import DIVERGED, SOLVED, or_infinite
 
 Tree = Any
 
@@ -155,14 +155,17 @@ def ending(summary: dict) -> list[str]:
     return [*lines, cost]
 
 
-def _one(run: dict, goal: float) -> str:
+def _one(run: dict, goal: float | None) -> str:
     text = f"{run['outcome']} after {run['steps']} updates"
     if run["validation"]:
         validation, test = (
             or_infinite(run[split]["loss"]) for split in ("validation", "test")
         )
-        sign = "<" if validation < goal else ">="
-        text += f": validation loss {validation:.5f} {sign} {goal:.5f}"
+        text += f": validation loss {validation:.5f}"
+        if goal is not None:
+            text += f" {'<' if validation < goal else '>='} {goal:.5f}"
+        if run["kept_step"] < run["steps"]:
+            text += f" at update {run['kept_step']}, the best"
         text += f", test loss {test:.5f}"
     return text + f", {run['dropped']} updates dropped" * (run["dropped"] > 0)
 

@@ -22,7 +22,7 @@ def sequences(length: int) -> int:
     return max(1, min(BATCH, MOST_STEPS // length))
 
 
-class Watch:
+class WhileLearning:
     """Measures the last recurrence of a model on fresh sequences of the task.
 
     `measure` gives, as numbers and lists of numbers:

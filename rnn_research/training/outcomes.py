@@ -2,41 +2,37 @@
 
 import math
 
-import jax
 import numpy as np
 
 from rnn_research.tasks.base import Task
-from rnn_research.training import updates
+from rnn_research.training.state import GIVE_UP, State, goes_on
 
 DIVERGED, SOLVED, NOT_SOLVED, GOES_ON = "diverged", "solved", "not solved", ""
+ENDED, NO_BETTER = "ended", "no better"  # where nothing says what solved is; --patience
 
 
-def numbers(state: updates.State) -> updates.State:
-    """The state without its trees, as NumPy arrays [R]."""
-    return jax.device_get(state._replace(params=None, opt_state=None))
-
-
-class Standing:
+class Outcomes:
     """The rules by which runs are evaluated and end.
 
     `now` is what `numbers` gives, `last` the newest row of each run or None.
 
     Attributes:
       stop: a run stops at a validation loss below it; 0 is never.
-      goal: a run that ends below it has solved the task.
+      goal: a run that ends below it has solved the task; None: there is no such.
     """
 
     def __init__(self, config, task: Task):
         self._config, self._pairs = config, config.all_runs()
         self._places = {pair: index for index, pair in enumerate(self._pairs)}
-        self.stop = task.solved_at if config.stop_at is None else config.stop_at
+        stop = task.solved_at if config.stop_at is None else config.stop_at
+        self.stop = stop or 0.0
         self.goal = self.stop or task.solved_at
 
     def index(self, row: dict) -> int:
         """The place among the runs of the one that a row is of."""
         return self._places[row["seed"], row["learning_rate"]]
 
-    def due(self, now: updates.State, last: list[dict | None]) -> np.ndarray:
+    def due(self, now: State, last: list[dict | None]) -> np.ndarray:
         """[R] whether a run has come to an evaluation that it has not had.
 
         One that is watched has its first before the first update.
@@ -45,13 +41,13 @@ class Standing:
         never = -1 if config.diagnose_every else 0
         evaluated = np.array([row["step"] if row else never for row in last])
         there = (now.step % config.eval_every == 0) | (now.step >= config.num_steps)
-        return there & (now.step > evaluated) & updates.goes_on(config, now)
+        return there & (now.step > evaluated) & goes_on(config, now)
 
-    def rows(self, now: updates.State, due: np.ndarray, scores: dict) -> list[dict]:
+    def rows(self, now: State, due: np.ndarray, scores: dict) -> list[dict]:
         """What is recorded of an evaluation, for each run that was due."""
         return [self._row(now, index, scores) for index in np.flatnonzero(due)]
 
-    def _row(self, now: updates.State, index: int, scores: dict) -> dict:
+    def _row(self, now: State, index: int, scores: dict) -> dict:
         seed, rate = self._pairs[index]
         made = int(now.made[index])
         return {
@@ -65,7 +61,7 @@ class Standing:
             **{name: finite_or_none(each[index]) for name, each in scores.items()},
         }
 
-    def is_watched(self, now: updates.State, row: dict, last: dict | None) -> bool:
+    def is_watched(self, now: State, row: dict, last: dict | None) -> bool:
         """Whether the run of a new row is measured there, `last` being the one before.
 
         At the start, at the first evaluation at or after each multiple of
@@ -77,21 +73,25 @@ class Standing:
         ends = self._outcome(now, index, row) != GOES_ON
         return row["step"] // every > seen or ends
 
-    def outcomes(self, now: updates.State, last: list[dict | None]) -> list[str]:
+    def outcomes(self, now: State, last: list[dict | None]) -> list[str]:
         """How each run has ended, or that it goes on."""
         return [self._outcome(now, index, row) for index, row in enumerate(last)]
 
-    def _outcome(self, now: updates.State, index: int, row: dict | None) -> str:
-        if not updates.goes_on(self._config, now)[index]:
+    def _outcome(self, now: State, index: int, row: dict | None) -> str:
+        if not goes_on(self._config, now)[index]:
             return DIVERGED
         loss = or_infinite(row["loss"]) if row else math.inf
         if row and row["step"] and loss < self.stop:
             return SOLVED
-        if now.step[index] < self._config.num_steps:
+        patience = self._config.patience
+        is_late = bool(patience) and now.best.since[index] >= patience
+        if now.step[index] < self._config.num_steps and not is_late:
             return GOES_ON
+        if self.goal is None:
+            return NO_BETTER if is_late else ENDED
         return SOLVED if loss < self.goal else NOT_SOLVED
 
-    def limits(self, now: updates.State, active: np.ndarray, per_call: int):
+    def limits(self, now: State, active: np.ndarray, per_call: int):
         """[R] the step up to which each run is updated in the next call.
 
         None goes beyond the next evaluation of the active run that is furthest behind.
@@ -104,19 +104,17 @@ class Standing:
 
     # ------------------------------------------------------------------ messages
 
-    def newly_diverged(self, before: updates.State, now: updates.State) -> list[str]:
+    def newly_diverged(self, before: State, now: State) -> list[str]:
         """One line for each of several runs that diverged since `before`."""
         if len(self._pairs) == 1:
             return []
-        went_on, goes_on = (
-            updates.goes_on(self._config, each) for each in (before, now)
-        )
+        went_on, going_on = (goes_on(self._config, each) for each in (before, now))
         return [
             f"{self._name(index)} has diverged: {self._why_diverged(now, index)}"
-            for index in np.flatnonzero(went_on & ~goes_on)
+            for index in np.flatnonzero(went_on & ~going_on)
         ]
 
-    def all_diverged(self, now: updates.State) -> str:
+    def all_diverged(self, now: State) -> str:
         """Why no run goes on, and what to do."""
         indices = range(len(self._pairs))
         whys = [self._why_diverged(now, index) for index in indices]
@@ -129,10 +127,10 @@ class Standing:
         seed, rate = self._pairs[index]
         return f"seed {seed}, learning rate {rate:g}"
 
-    def _why_diverged(self, now: updates.State, index: int) -> str:
+    def _why_diverged(self, now: State, index: int) -> str:
         step = int(now.step[index])
         if self._config.skips_nan:
-            return f"none of the {updates.GIVE_UP} updates up to {step} was finite"
+            return f"none of the {GIVE_UP} updates up to {step} was finite"
         loss, norm = float(now.loss[index]), float(now.grad_norm[index])
         text = f"update {step + 1} has loss {loss:.4g} and gradient norm {norm:.4g}"
         if math.isfinite(loss) and math.isfinite(norm):

@@ -1,0 +1,72 @@
+"""Texts of the command line as values: `resolve("cell", "gru(reset=before)", ...)`."""
+
+import types
+from typing import NamedTuple
+
+from rnn_research import errors, tasks, values
+from rnn_research.tasks.base import Task
+from rnn_research.training import optimizers, penalties
+
+
+class Kind(NamedTuple):
+    """What a text of a kind may name.
+
+    Attributes:
+      modules: those whose `__all__` has the names known without a path.
+      returns: the type of the value, or several.
+      inside: modules whose names are known as options in the call.
+    """
+
+    modules: tuple
+    returns: type | tuple[type, ...]
+    inside: tuple = ()
+
+
+def _some(module, names: list[str]):
+    """Some names of a module that has two kinds."""
+    found = types.SimpleNamespace(**{name: getattr(module, name) for name in names})
+    found.__all__ = names
+    return found
+
+
+KINDS = {
+    "task": Kind((tasks,), Task),
+    "optimizer": Kind(
+        (_some(optimizers, optimizers.OPTIMIZERS),), optimizers.Optimizer
+    ),
+    "schedule": Kind((_some(optimizers, optimizers.SCHEDULES),), optimizers.Schedule),
+    "penalty": Kind((penalties,), penalties.Penalty),
+}
+
+
+def resolve(kind: str, text: str, **size):
+    """The value of a kind that `text` names.
+
+    Args:
+      kind: one of KINDS.
+      text: `name`, `name(key=value)`, `my_file:name(key=value)`.
+      size: the one argument that is a setting of its own, such as length=100.
+
+    Raises:
+      errors.UsageError: one line that names the nearest right thing.
+    """
+    modules, returns, inside = KINDS[kind]
+    return values.resolve(text, kind, modules, returns=returns, inside=inside, **size)
+
+
+def resolve_penalties(texts: tuple[str, ...] | None) -> tuple[penalties.Penalty, ...]:
+    """The penalties that `--penalties` names, each kind once."""
+    found = tuple(resolve("penalty", text) for text in texts or ())
+    what = [_acts_on(term) for term in found]
+    for term in found:
+        if what.count(_acts_on(term)) > 1:
+            raise errors.UsageError(
+                f"--penalties: {term.name} is given twice; give it one weight"
+            )
+    return found
+
+
+def _acts_on(term: penalties.Penalty):
+    """The kind of a penalty and, for `near`, the parameter."""
+    arguments = dict(term.origin.arguments)
+    return term.origin.factory, arguments.get("parameter")

@@ -1,0 +1,62 @@
+"""The figures of a training, in the folder of its run."""
+
+import pathlib
+
+import jax
+
+from rnn_research import diagnostics, errors, plotting
+from rnn_research.diagnostics import table
+from rnn_research.training import Result
+from rnn_research.training.while_learning import sequences
+
+
+def draw(cell, model, task, result: Result, plots: pathlib.Path):
+    """learning_curve.png; where the model has a recurrence, gradients.png.
+
+    The second is the gradient by lag before and after training. With --diagnose_every
+    also gradients_during_training.png, of the first run.
+    """
+    plotting.learning_curve(
+        [row for run in result.runs for row in run.metrics],
+        plots / "learning_curve.png",
+        baseline=task.baseline,
+        goal=result.summary["goal"],
+        title=f"{task.name}, T = {task.length}, {cell}",
+    )
+    if result.summary["engines"]:
+        try:
+            _draw_gradients(model, task, result, plots / "gradients.png")
+        except errors.UsageError as error:  # after hours of training no reason to end
+            print(f"no {plots / 'gradients.png'}: {error}")
+    watched = [row for row in result.metrics if "diagnostics" in row]
+    if watched:
+        plotting.gradients_during_training(
+            watched,
+            plots / "gradients_during_training.png",
+            baseline=task.baseline,
+            title=f"{cell}, {task.name}, T = {task.length}, seed {watched[0]['seed']}",
+        )
+
+
+def _draw_gradients(model, task, result: Result, path: pathlib.Path):
+    count = sequences(task.length)
+
+    @jax.jit
+    def measure(params, seed):
+        key = jax.random.key(seed)
+        norms = diagnostics.model_log_norms(model, params, task, key, count)
+        batch = task.sample(key, count)
+        setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
+        return norms, setups[-1].inputs.mask
+
+    rates = list(dict.fromkeys(run.learning_rate for run in result.runs))
+    first = [run for run in result.runs if run.learning_rate == rates[0]]
+    weights = [("before training", run.seed, run.initial_params) for run in first]
+    for run in result.runs:
+        rate = f", rate {run.learning_rate:g}" if len(rates) > 1 else ""
+        weights.append((f"after training{rate}", run.seed, run.params))
+    rows = []
+    for label, seed, params in weights:
+        labels = {"label": label, "seed": seed, "length": task.length}
+        rows += table.gradient_rows(*measure(params, seed), **labels)
+    plotting.gradient_decay(rows, path)

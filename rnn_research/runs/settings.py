@@ -1,0 +1,64 @@
+"""The settings of a training program that name things, or its folder."""
+
+import dataclasses
+
+from rnn_research import config, tasks
+from rnn_research.training import optimizers, penalties
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskConfig(config.Settings):
+    """Task:"""
+
+    task: str = config.setting(
+        "adding",
+        f"{', '.join(tasks.__all__)}; with options, 'copy_memory(layout=janet)'; your "
+        "own, 'my_tasks:mine'",
+    )
+    length: int = config.setting(200, "T, as the task defines it", low=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig(config.Settings):
+    """Optimizer:"""
+
+    optimizer: str = config.setting(
+        "adam",
+        f"{', '.join(optimizers.OPTIMIZERS)}; with options, 'rmsprop(decay=0.99)'; "
+        "your own, 'my_file:mine'",
+    )
+    schedule: str = config.setting(
+        "constant",
+        f"the learning rate over time: {', '.join(optimizers.SCHEDULES)}; with "
+        "options, 'cosine(final=0.1)'",
+    )
+    penalties: tuple[str, ...] | None = config.setting(
+        None,
+        f"terms added to the loss: {', '.join(penalties.__all__)}; with options, "
+        "'omega(weight=2),orthogonality(weight=0.1)'; your own, 'my_terms:mine'",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class FolderConfig(config.Settings):
+    """Folder:"""
+
+    workdir: str | None = config.setting(
+        None,
+        "folder of the run; the same command resumes there; default: a folder in runs/ "
+        "named after the settings",
+    )
+
+
+def trust():
+    """The setting of every program that reads folders of runs."""
+    return config.setting(
+        None,
+        "files of yours that the settings of a run may name, such as my_cells; they "
+        "are imported, no others are",
+    )
+
+
+def as_dict(*settings: config.Settings) -> dict:
+    """The fields of all of them."""
+    return {k: v for group in settings for k, v in dataclasses.asdict(group).items()}

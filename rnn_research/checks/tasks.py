@@ -1,0 +1,326 @@
+"""The laws of tasks, held by `check_task` for ours and for users' own."""
+
+import dataclasses
+import functools
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnn_research import cells, errors, models
+from rnn_research.checks.report import (
+    EXACT,
+    ROUNDING,
+    Fault,
+    Law,
+    Report,
+    difference,
+    measure,
+)
+from rnn_research.layers import Call
+from rnn_research.tasks import rows as rows_of
+from rnn_research.tasks.base import SPLITS, Batch, Task, add, means
+from rnn_research.training import TrainConfig, evaluation, objective, trainer
+from rnn_research.training.state import of_run
+
+MOST_ROWS = 23  # of a split, for laws that run a network; no batch size divides it
+SIZE = 5  # of a batch
+SHARED = 0.01  # of the test rows that may be among those of training, by chance
+
+
+def check_task(task: Task) -> Report:
+    """Check a task against the laws that training and measurements rely on.
+
+    A batch and a score that do not fit together end the check.
+    """
+    begun = time.perf_counter()
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        subject = Subject(task)
+        checks = [measure("batch, network and score fit", subject, _fit, 0.0, "")]
+        if checks[0].passed:
+            checks += [
+                measure(law.name, subject, law.error, law.limit, law.look_at)
+                for law in LAWS
+                if law.concerns(task)
+            ]
+    return Report(repr(task), tuple(checks), time.perf_counter() - begun)
+
+
+class Subject:
+    """A task with a small network, and few of its rows."""
+
+    def __init__(self, task: Task):
+        self.task = task
+
+    @functools.cached_property
+    def few(self) -> Task:
+        """The task with the first rows of each split."""
+        if self.task.is_endless:
+            return self.task
+        splits = {name: self.first(name, MOST_ROWS) for name in SPLITS}
+        return dataclasses.replace(self.task, data=lambda: splits)
+
+    def first(self, split: str, count: int):
+        own = self.task.splits[split]
+        return rows_of.gathered(own, np.arange(min(count, rows_of.size(own))))
+
+    @functools.cached_property
+    def model(self):
+        return models.as_model(cells.elman(4), self.task)
+
+    @functools.cached_property
+    def params(self):
+        return jax.jit(self.model.init)(jax.random.key(1))
+
+    @functools.cached_property
+    def keys(self):
+        return jax.random.split(jax.random.key(0), SIZE)
+
+    @functools.cached_property
+    def make(self):
+        return jax.jit(self.task.batch)
+
+    @functools.cached_property
+    def rows(self):
+        """Of the first batch; None of an endless task."""
+        if self.task.is_endless:
+            return None
+        size = rows_of.size(self.task.splits["train"])
+        return rows_of.gathered(self.task.splits["train"], np.arange(SIZE) % size)
+
+    @functools.cached_property
+    def batch(self) -> Batch:
+        return self.make(self.rows, self.keys)
+
+    @functools.cached_property
+    def totals(self):
+        return jax.jit(
+            lambda params, batch: self.task.totals(self.outputs(params, batch), batch)
+        )
+
+    def outputs(self, params, batch: Batch):
+        call = Call(mask=batch.mask, reset=batch.reset)
+        return self.model.outputs(params, batch.inputs, call)
+
+
+def _fit(subject: Subject) -> float:
+    task, network = subject.task, subject.task.network
+    try:
+        batch = jax.eval_shape(lambda: objective.like_batch(task, SIZE))
+        scores = jax.eval_shape(subject.totals, subject.params, batch)
+        begun = {name for name in task.references if name not in scores}
+    except errors.UsageError as error:
+        raise Fault(str(error)) from error
+    shape = (task.length, SIZE) + (() if network.tokens else (network.inputs,))
+    kind = jnp.integer if network.tokens else jnp.floating
+    if batch.inputs.shape != shape or not jnp.issubdtype(batch.inputs.dtype, kind):
+        raise Fault(
+            f"inputs are {batch.inputs.dtype}{list(batch.inputs.shape)}, not "
+            f"{'whole numbers' if network.tokens else 'floats'} {list(shape)}"
+        )
+    if begun:
+        raise Fault(
+            f"references speak of {min(begun)!r}, which the score does not give"
+        )
+    if task.monitor not in scores:
+        raise Fault(f"monitor={task.monitor!r} is no metric of the score")
+    return 0.0
+
+
+def _pure(subject: Subject) -> float:
+    """The same rows and keys give the same batch, and each row its own sequence."""
+    whole = subject.batch
+    again = subject.task.batch(subject.rows, subject.keys)
+    axes = objective.batch_axes(lambda n: objective.like_batch(subject.task, n))
+    cut = slice(1, 3)
+    rows = jax.tree.map(lambda leaf: leaf[cut], subject.rows)
+    part = subject.task.batch(rows, subject.keys[cut])
+    axes = axes._replace(weight=None)
+    same = jax.tree.map(
+        lambda leaf, axis: jax.lax.slice_in_dim(leaf, 1, 3, axis=axis), whole, axes
+    )
+    return max(difference(whole, again), difference(part, same))
+
+
+def _in_range(subject: Subject) -> float:
+    """Indices are rows; of seed and step alone, whoever compiles it."""
+    task, size = subject.task, subject.task.size("train")
+    order = functools.partial(task.order, size=size, batch_size=min(SIZE, size))
+    fast = jax.jit(lambda seed, step: order(seed, step))
+    for step in (0, 1, size // SIZE + 1, 1000):
+        found, plain = np.asarray(fast(3, step)), np.asarray(order(3, step))
+        if found.min() < 0 or found.max() >= size or (found != plain).any():
+            raise Fault(f"at step {step} the order gives {found.tolist()} of {size}")
+    return 0.0
+
+
+def _every_row_once(subject: Subject) -> float:
+    """A split's metric is that of all rows, whatever the batch size."""
+    task, found = subject.few, []
+    size = task.size("validation")
+    for batch_size in (SIZE, size):
+        config = TrainConfig(batch_size=batch_size, num_devices=1, num_steps=1)
+        made = trainer.build(subject.model, task, config)
+        state = made.init()
+        evaluate = made.compile_evaluate(state, evaluation.VALIDATION)
+        found.append(evaluate(state.params, np.zeros(1, int), np.ones(1, bool)))
+    worst = difference(*found)
+    if task.carries:
+        return worst
+    params, sums = of_run(state.params, 0), None
+    score = jax.jit(
+        lambda rows, keys: (
+            lambda batch: task.totals(subject.outputs(params, batch), batch)
+        )(task.batch(rows, keys))
+    )
+    for index in range(size):
+        row = rows_of.gathered(task.splits["validation"], np.array([index]))
+        own = score(row, jax.random.split(jax.random.key(index), 1))
+        sums = own if sums is None else add(sums, own)
+    alone = {name: np.asarray(each)[None] for name, each in means(sums).items()}
+    return max(worst, difference(found[0], alone))
+
+
+def _fill_has_no_weight(subject: Subject) -> float:
+    batch, params = subject.batch, subject.params
+    weight = jnp.ones(SIZE).at[-1].set(0.0)
+    kept = subject.task.batch(
+        jax.tree.map(lambda leaf: leaf[:-1], subject.rows), subject.keys[:-1]
+    )
+    one = subject.totals(params, batch._replace(weight=weight))
+    return difference(one, subject.totals(params, kept._replace(weight=weight[:-1])))
+
+
+def _masked_steps_do_not_count(subject: Subject) -> float:
+    """What is written at masked steps changes neither metric nor gradient."""
+    batch = subject.batch
+
+    def spoiled(leaf):
+        is_by_step = leaf.shape[:2] == batch.mask.shape
+        if not is_by_step:
+            return leaf
+        mask = batch.mask.reshape(*batch.mask.shape, *[1] * (leaf.ndim - 2))
+        return jnp.where(mask, leaf, jnp.zeros_like(leaf))
+
+    def loss(params, batch):
+        return subject.task.loss(subject.outputs(params, batch), batch)
+
+    both = (
+        batch,
+        batch._replace(
+            inputs=jax.tree.map(spoiled, batch.inputs),
+            targets=jax.tree.map(spoiled, batch.targets),
+        ),
+    )
+    gradient = jax.jit(jax.value_and_grad(loss))
+    found = [
+        (gradient(subject.params, own), subject.totals(subject.params, own))
+        for own in both
+    ]
+    return difference(*found)
+
+
+def _splits_share_nothing(subject: Subject) -> float:
+    """The share of the rows of a later split that are in an earlier one too."""
+    seen, worst = set(), 0.0
+    for name in SPLITS:
+        own = subject.first(name, 10_000)
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(own)]
+        found = {
+            b"".join(leaf[index].tobytes() for leaf in leaves)
+            for index in range(len(leaves[0]))
+        }
+        worst = max(worst, len(found & seen) / len(found))
+        seen |= found
+    return worst
+
+
+def _two_windows_are_one(subject: Subject) -> float:
+    """Two rows with the context carried over are one row of twice the length."""
+    task, model, params = subject.task, subject.model, subject.params
+    rows = rows_of.gathered(task.splits["train"], np.arange(2))
+    keys = subject.keys[:1]
+    first, second = (
+        task.batch(jax.tree.map(lambda leaf, n=n: leaf[n : n + 1], rows), keys)
+        for n in (0, 1)
+    )
+
+    @jax.jit
+    def carried(params, first, second):
+        context, sums = model.initial_context(params, (1,)), None
+        for batch in (first, second):
+            call = Call(mask=batch.mask, reset=batch.reset)
+            applied = model.apply(params, batch.inputs, context, call)
+            context = applied.context
+            own = task.totals(applied.outputs, batch)
+            sums = own if sums is None else add(sums, own)
+        return sums
+
+    double = jax.tree.map(lambda *parts: jnp.concatenate(parts), first, second)
+    one = jax.jit(lambda p, b: task.totals(subject.outputs(p, b), b))(params, double)
+    return difference(carried(params, first, second), one)
+
+
+def _on_data(task: Task) -> bool:
+    return not task.is_endless
+
+
+def _has_mask(task: Task) -> bool:
+    return jax.eval_shape(lambda: objective.like_batch(task, 2)).mask is not None
+
+
+def _carries_by_step(task: Task) -> bool:
+    return task.carries and task.network.head == "step"
+
+
+LAWS = (
+    Law(
+        "a row makes its sequence, whatever is beside it",
+        _pure,
+        EXACT,
+        "batch(rows, keys) must make each sequence of its own row and key alone",
+    ),
+    Law(
+        "the order gives rows, by seed and step alone",
+        _in_range,
+        0.0,
+        "order(seed, step, size, batch_size) must give indices in [0, size)",
+        _on_data,
+    ),
+    Law(
+        "the metrics are those of every row once",
+        _every_row_once,
+        ROUNDING,
+        "score must give Mean(total, count), counted by tasks.scores.mean",
+        _on_data,
+    ),
+    Law(
+        "rows that fill a batch do not count",
+        _fill_has_no_weight,
+        ROUNDING,
+        "the score must leave out rows whose batch.weight is 0",
+        _on_data,
+    ),
+    Law(
+        "masked steps do not count",
+        _masked_steps_do_not_count,
+        ROUNDING,
+        "the score must leave out steps where batch.mask is False",
+        _has_mask,
+    ),
+    Law(
+        "the splits share no row",
+        _splits_share_nothing,
+        SHARED,
+        "rows of validation or test are among those before; divide before you window",
+        _on_data,
+    ),
+    Law(
+        "two windows with a carried context are one",
+        _two_windows_are_one,
+        ROUNDING,
+        "row i + 1 must begin where row i ends",
+        _carries_by_step,
+    ),
+)

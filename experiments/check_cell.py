@@ -13,8 +13,9 @@ named, with its size and where to look; then the exit code is 1. Some seconds a 
 
 import dataclasses
 
-from rnn_research import blocks, cells, config, errors, models
+from rnn_research import cells, config, errors, models
 from rnn_research.checks import Report, check_cell
+from rnn_research.layers import architectures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +31,7 @@ class CheckConfig(config.Settings):
 def main(settings: CheckConfig):
     names = settings.cell
     if names == ("all",):
-        names = (*cells.__all__, *blocks.__all__)
+        names = (*cells.__all__, *architectures.__all__)
     chosen = [models.resolve_cell(name, settings.hidden_size) for name in names]
     if len(chosen) == 1:
         report = check_cell(chosen[0])

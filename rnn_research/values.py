@@ -167,6 +167,11 @@ def _is_made(function) -> bool:
     return getattr(function, "makes_values", False) is True
 
 
+def factories(namespace: dict) -> list[str]:
+    """The names of the factories in it, in order: the `__all__` of a list of values."""
+    return sorted(name for name, each in namespace.items() if _is_made(each))
+
+
 def remade(value: Value, **changes) -> Value:
     """The value made again by its factory, with some arguments changed."""
     if value.origin is None:

@@ -145,7 +145,7 @@ def pytest_collection_modifyitems(items):
             seen[test] += 1
             if seen[test] > first.args[0]:
                 item.add_marker(pytest.mark.slow)
-        of_a_family = item.path.name.startswith(("test_cells_", "test_blocks_"))
+        of_a_family = item.path.name.startswith(("test_cells_", "test_layers_"))
         for_all = item.path.name in ("test_cells_laws.py", "test_cells_equations.py")
         if of_a_family and not for_all and not item.name.startswith("test_equation"):
             item.add_marker(pytest.mark.slow)

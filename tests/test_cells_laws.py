@@ -1,4 +1,5 @@
-"""Every cell and block against the conformance kit, and the kit against wrong cells."""
+"""Every cell and named layer against the conformance kit, and the kit against wrong
+cells."""
 
 import functools
 
@@ -9,17 +10,18 @@ import pytest
 from conftest import ALL_CELLS, SIZE
 
 from experiments import check_cell as program
-from rnn_research import Cell, blocks, cells, config, engines, layers, models
+from rnn_research import Cell, cells, config, engines, layers, models
 from rnn_research.cells import base
 from rnn_research.checks import check_cell, report
+from rnn_research.layers import architectures
 from rnn_research.unroll import trajectory, unroll
 
-ALL = ALL_CELLS | {name: getattr(blocks, name) for name in blocks.__all__}
+ALL = ALL_CELLS | {name: getattr(architectures, name) for name in architectures.__all__}
 
 
-# Blocks take several seconds each; of wrappers and variants the others are like these.
+# Layers take several seconds each; of wrappers and variants the others are like these.
 IN_CI = {"elman relu", "gru before", "residual min_gru", "resettable lstm"}
-IN_CI |= set(blocks.__all__) - {"qrnn"}
+IN_CI |= set(architectures.__all__) - {"qrnn"}
 IN_BRIEF = [
     pytest.param(name, marks=pytest.mark.slow) if name in IN_CI else name
     for name in ALL
@@ -39,7 +41,7 @@ def test_every_law_holds(name):
     assert found.passed, str(found)
 
 
-@pytest.mark.parametrize("name", [*cells.__all__, *blocks.__all__])
+@pytest.mark.parametrize("name", [*cells.__all__, *architectures.__all__])
 def test_names_make_equal_values_that_fit(name):
     """Quick, so for all: by shapes alone."""
     made = models.resolve_cell(name, SIZE)

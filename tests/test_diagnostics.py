@@ -12,7 +12,7 @@ from conftest import BATCH, INPUTS, LENGTH, WITH_FLAGS
 from test_cells_laws import example
 
 from experiments import gradient_norms
-from rnn_research import Cell, blocks, cells, diagnostics, errors, layers, models, tasks
+from rnn_research import Cell, cells, diagnostics, errors, layers, models, tasks
 from rnn_research.checks.report import flags
 from rnn_research.diagnostics import table
 from rnn_research.plotting import style
@@ -244,7 +244,7 @@ def test_state_loss_inside_a_model_is_that_of_the_cell():
 
 def test_a_recurrence_that_is_not_there():
     task = tasks.adding(10)
-    model = models.build(blocks.tcn(4), task)
+    model = models.build(layers.tcn(4), task)
     with pytest.raises(errors.UsageError, match="has 0 recurrences; there is none"):
         diagnostics.model_log_norms(
             model, model.init(jax.random.key(0)), task, jax.random.key(1), 3

@@ -30,7 +30,6 @@ from experiments import (
     truncated_gradients,
 )
 from rnn_research import (
-    blocks,
     cells,
     config,
     diagnostics,
@@ -43,6 +42,7 @@ from rnn_research import (
 )
 from rnn_research.benchmarks import libraries, worker
 from rnn_research.diagnostics import table
+from rnn_research.layers import architectures
 from rnn_research.runs import subjects
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -130,7 +130,7 @@ def test_a_model_without_a_recurrence(run_in, capsys):
 KINDS = ("elman", "gru", "lru", "mlstm", "scornn", "cornn", "transformer")
 KINDS_AND_ALL = [
     pytest.param(name, marks=pytest.mark.slow if name in KINDS else pytest.mark.long)
-    for name in [*cells.__all__, *blocks.__all__]
+    for name in [*cells.__all__, *architectures.__all__]
 ]
 
 

@@ -7,11 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research import blocks as architectures
 from rnn_research import cells, errors, layers, models
 from rnn_research.cells import wrappers
 from rnn_research.checks.report import difference
-from rnn_research.layers import Call
+from rnn_research.layers import Call, architectures
 
 V, B, READ, STEPS = 5, 3, 4, 6
 

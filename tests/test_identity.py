@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from rnn_research import (
-    blocks,
     cells,
     engines,
     errors,
@@ -29,6 +28,7 @@ from rnn_research import (
     training,
 )
 from rnn_research.cells import initializers, wrappers
+from rnn_research.layers import architectures
 from rnn_research.runs import keeper, loading, same_run
 from rnn_research.training import optimizers, penalties
 
@@ -164,7 +164,7 @@ def users(tmp_path, monkeypatch):
 def test_values_are_pickled_as_their_call():
     task = tasks.adding(20)
     made = [getattr(cells, name)(8) for name in cells.__all__]
-    made += [getattr(blocks, name)(8) for name in blocks.__all__]
+    made += [getattr(architectures, name)(8) for name in architectures.__all__]
     made += [getattr(engines, name)() for name in engines.__all__]
     made += [getattr(tasks, name)(20) for name in tasks.__all__]
     made += [penalties.omega(), penalties.spectral_radius(weight=2.0)]

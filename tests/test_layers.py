@@ -17,7 +17,7 @@ LAYERS = {
     "stack": lambda: layers.stack(cells.gru(5), layers.layer_norm(), cells.lru(5)),
     "residual": lambda: layers.residual(cells.elman(D)),
     "bidirectional": lambda: layers.bidirectional(cells.gru(3), cells.lstm(2)),
-    "block": lambda: layers.stack(layers.linear(6), layers.block(cells.lru(6))),
+    "glu block": lambda: layers.stack(layers.linear(6), layers.glu_block(cells.lru(6))),
     "dropout": lambda: layers.stack(layers.dropout(0.5), cells.gru(5)),
     "pointwise": lambda: layers.stack(
         layers.linear(6), layers.activation("gelu"), layers.gated_linear()
@@ -137,8 +137,8 @@ def test_misfits_are_named():
 def test_the_end_is_the_last_step_there():
     outputs = jnp.arange(4.0 * 3).reshape(4, 3, 1)
     mask = jnp.array([[1, 1, 1], [1, 1, 0], [1, 0, 0], [1, 0, 0]], bool)
-    assert layers.at_end(outputs, Call(mask=mask))[:, 0].tolist() == [9, 4, 2]
-    assert layers.at_end(outputs, Call())[:, 0].tolist() == [9, 10, 11]
+    assert layers.base.at_end(outputs, Call(mask=mask))[:, 0].tolist() == [9, 4, 2]
+    assert layers.base.at_end(outputs, Call())[:, 0].tolist() == [9, 10, 11]
 
 
 def test_the_plain_network_is_the_textbook_one():

@@ -5,9 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research import blocks as architectures
 from rnn_research import cells, errors, layers, models, tasks
-from rnn_research.layers import Call
+from rnn_research.layers import Call, architectures
 from rnn_research.tasks.base import Network, Task
 
 T, B, V, OUT = 7, 3, 5, 4

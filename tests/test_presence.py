@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research import blocks, cells, diagnostics, layers, models, presence, tasks
+from rnn_research import cells, diagnostics, layers, models, presence, tasks
 from rnn_research.checks import cells as cell_laws
 from rnn_research.checks import presence as laws
 from rnn_research.checks.layers import Subject as LayerSubject
@@ -128,11 +128,11 @@ def test_a_model_of_both_directions_trains_both(count, block, residual, norm):
             layers.residual(layers.layer_norm()),
             layers.bidirectional(cells.elman(2), layers.residual(cells.elman(3))),
         ),
-        lambda: layers.stack(layers.linear(4), blocks.tcn(4, levels=2)),
+        lambda: layers.stack(layers.linear(4), layers.tcn(4, levels=2)),
         pytest.param(
             lambda: layers.stack(
                 layers.bidirectional(cells.gru(2), cells.lru(2)),
-                blocks.transformer(4, heads=2),
+                layers.transformer(4, heads=2),
             ),
             marks=pytest.mark.slow,
         ),
@@ -181,8 +181,8 @@ def test_the_laws_see_layers_that_do_not_replace_what_is_not_finite():
 EXTENTS = {
     "recurrence": (lambda: cells.elman(2), [1, 2]),
     "pointwise": (lambda: layers.linear(2), [1]),
-    "attention": (lambda: blocks.transformer(4, heads=2), [1, 2]),
-    "convolution": (lambda: blocks.tcn(2, width=2, levels=1), [1, 2]),
+    "attention": (lambda: layers.transformer(4, heads=2), [1, 2]),
+    "convolution": (lambda: layers.tcn(2, width=2, levels=1), [1, 2]),
     "both directions": (
         lambda: layers.bidirectional(cells.elman(2), cells.elman(2)),
         [0, 1, 2],

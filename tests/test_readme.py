@@ -8,7 +8,6 @@ import pytest
 
 from experiments import adding_problem, check_cell, gradient_norms
 from rnn_research import (
-    blocks,
     cells,
     config,
     diagnostics,
@@ -22,6 +21,7 @@ from rnn_research import (
 from rnn_research.cells import initializers, wrappers
 from rnn_research.checks import catalogue
 from rnn_research.interop import flax_cells
+from rnn_research.layers import architectures
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -40,7 +40,7 @@ def code(language, title):
 
 
 def test_tables_list_what_there_is():
-    assert table_names("Cells") == cells.__all__ + blocks.__all__
+    assert table_names("Cells") == cells.__all__ + architectures.__all__
     assert table_names("Engines") == engines.__all__
     assert table_names("Tasks") == tasks.__all__
     assert {
@@ -66,9 +66,9 @@ def test_every_cell_cites_a_paper():
 
 
 def is_of_a_family(file):
-    """The table has its cells or blocks, so the tree need not."""
+    """The table has its cells and layers, so the tree need not."""
     own = ("base.py", "activations.py", "initializers.py", "wrappers.py")
-    return file.parent.name in ("cells", "blocks") and file.name not in own
+    return file.parent.name in ("cells", "layers") and file.name not in own
 
 
 def test_the_tree_is_the_tree():

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from rnn_research import blocks as architectures
 from rnn_research import cells, errors, layers, models, values
 from rnn_research.cells import initializers, wrappers
+from rnn_research.layers import architectures
 from rnn_research.models import named
 
 

@@ -1,8 +1,9 @@
-"""Cells. `__all__` is the list of cells: a new cell adds its name there.
+"""Cells. `__all__` is the list of cells: a new one is its file and an import here.
 
 `wrappers.__all__` lists the cells that are made of a cell.
 """
 
+from rnn_research import values
 from rnn_research.cells.antisymmetric import antisymmetric
 from rnn_research.cells.atr import atr
 from rnn_research.cells.cfc import cfc
@@ -61,71 +62,4 @@ from rnn_research.cells.ugrnn import ugrnn
 from rnn_research.cells.ur_lstm import ur_lstm
 from rnn_research.cells.urnn import unitary, urnn
 
-__all__ = [
-    "antisymmetric",
-    "atr",
-    "cfc",
-    "cfn",
-    "clockwork",
-    "cornn",
-    "delta_net",
-    "delta_product",
-    "dtriv",
-    "elman",
-    "exprnn",
-    "fast_grnn",
-    "fast_rnn",
-    "gated_delta_net",
-    "gilr",
-    "gla",
-    "goru",
-    "gru",
-    "hgrn",
-    "householder",
-    "indrnn",
-    "irnn",
-    "janet",
-    "leaky",
-    "lem",
-    "lif",
-    "ligru",
-    "linear_attention",
-    "linear_orthogonal",
-    "linoss",
-    "lipschitz",
-    "lmu",
-    "lru",
-    "lstm",
-    "lstm_1997",
-    "mamba2",
-    "mgu",
-    "min_gru",
-    "min_lstm",
-    "minimal_rnn",
-    "mlstm",
-    "multiplicative_lstm",
-    "nnrnn",
-    "np_rnn",
-    "nru",
-    "para_gru",
-    "para_lstm",
-    "ran",
-    "retnet",
-    "rg_lru",
-    "rhn",
-    "rwkv7",
-    "s4d",
-    "s5",
-    "s6",
-    "scornn",
-    "scrn",
-    "slstm",
-    "spectral_rnn",
-    "sru",
-    "star",
-    "ugrnn",
-    "unicornn",
-    "unitary",
-    "ur_lstm",
-    "urnn",
-]
+__all__ = values.factories(globals())

@@ -72,7 +72,7 @@ def rwkv7(hidden_size, *, heads=4, rank=32, layer=(0, 1), streams=1):
     associative form multiplies dense matrices.
 
     This is the paper's time mixing without token shift, without W_o, and without the
-    mixing of each layer's v with that of the first. `blocks.rwkv7.rwkv7_block` has the
+    mixing of each layer's v with that of the first. `layers.rwkv7_block` has the
     shift, W_o and the channel mixing.
 
     Args:

@@ -8,19 +8,19 @@ import re
 
 import jax
 
-from rnn_research import blocks, cells, config, engines
+from rnn_research import cells, config, engines
 from rnn_research.cells.base import Cell
-from rnn_research.layers import as_layer
+from rnn_research.layers import architectures, as_layer
 
 SIZE, INPUTS = 128, 2  # of the parameters that are counted: the adding problem's
 COLUMNS = ("cell", "equation", "paper", "structure", "parallel in time", "parameters")
 
 
 def table() -> str:
-    """A Markdown table, one row a cell or block."""
+    """A Markdown table, one row per cell or layer."""
     rows = [
         row(name, getattr(module, name))
-        for module in (cells, blocks)
+        for module in (cells, architectures)
         for name in module.__all__
     ]
     lines = [COLUMNS, ("---",) * len(COLUMNS), *rows]
@@ -80,7 +80,7 @@ def paper(text: str) -> str:
 
 
 def structure(value) -> str:
-    """What is declared of a cell's Jacobian and maps; of a block that it is one."""
+    """What is declared of a cell's Jacobian and maps; of a layer that it is one."""
     if not isinstance(value, Cell):
         return "layer"
     declared = value.structure

@@ -20,7 +20,7 @@ from rnn_research.checks.report import (
     flags,
     random_like,
 )
-from rnn_research.layers import Call, at_end
+from rnn_research.layers.base import Call, at_end
 
 
 class Subject:

@@ -79,7 +79,7 @@ def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
         if glu:
             if options.bidirectional:
                 part = layers.stack(part, layers.linear(width))
-            part = layers.block(part, dropout_rate=options.dropout)
+            part = layers.glu_block(part, dropout_rate=options.dropout)
         elif index > 0:
             before = [layers.layer_norm()] if options.layer_norm else []
             drop = [layers.dropout(options.dropout)] if options.dropout else []

@@ -4,7 +4,6 @@ import inspect
 import types
 
 from rnn_research import (
-    blocks,
     calls,
     cells,
     engines,
@@ -18,7 +17,7 @@ from rnn_research.cells.base import Cell
 from rnn_research.engines.base import Engine
 from rnn_research.fit import check_fit
 from rnn_research.interop import flax_cells
-from rnn_research.layers import Layer
+from rnn_research.layers import Layer, architectures
 from rnn_research.models import base
 
 
@@ -27,7 +26,7 @@ def resolve_cell(text: str, hidden_size: int):
     value = values.resolve(
         text,
         "cell",
-        (cells, blocks, wrappers, flax_cells),
+        (cells, architectures, wrappers, flax_cells),
         returns=(Cell, Layer),
         inside=(initializers,),
         hidden_size=hidden_size,
@@ -54,16 +53,13 @@ def resolve_engine(text: str):
 
 def _factories(module) -> types.SimpleNamespace:
     """The values that a module makes, by their names."""
-    found = {
-        name: thing
-        for name, thing in vars(module).items()
-        if getattr(thing, "makes_values", False)
-    }
-    return types.SimpleNamespace(**found, __all__=list(found))
+    names = values.factories(vars(module))
+    found = {name: getattr(module, name) for name in names}
+    return types.SimpleNamespace(**found, __all__=names)
 
 
 # Where two have a name the last is meant, and an initial value before all.
-PARTS = (cells, wrappers, flax_cells, _factories(layers), blocks, _factories(base))
+PARTS = (cells, wrappers, flax_cells, layers, _factories(base))
 
 
 def resolve_model(text: str) -> base.Model:

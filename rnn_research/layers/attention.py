@@ -1,13 +1,13 @@
-"""Softmax attention: the transformer, and an LSTM that attends to its own past."""
+"""Causal softmax attention."""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from rnn_research import errors, layers
+from rnn_research import errors
 from rnn_research.cells import base
-from rnn_research.cells.lstm import lstm
+from rnn_research.layers.base import Applied, Layer, layer
 from rnn_research.presence import finite, not_a_number, where
 
 NO_STEP = jnp.iinfo(jnp.int32).min
@@ -49,7 +49,7 @@ def _last_visible(context: AttentionContext, count: int) -> AttentionContext:
     return jax.tree.map(lambda leaf: leaf[rows, order], context)
 
 
-@layers.layer
+@layer
 def attention(hidden_size, *, heads=4, rotary_base=10000.0, window: int | None = None):
     """Causal softmax attention (Vaswani et al. 2017, arXiv 1706.03762), for each head:
 
@@ -153,100 +153,6 @@ def attention(hidden_size, *, heads=4, rotary_base=10000.0, window: int | None =
         if lost is not None:
             y = not_a_number(lost, y)
         y = jnp.where(there.T[..., None], y, 0)
-        return layers.Applied(y, after, ())
+        return Applied(y, after, ())
 
-    return layers.Layer(init=init, apply=apply, initial_context=initial_context)
-
-
-@layers.layer
-def transformer(
-    hidden_size,
-    *,
-    heads=4,
-    depth=1,
-    mlp_size=None,
-    rotary_base=10000.0,
-    dropout_rate=0.0,
-    window: int | None = None,
-):
-    """The causal transformer with norms before, a baseline (Vaswani et al. 2017,
-    arXiv 1706.03762).
-
-        h = W_in x + b
-        h = h + W_o attention(layer_norm(h))                   `depth` times these two
-        h = h + W_2 gelu(W_1 layer_norm(h) + b_1) + b_2
-        y = layer_norm(h)
-
-    with `attention` as in this module. In training its cost grows as T^2. The context
-    that is carried grows by a key and a value per step and layer, unless there is a
-    window; the params are the same with and without.
-
-    Args:
-      hidden_size: H, the width of h and y.
-      heads: of each attention; H / heads must be even.
-      depth: how many layers.
-      mlp_size: the width within the MLP, by default 4 H.
-      rotary_base: of the positions; None is no positions.
-      dropout_rate: of what each branch adds, in training.
-      window: how many steps each attention looks at; None is all. To carry context
-        from one batch to the next, and to generate, it needs one.
-
-    Matrices start normal of variance 1 over their inputs, biases zero.
-    """
-    errors.check_size(most=errors.DEEPEST, depth=depth)
-    mlp_size = 4 * hidden_size if mlp_size is None else mlp_size
-    drop = [layers.dropout(dropout_rate)] if dropout_rate else []
-    look = layers.stack(
-        layers.layer_norm(),
-        attention(hidden_size, heads=heads, rotary_base=rotary_base, window=window),
-        layers.linear(hidden_size),
-        *drop,
-    )
-    think = layers.stack(
-        layers.layer_norm(),
-        layers.linear(mlp_size),
-        layers.activation("gelu"),
-        layers.linear(hidden_size),
-        *drop,
-    )
-    return layers.stack(
-        layers.linear(hidden_size),
-        *[layers.residual(look), layers.residual(think)] * depth,
-        layers.layer_norm(),
-    )
-
-
-@layers.layer
-def _beside(inner):
-    """y = [x, inner(x)]."""
-
-    def apply(params, x, context, call):
-        applied = inner.apply(params, x, context, call)
-        outputs = jnp.concatenate([x, applied.outputs], axis=-1)
-        last = jnp.concatenate([layers.last_of(x, call), applied.last], axis=-1)
-        return applied._replace(outputs=outputs, last=last)
-
-    return inner.replace(apply=apply)
-
-
-@layers.layer
-def lstm_attention(hidden_size, *, heads=1, forget_bias=1.0, window: int | None = None):
-    """An LSTM that attends to its own outputs, a baseline:
-
-        h_t = LSTM(x_1 ... x_t)
-        a_t = attention(h_1 ... h_t)        without positions: the LSTM tells the order
-        y_t = W [h_t, a_t] + b
-
-    The attention, over h_t too, reads the LSTM and does not feed back into it.
-
-    Args:
-      hidden_size: H, of the LSTM, the attention and the output.
-      heads: of the attention.
-      forget_bias: of the LSTM.
-      window: how many steps the attention looks at; None is all.
-    """
-    return layers.stack(
-        lstm(hidden_size, forget_bias=forget_bias),
-        _beside(attention(hidden_size, heads=heads, rotary_base=None, window=window)),
-        layers.linear(hidden_size),
-    )
+    return Layer(init=init, apply=apply, initial_context=initial_context)

@@ -7,11 +7,11 @@ import pytest
 from papers import B, D, T, assert_close, inputs, random_params, sigmoid, silu
 
 from rnn_research import engines, errors
-from rnn_research.blocks.convolution import causal_conv, dense_causal_conv
-from rnn_research.blocks.mamba import mamba
-from rnn_research.blocks.qrnn import qrnn, qrnn_pooling
 from rnn_research.cells import initializers
 from rnn_research.layers import Call
+from rnn_research.layers.convolution import causal_conv, dense_causal_conv
+from rnn_research.layers.mamba import mamba
+from rnn_research.layers.qrnn import qrnn, qrnn_pooling
 
 H = 6
 

@@ -7,10 +7,12 @@ import pytest
 from papers import B, T, assert_close, inputs, random_params, sigmoid
 
 from rnn_research import errors, layers
-from rnn_research.blocks.attention import attention, lstm_attention, transformer
-from rnn_research.blocks.rwkv7 import rwkv7_block, token_shift
-from rnn_research.blocks.tcn import tcn, temporal_block
 from rnn_research.checks import check_cell
+from rnn_research.layers.attention import attention
+from rnn_research.layers.lstm_attention import lstm_attention
+from rnn_research.layers.rwkv7_block import rwkv7_block, token_shift
+from rnn_research.layers.tcn import tcn, temporal_block
+from rnn_research.layers.transformer import transformer
 
 D, H, HEADS = 5, 8, 2
 SIZE = H // HEADS

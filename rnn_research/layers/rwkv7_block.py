@@ -5,9 +5,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import errors, layers
+from rnn_research import errors
 from rnn_research.cells import base
 from rnn_research.cells.rwkv7 import rwkv7, uniform
+from rnn_research.layers.base import layer
+from rnn_research.layers.linear import linear
+from rnn_research.layers.norm import layer_norm
+from rnn_research.layers.pointwise import pointwise
+from rnn_research.layers.residual import residual
+from rnn_research.layers.stack import stack
 
 
 class ShiftParams(NamedTuple):
@@ -76,26 +82,26 @@ class ProjectionParams(NamedTuple):
     W: jax.Array  # [D, H]
 
 
-@layers.layer
+@layer
 def _projection(size, scale):
     """y = W x, W ~ U(-scale, scale) / sqrt(D)."""
 
     def init(key, input_size):
         return ProjectionParams(uniform(key, input_size, size, scale))
 
-    return layers.pointwise(init, lambda params, x, call: x @ params.W)
+    return pointwise(init, lambda params, x, call: x @ params.W)
 
 
-@layers.layer
+@layer
 def _squared_relu():
     """y = max(x, 0)^2."""
 
-    return layers.pointwise(
+    return pointwise(
         lambda key, input_size: (), lambda params, x, call: jax.nn.relu(x) ** 2
     )
 
 
-@layers.layer
+@layer
 def rwkv7_block(hidden_size, *, heads=4, depth=1, rank=32):
     """RWKV-7 (Peng et al. 2025, arXiv 2503.14456), layers of
 
@@ -117,22 +123,22 @@ def rwkv7_block(hidden_size, *, heads=4, depth=1, rank=32):
     """
     errors.check_size(hidden_size=hidden_size)
     errors.check_size(most=errors.DEEPEST, depth=depth)
-    parts = [layers.linear(hidden_size), layers.layer_norm(epsilon=1e-5)]
+    parts = [linear(hidden_size), layer_norm(epsilon=1e-5)]
     for index in range(depth):
         height = 1 - index / depth
         exponents = tuple(height * e for e in (0.2, 0.9, 0.7, 0.7, 0.9, 0.2))
-        time = layers.stack(
-            layers.layer_norm(epsilon=1e-5),
+        time = stack(
+            layer_norm(epsilon=1e-5),
             token_shift(exponents),
             rwkv7(hidden_size, heads=heads, rank=rank, layer=(index, depth), streams=6),
             _projection(hidden_size, 0.0),
         )
-        channel = layers.stack(
-            layers.layer_norm(epsilon=1e-5),
+        channel = stack(
+            layer_norm(epsilon=1e-5),
             token_shift((height**4,)),
             _projection(4 * hidden_size, 0.5),
             _squared_relu(),
             _projection(hidden_size, 0.0),
         )
-        parts += [layers.residual(time), layers.residual(channel)]
-    return layers.stack(*parts, layers.layer_norm(epsilon=1e-5))
+        parts += [residual(time), residual(channel)]
+    return stack(*parts, layer_norm(epsilon=1e-5))

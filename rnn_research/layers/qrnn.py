@@ -5,9 +5,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import errors, layers
-from rnn_research.blocks import convolution
+from rnn_research import errors
 from rnn_research.cells import base, initializers
+from rnn_research.layers import convolution
+from rnn_research.layers.base import layer
+from rnn_research.layers.recurrent import recurrent
+from rnn_research.layers.stack import stack
 
 GATES = {"f": 1, "fo": 2, "ifo": 3}
 
@@ -23,7 +26,7 @@ class PoolingGates(NamedTuple):
     i: jax.Array  # [*, H], input gate, in (0, 1); 1 - f but in ifo-pooling
 
 
-@layers.layer
+@layer
 def qrnn(hidden_size, *, width=2, pooling="fo", forget_bias=0.0):
     """QRNN (Bradbury et al. 2016, arXiv 1611.01576): a convolution, then a pooling.
 
@@ -40,7 +43,7 @@ def qrnn(hidden_size, *, width=2, pooling="fo", forget_bias=0.0):
     cell = qrnn_pooling(hidden_size, pooling=pooling, forget_bias=forget_bias)
     size = (1 + GATES[pooling]) * hidden_size
     convolved = convolution.dense_causal_conv(size, width=width, bias=False)
-    return layers.stack(convolved, layers.recurrent(cell))
+    return stack(convolved, recurrent(cell))
 
 
 @base.cell

@@ -5,10 +5,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import errors, layers
-from rnn_research.blocks import convolution
+from rnn_research import errors
 from rnn_research.cells import base
 from rnn_research.cells.s6 import S6Params, s6
+from rnn_research.layers import convolution
+from rnn_research.layers.base import Applied, Layer, layer
+from rnn_research.layers.pointwise import activation, pointwise
+from rnn_research.layers.recurrent import recurrent
 
 
 class MambaParams(NamedTuple):
@@ -23,7 +26,7 @@ class MambaContext(NamedTuple):
     cell: jax.Array
 
 
-@layers.layer
+@layer
 def mamba(hidden_size, *, state_size=16, width=4, expand=2):
     """The Mamba block (Gu & Dao 2023, arXiv 2312.00752).
 
@@ -43,20 +46,18 @@ def mamba(hidden_size, *, state_size=16, width=4, expand=2):
     errors.check_size(hidden_size=hidden_size, expand=expand)
     inner = expand * hidden_size
     conv = convolution.causal_conv(width)
-    cell = layers.recurrent(
-        s6(inner, state_size=state_size, rank=-(-hidden_size // 16))
-    )
+    cell = recurrent(s6(inner, state_size=state_size, rank=-(-hidden_size // 16)))
 
     def gated(W, both, call):
         y, z = jnp.split(both, 2, axis=-1)
         return (y * jax.nn.silu(z)) @ W
 
-    enter = layers.pointwise(
+    enter = pointwise(
         lambda key, size: base.lecun_normal(key, size, 2 * inner),
         lambda W, u, call: u @ W,
     )
-    silu = layers.activation("silu")
-    leave = layers.pointwise(
+    silu = activation("silu")
+    leave = pointwise(
         lambda key, size: base.lecun_normal(key, inner, hidden_size), gated
     )
 
@@ -85,7 +86,7 @@ def mamba(hidden_size, *, state_size=16, width=4, expand=2):
         both = jnp.concatenate([far.outputs, z], axis=-1)
         left = leave.apply(params.W_out, both, None, own)
         context = MambaContext(near.context, far.context)
-        return layers.Applied(left.outputs, context, far.records)
+        return Applied(left.outputs, context, far.records)
 
     def groups(params):
         return MambaParams(
@@ -95,6 +96,4 @@ def mamba(hidden_size, *, state_size=16, width=4, expand=2):
             W_out="free",
         )
 
-    return layers.Layer(
-        init=init, apply=apply, initial_context=initial_context, groups=groups
-    )
+    return Layer(init=init, apply=apply, initial_context=initial_context, groups=groups)

@@ -1,21 +1,25 @@
 """The temporal convolutional network."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
-from rnn_research import errors, layers
-from rnn_research.blocks.convolution import dense_causal_conv
+from rnn_research import errors
+from rnn_research.layers.base import Layer, layer
+from rnn_research.layers.convolution import dense_causal_conv
+from rnn_research.layers.linear import LinearParams, linear
+from rnn_research.layers.pointwise import activation
+from rnn_research.layers.stack import stack
 
-Tree = layers.Tree
+Tree = Any
 
 
 class TemporalBlockParams(NamedTuple):
     inner: Tree  # of the two convolutions
-    skip: layers.LinearParams | None  # W [D, H], b [H]; None where D = H
+    skip: LinearParams | None  # W [D, H], b [H]; None where D = H
 
 
-@layers.layer
+@layer
 def temporal_block(hidden_size, *, width=3, dilation=1):
     """The residual block of the temporal convolutional network.
 
@@ -23,14 +27,14 @@ def temporal_block(hidden_size, *, width=3, dilation=1):
 
     with two causal convolutions of the same width and dilation.
     """
-    relu = layers.activation("relu")
-    inner = layers.stack(
+    relu = activation("relu")
+    inner = stack(
         dense_causal_conv(hidden_size, width=width, dilation=dilation),
         relu,
         dense_causal_conv(hidden_size, width=width, dilation=dilation),
         relu,
     )
-    skip = layers.linear(hidden_size)
+    skip = linear(hidden_size)
 
     def init(key, input_size):
         keys = jax.random.split(key)
@@ -48,7 +52,7 @@ def temporal_block(hidden_size, *, width=3, dilation=1):
         y = relu.apply((), x + applied.outputs, None, own).outputs
         return applied._replace(outputs=y, last=None)
 
-    return layers.Layer(
+    return Layer(
         init=init,
         apply=apply,
         initial_context=lambda params, shape: inner.initial_context(
@@ -60,7 +64,7 @@ def temporal_block(hidden_size, *, width=3, dilation=1):
 MOST_LEVELS = 30  # 2^30 steps back
 
 
-@layers.layer
+@layer
 def tcn(hidden_size, *, width=3, levels=4):
     """Temporal convolutional network (TCN, Bai, Kolter & Koltun 2018, arXiv
     1803.01271), a baseline.
@@ -80,7 +84,7 @@ def tcn(hidden_size, *, width=3, levels=4):
     normal of variance 1 / (width D), biases zero.
     """
     errors.check_size(most=MOST_LEVELS, levels=levels)
-    return layers.stack(
+    return stack(
         *(
             temporal_block(hidden_size, width=width, dilation=2**level)
             for level in range(levels)

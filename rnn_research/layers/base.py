@@ -1,0 +1,146 @@
+"""The contract of layers: maps of whole sequences [T, B, D] -> [T, B, H] with a carried
+context.
+
+The context is what a layer needs of the past: two halves of a sequence with the
+context carried over give what the whole gives. `None` where nothing is carried.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import engines, errors, values
+from rnn_research.cells import base
+from rnn_research.engines.base import Engine
+from rnn_research.presence import at_step, last_step, there
+
+Tree = Any
+
+
+class Call(NamedTuple):
+    """What one application of a layer is given besides x and its context."""
+
+    mask: jax.Array | None = None  # [T, B] bool, False: not there
+    reset: jax.Array | None = None  # [T, B] bool, True: forget the past first
+    key: jax.Array | base.Keys | None = None  # in training: draws dropout and noise
+    engine: Engine = engines.auto()
+    end: jax.Array | None = None  # [B], the step at which all of x has been read;
+    # None: the last that is there
+    last: jax.Array | None = None  # [B, D], what stands for all of x; None: x at `end`
+
+
+class Applied(NamedTuple):
+    outputs: jax.Array  # [T, B, H]
+    context: Tree
+    records: tuple  # one engine record for each recurrence inside, in order
+    last: jax.Array | None = None  # [B, H], what stands for all of outputs, read by a
+    # head that looks at the sequence as a whole; left out, it is outputs at `end`
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Layer(values.Value):
+    """A sequence map as a record of pure functions.
+
+    Attributes:
+      init: (key, input_size) -> params.
+      apply: (params, x [T, B, D], context, Call) -> Applied. It is given x with 0 at
+        masked steps, so that nothing there matters. Inputs of its own making go to a
+        layer within it with a Call whose `last` is theirs, or None.
+      initial_context: (params, batch_shape) -> context.
+      groups: (params) -> labels, as for cells.
+      retract: (params) -> params after an update, as for cells.
+      causal: the output at t depends on inputs up to t only.
+    """
+
+    init: Callable[[jax.Array, int], Tree]
+    apply: Callable[[Tree, jax.Array, Tree, Call], Applied]
+    initial_context: Callable[[Tree, tuple[int, ...]], Tree] = lambda params, shape: (
+        None
+    )
+    groups: Callable[[Tree], Tree] = base.all_free
+    retract: Callable[[Tree], Tree] = base.keep
+    causal: bool = True
+
+    def __post_init__(self):
+        if not isinstance(self.apply, _WhatIsThere):
+            object.__setattr__(self, "apply", _WhatIsThere(self.apply))
+
+
+@dataclasses.dataclass(frozen=True)
+class _WhatIsThere:
+    """The `apply` of every layer: masked steps without effect, `last` filled in."""
+
+    apply: Callable[[Tree, jax.Array, Tree, Call], Applied]
+    replaces: bool = True
+
+    def __call__(self, params, x, context, call):
+        if self.replaces:
+            x = there(x, call.mask, None)
+        applied = self.apply(params, x, context, call)
+        if applied.last is None:
+            applied = applied._replace(last=at_end(applied.outputs, call))
+        return applied
+
+
+def handing_on(apply) -> _WhatIsThere:
+    """An `apply` that makes nothing of x but to hand it on to `unroll` or to layers.
+
+    They see to masked steps, so that x need not be copied for it.
+    """
+    return _WhatIsThere(apply, replaces=False)
+
+
+layer = values.factory
+
+
+def at_end(x: jax.Array, call: Call) -> jax.Array:
+    """Of x [T, B, D] the step [B, D] at which all has been read."""
+    if call.end is not None:
+        return at_step(x, call.end)
+    return x[-1] if call.mask is None else at_step(x, last_step(call.mask))
+
+
+def last_of(x: jax.Array, call: Call) -> jax.Array:
+    """[B, D], what stands for all of x."""
+    return at_end(x, call) if call.last is None else call.last
+
+
+@functools.singledispatch
+def as_layer(value) -> Layer:
+    """The layer that `value`, a cell or a layer, stands for."""
+    raise errors.UsageError(f"expected a cell or a layer, got {value!r}")
+
+
+@as_layer.register
+def _(value: Layer) -> Layer:
+    return value
+
+
+def output_size(layer: Layer, input_size: int) -> int:
+    """H of a layer for inputs of size D."""
+
+    def run(key):
+        params = layer.init(key, input_size)
+        x = jnp.zeros((1, 1, input_size))
+        return layer.apply(
+            params, x, layer.initial_context(params, (1,)), Call()
+        ).outputs
+
+    return jax.eval_shape(run, jax.random.key(0)).shape[-1]
+
+
+def split_call(call: Call, count: int) -> list[Call]:
+    """The call for each of `count` parts, with randomness of its own."""
+    if call.key is None:
+        return [call] * count
+    if not isinstance(call.key, base.Keys):
+        return [call._replace(key=key) for key in jax.random.split(call.key, count)]
+    shared = jax.random.split(call.key.shared, count)
+    each = jax.vmap(lambda key: jax.random.split(key, count), out_axes=1)(call.key.each)
+    return [
+        call._replace(key=base.Keys(*keys)) for keys in zip(shared, each, strict=True)
+    ]

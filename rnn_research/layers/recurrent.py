@@ -1,0 +1,33 @@
+"""A cell run over the sequence."""
+
+from rnn_research.cells import base
+from rnn_research.layers.base import Applied, Layer, as_layer, handing_on, layer
+from rnn_research.unroll import last_output, set_up_and_run
+
+
+@layer
+def recurrent(cell):
+    """The cell run over the sequence; the context is its state."""
+
+    def apply(params, x, context, call):
+        options = {"mask": call.mask, "reset": call.reset, "key": call.key}
+        setup, (outputs, state, record) = set_up_and_run(
+            cell, params, x, state=context, engine=call.engine, **options
+        )
+        last = None
+        if call.end is None and (call.mask is None or call.reset is None):
+            last = last_output(setup, state)  # so that outputs need not be kept
+        return Applied(outputs, state, (record,), last)
+
+    return Layer(
+        init=cell.init,
+        apply=handing_on(apply),
+        initial_context=cell.initial_state,
+        groups=cell.groups,
+        retract=cell.retract,
+    )
+
+
+@as_layer.register
+def _(value: base.Cell) -> Layer:
+    return recurrent(value)

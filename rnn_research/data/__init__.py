@@ -10,13 +10,22 @@ prepared    data sets of tensorflow-datasets
 sets        all sets by name
 """
 
+from rnn_research.data import sets, text
 from rnn_research.data.arrays import in_order, windows
 from rnn_research.data.packages import member
 from rnn_research.data.provenance import Provenance
+from rnn_research.data.sets import SETS
+from rnn_research.data.text import Text, Vocabulary, vocabulary
 
 __all__ = [
+    "SETS",
     "Provenance",
+    "Text",
+    "Vocabulary",
     "in_order",
     "member",
+    "sets",
+    "text",
+    "vocabulary",
     "windows",
 ]

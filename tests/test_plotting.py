@@ -46,7 +46,7 @@ def test_names_are_no_formulas(figures, tmp_path):
     title = {"baseline": 0.2, "title": "$x_{$"}
     plotting.gradients_during_training([row], tmp_path / "b.png", **title)
     rows = [{"seed": 0, "learning_rate": 0.1, "step": 1, "loss": 1, "train_loss": 1}]
-    more = {"baseline": 0.2, "goal": 0.1, "title": "a$b_{ on $T$"}
+    more = {"references": {"a constant": 0.2}, "goal": 0.1, "title": "a$b_{ on $T$"}
     plotting.learning_curve(rows, tmp_path / "c.png", **more)
     first, second, third = figures
     (legend,) = first.legends

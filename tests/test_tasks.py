@@ -26,6 +26,9 @@ ALL_TASKS = {
 }
 
 
+ON_DATA = {"characters", "sequential_images"}  # these have tests of their own
+
+
 def sampled(task, count, seed=0):
     return jax.jit(task.sample, static_argnums=1)(jax.random.key(seed), count)
 
@@ -36,7 +39,7 @@ def task(request):
 
 
 def test_every_task_is_covered():
-    assert {make().name for make in ALL_TASKS.values()} == set(tasks.__all__)
+    assert {make().name for make in ALL_TASKS.values()} == set(tasks.__all__) - ON_DATA
 
 
 def scored(task):

@@ -67,7 +67,8 @@ def read(name: str, folder: str | None = None) -> Prepared:
         str(builder.version),
         "dataset_info.json",
         digest(described),
-        errors.cut(builder.info.as_proto.redistribution_info.license, 200) or "not stated",
+        errors.cut(builder.info.as_proto.redistribution_info.license, 200)
+        or "not stated",
         builder.info.homepage or "tensorflow-datasets",
     )
     return Prepared(builder.info.features, splits, record)
@@ -100,7 +101,9 @@ def prepare(name: str, folder: str | None = None) -> str:
 
 
 def _builder(name: str, folder: str | None):
-    if not re.fullmatch(NAME, name):  # with a colon it would be looked up in the network
+    if not re.fullmatch(
+        NAME, name
+    ):  # with a colon it would be looked up in the network
         raise errors.UsageError(
             f"tfds:{errors.cut(name, 80)} is no name of a data set; give one such as "
             "tfds:mnist"
@@ -125,8 +128,8 @@ def _builder(name: str, folder: str | None):
     except Exception as error:  # a configuration that is not there, a set too old
         if "is already set to FileFormat" in str(error):
             raise errors.UsageError(
-                f"tfds:{name} was prepared in a format other than {FORMAT}, which alone "
-                f"is read here: remove its folder, then python -m "
+                f"tfds:{name} was prepared in a format other than {FORMAT}, the only "
+                f"one read here: remove its folder, then python -m "
                 f"experiments.prepare_data --dataset=tfds:{name}"
             ) from None
         raise errors.UsageError(f"tfds:{name}: {errors.one_line(error)}") from None

@@ -81,7 +81,9 @@ def from_file(path: str) -> Text:
             f"{path} is not a text: it holds null bytes; save it as UTF-8"
         )
     if not text.strip():
-        raise errors.UsageError(f"{path} is empty; give a text of some thousand letters")
+        raise errors.UsageError(
+            f"{path} is empty; give a text of some thousand letters"
+        )
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     try:
         splits = in_order(text)

@@ -79,7 +79,8 @@ def stdlib(folder: str | None = None) -> Text:
             continue  # a broken link, an example of a wrong encoding
     if len(sources) < 3:
         raise errors.UsageError(
-            f"{root} holds no source of Python's standard library; use another --dataset"
+            f"{root} holds no source of Python's standard library; choose another "
+            "--dataset"
         )
     record = Provenance(
         "python",

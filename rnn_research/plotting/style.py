@@ -187,8 +187,10 @@ def norm_panel(axes, curves: dict[str, Curve], marker: str | None = None):
     axes.yaxis.get_major_locator().set_params(integer=True)
 
 
-def draw_level(axes, level: float, name: str = "", side: str = "right"):
-    """A dashed line across, with its name at a side."""
+def draw_level(axes, level: float | None, name: str = "", side: str = "right"):
+    """A dashed line across, with its name at a side; for None nothing."""
+    if level is None:
+        return
     axes.axhline(level, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
     axes.annotate(
         name,

@@ -23,19 +23,21 @@ def learning_curve(
     rows: list[dict],
     path: pathlib.Path,
     *,
-    baseline: float,
-    goal: float,
+    references: dict[str, float],
+    goal: float | None,
     title: str,
+    metric: str = "loss",
 ):
-    """Loss against updates, with the memoryless baseline and the goal.
+    """A metric against updates, with what it is compared with and the goal.
 
-    One run: its training and validation loss. Several: the validation loss of each,
-    thin, and their median at each learning rate.
+    One run: its validation metric, of the loss also that of training. Several: that of
+    each, thin, and their median at each learning rate.
 
     Args:
       rows: the rows of metrics.jsonl.
       path: the PNG to write.
-      goal: the loss that counts as solved.
+      references: what else the metric is, by what reaches it.
+      goal: the loss that counts as solved; None: there is none.
     """
     figure, (axes,) = new_figure(1, 5.2, 3.3)
     runs: dict[float, dict[int, list[dict]]] = {}
@@ -43,30 +45,36 @@ def learning_curve(
         by_seed = runs.setdefault(row["learning_rate"], {})
         by_seed.setdefault(row["seed"], []).append(row)
     if len(runs) == 1 and len(by_seed) == 1:
-        draw_line(axes, rows, "train_loss", color="#999999", label="training")
+        if metric == "loss":
+            draw_line(axes, rows, "train_loss", color="#999999", label="training")
         marker = "o" if len(rows) < 30 else None
         look = {"color": COLORS[0], "marker": marker, "markersize": 3}
-        draw_line(axes, rows, "loss", label="validation", **look)
+        draw_line(axes, rows, metric, label="validation", **look)
     else:
         for index, (rate, by_seed) in enumerate(runs.items()):
-            _draw_seeds(axes, by_seed, rate, COLORS[index % len(COLORS)])
-    axes.set_yscale("log")
-    draw_level(axes, baseline, f"memoryless baseline {baseline:.3g}")
-    draw_level(axes, goal, f"solved {goal:.3g}", side="left")
+            _draw_seeds(axes, by_seed, metric, rate, COLORS[index % len(COLORS)])
+    if metric == "loss":
+        axes.set_yscale("log")
+    for name, level in references.items():
+        draw_level(axes, level, f"{name} {level:.3g}")
+    if goal is not None:
+        draw_level(axes, goal, f"solved {goal:.3g}", side="left")
     axes.set_xlim(left=0)
     axes.set_xlabel("updates")
-    axes.set_ylabel("loss")
+    axes.set_ylabel(metric.replace("_", " "))
     axes.set_title(title)
     axes.legend(loc="best")
     save(figure, path)
 
 
-def _draw_seeds(axes, by_seed: dict[int, list[dict]], rate: float, color: str):
+def _draw_seeds(
+    axes, by_seed: dict[int, list[dict]], metric: str, rate: float, color: str
+):
     steps = sorted({row["step"] for rows in by_seed.values() for row in rows})
     median = Curve()
     for rows in by_seed.values():
-        draw_line(axes, rows, "loss", color=color, linewidth=0.6, alpha=0.5)
-        losses = {row["step"]: row["loss"] for row in rows}
+        draw_line(axes, rows, metric, color=color, linewidth=0.6, alpha=0.5)
+        losses = {row["step"]: row[metric] for row in rows}
         last = None
         for step in steps:  # a run that has stopped stays at its last loss
             last = losses.get(step, last)

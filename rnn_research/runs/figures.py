@@ -13,16 +13,20 @@ from rnn_research.training.while_learning import sequences
 def draw(cell, model, task, result: Result, plots: pathlib.Path):
     """learning_curve.png; where the model has a recurrence, gradients.png.
 
-    The second is the gradient by lag before and after training. With --diagnose_every
+    Each other metric with references has a curve of its own, such as accuracy.png. The
+    gradient is the gradient by lag before and after training. With --diagnose_every
     also gradients_during_training.png, of the first run.
     """
-    plotting.learning_curve(
-        [row for run in result.runs for row in run.metrics],
-        plots / "learning_curve.png",
-        baseline=task.baseline,
-        goal=result.summary["goal"],
-        title=f"{task.name}, T = {task.length}, {cell}",
-    )
+    for metric in ("loss", *(name for name in task.references if name != "loss")):
+        is_loss = metric == "loss"
+        plotting.learning_curve(
+            [row for run in result.runs for row in run.metrics],
+            plots / ("learning_curve.png" if is_loss else f"{metric}.png"),
+            metric=metric,
+            references=task.references.get(metric, {}),
+            goal=result.summary["goal"] if is_loss else None,
+            title=f"{task.name}, T = {task.length}, {cell}",
+        )
     if result.summary["engines"]:
         try:
             _draw_gradients(model, task, result, plots / "gradients.png")

@@ -73,9 +73,7 @@ def load_all(
     folder = pathlib.Path(folder)
     saved = files.read_json(folder / "config.json")
     if saved is None:
-        raise errors.UsageError(
-            f"{folder} holds no run: there is no config.json in it"
-        )
+        raise errors.UsageError(f"{folder} holds no run: there is no config.json in it")
     if not {"cell", "task"} <= saved.keys():
         raise errors.UsageError(
             f"{folder} was not trained by a command; load it yourself"
@@ -154,7 +152,7 @@ def resolved(model_config, task_config, optimizer_config: OptimizerConfig) -> Re
         "schedule": resolve("schedule", optimizer_config.schedule),
         "penalties": resolve_penalties(optimizer_config.penalties),
     }
-    task = resolve("task", task_config.task, length=task_config.length)
+    task = resolve("task", task_config.task, **task_config.size)
     return Resolved(cell, task, models.build(cell, task, model_config), options)
 
 

@@ -72,8 +72,9 @@ def _default_folder(experiment: str, settings: dict) -> pathlib.Path:
     shaping = {name: value for name, value in settings.items() if name not in free}
     digest = hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
     cell = re.sub(r"[^A-Za-z0-9._=]", "-", settings["cell"])[:NAMED].strip("-")
+    length = f"-T{settings['length']}" if settings["length"] else ""
     name = (
-        f"{cell}-h{settings['hidden_size']}-T{settings['length']}"
+        f"{cell}-h{settings['hidden_size']}{length}"
         f"-seed{_seeds_text(settings['seeds'])}-{digest[:6]}"
     )
     return pathlib.Path("runs") / experiment / name
@@ -87,5 +88,3 @@ def _seeds_text(seeds: list[int]) -> str:
     if seeds == list(range(first, last + 1)):
         return f"s{first}-{last}"
     return "s" + ("+".join(map(str, seeds)) if len(seeds) < 9 else f"{len(seeds)}")
-
-

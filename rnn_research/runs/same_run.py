@@ -9,7 +9,14 @@ from rnn_research.tasks import rows
 
 # Written to config.json but never compared: a run may go on on another machine.
 NOT_COMPARED = frozenset(
-    {"machine", "platform", "num_devices", "allocator", "compilation_cache"}
+    {
+        "allocator",
+        "compilation_cache",
+        "machine",
+        "num_devices",
+        "platform",
+        "provenance",  # the data themselves are compared
+    }
 )
 FOLLOWS = frozenset({"model", "update", "code"})  # from the other settings, mostly
 SHOWN = 5  # settings in a message
@@ -30,6 +37,7 @@ def describe(trainer) -> dict:
     try:
         return {
             "data": {name: rows.fingerprint(own) for name, own in task.splits.items()},
+            "provenance": [each._asdict() for each in task.provenance],
             "task": identity.text(task),
             "model": identity.text(model),
             "engine": identity.text(engine),

@@ -15,7 +15,14 @@ class TaskConfig(config.Settings):
         f"{', '.join(tasks.__all__)}; with options, 'copy_memory(layout=janet)'; your "
         "own, 'my_tasks:mine'",
     )
-    length: int = config.setting(200, "T, as the task defines it", low=1)
+    length: int | None = config.setting(
+        200, "T, as the task defines it; none: the task takes no length", low=1
+    )
+
+    @property
+    def size(self) -> dict[str, int]:
+        """The length as an argument of the task, where it takes one."""
+        return {} if self.length is None else {"length": self.length}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,9 +13,8 @@ import jax
 
 from rnn_research import config, diagnostics, errors, models, runs
 from rnn_research.cells.base import Cell
-from rnn_research.runs import run
-from rnn_research.runs.settings import trust
 from rnn_research.resolve import resolve
+from rnn_research.runs.settings import trust
 
 Tree = Any
 DEFAULT_CELLS = ("elman", "irnn", "gru", "lstm")
@@ -91,12 +90,7 @@ def subjects(settings: SubjectsConfig) -> Iterator[Subject]:
         for text in settings.cells or (() if settings.runs else DEFAULT_CELLS)
     ]
     trained = [
-        (
-            name,
-            one,
-            resolve("task", one.settings["task"], length=settings.length or one.settings["length"]
-            ),
-        )
+        (name, one, _task(one.settings, settings.length))
         for name, one in named_runs(settings.runs or (), settings.trust or ())
     ]
     length = settings.length or DEFAULT_LENGTH
@@ -118,6 +112,12 @@ def subjects(settings: SubjectsConfig) -> Iterator[Subject]:
                 labels |= {"weights": weights, "seed": seed}
                 labels |= {"trained_seed": one.seed, "length": task.length}
                 yield from _inside(one, params, batch, labels)
+
+
+def _task(saved: dict, length: int | None):
+    """The task of a run, of another length if one is given."""
+    size = length or saved["length"]
+    return resolve("task", saved["task"], **({"length": size} if size else {}))
 
 
 def named_runs(folders, allow: tuple[str, ...] = ()) -> list[tuple[str, runs.Loaded]]:

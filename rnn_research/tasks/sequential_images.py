@@ -31,12 +31,11 @@ def sequential_images(*, dataset="digits", form="pixels", permutation=0):
     class; the loss of saying how common each is.
     """
     errors.check_option("form", form, FORMS)
-    if permutation != 0:
-        errors.check_between("permutation", permutation, 0, errors.LARGEST)
-        errors.check_size(permutation=permutation)
-        if form != "permuted":
-            raise errors.UsageError("permutation is for form='permuted'")
+    errors.check_between("permutation", permutation, 0, errors.LARGEST)
+    if permutation and form != "permuted":
+        raise errors.UsageError("permutation is for form='permuted'")
     images = data.sets.read(dataset, "sequential_images")
+    splits, largest = images.splits, images.largest
     height, width, colours = images.shape
     steps = height if form == "rows" else height * width
     taken = np.arange(steps)
@@ -46,7 +45,7 @@ def sequential_images(*, dataset="digits", form="pixels", permutation=0):
     def batch(rows, keys):
         del keys
         pictures, labels = rows
-        x = jnp.asarray(pictures, jnp.zeros(()).dtype) / images.largest
+        x = jnp.asarray(pictures, jnp.zeros(()).dtype) / largest
         x = x.reshape(x.shape[0], steps, -1)[:, taken]
         return base.Batch(jnp.swapaxes(x, 0, 1), labels.astype(jnp.int32))
 
@@ -58,13 +57,13 @@ def sequential_images(*, dataset="digits", form="pixels", permutation=0):
 
     count = len(images.classes)
     features = (width if form == "rows" else 1) * colours
-    shares, common = _known(images.splits, count)
+    shares, common = _known(splits, count)
     return base.Task(
         batch=batch,
         score=score,
         network=base.Network(features, count, head="last"),
         length=steps,
-        data=lambda: images.splits,
+        data=lambda: splits,
         references={
             "loss": {"how common each class is in train": shares},
             "accuracy": {"always the commonest class of train": common},

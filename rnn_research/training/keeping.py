@@ -16,6 +16,7 @@ class InMemory:
     """
 
     saves = False
+    folder = None
 
     @property
     def can_resume(self) -> bool:

@@ -224,7 +224,7 @@ class _Training:
         if self.has_diverged:
             why = self.outcomes.all_diverged(self.now)
             raise errors.Diverged(f"{why}; {self.keeper.last_good()}")
-        return results.Result(tuple(runs), summary)
+        return results.Result(tuple(runs), summary, self.keeper.folder)
 
     def _run(self, index: int, params, tests: dict) -> results.Run:
         """One run with its summary."""

@@ -1,6 +1,7 @@
 """What a training gave: each run, each learning rate over its seeds, and the best."""
 
 import math
+import pathlib
 import statistics
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ class Result(NamedTuple):
 
     runs: tuple[Run, ...]
     summary: dict
+    folder: pathlib.Path | None = None  # that keeps the training
 
     @property
     def initial_params(self) -> Tree:

@@ -85,10 +85,6 @@ def antisymmetric(hidden_size, *, gated=False, epsilon=0.01, gamma=0.01, sigma_w
         z, n = gates(w, h, u)
         return h + epsilon * z * n
 
-    def groups(params):
-        del params
-        return AntisymmetricParams(A="recurrent", W_x="free", b="free")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size),
@@ -99,5 +95,5 @@ def antisymmetric(hidden_size, *, gated=False, epsilon=0.01, gamma=0.01, sigma_w
         matrices=lambda w: {"M": w.M},
         gates=gates if gated else None,
         structure=base.Structure(properties=("antisymmetric",)),
-        groups=groups,
+        groups=base.labels(A="recurrent"),
     )

@@ -59,10 +59,6 @@ def atr(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogonal()):
         i, f = gates(w, h, p)
         return i * p + f * h
 
-    def groups(params):
-        del params
-        return ATRParams(U="recurrent", W="free", b="free")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(hidden_size),
@@ -70,5 +66,5 @@ def atr(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogonal()):
         step=step,
         matrices=lambda w: {"U": w.U},
         gates=gates,
-        groups=groups,
+        groups=base.labels(U="recurrent"),
     )

@@ -109,6 +109,22 @@ def all_free(params: Tree) -> Tree:
     return jax.tree.map(lambda leaf: "free", params)
 
 
+def labels(**named: str) -> Callable[[Tree], Tree]:
+    """The `groups` of a cell: fields by name, and the others 'free'.
+
+    `labels(W_h="recurrent")` labels every leaf of W_h; a field that is None stays so.
+    """
+
+    def groups(params):
+        given = {
+            name: jax.tree.map(lambda leaf, label=label: label, getattr(params, name))
+            for name, label in named.items()
+        }
+        return all_free(params)._replace(**given)
+
+    return groups
+
+
 def keep(params: Tree) -> Tree:
     """The retraction of unconstrained parameters: the identity."""
     return params

@@ -77,15 +77,11 @@ def cfc(hidden_size, *, backbone_units=128, dt=1.0):
         s, h, g = gates(w, y, u)
         return s * g + (1 - s) * h
 
-    def groups(params):
-        del params
-        return CfCParams(W_h="recurrent", W_x="free", b_k="free", W_k="free", b="free")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size),
         project=project,
         step=step,
         gates=gates,
-        groups=groups,
+        groups=base.labels(W_h="recurrent"),
     )

@@ -67,10 +67,6 @@ def cfn(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
         theta, eta = gates(w, h, u)
         return theta * jnp.tanh(h) + eta * u.n
 
-    def groups(params):
-        del params
-        return CFNParams(U="recurrent", V="free", b="free")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size),
@@ -78,5 +74,5 @@ def cfn(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
         step=step,
         matrices=lambda w: base.columns(w.U, "U_theta", "U_eta"),
         gates=gates,
-        groups=groups,
+        groups=base.labels(U="recurrent"),
     )

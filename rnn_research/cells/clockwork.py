@@ -91,10 +91,6 @@ def clockwork(hidden_size, *, periods=(1, 2, 4, 8), recurrent=initializers.norma
         del w, u
         return state.h
 
-    def groups(params):
-        blocks = tuple("recurrent" for _ in params.W_hh)
-        return ClockworkParams(W_hh=blocks, W_xh="free", b_h="free")
-
     return base.Cell(
         init=init,
         initial_state=initial_state,
@@ -104,7 +100,7 @@ def clockwork(hidden_size, *, periods=(1, 2, 4, 8), recurrent=initializers.norma
         matrices=lambda w: {"W_hh": w.W_hh},
         readout=readout,
         activations=parts("h"),
-        groups=groups,
+        groups=base.labels(W_hh="recurrent"),
     )
 
 

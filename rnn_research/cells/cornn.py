@@ -90,10 +90,6 @@ def cornn(
         z = over * (keep * z + dt * force)
         return OscillatorState(y + dt * z, z)
 
-    def groups(params):
-        del params
-        return CoRNNParams(W_h="recurrent", W_x="free", b="free")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size, size, kind=OscillatorState),
@@ -101,7 +97,7 @@ def cornn(
         step=step,
         matrices=lambda w: {"W": w.W_h[:size], "W'": w.W_h[size:]},
         readout=_positions,
-        groups=groups,
+        groups=base.labels(W_h="recurrent"),
     )
 
 
@@ -176,10 +172,6 @@ def unicornn(hidden_size, *, dt=0.19, alpha=30.65):
         y = y - w.dt * z
         return OscillatorState(y, z + w.dt * force(w, y, u))
 
-    def groups(params):
-        del params
-        return UnICORNNParams(w_h="recurrent", c="recurrent", W_x="free", b="free")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size, size, kind=OscillatorState),
@@ -191,6 +183,6 @@ def unicornn(hidden_size, *, dt=0.19, alpha=30.65):
         structure=base.Structure(
             jacobian=("block", 1), properties=("volume-preserving",)
         ),
-        groups=groups,
+        groups=base.labels(w_h="recurrent", c="recurrent"),
         inverse=inverse,
     )

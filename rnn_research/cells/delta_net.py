@@ -94,12 +94,6 @@ def _delta_cell(hidden_size, heads, key_size, negative_eigenvalues, steps, gated
         del w
         return matrix_state.join_heads(matrix_state.recall(S, u.q))
 
-    def groups(params):
-        labels = base.all_free(params)
-        if gated:
-            labels = labels._replace(dt_bias="recurrent", A_log="recurrent")
-        return labels
-
     return base.Cell(
         init=init,
         initial_state=matrix_state.zero_matrices(sizes),
@@ -108,7 +102,7 @@ def _delta_cell(hidden_size, heads, key_size, negative_eigenvalues, steps, gated
         readout=readout,
         associative=matrix_state.dense(rule, identity),
         gates=gates,
-        groups=groups,
+        groups=base.labels(dt_bias="recurrent", A_log="recurrent"),
     )
 
 

@@ -62,10 +62,6 @@ def elman(
     def step(w, h, u):
         return f(h @ w.W_hh + u)
 
-    def groups(params):
-        del params
-        return ElmanParams(W_hh="recurrent", W_xh="free", b_h="free")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(hidden_size),
@@ -73,7 +69,7 @@ def elman(
         project=project,
         step=step,
         matrices=lambda w: {"W_hh": w.W_hh},
-        groups=groups,
+        groups=base.labels(W_hh="recurrent"),
     )
 
 

@@ -67,12 +67,6 @@ def fast_rnn(
     def step(w, h, u):
         return w.alpha * f(h @ w.U + u) + w.beta * h
 
-    def groups(params):
-        del params
-        return FastRNNParams(
-            U="recurrent", W="free", b="free", alpha="free", beta="recurrent"
-        )
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(hidden_size),
@@ -80,7 +74,7 @@ def fast_rnn(
         project=project,
         step=step,
         matrices=lambda w: {"U": w.U},
-        groups=groups,
+        groups=base.labels(U="recurrent", beta="recurrent"),
     )
 
 
@@ -154,9 +148,6 @@ def fast_grnn(
         z, n = gates(w, h, u)
         return (w.zeta * (1 - z) + w.nu) * n + z * h
 
-    def groups(params):
-        return base.all_free(params)._replace(U="recurrent")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(hidden_size),
@@ -165,5 +156,5 @@ def fast_grnn(
         step=step,
         matrices=lambda w: {"U": w.U},
         gates=gates,
-        groups=groups,
+        groups=base.labels(U="recurrent"),
     )

@@ -144,11 +144,6 @@ def goru(
         c = orthogonal_rnn.mod_relu(r * transition(w, h) + u[..., 2 * size :], w.b_c)
         return g * h + (1 - g) * c
 
-    def groups(params):
-        labels = base.all_free(params)._replace(W_h="recurrent")
-        given = "A" if capacity is None else "theta"
-        return labels._replace(**{given: "recurrent"})
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size),
@@ -159,5 +154,5 @@ def goru(
         matrices=lambda w: {"Q": w.W} | base.columns(w.W_h, "W_r", "W_g"),
         gates=gates,
         structure=base.Structure(properties=("orthogonal",)),
-        groups=groups,
+        groups=base.labels(W_h="recurrent", A="recurrent", theta="recurrent"),
     )

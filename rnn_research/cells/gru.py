@@ -115,5 +115,5 @@ def gru(
         step=step,
         matrices=lambda w: base.columns(w.W_h, "W_r", "W_z", "W_n"),
         gates=gates,
-        groups=lambda params: base.all_free(params)._replace(W_h="recurrent"),
+        groups=base.labels(W_h="recurrent"),
     )

@@ -103,11 +103,6 @@ def hgrn(hidden_size, *, layer=(0, 1), forget_bias=0.0):
         normed = w.params.gain * parts * scale + w.params.shift
         return (normed * u.g) @ w.params.W_o + w.params.b_o
 
-    def groups(params):
-        bound = None if params.bound is None else "recurrent"
-        labels = HGRNParams(*["free"] * len(HGRNParams._fields))
-        return labels._replace(theta="recurrent", bound=bound)
-
     return base.Cell(
         init=init,
         initial_state=initial_state,
@@ -117,7 +112,7 @@ def hgrn(hidden_size, *, layer=(0, 1), forget_bias=0.0):
         associative=base.affine(lambda w, u: (u.f * w.turn, (1 - u.f) * u.c)),
         structure=base.Structure(jacobian="diagonal"),
         gates=lambda w, h, u: HGRNGates(u.f),
-        groups=groups,
+        groups=base.labels(theta="recurrent", bound="recurrent"),
     )
 
 

@@ -77,10 +77,6 @@ def indrnn(
     def step(w, h, v):
         return f(w.u * h + v)
 
-    def groups(params):
-        del params
-        return IndRNNParams(u="recurrent", W="free", b="free")
-
     def retract(params):
         return params._replace(u=jnp.clip(params.u, -bound, bound))
 
@@ -91,6 +87,6 @@ def indrnn(
         step=step,
         matrices=lambda w: {"diag(u)": base.diagonal(w.u)},
         structure=base.Structure(jacobian="diagonal"),
-        groups=groups,
+        groups=base.labels(u="recurrent"),
         retract=retract,
     )

@@ -68,10 +68,6 @@ def janet(
         f, i, g = gates(w, h, u)
         return f * h + i * g
 
-    def groups(params):
-        del params
-        return JANETParams(W_h="recurrent", W_x="free", b="free")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size),
@@ -79,5 +75,5 @@ def janet(
         step=step,
         matrices=lambda w: base.columns(w.W_h, "W_f", "W_g"),
         gates=gates,
-        groups=groups,
+        groups=base.labels(W_h="recurrent"),
     )

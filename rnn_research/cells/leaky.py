@@ -63,10 +63,6 @@ def leaky(
         del w, u
         return h if form == "rate" else f(h)
 
-    def groups(params):
-        del params
-        return ElmanParams(W_hh="recurrent", W_xh="free", b_h="free")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(hidden_size),
@@ -74,5 +70,5 @@ def leaky(
         step={"rate": step_rate, "current": step_current}[form],
         matrices=lambda w: {"W_hh": w.W_hh},
         readout=readout,
-        groups=groups,
+        groups=base.labels(W_hh="recurrent"),
     )

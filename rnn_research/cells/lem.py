@@ -82,10 +82,6 @@ def lem(hidden_size, *, dt=1.0, recurrent=UNIFORM):
         del w, u
         return state.y
 
-    def groups(params):
-        del params
-        return LEMParams(W_h="recurrent", W_y="recurrent", W_x="free", b="free")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size, size, kind=LEMState),
@@ -94,5 +90,5 @@ def lem(hidden_size, *, dt=1.0, recurrent=UNIFORM):
         matrices=lambda w: base.columns(w.W_h, "W_1", "W_2", "W_z") | {"W_y": w.W_y},
         readout=readout,
         gates=gates,
-        groups=groups,
+        groups=base.labels(W_h="recurrent", W_y="recurrent"),
     )

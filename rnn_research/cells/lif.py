@@ -115,10 +115,6 @@ def lif(
         del w, u
         return state.s
 
-    def groups(params):
-        own = "recurrent" if learn_decay else None
-        return base.all_free(params)._replace(W_hh="recurrent", decay=own)
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(hidden_size, hidden_size, kind=LIFState),
@@ -128,7 +124,7 @@ def lif(
         readout=readout,
         structure=base.Structure(surrogate=True),
         matrices=lambda w: {"W_hh": w.W_hh},
-        groups=groups,
+        groups=base.labels(W_hh="recurrent", decay="recurrent"),
     )
 
 

@@ -60,10 +60,6 @@ def ligru(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogonal()):
         z, n = gates(w, h, u)
         return z * h + (1 - z) * n
 
-    def groups(params):
-        del params
-        return LiGRUParams(W_h="recurrent", W_x="free", b="free")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size),
@@ -71,5 +67,5 @@ def ligru(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogonal()):
         step=step,
         matrices=lambda w: base.columns(w.W_h, "W_z", "W_n"),
         gates=gates,
-        groups=groups,
+        groups=base.labels(W_h="recurrent"),
     )

@@ -112,10 +112,6 @@ def linoss(hidden_size, *, state_size=64, discretization="im"):
         rows = jnp.stack([w.zz, w.yz], -1), jnp.stack([w.zy, w.yy], -1)
         return {"(z, y)": jnp.stack(rows, -2)}
 
-    def groups(params):
-        del params
-        return LinOSSParams("recurrent", "recurrent", B="free", C="free", D="free")
-
     properties = ("volume-preserving",) if discretization == "imex" else ()
     return base.Cell(
         init=init,
@@ -126,7 +122,7 @@ def linoss(hidden_size, *, state_size=64, discretization="im"):
         associative=base.Associative(_element, _combine, _apply),
         matrices=matrices,
         structure=base.Structure(("block", 1), properties, linear_map=True),
-        groups=groups,
+        groups=base.labels(A="recurrent", step="recurrent"),
         inverse=inverse,
     )
 

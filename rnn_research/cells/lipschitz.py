@@ -83,10 +83,6 @@ def lipschitz(
             return h + epsilon * first
         return h + epsilon * slope(w, h + epsilon / 2 * first, u)
 
-    def groups(params):
-        del params
-        return LipschitzParams(M_A="recurrent", M_W="recurrent", W_x="free", b="free")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size),
@@ -94,5 +90,5 @@ def lipschitz(
         project=project,
         step=step,
         matrices=lambda w: base.columns(w.AW, "A", "W"),
-        groups=groups,
+        groups=base.labels(M_A="recurrent", M_W="recurrent"),
     )

@@ -123,17 +123,6 @@ def lmu(hidden_size, *, order=None, theta=100.0, recurrent=NORMAL):
         del w, drive
         return state.h
 
-    def groups(params):
-        del params
-        return LMUParams(
-            e_x="free",
-            e_h="recurrent",
-            e_m="recurrent",
-            W_x="free",
-            W_h="recurrent",
-            W_m="recurrent",
-        )
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size, memory, kind=LMUState),
@@ -142,5 +131,7 @@ def lmu(hidden_size, *, order=None, theta=100.0, recurrent=NORMAL):
         step=step,
         matrices=lambda w: {"A": w.A, "W_h": w.params.W_h},
         readout=readout,
-        groups=groups,
+        groups=base.labels(
+            e_h="recurrent", e_m="recurrent", W_h="recurrent", W_m="recurrent"
+        ),
     )

@@ -80,17 +80,6 @@ def lru(hidden_size, *, eigenvalues=initializers.ring()):
     def readout(w, h, u):
         return h.real @ w.C[0] - h.imag @ w.C[1] + u.skip
 
-    def groups(params):
-        del params
-        return LRUParams(
-            nu_log="recurrent",
-            theta_log="recurrent",
-            gamma_log="recurrent",
-            B="recurrent",
-            C="free",
-            D="free",
-        )
-
     return base.Cell(
         init=init,
         initial_state=initial_state,
@@ -100,5 +89,10 @@ def lru(hidden_size, *, eigenvalues=initializers.ring()):
         associative=base.affine(lambda w, u: (w.decay, u.v)),
         matrices=lambda w: {"diag(lambda)": base.diagonal(w.decay)},
         structure=base.Structure(jacobian="diagonal", linear_map=True),
-        groups=groups,
+        groups=base.labels(
+            nu_log="recurrent",
+            theta_log="recurrent",
+            gamma_log="recurrent",
+            B="recurrent",
+        ),
     )

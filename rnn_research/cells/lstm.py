@@ -138,11 +138,6 @@ def lstm(
         del w, u
         return state.h
 
-    def groups(params):
-        labels = base.all_free(params)._replace(W_h="recurrent")
-        given = {"p": peephole, "W_r": cell_size}
-        return labels._replace(**{name: "recurrent" for name in given if given[name]})
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(cells, size, kind=LSTMState),
@@ -151,5 +146,5 @@ def lstm(
         matrices=matrices,
         readout=readout,
         gates=gates,
-        groups=groups,
+        groups=base.labels(W_h="recurrent", p="recurrent", W_r="recurrent"),
     )

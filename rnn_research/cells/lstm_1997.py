@@ -131,5 +131,5 @@ def lstm_1997(
         matrices=lambda w: {"W_h": w.W_h},
         readout=readout,
         gates=gates,
-        groups=lambda params: base.all_free(params)._replace(W_h="recurrent"),
+        groups=base.labels(W_h="recurrent"),
     )

@@ -80,10 +80,6 @@ def mamba2(hidden_size, *, heads=4, key_size=None):
         y = matrix_state.recall(S, u.C[..., None, :]) + w.D[:, None] * u.x
         return matrix_state.join_heads(y)
 
-    def groups(params):
-        labels = base.all_free(params)
-        return labels._replace(A_log="recurrent", dt_bias="recurrent")
-
     return base.Cell(
         init=init,
         initial_state=matrix_state.zero_matrices(sizes),
@@ -92,5 +88,5 @@ def mamba2(hidden_size, *, heads=4, key_size=None):
         associative=matrix_state.decayed(coefficients),
         structure=base.Structure(jacobian="diagonal"),
         gates=lambda w, S, u: Mamba2Gates(u.dt, u.a),
-        groups=groups,
+        groups=base.labels(A_log="recurrent", dt_bias="recurrent"),
     )

@@ -61,10 +61,6 @@ def mgu(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogonal()):
         f, n = gates(w, h, u)
         return (1 - f) * h + f * n
 
-    def groups(params):
-        del params
-        return MGUParams(W_h="recurrent", W_x="free", b="free")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size),
@@ -72,5 +68,5 @@ def mgu(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogonal()):
         step=step,
         matrices=lambda w: base.columns(w.W_h, "W_f", "W_n"),
         gates=gates,
-        groups=groups,
+        groups=base.labels(W_h="recurrent"),
     )

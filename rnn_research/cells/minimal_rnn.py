@@ -66,12 +66,6 @@ def minimal_rnn(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogon
         (u,) = gates(w, h, drive)
         return u * h + (1 - u) * drive.z
 
-    def groups(params):
-        del params
-        return MinimalRNNParams(
-            U_h="recurrent", U_z="free", b_u="free", W_x="free", b_z="free"
-        )
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size),
@@ -79,5 +73,5 @@ def minimal_rnn(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogon
         step=step,
         matrices=lambda w: {"U_h": w.U_h},
         gates=gates,
-        groups=groups,
+        groups=base.labels(U_h="recurrent"),
     )

@@ -81,9 +81,6 @@ def multiplicative_lstm(
         del w, u
         return state.h
 
-    def groups(params):
-        return base.all_free(params)._replace(W_mh="recurrent", W_m="recurrent")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size, size, kind=LSTMState),
@@ -92,5 +89,5 @@ def multiplicative_lstm(
         matrices=matrices,
         readout=readout,
         gates=gates,
-        groups=groups,
+        groups=base.labels(W_mh="recurrent", W_m="recurrent"),
     )

@@ -112,11 +112,6 @@ def nru(hidden_size, *, memory_size=64, heads=4, relu=False):
         del w, u
         return state.h
 
-    def groups(params):
-        return base.all_free(params)._replace(
-            W_h="recurrent", W_v="recurrent", W_a="recurrent"
-        )
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(hidden_size, memory_size, kind=NRUState),
@@ -125,5 +120,5 @@ def nru(hidden_size, *, memory_size=64, heads=4, relu=False):
         matrices=lambda w: {"W_h": w.W_h[:hidden_size]},
         readout=readout,
         gates=gates,
-        groups=groups,
+        groups=base.labels(W_h="recurrent", W_v="recurrent", W_a="recurrent"),
     )

@@ -116,14 +116,6 @@ def network(
         a = transition(w, h) + u
         return f(a, w.b) if bias_inside else f(a)
 
-    def label(name):
-        if name in recurrent:
-            return "recurrent"
-        return "fixed" if name in fixed else "free"
-
-    def groups(params):
-        return params._replace(**{name: label(name) for name in params._fields})
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size),
@@ -135,7 +127,9 @@ def network(
         structure=base.Structure(
             properties=properties, linear_map=activation == "linear"
         ),
-        groups=groups,
+        groups=base.labels(
+            **dict.fromkeys(recurrent, "recurrent"), **dict.fromkeys(fixed, "fixed")
+        ),
         **functions,
     )
 

@@ -102,7 +102,7 @@ def para_gru(
         matrices=lambda w: base.diagonals(w.A, "A_z", "A_r", "A_n"),
         structure=base.Structure(jacobian="diagonal"),
         gates=gates,
-        groups=lambda params: ParaGRUParams(A="recurrent", B="free", b="free"),
+        groups=base.labels(A="recurrent"),
     )
 
 
@@ -188,7 +188,5 @@ def para_lstm(
         readout=readout,
         structure=base.Structure(jacobian=("block", 1)),
         gates=gates,
-        groups=lambda params: ParaLSTMParams(
-            A="recurrent", C="recurrent", B="free", b="free"
-        ),
+        groups=base.labels(A="recurrent", C="recurrent"),
     )

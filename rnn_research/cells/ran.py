@@ -80,10 +80,6 @@ def ran(
         del w, u
         return to_output(c)
 
-    def groups(params):
-        del params
-        return RANParams(W_h="recurrent", W_x="free", b="free")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size),
@@ -92,5 +88,5 @@ def ran(
         matrices=lambda w: base.columns(w.W_h, "W_i", "W_f"),
         readout=readout,
         gates=gates,
-        groups=groups,
+        groups=base.labels(W_h="recurrent"),
     )

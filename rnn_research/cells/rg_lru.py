@@ -147,11 +147,6 @@ def rg_lru(hidden_size, *, heads=1, start="code", first_in_full=False):
         form = base.affine(coefficients)
         functions = {"initial_state": base.zeros_state(size)}
 
-    def groups(params):
-        labels = RGLRUParams(*["free"] * len(RGLRUParams._fields))
-        W_in = None if params.W_in is None else "free"
-        return labels._replace(W_in=W_in, Lambda="recurrent")
-
     return base.Cell(
         init=init,
         weights=weights,
@@ -159,7 +154,7 @@ def rg_lru(hidden_size, *, heads=1, start="code", first_in_full=False):
         associative=form,
         structure=base.Structure(jacobian="diagonal"),
         gates=lambda w, h, u: RGLRUGates(u.r, u.i),
-        groups=groups,
+        groups=base.labels(Lambda="recurrent"),
         **functions,
     )
 

@@ -105,5 +105,5 @@ def rhn(
         step=step,
         matrices=matrices,
         gates=gates,
-        groups=lambda params: RHNParams(R="recurrent", W="free", b="free"),
+        groups=base.labels(R="recurrent"),
     )

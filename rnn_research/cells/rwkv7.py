@@ -175,5 +175,5 @@ def rwkv7(hidden_size, *, heads=4, rank=32, layer=(0, 1), streams=1):
         readout=readout,
         associative=matrix_state.dense(rule, identity),
         gates=lambda p, S, u: RWKV7Gates(u.w, u.a),
-        groups=lambda params: base.all_free(params)._replace(w_0="recurrent"),
+        groups=base.labels(w_0="recurrent"),
     )

@@ -106,16 +106,6 @@ def s4d(
     def readout(w, s, u):
         return 2 * jnp.sum(s.real * w.C[0] - s.imag * w.C[1], axis=-1) + u.skip
 
-    def groups(params):
-        return S4DParams(
-            W_in=None if params.W_in is None else "free",
-            log_real="recurrent",
-            imag="recurrent",
-            log_step="recurrent",
-            C="free",
-            D="free",
-        )
-
     return base.Cell(
         init=init,
         initial_state=initial_state,
@@ -125,5 +115,7 @@ def s4d(
         associative=base.affine(lambda w, u: (w.decay, u.v)),
         matrices=lambda w: {"diag(A_bar)": base.diagonal(w.decay)},
         structure=base.Structure(jacobian="diagonal", linear_map=True),
-        groups=groups,
+        groups=base.labels(
+            log_real="recurrent", imag="recurrent", log_step="recurrent"
+        ),
     )

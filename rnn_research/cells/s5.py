@@ -115,10 +115,6 @@ def s5(
     def readout(w, s, u):
         return 2 * (s.real @ w.C[0] - s.imag @ w.C[1]) + u.skip
 
-    def groups(params):
-        del params
-        return S5Params(*["recurrent"] * 4, C="free", D="free")
-
     return base.Cell(
         init=init,
         initial_state=initial_state,
@@ -128,5 +124,7 @@ def s5(
         associative=base.affine(lambda w, u: (w.decay, u.v)),
         matrices=lambda w: {"diag(lambda_bar)": base.diagonal(w.decay)},
         structure=base.Structure(jacobian="diagonal", linear_map=True),
-        groups=groups,
+        groups=base.labels(
+            real="recurrent", imag="recurrent", log_step="recurrent", B="recurrent"
+        ),
     )

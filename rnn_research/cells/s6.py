@@ -99,11 +99,6 @@ def s6(hidden_size, *, state_size=16, rank=None, step_min=0.001, step_max=0.1):
         del w
         return jnp.sum(h * u.C[..., None, :], axis=-1) + u.skip
 
-    def groups(params):
-        labels = S6Params(*["free"] * len(S6Params._fields))
-        W_in = None if params.W_in is None else "free"
-        return labels._replace(W_in=W_in, A_log="recurrent")
-
     return base.Cell(
         init=init,
         initial_state=initial_state,
@@ -112,5 +107,5 @@ def s6(hidden_size, *, state_size=16, rank=None, step_min=0.001, step_max=0.1):
         readout=readout,
         associative=base.affine(lambda w, u: (u.decay, u.v)),
         structure=base.Structure(jacobian="diagonal"),
-        groups=groups,
+        groups=base.labels(A_log="recurrent"),
     )

@@ -103,10 +103,6 @@ def scrn(
         del w, u
         return jnp.concatenate(state, axis=-1)
 
-    def groups(params):
-        q = None if params.q is None else "recurrent"
-        return SCRNParams(A="free", B="free", P="recurrent", R="recurrent", q=q)
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(units, context, kind=SCRNState),
@@ -115,5 +111,5 @@ def scrn(
         step=step,
         matrices=lambda w: {"R": w.R},
         readout=readout,
-        groups=groups,
+        groups=base.labels(P="recurrent", R="recurrent", q="recurrent"),
     )

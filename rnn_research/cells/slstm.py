@@ -149,5 +149,5 @@ def slstm(
         readout=readout,
         structure=base.Structure(jacobian="dense" if heads == 1 else ("block", width)),
         gates=gates,
-        groups=lambda params: SLSTMParams(R="recurrent", W="free", b="free"),
+        groups=base.labels(R="recurrent"),
     )

@@ -66,10 +66,6 @@ def star(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
         (k,) = gates(w, h, u)
         return jnp.tanh((1 - k) * h + k * u.z)
 
-    def groups(params):
-        del params
-        return STARParams(W_h="recurrent", W_x="free", b="free")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size),
@@ -77,5 +73,5 @@ def star(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
         step=step,
         matrices=lambda w: {"W_h": w.W_h},
         gates=gates,
-        groups=groups,
+        groups=base.labels(W_h="recurrent"),
     )

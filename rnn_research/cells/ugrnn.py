@@ -58,10 +58,6 @@ def ugrnn(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
         g, c = gates(w, h, u)
         return g * h + (1 - g) * c
 
-    def groups(params):
-        del params
-        return UGRNNParams(W_h="recurrent", W_x="free", b="free")
-
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(size),
@@ -69,5 +65,5 @@ def ugrnn(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
         step=step,
         matrices=lambda w: base.columns(w.W_h, "W_g", "W_c"),
         gates=gates,
-        groups=groups,
+        groups=base.labels(W_h="recurrent"),
     )

@@ -87,5 +87,5 @@ def ur_lstm(
         matrices=lambda w: base.columns(w.W_h, "W_f", "W_r", "W_u", "W_o"),
         readout=readout,
         gates=gates,
-        groups=lambda params: URLSTMParams(W_h="recurrent", W_x="free", b="free"),
+        groups=base.labels(W_h="recurrent"),
     )

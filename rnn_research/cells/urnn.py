@@ -135,19 +135,12 @@ def urnn(hidden_size):
         h = jnp.fft.ifft(D_2 * h[..., order], norm="ortho")
         return D_3 * reflect(h, v_2)
 
-    def groups(params):
-        del params
-        return URNNParams(
-            phases="recurrent",
-            v="recurrent",
-            order="fixed",
-            W_x="free",
-            b="free",
-            h_0="free",
-        )
-
     return _network(
-        hidden_size, init=init, matrix=matrix, transition=transition, groups=groups
+        hidden_size,
+        init=init,
+        matrix=matrix,
+        transition=transition,
+        groups=base.labels(phases="recurrent", v="recurrent", order="fixed"),
     )
 
 
@@ -207,10 +200,10 @@ def unitary(hidden_size, *, recurrent=orthogonal_rnn.HENAFF):
     def transition(w, h):
         return h @ w[0]
 
-    def groups(params):
-        del params
-        return UnitaryParams(A="recurrent", W_x="free", b="free", h_0="free")
-
     return _network(
-        hidden_size, init=init, matrix=matrix, transition=transition, groups=groups
+        hidden_size,
+        init=init,
+        matrix=matrix,
+        transition=transition,
+        groups=base.labels(A="recurrent"),
     )

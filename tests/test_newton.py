@@ -12,7 +12,7 @@ from test_cells_laws import example
 from rnn_research import Cell, cells, engines, errors, models, tasks, training
 from rnn_research.cells.base import Structure
 from rnn_research.checks.report import difference, flags, random_like
-from rnn_research.engines.blocks import Blocks, affine_scan, damped_scan
+from rnn_research.engines.vectors import Vectors, affine_scan, damped_scan
 from rnn_research.unroll import unroll
 
 newton = engines.newton
@@ -318,16 +318,16 @@ def test_affine_scan_is_the_loop(size, reverse):
 
 
 @pytest.mark.parametrize("kind", ["dense", "diagonal", ("block", 2)])
-def test_blocks_there_and_back(kind):
+def test_vectors_there_and_back(kind):
     state = {
         "a": jnp.arange(24.0).reshape(2, 3, 4),
         "b": jax.lax.complex(jnp.arange(24.0), -jnp.arange(24.0)).reshape(2, 12),
     }
-    blocks = Blocks(state, kind)
-    h = blocks.of(state)
-    assert h.shape == (2, blocks.count, blocks.size)
-    assert blocks.size == {"dense": 48, "diagonal": 2}.get(kind, 8)
-    many = blocks.to_state(jnp.stack([h, 2 * h]))
+    vectors = Vectors(state, kind)
+    h = vectors.of(state)
+    assert h.shape == (2, vectors.count, vectors.size)
+    assert vectors.size == {"dense": 48, "diagonal": 2}.get(kind, 8)
+    many = vectors.to_state(jnp.stack([h, 2 * h]))
     back = jax.tree.map(lambda leaf: leaf[0], many)
     assert jax.tree.map(jnp.shape, back) == jax.tree.map(jnp.shape, state)
     assert difference(back, state) == 0

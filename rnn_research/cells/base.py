@@ -283,10 +283,10 @@ def zeros_state(*sizes: int, kind: Callable[..., Tree] | None = None):
     return initial_state
 
 
-def orthogonal(key, size: int, blocks: int = 1) -> jax.Array:
-    """`blocks` random orthogonal matrices side by side, [size, blocks * size]."""
+def orthogonal(key, size: int, count: int = 1) -> jax.Array:
+    """`count` random orthogonal matrices side by side, [size, count * size]."""
     make = jax.nn.initializers.orthogonal()
-    keys = jax.random.split(key, blocks)
+    keys = jax.random.split(key, count)
     return jnp.concatenate([make(k, (size, size)) for k in keys], axis=1)
 
 

@@ -50,7 +50,7 @@ def cfn(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
         key_h, key_x, key_b = jax.random.split(key, 3)
         pair = initializers.gate_pair(forget_bias, key_b, size)
         return CFNParams(
-            U=initializers.matrix(recurrent, key_h, size, blocks=2),
+            U=initializers.matrix(recurrent, key_h, size, count=2),
             V=base.lecun_normal(key_x, input_size, 3 * size),
             b=jnp.concatenate(pair),
         )

@@ -73,7 +73,7 @@ def cornn(
         if square is None:
             W_h = orthogonal_rnn.uniform(key_h, (2 * size, size), bound)
         else:
-            pair = initializers.matrix(square, key_h, size, blocks=2)
+            pair = initializers.matrix(square, key_h, size, count=2)
             W_h = jnp.concatenate(jnp.split(pair, 2, axis=1), axis=0)
         return CoRNNParams(
             W_h=W_h,

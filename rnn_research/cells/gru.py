@@ -68,7 +68,7 @@ def gru(
         zeros = jnp.zeros(size)
         ones = jnp.ones(3 * size) if layer_norm else None
         return GRUParams(
-            W_h=initializers.matrix(recurrent, key_h, size, blocks=3),
+            W_h=initializers.matrix(recurrent, key_h, size, count=3),
             W_x=base.lecun_normal(key_x, input_size, 3 * size),
             b_x=jnp.concatenate([zeros, forget_bias.make(key_b, size), zeros]),
             b_hn=zeros if reset == "after" else None,

@@ -308,15 +308,15 @@ def _check(option, given, kinds, names, first="") -> Initializer:
     )
 
 
-def matrix(recurrent: Initializer, key, size: int, blocks: int = 1) -> jax.Array:
-    """[N, blocks * N]: matrices of `recurrent` side by side, drawn independently."""
+def matrix(recurrent: Initializer, key, size: int, count: int = 1) -> jax.Array:
+    """[N, count * N]: matrices of `recurrent` side by side, drawn independently."""
 
     def one(key):
         if recurrent.kind == "rotation":
             return rotation_matrix(recurrent.make(key, size // 2), size)
         return recurrent.make(key, size)
 
-    return jnp.concatenate([one(k) for k in jax.random.split(key, blocks)], axis=1)
+    return jnp.concatenate([one(k) for k in jax.random.split(key, count)], axis=1)
 
 
 def gate_pair(forget_bias: Initializer, key, size: int) -> tuple[jax.Array, jax.Array]:

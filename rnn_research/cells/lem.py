@@ -57,7 +57,7 @@ def lem(hidden_size, *, dt=1.0, recurrent=UNIFORM):
         key_h, key_y, key_x, key_b = jax.random.split(key, 4)
         bound = size**-0.5
         return LEMParams(
-            W_h=initializers.matrix(square, key_h, size, blocks=3),
+            W_h=initializers.matrix(square, key_h, size, count=3),
             W_y=initializers.matrix(square, key_y, size),
             W_x=orthogonal_rnn.uniform(key_x, (input_size, 4 * size), bound),
             b=orthogonal_rnn.uniform(key_b, (4 * size,), bound),

@@ -87,7 +87,7 @@ def lstm(
         f, i = initializers.gate_pair(forget_bias, key_b, cells)
         gates = [f] if coupled else [i, f]
         whole = max(size, cells)
-        W_h = initializers.matrix(recurrent, key_h, whole, blocks=count)
+        W_h = initializers.matrix(recurrent, key_h, whole, count=count)
         W_h = W_h.reshape(whole, count, whole)[:size, :, :cells]
         ones = jnp.ones(count * cells) if layer_norm else None
         return LSTMParams(

@@ -43,7 +43,7 @@ def mgu(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogonal()):
         key_h, key_x, key_b = jax.random.split(key, 3)
         b_f = -forget_bias.make(key_b, size)
         return MGUParams(
-            W_h=initializers.matrix(recurrent, key_h, size, blocks=2),
+            W_h=initializers.matrix(recurrent, key_h, size, count=2),
             W_x=base.lecun_normal(key_x, input_size, 2 * size),
             b=jnp.concatenate([b_f, jnp.zeros(size)]),
         )

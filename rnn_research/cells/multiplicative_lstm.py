@@ -53,7 +53,7 @@ def multiplicative_lstm(
         f, i = initializers.gate_pair(forget_bias, key_b, size)
         return MultiplicativeLSTMParams(
             W_mh=initializers.matrix(recurrent, key_h, size),
-            W_m=initializers.matrix(recurrent, key_m, size, blocks=4),
+            W_m=initializers.matrix(recurrent, key_m, size, count=4),
             W_mx=base.lecun_normal(key_mx, input_size, size),
             W_x=base.lecun_normal(key_x, input_size, 4 * size),
             b=jnp.concatenate([i, f, jnp.zeros(2 * size)]),

@@ -59,7 +59,7 @@ def ran(
         key_h, key_x, key_b = jax.random.split(key, 3)
         b_f, b_i = initializers.gate_pair(forget_bias, key_b, size)
         return RANParams(
-            W_h=initializers.matrix(recurrent, key_h, size, blocks=2),
+            W_h=initializers.matrix(recurrent, key_h, size, count=2),
             W_x=base.lecun_normal(key_x, input_size, 3 * size),
             b=jnp.concatenate([b_i, b_f]),
         )

@@ -68,7 +68,7 @@ def rhn(
         keys = jax.random.split(key_r, depth)
         return RHNParams(
             R=jnp.stack(
-                [initializers.matrix(recurrent, k, size, blocks=count) for k in keys]
+                [initializers.matrix(recurrent, k, size, count=count) for k in keys]
             ),
             W=base.lecun_normal(key_w, input_size, count * size),
             b=jnp.stack([bias(k) for k in jax.random.split(key_b, depth)]),

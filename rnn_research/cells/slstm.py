@@ -105,7 +105,7 @@ def slstm(
 
     def init(key, input_size):
         key_r, key_w, key_b = jax.random.split(key, 3)
-        R = initializers.matrix(recurrent, key_r, width, blocks=heads * 4)
+        R = initializers.matrix(recurrent, key_r, width, count=heads * 4)
         f, i = initializers.gate_pair(forget_bias, key_b, size)
         return SLSTMParams(
             R=jnp.moveaxis(R.reshape(width, heads, 4, width), 1, 0),

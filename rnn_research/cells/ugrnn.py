@@ -42,7 +42,7 @@ def ugrnn(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
         key_h, key_x, key_b = jax.random.split(key, 3)
         b_g = forget_bias.make(key_b, size)
         return UGRNNParams(
-            W_h=initializers.matrix(recurrent, key_h, size, blocks=2),
+            W_h=initializers.matrix(recurrent, key_h, size, count=2),
             W_x=base.lecun_normal(key_x, input_size, 2 * size),
             b=jnp.concatenate([b_g, jnp.zeros(size)]),
         )

@@ -56,7 +56,7 @@ def ur_lstm(
         key_h, key_x, key_b = jax.random.split(key, 3)
         f = forget_bias.make(key_b, size)
         return URLSTMParams(
-            W_h=initializers.matrix(recurrent, key_h, size, blocks=4),
+            W_h=initializers.matrix(recurrent, key_h, size, count=4),
             W_x=base.lecun_normal(key_x, input_size, 4 * size),
             b=jnp.concatenate([f, -f, jnp.zeros(2 * size)]),
         )

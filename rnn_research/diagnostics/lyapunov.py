@@ -13,7 +13,7 @@ from rnn_research.engines.base import length_of
 from rnn_research.unroll import Setup, set_up
 
 Tree = Any
-BLOCKS = 16  # of the trajectory, whose means tell the standard error
+SPANS = 16  # of the trajectory, whose means tell the standard error
 
 
 class Lyapunov(NamedTuple):
@@ -83,35 +83,35 @@ def exponents_of(
         f"{count} exponents of a state of {size} numbers",
         "fewer sequences or a smaller count",
     )
-    if not 0 <= transient <= length - BLOCKS:
+    if not 0 <= transient <= length - SPANS:
         raise errors.UsageError(
-            f"transient must be at least 0 and leave {BLOCKS} of T = {length} steps; "
+            f"transient must be at least 0 and leave {SPANS} of T = {length} steps; "
             f"got {transient}"
         )
-    block = np.maximum(np.arange(length) - transient, 0) * BLOCKS
-    block = block // (length - transient)
-    steps = np.bincount(block[transient:], minlength=BLOCKS)[:, None, None]
+    span = np.maximum(np.arange(length) - transient, 0) * SPANS
+    span = span // (length - transient)
+    steps = np.bincount(span[transient:], minlength=SPANS)[:, None, None]
 
     def body(carry, given):
-        h, directions, sums = carry  # h, [B, n, k], [BLOCKS, B, k]
-        inputs, block, counts = given
+        h, directions, sums = carry  # h, [B, n, k], [SPANS, B, k]
+        inputs, span, counts = given
         drive = recurrence.project(inputs)
         _, push = linearize(remembered.step(h, drive), remembered.of(h))
         h = recurrence.step(h, drive)
         pushed = jax.vmap(push, in_axes=-1, out_axes=-1)(directions)
         directions, stretched = jnp.linalg.qr(pushed)
         logs = jnp.log(jnp.abs(jnp.diagonal(stretched, axis1=-2, axis2=-1)))
-        return (h, directions, sums.at[block].add(jnp.where(counts, logs, 0))), None
+        return (h, directions, sums.at[span].add(jnp.where(counts, logs, 0))), None
 
     normal = jax.random.normal(jax.random.key(0), (size, count), dtype)
     directions = jnp.linalg.qr(normal)[0]
     directions = jnp.broadcast_to(directions, (batch, size, count))
-    carry = state, directions, jnp.zeros((BLOCKS, batch, count), dtype)
-    given = inputs, jnp.asarray(block), jnp.arange(length) >= transient
+    carry = state, directions, jnp.zeros((SPANS, batch, count), dtype)
+    given = inputs, jnp.asarray(span), jnp.arange(length) >= transient
     (_, _, sums), _ = jax.lax.scan(body, carry, given)
     means = sums / steps
     exponents = sums.sum(0) / (length - transient)
-    return Lyapunov(exponents, jnp.std(means, axis=0, ddof=1) / BLOCKS**0.5)
+    return Lyapunov(exponents, jnp.std(means, axis=0, ddof=1) / SPANS**0.5)
 
 
 def check_no_mask(mask: jax.Array | None):

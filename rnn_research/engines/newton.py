@@ -11,7 +11,7 @@ import numpy as np
 
 from rnn_research import errors
 from rnn_research.engines import base
-from rnn_research.engines.blocks import Blocks, affine_scan, damped_scan
+from rnn_research.engines.vectors import Vectors, affine_scan, damped_scan
 
 Tree = Any
 
@@ -113,10 +113,10 @@ def newton(
             )
         declared = recurrence.structure.jacobian
         wanted = {"declared": declared, "block": ("block", 1)}.get(jacobian, jacobian)
-        blocks = Blocks(state, wanted)
-        _check(blocks, damping, base.length_of(inputs))
+        vectors = Vectors(state, wanted)
+        _check(vectors, damping, base.length_of(inputs))
         exact = wanted in ("dense", declared)
-        states, solver = _solution(recurrence, blocks, exact, options, state, inputs)
+        states, solver = _solution(recurrence, vectors, exact, options, state, inputs)
         drive = jax.vmap(recurrence.project)(inputs)
         outputs = jax.vmap(recurrence.readout)(states, drive)
         final = base.at(states, -1)
@@ -146,13 +146,13 @@ class _Options(NamedTuple):
     guess: str
 
 
-def _check(blocks: Blocks, damping: float, length: int):
-    if damping and blocks.size > 1:
+def _check(vectors: Vectors, damping: float, length: int):
+    if damping and vectors.size > 1:
         raise errors.UsageError(
             "engine newton: damping needs scalar Jacobians of a real state; give "
             "jacobian='diagonal' or damping=0"
         )
-    needed = length * blocks.jacobian_bytes
+    needed = length * vectors.jacobian_bytes
     if needed > MOST_BYTES:
         raise errors.UsageError(
             f"engine newton: the Jacobians take {needed / 2**30:.0f} GiB; give "
@@ -168,7 +168,7 @@ def default_tolerance(dtype) -> float:
 
 
 class _System(NamedTuple):
-    """h_t = step(h_{t-1}, u_t) for all t, on states as blocks [T, B, n, k]."""
+    """h_t = step(h_{t-1}, u_t) for all t, on states as vectors [T, B, n, k]."""
 
     step: Callable  # (h [B, n, k], drive) -> h
     drive: Tree  # leaves [T, B, ...]
@@ -185,12 +185,12 @@ class _System(NamedTuple):
         return base.at(self.drive, t)
 
 
-def _system(recurrence, blocks: Blocks, state, inputs) -> _System:
+def _system(recurrence, vectors: Vectors, state, inputs) -> _System:
     def step(h, drive):
-        return blocks.of(recurrence.step(blocks.to_state(h), drive))
+        return vectors.of(recurrence.step(vectors.to_state(h), drive))
 
     drive = jax.vmap(recurrence.project)(inputs)
-    return _System(step, drive, blocks.of(state))
+    return _System(step, drive, vectors.of(state))
 
 
 def _shift(h, first):
@@ -198,7 +198,7 @@ def _shift(h, first):
     return jnp.concatenate([first[None], h[:-1]])
 
 
-def _solution(recurrence, blocks, exact, options, state, inputs):
+def _solution(recurrence, vectors, exact, options, state, inputs):
     """(states h_1 ... h_T, NewtonRecord), differentiable.
 
     The derivative is that of the system at its solution, however it was found:
@@ -207,8 +207,8 @@ def _solution(recurrence, blocks, exact, options, state, inputs):
 
     @jax.custom_jvp
     def solve(weights, state, inputs):
-        system = _system(recurrence.of(weights), blocks, state, inputs)
-        return _solve(system, blocks, exact, options)
+        system = _system(recurrence.of(weights), vectors, state, inputs)
+        return _solve(system, vectors, exact, options)
 
     @solve.defjvp
     def derivative(primals, tangents):
@@ -216,16 +216,16 @@ def _solution(recurrence, blocks, exact, options, state, inputs):
         weights, state, inputs = primals
 
         def with_states_fixed(weights, state, inputs):
-            system = _system(recurrence.of(weights), blocks, state, inputs)
+            system = _system(recurrence.of(weights), vectors, state, inputs)
             return system.all_steps(_shift(h, system.start))
 
         _, source = jax.jvp(with_states_fixed, primals, tangents)
-        system = _system(recurrence.of(weights), blocks, state, inputs)
-        h_dot = _solve_linear(system, h, source, blocks, exact, options)
+        system = _system(recurrence.of(weights), vectors, state, inputs)
+        h_dot = _solve_linear(system, h, source, vectors, exact, options)
         return (h, record), (h_dot, jax.tree.map(_zero_tangent, record))
 
     h, record = solve(recurrence.weights, state, inputs)
-    return blocks.to_state(h), record
+    return vectors.to_state(h), record
 
 
 def _zero_tangent(leaf):
@@ -237,7 +237,7 @@ def _zero_tangent(leaf):
 # ------------------------------------------------------------------------ solving it
 
 
-def _solve(system, blocks, exact, options: _Options):
+def _solve(system, vectors, exact, options: _Options):
     length = base.length_of(system.drive)
     start = jnp.broadcast_to(system.start, (length, *system.start.shape))
     guess = start if options.guess == "initial" else system.all_steps(start)
@@ -260,7 +260,7 @@ def _solve(system, blocks, exact, options: _Options):
     def iterate(at):
         h, count, residuals, _ = at
         misfit, linear = jax.linearize(system.misfit, h)
-        jacobians = blocks.jacobians(linear, exact, misfit)
+        jacobians = vectors.jacobians(linear, exact, misfit)
         if options.damping:
             update = damped_scan(jacobians, -misfit, options.damping)
         else:
@@ -305,7 +305,7 @@ def _loop(step, at, start, length: int, needed, reverse: bool = False):
     return states
 
 
-def _solve_linear(system, h, source, blocks, exact, options: _Options):
+def _solve_linear(system, h, source, vectors, exact, options: _Options):
     """x with x_t = J_t x_{t-1} + source_t; transposed where derivatives ask for it."""
     before = _shift(h, system.start)
     length = len(h)
@@ -333,7 +333,7 @@ def _solve_linear(system, h, source, blocks, exact, options: _Options):
         return h[t], system.at(following), source[t], last
 
     def solve(reverse, matrix, source):
-        jacobians = blocks.jacobians(matrix, exact, source)
+        jacobians = vectors.jacobians(matrix, exact, source)
         x = _refine(matrix, jacobians, source, reverse, options.max_iters)
         step, given = (
             (backward, given_backward) if reverse else (forward, given_forward)

@@ -1,4 +1,4 @@
-"""States as blocks of units, and linear recurrences of blocks, parallel in time."""
+"""States as vectors of units, and their linear recurrences, parallel in time."""
 
 import math
 from typing import Any
@@ -13,7 +13,7 @@ Tree = Any
 SMALL = 4  # up to this size a matrix product is written out: products so small are slow
 
 
-class Blocks:
+class Vectors:
     """A state [*, ...] seen as n vectors [*, n, k], of which each has its own Jacobian.
 
     Args:
@@ -92,10 +92,10 @@ class Blocks:
         return self.tree.unflatten(leaves)
 
     def jacobians(self, matrix, exact: bool, like: jax.Array) -> jax.Array:
-        """The blocks [T, B, n, k, k] of J in matrix(x)_t = x_t - J_t x_{t-1}.
+        """The Jacobians [T, B, n, k, k]: J_t in matrix(x)_t = x_t - J_t x_{t-1}.
 
-        Found by probing, for all blocks at once if they are all there is (`exact`),
-        else block by block. Of the transposed matrix, x_t - J_{t+1}^T x_{t+1}, as well.
+        Found by probing, for all vectors at once if they are all there is (`exact`),
+        else vector by vector. Of the transposed matrix, x_t - J_{t+1}^T x_{t+1}, as well.
         """
         basis = jnp.eye(self.size, dtype=like.dtype)
 
@@ -151,7 +151,7 @@ def _matmul(a, b):
 def damped_scan(jacobians, sources, damping: float):
     """argmin over x of sum_t |x_t - J_t x_{t-1} - b_t|^2 + damping |x_t|^2, x_0 = 0.
 
-    For scalar blocks (k = 1). It is the mean of a linear Gaussian model with noise of
+    For k = 1. It is the mean of a linear Gaussian model with noise of
     variance 1 that is observed as zero with variance 1 / damping, so a Kalman filter
     forward and a smoother back (Sarkka & Garcia-Fernandez 2021, arXiv 1905.13002). The
     variance P_t = (J^2 P + 1) / (1 + damping (J^2 P + 1)) is a Moebius map of P_{t-1},

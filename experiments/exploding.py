@@ -32,11 +32,10 @@ if __name__ == "__main__":
             num_seeds=3,
             batch_size=20,
             learning_rate=0.1,
-            optimizer="sgd",
             eval_every=100,
             diagnose_every=100,
         ),
-        runs.OptimizerConfig(),
+        runs.OptimizerConfig(optimizer="sgd"),
         runs.FolderConfig(),
         runtime.RunConfig(),
     )

@@ -1,14 +1,11 @@
-"""The table of cells in the README, read from the cells themselves.
-
-python -m rnn_research.checks.catalogue
-"""
+"""The table of cells in docs/cells.md, read from the cells themselves."""
 
 import inspect
 import re
 
 import jax
 
-from rnn_research import cells, config, engines
+from rnn_research import cells, engines
 from rnn_research.cells.base import Cell
 from rnn_research.layers import architectures, as_layer
 
@@ -96,11 +93,3 @@ def structure(value) -> str:
     if value.inverse is not None:
         said.append("invertible")
     return ", ".join(said)
-
-
-def main():
-    print(table())
-
-
-if __name__ == "__main__":
-    config.run(main)

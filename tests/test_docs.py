@@ -1,0 +1,220 @@
+"""The pages in docs/ say what is there: tables, links, commands and code."""
+
+import functools
+import importlib.util
+import itertools
+import pathlib
+import re
+import runpy
+import shlex
+
+import pytest
+
+from experiments import adding_problem, check_cell
+from rnn_research import cells, config, errors, models, runs, runtime, training
+from rnn_research.cells import initializers, wrappers
+from rnn_research.checks import catalogue, pages
+from rnn_research.diagnostics import __all__ as measurements
+from rnn_research.layers import architectures
+
+ROOT = pathlib.Path(__file__).parent.parent
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+ALL = [ROOT / "README.md", *DOCS, ROOT / "results" / "README.md"]
+TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in ALL}
+
+
+def blocks(path, language):
+    return re.findall(rf"```{language}\n(.*?)```", TEXTS[path], flags=re.DOTALL)
+
+
+# ------------------------------------------------------------------- what is generated
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_generated_parts_are_those_of_the_code(path):
+    """`python -m rnn_research.checks.pages` writes them anew."""
+    page = path.read_text()
+    assert pages.written(page) == page
+
+
+def test_a_part_that_is_out_of_date_is_found():
+    old = "<!-- generated: wrappers -->\n\n| `zoneout` |\n\n<!-- end -->\n"
+    new = pages.written(f"before\n{old}after\n")
+    assert new.startswith("before\n<!-- generated: wrappers -->\n\n| wrapper |")
+    assert "zoneout(rate=0.1" in new and new.endswith("<!-- end -->\nafter\n")
+    with pytest.raises(errors.UsageError, match="did you mean wrappers"):
+        pages.written(old.replace("wrappers", "wrapers"))
+
+
+def test_every_generated_part_is_on_a_page():
+    found = [pages.MARKED.findall(TEXTS[f"docs/{path.name}"]) for path in DOCS]
+    assert sorted(part for _, part, _ in itertools.chain(*found)) == sorted(pages.PARTS)
+
+
+def test_tables_list_what_there_is():
+    """The names, whatever the generator takes for them."""
+
+    def named(page):
+        cells = re.findall(r"^\| `(\w+)", TEXTS[page], re.MULTILINE)
+        return set(cells)
+
+    listed = cells, architectures, wrappers, initializers
+    names = set(itertools.chain(*(module.__all__ for module in listed)))
+    assert named("docs/cells.md") == names
+    assert named("docs/diagnostics.md") == set(measurements)
+
+
+def test_every_cell_cites_a_paper():
+    for name in cells.__all__:
+        cited = catalogue.paper(getattr(cells, name).__doc__)
+        assert re.search(r"\b(19|20)\d\d\b", cited), name
+
+
+def test_every_file_is_on_the_map():
+    listed = set(re.findall(r"\]\(\.\./([^)]+)\)", TEXTS["docs/map.md"]))
+    there = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("rnn_research", "experiments", "configs")
+        for path in (ROOT / folder).rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    assert listed == there
+
+
+# --------------------------------------------------------------------------- links
+
+
+def test_links_and_pictures_are_there():
+    for page, text in TEXTS.items():
+        folder = (ROOT / page).parent
+        for target in re.findall(r"\]\(([^)]+)\)", text):
+            path, _, anchor = target.partition("#")
+            assert (folder / path).exists(), (page, target)
+            if anchor:
+                titles = re.findall(r"^#+ (.*)", (folder / path).read_text(), re.M)
+                assert anchor in [title.lower().replace(" ", "-") for title in titles]
+        for path in re.findall(r"configs/\w+\.py", text):
+            assert (ROOT / path).exists(), (page, path)
+
+
+def test_the_readme_leads_to_every_page():
+    for path in DOCS:
+        assert f"(docs/{path.name})" in TEXTS["README.md"], path.name
+
+
+# ------------------------------------------------------------------------ commands
+
+
+@functools.cache
+def settings_of(program):
+    """What `config.run` is given when `experiments.PROGRAM` runs."""
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, "run", lambda main, *settings: found.append(settings))
+        path = ROOT / "experiments" / f"{program}.py"
+        runpy.run_path(str(path), run_name="__main__")
+    return found[0]
+
+
+def commands(text):
+    """Commands of experiments, each in one line, without what a reader fills in."""
+    text = text.replace("\\\n", " ")
+    for line in re.findall(r"python -m experiments\.([^\n`&]+)", text):
+        if not any(blank in line for blank in ("...", "RUN", "NAME")):
+            yield shlex.split(line.split("|")[0].split("`")[0])
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_command_is_accepted_by_its_program(page):
+    for program, *argv in commands(TEXTS[page]):
+        config.parse(argv, *settings_of(program))
+
+
+def test_every_flag_is_one():
+    programs = [path.stem for path in (ROOT / "experiments").glob("[!_]*.py")]
+    known = {"help", "config", "ntasks", "editable"}
+    for program in programs:
+        for group in settings_of(program):
+            known |= group.__dataclass_fields__.keys()
+    for page, text in TEXTS.items():
+        text = pages.MARKED.sub("", text)
+        flags = set(re.findall(r"(?<![\w-])--(\w+)", text))
+        assert flags <= known, (page, flags - known)
+
+
+def test_remedies_are_settings_of_a_training():
+    rows = re.findall(r"^\| `(--[^`]+)`", TEXTS["docs/remedies.md"], re.MULTILINE)
+    assert len(rows) > 5
+    for row in rows:
+        config.parse(shlex.split(row), *settings_of("adding_problem"))
+
+
+# ---------------------------------------------------------------------------- code
+
+RUN_ELSEWHERE = {"README.md", "docs/models.md", "docs/write_your_own_task.md"}
+
+
+def test_every_page_with_code_is_run():
+    """Here, or by the tests of its subject."""
+    with_code = {page for page in TEXTS if blocks(page, "python")}
+    here = pathlib.Path(__file__).read_text()
+    assert with_code <= RUN_ELSEWHERE | set(re.findall(r'blocks\("([^"]+)"', here))
+
+
+def test_the_code_on_diagnostics_runs():
+    names = {}
+    (text,) = blocks("docs/diagnostics.md", "python")
+    exec(text.replace("64", "4").replace("500", "80"), names)
+    assert 0 < names["horizon"].lag
+    assert names["chaos"].exponents.shape == (16, 3)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="needs PyTorch")
+def test_the_code_on_weights_runs():
+    import torch
+
+    names = {"torch_lstm": torch.nn.LSTM(2, 128)}
+    (text,) = blocks("docs/cells.md", "python")
+    exec(text, names)
+    tensors = {name: torch.from_numpy(a) for name, a in names["tensors"].items()}
+    names["torch_lstm"].load_state_dict(tensors)
+
+
+@pytest.mark.slow
+def test_the_code_on_training_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    config.run(
+        adding_problem.main,
+        models.ModelConfig(hidden_size=6),
+        runs.TaskConfig(length=9),
+        training.TrainConfig(num_steps=2, eval_size=10),
+        runs.OptimizerConfig(),
+        runs.FolderConfig(workdir="runs/gru"),
+        runtime.RunConfig(precision="float64"),
+        argv=[],
+    )
+    text = "\n".join(blocks("docs/training.md", "python"))
+    for large, less in {
+        "128": "6",
+        "num_steps=2000": "num_steps=2, eval_size=10",
+        "adding(200)": "adding(9)",
+    }.items():
+        assert large in text
+        text = text.replace(large, less)
+    names = {}
+    exec(text, names)
+    assert names["outputs"].shape == (10, 1)
+    assert (tmp_path / "runs" / "mine" / "summary.json").exists()
+
+
+@pytest.mark.slow
+def test_the_page_on_cells_of_your_own(tmp_path, monkeypatch, capsys):
+    """Its four examples, put into one file, keep all laws."""
+    examples = "\n\n".join(blocks("docs/write_your_own_cell.md", "python"))
+    (tmp_path / "page_cells.py").write_text(examples)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    check = next(commands(blocks("docs/write_your_own_cell.md", "bash")[0]))
+    argv = [each.replace("my_cells", "page_cells") for each in check[1:]]
+    config.run(check_cell.main, check_cell.CheckConfig(), argv=argv)
+    assert "4 checked" in capsys.readouterr().out

@@ -219,6 +219,23 @@ def test_a_layer_that_forgets_its_context():
     assert "two halves are the whole" in failures(right.replace(apply=apply))
 
 
+@pytest.mark.slow
+def test_a_layer_whose_context_does_not_begin_with_the_batch():
+    right = layers.recurrent(cells.gru(8))
+
+    def apply(params, x, context, call):
+        applied = right.apply(params, x, context.T, call)
+        return applied._replace(context=applied.context.T)
+
+    wrong = right.replace(
+        apply=apply,
+        initial_context=lambda params, shape: right.initial_context(params, shape).T,
+    )
+    found = failures(wrong)
+    assert list(found) == ["a context of each sequence"]
+    assert "must begin with batch_shape" in found["a context of each sequence"]
+
+
 def test_the_program(capsys):
     config.run(program.main, program.CheckConfig(), argv=["--cell=irnn"])
     out = capsys.readouterr().out

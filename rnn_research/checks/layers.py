@@ -14,6 +14,7 @@ from rnn_research.checks.report import (
     INPUTS,
     LENGTH,
     ROUNDING,
+    Fault,
     Law,
     difference,
     disturbed,
@@ -64,6 +65,18 @@ def _layer_batch(s) -> float:
     other = np.array(s.x)
     other[:, 0] += 1.0
     return difference(s.apply(other).outputs[:, 1:], s.apply(s.x).outputs[:, 1:])
+
+
+def _layer_context(s) -> float:
+    """The sequences the other way round: so is the context, along its first axis."""
+    straight, turned = s.apply(s.x).context, s.apply(s.x[:, ::-1]).context
+    for leaf in jax.tree.leaves((s.start, straight)):
+        if jnp.shape(leaf)[:1] != (BATCH,):
+            raise Fault(
+                f"for a batch of {BATCH} the context has a leaf "
+                f"{list(jnp.shape(leaf))}; shapes must begin with batch_shape"
+            )
+    return difference(turned, jax.tree.map(lambda leaf: leaf[::-1], straight))
 
 
 def _halves(s) -> float:
@@ -159,6 +172,12 @@ LAWS = (
         _layer_batch,
         0.0,
         "a sequence changes with another of its batch",
+    ),
+    Law(
+        "a context of each sequence",
+        _layer_context,
+        ROUNDING,
+        "the context of a sequence depends on its place in the batch",
     ),
     Law(
         "two halves are the whole",

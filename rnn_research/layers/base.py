@@ -50,7 +50,7 @@ class Layer(values.Value):
       apply: (params, x [T, B, D], context, Call) -> Applied. It is given x with 0 at
         masked steps, so that nothing there matters. Inputs of its own making go to a
         layer within it with a Call whose `last` is theirs, or None.
-      initial_context: (params, batch_shape) -> context.
+      initial_context: (params, batch_shape) -> context, leaves [*batch_shape, ...].
       groups: (params) -> labels, as for cells.
       retract: (params) -> params after an update, as for cells.
       causal: the output at t depends on inputs up to t only.

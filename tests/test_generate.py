@@ -11,6 +11,9 @@ from rnn_research import cells, errors, layers, models
 from rnn_research.cells import wrappers
 from rnn_research.checks.report import difference
 from rnn_research.layers import Call, architectures
+from rnn_research.tasks import scores
+from rnn_research.tasks.base import Batch, Network, Task
+from rnn_research.training import TrainConfig, trainer
 
 V, B, READ, STEPS = 5, 3, 4, 6
 
@@ -171,10 +174,10 @@ def test_misfits_are_named():
             models.generate(model, params, context, first, *rest)
 
     both = layers.bidirectional(cells.gru(3), cells.gru(3))
-    complains("train it without --bidirectional", setup(both)[0])
+    complains("build it without --bidirectional", *setup(both))
     complains("tokens=True, head='step'", setup(cells.gru(6), "last")[0])
     growing = setup(architectures.transformer(8, heads=2))
-    complains("grows with each step; give its attention a window", *growing)
+    complains("grows with each step.* give its attention a window", *growing)
     plain = models.model(cells.gru(6), input_size=V, output_size=V, head="step")
     complains("tokens=True, head='step'", plain)
     complains("whole numbers, at least one", first=prompt(0))
@@ -197,3 +200,20 @@ def test_misfits_are_named():
             models.sample(**wrong)
     with pytest.raises(errors.UsageError, match="width must be a whole number"):
         models.beam(0)
+
+
+def test_a_context_that_cannot_be_carried_is_said_before_a_training():
+    batch = Batch(jnp.zeros((READ, 2), int), jnp.zeros((READ, 2), int))
+    task = Task(
+        batch=lambda rows, keys: batch,
+        score=lambda outputs, batch: {"loss": scores.cross_entropy(outputs, batch)},
+        network=Network(V, V, tokens=True),
+        length=READ,
+        carries=True,
+    )
+    for body, match in (
+        (architectures.transformer(8, heads=2), "give its attention a window"),
+        (layers.bidirectional(cells.gru(3), cells.gru(3)), "reads from the end"),
+    ):
+        with pytest.raises(errors.UsageError, match=match):
+            trainer.build(setup(body)[0], task, TrainConfig(batch_size=2))

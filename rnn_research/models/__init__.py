@@ -5,7 +5,7 @@ config     from settings and a task to a model
 named      cells, layers and engines by the texts that the command line takes
 """
 
-from rnn_research.models.base import Model, ModelParams, model
+from rnn_research.models.base import Model, ModelParams, check_carried, model
 from rnn_research.models.choices import Choice, beam, greedy, sample
 from rnn_research.models.config import ModelConfig, as_model, at_depth, build
 from rnn_research.models.generate import Generated, generate
@@ -23,6 +23,7 @@ __all__ = [
     "at_depth",
     "beam",
     "build",
+    "check_carried",
     "generate",
     "greedy",
     "load",

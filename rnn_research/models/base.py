@@ -21,6 +21,7 @@ from rnn_research import errors, layers, values
 from rnn_research.layers import Applied, Call
 from rnn_research.presence import there, where
 from rnn_research.tasks.base import HEADS, Network
+from rnn_research.unroll import same_kind
 
 Tree = Any
 
@@ -57,6 +58,32 @@ class Model(values.Value):
         """The outputs from the initial context."""
         context = self.initial_context(params, x.shape[1:2])
         return self.apply(params, x, context, call).outputs
+
+
+def check_carried(model: Model, inputs):
+    """Raise unless the context behind `inputs` [T, B, ...] can be that of what follows.
+
+    Raises:
+      errors.UsageError: the model reads from the end too, or its context grows.
+    """
+
+    def contexts(key, inputs):
+        params = model.init(key)
+        before = model.initial_context(params, inputs.shape[1:2])
+        return before, model.apply(params, inputs, before, Call()).context
+
+    name = errors.cut(str(model), 120)
+    if not model.causal:
+        raise errors.UsageError(
+            f"{name} also reads from the end of a sequence, so it cannot go on from "
+            "what came before; build it without --bidirectional"
+        )
+    if not same_kind(*jax.eval_shape(contexts, jax.random.key(0), inputs)):
+        raise errors.UsageError(
+            f"{name}: its context grows with each step, so it cannot be carried on; "
+            "give its attention a window, as in transformer(window=256): the params "
+            "are the same"
+        )
 
 
 @values.factory

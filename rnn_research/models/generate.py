@@ -9,9 +9,8 @@ import numpy as np
 
 from rnn_research import errors
 from rnn_research.layers import Call
-from rnn_research.models.base import Model
+from rnn_research.models.base import Model, check_carried
 from rnn_research.models.choices import Choice
-from rnn_research.unroll import same_kind
 
 Tree = Any
 
@@ -60,10 +59,10 @@ def generate(
 
 @functools.partial(jax.jit, static_argnames=("model", "steps", "choose"))
 def _run(model, params, context, first, steps, choose, key) -> Generated:
+    check_carried(model, first)
     width, count = choose.width, first.shape[1]
     if len(first) > 1:
         context = model.apply(params, first[:-1], context, Call()).context
-    _check_constant(model, params, context, first)
     context = jax.tree.map(lambda leaf: jnp.repeat(leaf, width, axis=0), context)
     token = jnp.repeat(first[-1:].T, width, axis=1)  # [B, W]
 
@@ -120,11 +119,6 @@ def _check(model, first):
             "only a model that reads tokens and gives each step the logits of one can "
             f"generate (tokens=True, head='step'); this one has {model.network}"
         )
-    if not model.causal:
-        raise errors.UsageError(
-            f"{errors.cut(str(model), 120)} also reads from the end of a sequence, so "
-            "it cannot go step by step; train it without --bidirectional"
-        )
     is_whole = np.issubdtype(first.dtype, np.integer)
     if first.ndim != 2 or not first.size or not is_whole:
         raise errors.UsageError(
@@ -145,14 +139,3 @@ def _check_batch(context, count: int):
                 f"the context must be of as many sequences as first, {count}, and its "
                 f"shapes begin with that; one is {list(jnp.shape(leaf))}"
             )
-
-
-def _check_constant(model, params, context, first):
-    after = jax.eval_shape(
-        lambda: model.apply(params, first[-1:], context, Call()).context
-    )
-    if not same_kind(jax.eval_shape(lambda: context), after):
-        raise errors.UsageError(
-            f"{errors.cut(str(model), 120)}: its context grows with each step; give "
-            "its attention a window, transformer(window=256), which has the same params"
-        )

@@ -15,7 +15,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from rnn_research import compiled_programs, engines, errors, memory, runtime
 from rnn_research.layers import Call
-from rnn_research.models import Model
+from rnn_research.models import Model, check_carried
 from rnn_research.tasks.base import Task
 from rnn_research.training import (
     evaluation,
@@ -289,8 +289,15 @@ def build(
     schedule=optimizers.constant(),
     penalties=(),
 ) -> Trainer:
-    """The trainer of `model` on `task` for all runs of `config`."""
+    """The trainer of `model` on `task` for all runs of `config`.
+
+    Raises:
+      errors.UsageError: the task carries context, and the model's cannot be carried.
+    """
     runtime.check_compiles()
+    if task.carries:
+        batch = jax.eval_shape(lambda: objective.like_batch(task, 2))
+        check_carried(model, batch.inputs)
     pairs = config.all_runs()
     mesh = runtime.make_mesh(config.batch_size, len(pairs), config.num_devices)
     everywhere = NamedSharding(mesh, PartitionSpec())

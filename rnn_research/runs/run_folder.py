@@ -8,8 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from rnn_research import errors, processes
-from rnn_research.files import read_json, write_json
+from rnn_research import errors, files, processes
 from rnn_research.runs import same_run
 
 try:
@@ -83,7 +82,7 @@ class LockedFolder:
         if self.folder is None:
             return
         path = self.folder / "config.json"
-        saved = read_json(path)
+        saved = files.read_json(path)
         if self._is_begun():
             if saved is None:
                 raise errors.UsageError(
@@ -95,7 +94,7 @@ class LockedFolder:
         if saved is None or same_run.digest(saved) != same_run.digest(settings):
             self.remove(SUMMARY)
         if saved != (settings := same_run.plain({**settings, "machine": machine})):
-            write_json(path, settings)
+            files.write_json(path, settings)
 
     def _is_begun(self) -> bool:
         """Whether the folder holds anything that a run has done."""
@@ -124,7 +123,7 @@ class LockedFolder:
         """Write a JSON file into the folder."""
         if self.folder is not None:
             self.check()
-            write_json(self.folder / name, content)
+            files.write_json(self.folder / name, content)
 
     def remove(self, name: str):
         """Remove a file of the folder, if it is there."""

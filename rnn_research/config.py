@@ -353,11 +353,16 @@ class Seeds(Settings):
     """Seeds:"""
 
     seed: int = setting(
-        0, "of weights and data; of several, the first", low=0, high=2**32 - 1
+        0, "seed of weights and data, or the first of several", low=0, high=2**32 - 1
     )
-    num_seeds: int = setting(1, "how many: seed, seed + 1, ...", low=1, high=MOST_SEEDS)
+    num_seeds: int = setting(
+        1, "number of seeds: seed, seed + 1, ...", low=1, high=MOST_SEEDS
+    )
     seeds: tuple[int, ...] | None = setting(
-        None, "these, in place of --seed and --num_seeds", low=0, high=2**32 - 1
+        None,
+        "a list of seeds, in place of --seed and --num_seeds",
+        low=0,
+        high=2**32 - 1,
     )
 
     def __post_init__(self):

@@ -45,31 +45,31 @@ class RunConfig(config.Settings):
     allocator: str = config.setting(
         "keep",
         "on Linux: keep freed memory for the next update, which is faster on CPUs; "
-        "default is as the system and its MALLOC_ variables say",
+        "default follows the system and its MALLOC_ variables",
         choices=("keep", "default"),
     )
     compilation_cache: str = config.setting(
         "on",
-        "keep compiled programs for the next command: on is in the user's cache "
-        "directory, or where JAX_COMPILATION_CACHE_DIR says; off; or a folder",
+        "keep compiled programs for the next command: on, in the user's cache "
+        "directory or where JAX_COMPILATION_CACHE_DIR says; off; or a folder",
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class ProcessConfig(config.Settings):
-    """Several processes, started with the same command but for --process_id:"""
+    """Several processes, the same command for each but for --process_id:"""
 
     num_processes: int = config.setting(
         0,
-        "how many train together; 0 is what SLURM's srun started, else 1",
+        "processes that train together; 0 is as many as srun started, else 1",
         low=0,
         high=100_000,
     )
     coordinator: str | None = config.setting(
-        None, "host:port on which process 0 answers; srun knows it"
+        None, "host:port of process 0; srun supplies it"
     )
     process_id: int | None = config.setting(
-        None, "0 to num_processes - 1; srun knows it", low=0
+        None, "0 to num_processes - 1; srun supplies it", low=0
     )
 
 

@@ -19,9 +19,7 @@ class ModelConfig(config.Settings):
         "wrapped, 'zoneout(gru, rate=0.1)'; your own, 'my_cells:leaky(alpha=0.3)'",
     )
     hidden_size: int = config.setting(128, "units of each layer", low=1)
-    num_layers: int = config.setting(
-        1, "recurrent layers, one on the other", low=1, high=1000
-    )
+    num_layers: int = config.setting(1, "recurrent layers, stacked", low=1, high=1000)
     dropout: float = config.setting(
         0.0, "share of features dropped between layers in training", low=0.0, high=0.99
     )
@@ -34,12 +32,12 @@ class ModelConfig(config.Settings):
     bidirectional: bool = config.setting(False, "run each layer in both directions")
     embedding_size: int | None = config.setting(
         None,
-        "width of the embedding, of tasks on tokens; default: the width of the cell",
+        "width of the embedding, for tasks on tokens; default: the width of the cell",
         low=1,
     )
     block: str = config.setting(
         "auto",
-        "the layer around the cell: 'glu' is norm, cell, gate and skip; auto is glu "
+        "the layer around the cell: 'glu' is norm, cell, gate and skip; auto picks glu "
         "for cells whose map is linear, none for others",
         choices=("auto", "none", "glu"),
     )

@@ -10,43 +10,44 @@ from rnn_research import config, errors
 class TrainConfig(config.Seeds):
     """Training:"""
 
-    num_steps: int = config.setting(10_000, "updates at most", low=1)
+    num_steps: int = config.setting(10_000, "most updates per run", low=1)
     num_epochs: float | None = config.setting(
         None, "passes over the training rows, in place of --num_steps", above=0.0
     )
     stop_at: float | None = config.setting(
         None,
-        "stop a run when its validation loss is below this; default: the task's own "
-        "value for solved; 0 never stops early",
+        "stop a run when its validation loss is below this; default: the loss at which "
+        "the task counts as solved; 0 never stops early",
         low=0.0,
     )
-    batch_size: int = config.setting(50, "sequences in an update", low=1)
+    batch_size: int = config.setting(50, "sequences per update", low=1)
     learning_rate: float = config.setting(1e-3, "step size", above=0.0)
     learning_rates: tuple[float, ...] | None = config.setting(
-        None, "several, each with every seed, in place of --learning_rate", above=0.0
+        None,
+        "several step sizes, each with every seed, in place of --learning_rate",
+        above=0.0,
     )
     warmup_steps: int = config.setting(
         0, "updates over which the learning rate rises from 0", low=0
     )
     grad_clip: float = config.setting(
         1.0,
-        "longest gradient: one with a greater global norm is scaled to it; 0 does not "
-        "clip",
+        "scale the gradient down to this global norm if it is longer; 0 does not clip",
         low=0.0,
     )
     clip_value: float = config.setting(
         0.0,
-        "largest number in a gradient: each is cut to [-v, v] by itself, before "
-        "--grad_clip; 0 does not clip",
+        "clip each number of the gradient to [-v, v], before --grad_clip; 0 does not "
+        "clip",
         low=0.0,
     )
     penalty_steps: int = config.setting(
-        0, "updates in which the penalties count; 0 is all", low=0
+        0, "updates in which the penalties apply; 0 is all", low=0
     )
     on_nan: str = config.setting(
         "stop",
-        "at a loss or gradient that is not finite: stop the run, or skip the update, "
-        "count it and go on",
+        "at a loss or gradient that is not finite: stop the run, or skip the update "
+        "and count it",
         choices=("stop", "skip"),
     )
     weight_decay: float = config.setting(
@@ -57,38 +58,38 @@ class TrainConfig(config.Seeds):
     )
     num_devices: int = config.setting(
         0,
-        "devices of a process that the work is divided over; 0 is all that divide it, "
-        "on CPU one a core where it pays",
+        "devices per process that share the work; 0 is all that divide it evenly, on "
+        "CPU one per core where that pays",
         low=0,
         high=1024,
     )
     eval_every: int = config.setting(100, "updates between evaluations", low=1)
     eval_size: int = config.setting(
         1000,
-        "fresh sequences in an evaluation, rounded up to whole batches; of a task on "
-        "data it is the whole validation split",
+        "fresh sequences per evaluation, rounded up to whole batches; tasks on data "
+        "use the whole validation split",
         low=1,
     )
     keep: str = config.setting(
         "auto",
         "the weights that a run gives: the last, or those of its best evaluation; auto "
-        "is the best of tasks on data, the last of others",
+        "is best for tasks on data, last for others",
         choices=("auto", "best", "last"),
     )
     patience: int = config.setting(
         0,
-        "stop a run after so many evaluations in a row that are no better than its "
-        "best; 0 never does",
+        "stop a run after this many evaluations in a row without a better one; 0 never "
+        "does",
         low=0,
     )
     diagnose_every: int = config.setting(
         0,
         "updates between measurements of the gradient by lag, saturation and spectral "
-        "radius, taken at the start, at evaluations and at the end; 0 is never",
+        "radius, made at evaluations, at the start and at the end; 0 makes none",
         low=0,
     )
     checkpoint_every: int = config.setting(
-        500, "updates between checkpoints, taken at the next evaluation", low=1
+        500, "updates between checkpoints, each written at the next evaluation", low=1
     )
 
     def all_learning_rates(self) -> tuple[float, ...]:

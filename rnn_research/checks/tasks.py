@@ -27,6 +27,7 @@ from rnn_research.training.state import of_run
 MOST_ROWS = 23  # of a split, for laws that run a network; no batch size divides it
 SIZE = 5  # of a batch
 MOST_STEPS = 2000
+STRETCH = 8  # rows in a row that are compared, where context is carried
 SHARED = 0.01  # of the test rows that may be among those of training, by chance
 
 
@@ -141,7 +142,7 @@ def _pure(subject: Subject) -> float:
     same = jax.tree.map(
         lambda leaf, axis: jax.lax.slice_in_dim(leaf, 1, 3, axis=axis), whole, axes
     )
-    return max(difference(whole, again), difference(part, same))
+    return max(_error(whole, again), _error(part, same))
 
 
 def _in_range(subject: Subject) -> float:
@@ -169,7 +170,7 @@ def _every_row_once(subject: Subject) -> float:
         state = made.init()
         evaluate = made.compile_evaluate(state, evaluation.VALIDATION)
         found.append(evaluate(state.params, np.zeros(1, int), np.ones(1, bool)))
-    worst = difference(*found)
+    worst = _error(*found, *jax.tree.leaves(task.example_rows(1)))
     if task.carries:
         return worst
     params, sums = of_run(state.params, 0), None
@@ -183,7 +184,7 @@ def _every_row_once(subject: Subject) -> float:
         own = score(row, jax.random.split(jax.random.key(index), 1))
         sums = own if sums is None else add(sums, own)
     alone = {name: np.asarray(each)[None] for name, each in means(sums).items()}
-    return max(worst, difference(found[0], alone))
+    return max(worst, _error(found[0], alone, *jax.tree.leaves(row)))
 
 
 def _fill_has_no_weight(subject: Subject) -> float:
@@ -193,7 +194,8 @@ def _fill_has_no_weight(subject: Subject) -> float:
         jax.tree.map(lambda leaf: leaf[:-1], subject.rows), subject.keys[:-1]
     )
     one = subject.totals(params, batch._replace(weight=weight))
-    return difference(one, subject.totals(params, kept._replace(weight=weight[:-1])))
+    other = subject.totals(params, kept._replace(weight=weight[:-1]))
+    return _error(one, other, batch.inputs)
 
 
 def _masked_steps_do_not_count(subject: Subject) -> float:
@@ -222,18 +224,22 @@ def _masked_steps_do_not_count(subject: Subject) -> float:
         (gradient(subject.params, own), subject.totals(subject.params, own))
         for own in both
     ]
-    return difference(*found)
+    return _error(*found, batch.inputs)
 
 
 def _splits_share_nothing(subject: Subject) -> float:
-    """The share of the rows of a later split that are in an earlier one too."""
+    """The share of the rows of a later split that are in an earlier one too.
+
+    Of texts a short window may well be there twice, so that some in a row are compared.
+    """
     seen, worst = set(), 0.0
     for name in SPLITS:
         own = subject.first(name, 10_000)
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(own)]
+        stretch = STRETCH if subject.task.carries else 1
         found = {
-            b"".join(leaf[index].tobytes() for leaf in leaves)
-            for index in range(len(leaves[0]))
+            b"".join(leaf[index : index + stretch].tobytes() for leaf in leaves)
+            for index in range(max(1, len(leaves[0]) - stretch + 1))
         }
         worst = max(worst, len(found & seen) / len(found))
         seen |= found
@@ -263,7 +269,19 @@ def _two_windows_are_one(subject: Subject) -> float:
 
     double = jax.tree.map(lambda *parts: jnp.concatenate(parts), first, second)
     one = jax.jit(lambda p, b: task.totals(subject.outputs(p, b), b))(params, double)
-    return difference(carried(params, first, second), one)
+    return _error(carried(params, first, second), one, first.inputs)
+
+
+def _error(one, other, *given) -> float:
+    """The difference; of numbers of 32 bits in units of their coarser rounding."""
+    leaves = jax.tree.leaves((one, other, given))
+    coarse = [
+        jnp.finfo(leaf.dtype).eps
+        for leaf in leaves
+        if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+    ]
+    fine = float(jnp.finfo(jnp.float64).eps)
+    return difference(one, other) * fine / float(max(coarse, default=fine))
 
 
 def _on_data(task: Task) -> bool:

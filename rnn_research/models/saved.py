@@ -8,8 +8,8 @@ evaluated, and the sha256 of the weights. Any reader of safetensors reads the we
 by names such as `body.0.W_hh`; of complex ones real and imaginary parts are a last axis
 of 2. A trained run is handed on by
 
-    python -c "from rnn_research import models; from rnn_research.runs import run; \
-        trained = run.load('runs/my_run'); \
+    python -c "from rnn_research import models, runs; \
+        trained = runs.load('runs/my_run'); \
         models.save('my_model', trained.model, trained.params)"
 """
 

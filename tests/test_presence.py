@@ -47,7 +47,8 @@ def both_ways():
     @jax.jit
     def run(x, mask, reset):
         context = layer.initial_context(params, (B,))
-        return layer.apply(params, x, context, Call(mask=mask, reset=reset))
+        call = Call(mask=mask, reset=reset, whole=True)
+        return layer.apply(params, x, context, call).outputs
 
     return jax.tree.map(np.asarray, params), run
 
@@ -55,7 +56,7 @@ def both_ways():
 @pytest.mark.parametrize("mask", [None, MASK], ids=["whole", "lengths"])
 def test_both_directions_are_read_where_they_have_read_all(both_ways, mask):
     params, run = both_ways
-    last = np.asarray(run(X, mask, None).last)
+    last = np.asarray(run(X, mask, None))
     for b, length in enumerate([T] * B if mask is None else LENGTHS):
         x = X[:length, b]
         ahead = elman(params.forward, x)[-1]
@@ -65,12 +66,33 @@ def test_both_directions_are_read_where_they_have_read_all(both_ways, mask):
 
 def test_of_documents_the_last_stands_for_the_sequence(both_ways):
     params, run = both_ways
-    last = np.asarray(run(X, MASK, RESET).last)
+    last = np.asarray(run(X, MASK, RESET))
     for b, start in enumerate([3, 2, 0]):
         x = X[start : LENGTHS[b], b]
         ahead = elman(params.forward, x)[-1]
         back = elman(params.backward, x[::-1])[-1]
         np.testing.assert_allclose(last[b], [*ahead, *back], atol=1e-12)
+
+
+def test_behind_both_directions_each_map_is_of_what_stands_for_the_whole():
+    both = layers.bidirectional(cells.elman(3), cells.elman(2))
+    norm = layers.stack(layers.layer_norm(), layers.linear(4))
+    layer = layers.stack(both, layers.linear(5), norm)
+    params = layer.init(jax.random.key(0), D)
+
+    @jax.jit
+    def run(x, mask):
+        call = Call(mask=mask, whole=True)
+        return layer.apply(params, x, layer.initial_context(params, (B,)), call).outputs
+
+    found = np.asarray(run(X, MASK))
+    (directions, first, (_, second)) = jax.tree.map(np.asarray, params)
+    for b, length in enumerate(LENGTHS):
+        ahead = elman(directions.forward, X[:length, b])[-1]
+        back = elman(directions.backward, X[:length, b][::-1])[-1]
+        y = np.concatenate([ahead, back]) @ first.W + first.b
+        y = (y - y.mean()) / np.sqrt(y.var() + 1e-6)
+        np.testing.assert_allclose(found[b], y @ second.W + second.b, atol=1e-12)
 
 
 COMBINATIONS = [
@@ -169,8 +191,8 @@ def test_the_laws_see_layers_that_do_not_replace_what_is_not_finite():
     x = np.where(MASK[..., None], X, np.nan)  # masks are seen to for every layer
 
     def loss(params):
-        call = Call(mask=jnp.asarray(MASK))
-        return jnp.sum(layer.apply(params, x, None, call).last ** 2)
+        call = Call(mask=jnp.asarray(MASK), whole=True)
+        return jnp.sum(layer.apply(params, x, None, call).outputs ** 2)
 
     assert np.isfinite(jax.jit(jax.grad(loss))(np.ones((D, 2)))).all()
 

@@ -86,8 +86,10 @@ def _without_effect_on_layers(s) -> float:
         context = s.layer.apply(params, s.x[:3], start, Call()).context
         spoiled = [where(forgotten, leaf + before, leaf) for leaf in floats_of(context)]
         context = filled(context, spoiled)
-        applied = s.layer.apply(params, x, context, Call(mask=mask, reset=reset))
-        seen = where(counted, applied.outputs, 0), applied.last
+        call = Call(mask=mask, reset=reset)
+        applied = s.layer.apply(params, x, context, call)
+        whole = s.layer.apply(params, x, context, call._replace(whole=True)).outputs
+        seen = where(counted, applied.outputs, 0), whole
         squares = [jnp.sum(part**2) for part in seen]
         return sum(squares), (seen, floats_of(applied.context))
 
@@ -107,12 +109,13 @@ def _without_effect_on_layers(s) -> float:
     return worst
 
 
-def _every_parameter_matters_to_last(s) -> float:
+def _every_parameter_matters_to_the_whole(s) -> float:
     @jax.jit
     def gradient(params):
         def loss(params):
             start = s.layer.initial_context(params, (BATCH,))
-            return jnp.sum(jnp.sin(s.layer.apply(params, s.x, start, Call()).last))
+            whole = s.layer.apply(params, s.x, start, Call(whole=True)).outputs
+            return jnp.sum(jnp.sin(whole))
 
         return jax.grad(loss)(params)
 
@@ -131,8 +134,8 @@ def _every_parameter_matters_to_last(s) -> float:
 OF_LAYERS = (
     Law(NAME, _without_effect_on_layers, ROUNDING, "apply", costly=True),
     Law(
-        "every parameter matters to last",
-        _every_parameter_matters_to_last,
+        "every parameter matters to the whole",
+        _every_parameter_matters_to_the_whole,
         0.0,
         "last, or the outputs at the last step",
     ),

@@ -95,7 +95,8 @@ class Vectors:
         """The Jacobians [T, B, n, k, k]: J_t in matrix(x)_t = x_t - J_t x_{t-1}.
 
         Found by probing, for all vectors at once if they are all there is (`exact`),
-        else vector by vector. Of the transposed matrix, x_t - J_{t+1}^T x_{t+1}, as well.
+        else vector by vector. The same for the transposed matrix,
+        x_t - J_{t+1}^T x_{t+1}.
         """
         basis = jnp.eye(self.size, dtype=like.dtype)
 

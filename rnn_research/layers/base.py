@@ -28,17 +28,13 @@ class Call(NamedTuple):
     reset: jax.Array | None = None  # [T, B] bool, True: forget the past first
     key: jax.Array | base.Keys | None = None  # in training: draws dropout and noise
     engine: Engine = engines.auto()
-    end: jax.Array | None = None  # [B], the step at which all of x has been read;
-    # None: the last that is there
-    last: jax.Array | None = None  # [B, D], what stands for all of x; None: x at `end`
+    whole: bool = False  # outputs are [B, H], what stands for the sequence as a whole
 
 
 class Applied(NamedTuple):
-    outputs: jax.Array  # [T, B, H]
+    outputs: jax.Array  # [T, B, H]; [B, H] where the call is for the whole
     context: Tree
     records: tuple  # one engine record for each recurrence inside, in order
-    last: jax.Array | None = None  # [B, H], what stands for all of outputs, read by a
-    # head that looks at the sequence as a whole; left out, it is outputs at `end`
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -48,12 +44,13 @@ class Layer(values.Value):
     Attributes:
       init: (key, input_size) -> params.
       apply: (params, x [T, B, D], context, Call) -> Applied. It is given x with 0 at
-        masked steps, so that nothing there matters. Inputs of its own making go to a
-        layer within it with a Call whose `last` is theirs, or None.
+        masked steps, so that nothing there matters, and gives outputs [T, B, H]: the
+        last that is there is taken where the call is for the whole.
       initial_context: (params, batch_shape) -> context, leaves [*batch_shape, ...].
       groups: (params) -> labels, as for cells.
       retract: (params) -> params after an update, as for cells.
       causal: the output at t depends on inputs up to t only.
+      pointwise: it depends on the input at t alone.
     """
 
     init: Callable[[jax.Array, int], Tree]
@@ -64,49 +61,46 @@ class Layer(values.Value):
     groups: Callable[[Tree], Tree] = base.all_free
     retract: Callable[[Tree], Tree] = base.keep
     causal: bool = True
+    pointwise: bool = False
 
     def __post_init__(self):
-        if not isinstance(self.apply, _WhatIsThere):
-            object.__setattr__(self, "apply", _WhatIsThere(self.apply))
+        if not isinstance(self.apply, _Apply):
+            object.__setattr__(self, "apply", _Apply(self.apply))
 
 
 @dataclasses.dataclass(frozen=True)
-class _WhatIsThere:
-    """The `apply` of every layer: masked steps without effect, `last` filled in."""
+class _Apply:
+    """The `apply` of every layer: masked steps have no effect, and of the whole the
+    last output is taken."""
 
     apply: Callable[[Tree, jax.Array, Tree, Call], Applied]
-    replaces: bool = True
+    sees_to_all: bool = False
 
     def __call__(self, params, x, context, call):
-        if self.replaces:
-            x = there(x, call.mask, None)
-        applied = self.apply(params, x, context, call)
-        if applied.last is None:
-            applied = applied._replace(last=at_end(applied.outputs, call))
+        if self.sees_to_all:
+            return self.apply(params, x, context, call)
+        x = there(x, call.mask, None)
+        applied = self.apply(params, x, context, call._replace(whole=False))
+        if call.whole:
+            applied = applied._replace(outputs=at_end(applied.outputs, call))
         return applied
 
 
-def handing_on(apply) -> _WhatIsThere:
-    """An `apply` that makes nothing of x but to hand it on to `unroll` or to layers.
+def handing_on(apply) -> _Apply:
+    """An `apply` that hands x and the call on, to `unroll` or to layers.
 
-    They see to masked steps, so that x need not be copied for it.
+    They see to masked steps, so that x need not be copied for it, and it sees itself to
+    a call for the whole.
     """
-    return _WhatIsThere(apply, replaces=False)
+    return _Apply(apply, sees_to_all=True)
 
 
 layer = values.factory
 
 
 def at_end(x: jax.Array, call: Call) -> jax.Array:
-    """Of x [T, B, D] the step [B, D] at which all has been read."""
-    if call.end is not None:
-        return at_step(x, call.end)
+    """Of x [T, B, D] the last step [B, D] that is there."""
     return x[-1] if call.mask is None else at_step(x, last_step(call.mask))
-
-
-def last_of(x: jax.Array, call: Call) -> jax.Array:
-    """[B, D], what stands for all of x."""
-    return at_end(x, call) if call.last is None else call.last
 
 
 @functools.singledispatch

@@ -29,14 +29,13 @@ class BothWays(NamedTuple):
 def bidirectional(forward, backward):
     """Two layers, the second from the end to the start; outputs side by side.
 
-        y_t  = [forward(x_1 ... x_t), backward(x_T ... x_t)]
-        last = [forward(x_1 ... x_T), backward(x_T ... x_1)]
+        y_t = [forward(x_1 ... x_t), backward(x_T ... x_t)]
+        y   = [forward(x_1 ... x_T), backward(x_T ... x_1)]     of the whole
 
-    A head that looks at the sequence as a whole reads `last`: both directions where
-    they have read all of it, as in Keras and PyTorch's h_n; where there are resets, all
-    of the last document. A reset divides the sequence for both directions. Masked steps
-    are skipped by both, so padding at either end is harmless. Only the forward context
-    can be carried.
+    For the sequence as a whole stand both directions where they have read all of it, as
+    in Keras and PyTorch's h_n; where there are resets, all of the last document. A
+    reset divides the sequence for both directions. Masked steps are skipped by both, so
+    padding at either end is harmless. Only the forward context can be carried.
     """
     pair = BothWays(as_layer(forward), as_layer(backward))
 
@@ -50,19 +49,21 @@ def bidirectional(forward, backward):
     def apply(params, x, context, call):
         ahead, back = split_call(call, 2)
         if call.reset is not None:
-            back = back._replace(reset=borders(call.reset), end=_end_of_backward(call))
             lost = lost_documents(there(x, call.mask, None), call.reset)
             x = where(lost, 0, x)
-        if call.mask is not None:
-            back = back._replace(mask=call.mask[::-1])
+            back = back._replace(reset=borders(call.reset))
+            if call.whole:
+                back = back._replace(mask=_last_document(call), reset=None)
+        if back.mask is not None:
+            back = back._replace(mask=back.mask[::-1])
         first = pair.forward.apply(params.forward, x, context, ahead)
         start = pair.backward.initial_context(params.backward, x.shape[1:2])
         second = pair.backward.apply(params.backward, x[::-1], start, back)
-        outputs = jnp.concatenate([first.outputs, second.outputs[::-1]], axis=-1)
-        if call.reset is not None:
+        read = second.outputs if call.whole else second.outputs[::-1]
+        outputs = jnp.concatenate([first.outputs, read], axis=-1)
+        if call.reset is not None and not call.whole:
             outputs = not_a_number(lost, outputs)
-        last = jnp.concatenate([first.last, second.last], axis=-1)
-        return Applied(outputs, first.context, first.records + second.records, last)
+        return Applied(outputs, first.context, first.records + second.records)
 
     return Layer(
         init=init,
@@ -80,10 +81,8 @@ def bidirectional(forward, backward):
     )
 
 
-def _end_of_backward(call: Call) -> jax.Array:
-    """[B], counted from T: the first step there of the document that has the end."""
+def _last_document(call: Call) -> jax.Array:
+    """[T, B], the steps there of the document that has the last of them."""
     document = jnp.cumsum(call.reset, axis=0)
     same = document == at_end(document, call)
-    if call.mask is not None:
-        same &= call.mask
-    return len(same) - 1 - jnp.argmax(same, axis=0)
+    return same if call.mask is None else same & call.mask

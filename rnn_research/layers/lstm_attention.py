@@ -4,9 +4,10 @@ import jax.numpy as jnp
 
 from rnn_research.cells.lstm import lstm
 from rnn_research.layers.attention import attention
-from rnn_research.layers.base import last_of, layer
+from rnn_research.layers.base import at_end, handing_on, layer
 from rnn_research.layers.linear import linear
 from rnn_research.layers.stack import stack
+from rnn_research.presence import there
 
 
 @layer
@@ -14,12 +15,13 @@ def _beside(inner):
     """y = [x, inner(x)]."""
 
     def apply(params, x, context, call):
+        x = there(x, call.mask, None)
         applied = inner.apply(params, x, context, call)
-        outputs = jnp.concatenate([x, applied.outputs], axis=-1)
-        last = jnp.concatenate([last_of(x, call), applied.last], axis=-1)
-        return applied._replace(outputs=outputs, last=last)
+        own = at_end(x, call) if call.whole else x
+        outputs = jnp.concatenate([own, applied.outputs], axis=-1)
+        return applied._replace(outputs=outputs)
 
-    return inner.replace(apply=apply)
+    return inner.replace(apply=handing_on(apply))
 
 
 @layer

@@ -77,14 +77,13 @@ def mamba(hidden_size, *, state_size=16, width=4, expand=2):
         )
 
     def apply(params, u, context, call):
-        own = call._replace(last=None)
         xz = enter.apply(params.W_in, u, None, call).outputs
         x, z = jnp.split(xz, 2, axis=-1)
-        near = conv.apply(params.convolution, x, context.convolution, own)
-        smooth = silu.apply((), near.outputs, None, own).outputs
-        far = cell.apply(params.cell, smooth, context.cell, own)
+        near = conv.apply(params.convolution, x, context.convolution, call)
+        smooth = silu.apply((), near.outputs, None, call).outputs
+        far = cell.apply(params.cell, smooth, context.cell, call)
         both = jnp.concatenate([far.outputs, z], axis=-1)
-        left = leave.apply(params.W_out, both, None, own)
+        left = leave.apply(params.W_out, both, None, call)
         context = MambaContext(near.context, far.context)
         return Applied(left.outputs, context, far.records)
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research import errors
-from rnn_research.layers.base import Applied, Layer, last_of, layer
+from rnn_research.layers.base import Applied, Layer, layer
 from rnn_research.presence import finite, not_a_number, where
 
 
@@ -16,14 +16,13 @@ def pointwise(init, function, **fields) -> Layer:
     """
 
     def apply(params, x, context, call):
-        last = function(params, last_of(x, call)[None], call)[0]
         if call.reset is None:
-            return Applied(function(params, x, call), context, (), last)
+            return Applied(function(params, x, call), context, ())
         lost = ~finite(x, 2)
         y = function(params, where(lost, 0, x), call)
-        return Applied(not_a_number(lost, y), context, (), last)
+        return Applied(not_a_number(lost, y), context, ())
 
-    return Layer(init=init, apply=apply, **fields)
+    return Layer(init=init, apply=apply, pointwise=True, **fields)
 
 
 ACTIVATIONS = {

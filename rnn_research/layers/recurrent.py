@@ -1,7 +1,7 @@
 """A cell run over the sequence."""
 
 from rnn_research.cells import base
-from rnn_research.layers.base import Applied, Layer, as_layer, handing_on, layer
+from rnn_research.layers.base import Applied, Layer, as_layer, at_end, handing_on, layer
 from rnn_research.unroll import last_output, set_up_and_run
 
 
@@ -14,10 +14,11 @@ def recurrent(cell):
         setup, (outputs, state, record) = set_up_and_run(
             cell, params, x, state=context, engine=call.engine, **options
         )
-        last = None
-        if call.end is None and (call.mask is None or call.reset is None):
-            last = last_output(setup, state)  # so that outputs need not be kept
-        return Applied(outputs, state, (record,), last)
+        if call.whole and (call.mask is None or call.reset is None):
+            outputs = last_output(setup, state)  # so that outputs need not be kept
+        elif call.whole:
+            outputs = at_end(outputs, call)
+        return Applied(outputs, state, (record,))
 
     return Layer(
         init=cell.init,

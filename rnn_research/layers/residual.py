@@ -1,12 +1,17 @@
 """A layer and the connection that skips it."""
 
 from rnn_research import errors
-from rnn_research.layers.base import as_layer, last_of, layer, output_size
+from rnn_research.layers.base import as_layer, at_end, handing_on, layer, output_size
+from rnn_research.presence import there
 
 
 @layer
 def residual(inner):
-    """y = x + inner(x); the inner layer must keep the size."""
+    """y = x + inner(x); the inner layer must keep the size.
+
+    For the sequence as a whole stand the last x that is there, and what inner gives for
+    all of it.
+    """
     inner = as_layer(inner)
 
     def init(key, input_size):
@@ -19,8 +24,9 @@ def residual(inner):
         return inner.init(key, input_size)
 
     def apply(params, x, context, call):
+        x = there(x, call.mask, None)
         applied = inner.apply(params, x, context, call)
-        last = last_of(x, call) + applied.last
-        return applied._replace(outputs=x + applied.outputs, last=last)
+        skip = at_end(x, call) if call.whole else x
+        return applied._replace(outputs=skip + applied.outputs)
 
-    return inner.replace(init=init, apply=apply)
+    return inner.replace(init=init, apply=handing_on(apply))

@@ -5,18 +5,25 @@ import jax
 from rnn_research import errors
 from rnn_research.layers.base import (
     Applied,
+    Call,
     Layer,
     as_layer,
+    at_end,
     handing_on,
     layer,
     output_size,
     split_call,
 )
+from rnn_research.presence import there
 
 
 @layer
 def stack(*parts):
-    """Layers one after the other; params and contexts are tuples."""
+    """Layers one after the other; params and contexts are tuples.
+
+    For the sequence as a whole stands what the last layer that reads other steps gives
+    for all of it, mapped by the pointwise layers behind.
+    """
     parts = tuple(as_layer(part) for part in parts)
     if not parts:
         raise errors.UsageError("a stack needs at least one layer")
@@ -30,15 +37,24 @@ def stack(*parts):
             input_size = output_size(part, input_size)
         return tuple(params)
 
+    reading = [index for index, part in enumerate(parts) if not part.pointwise]
+    reader = reading[-1] if reading else -1  # makes one step of all, for the others
+
     def apply(params, x, context, call):
-        contexts, records, last = [], (), call.last
+        contexts, records = [], ()
         calls = split_call(call, len(parts))
-        for part, p, c, own in zip(parts, params, context, calls, strict=True):
-            applied = part.apply(p, x, c, own._replace(last=last))
-            x, last = applied.outputs, applied.last
+        if call.whole and reader < 0:
+            x = at_end(there(x, call.mask, None), call)
+        for index, (part, own) in enumerate(zip(parts, calls, strict=True)):
+            behind = call.whole and index > reader
+            if behind:
+                x, own = x[None], Call(key=own.key, engine=own.engine)
+            own = own._replace(whole=call.whole and index == reader)
+            applied = part.apply(params[index], x, context[index], own)
+            x = applied.outputs[0] if behind else applied.outputs
             contexts.append(applied.context)
             records += applied.records
-        return Applied(x, tuple(contexts), records, last)
+        return Applied(x, tuple(contexts), records)
 
     def each(function):
         return lambda params, *shape: tuple(
@@ -53,4 +69,5 @@ def stack(*parts):
         groups=each("groups"),
         retract=each("retract"),
         causal=all(part.causal for part in parts),
+        pointwise=not reading,
     )

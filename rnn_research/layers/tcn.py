@@ -48,9 +48,8 @@ def temporal_block(hidden_size, *, width=3, dilation=1):
         applied = inner.apply(params.inner, x, context, call)
         if params.skip is not None:
             x = skip.apply(params.skip, x, None, call).outputs
-        own = call._replace(last=None)
-        y = relu.apply((), x + applied.outputs, None, own).outputs
-        return applied._replace(outputs=y, last=None)
+        y = relu.apply((), x + applied.outputs, None, call).outputs
+        return applied._replace(outputs=y)
 
     return Layer(
         init=init,

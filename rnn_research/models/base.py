@@ -5,7 +5,7 @@
     y   = W_hy h + b_y
 
 with h = h_t for every step (head='step', y [T, B, O]), or one h for the sequence as a
-whole (y [B, O]): head='last', what stands for all of it, as `layers.Applied.last`; or
+whole (y [B, O]): head='last', what stands for all of it, by a layer's `Call.whole`; or
 head='pooled', the mean of h_t over the steps that are there, since the last reset. The
 y are logits or regression values, as the task's score takes them.
 """
@@ -133,15 +133,15 @@ def model(
     def apply(params, x, context, call):
         if tokens:
             x = _embedded(params.embedding, x, call.mask)
-        applied = body.apply(params.body, x, context, call)
+        whole = call._replace(whole=head == "last")
+        applied = body.apply(params.body, x, context, whole)
+        h = applied.outputs
         if head == "step":
-            call = call._replace(last=applied.last)
-            return linear.apply(params.head, applied.outputs, None, call)._replace(
-                context=applied.context, records=applied.records
-            )
-        h = applied.last if head == "last" else _pooled(applied.outputs, call)
-        y = linear.apply(params.head, h[None], None, Call()).outputs[0]
-        return applied._replace(outputs=y, last=y)
+            y = linear.apply(params.head, h, None, call).outputs
+        else:
+            h = _pooled(h, call) if head == "pooled" else h
+            y = linear.apply(params.head, h[None], None, Call()).outputs[0]
+        return applied._replace(outputs=y)
 
     def groups(params):
         return ModelParams(

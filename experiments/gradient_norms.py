@@ -178,10 +178,8 @@ def of_cell(text: str, cell, length: int, settings) -> subjects.Measurement:
 
 def model_norms(model, task, loss: str, settings, params, key):
     """Log norms [T + 1, B] of a model, their mask, and its matrices."""
-    norms = diagnostics.model_log_norms(
-        model, params, task, key, settings.batch_size, loss=loss
-    )
     batch = task.sample(key, settings.batch_size)
+    norms = diagnostics.model_log_norms(model, params, task, batch, loss=loss)
     setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
     return norms, setups[-1].inputs.mask, diagnostics.recurrent_matrices(setups)
 

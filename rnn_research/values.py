@@ -288,6 +288,9 @@ def _resolve(call: calls.Call, kind: str, known: dict, options: dict, size, retu
                 f"{label}: {name} is set by --{name}, not in the call; "
                 "the other options are given by name"
             )
+    if not in_order and not arguments and size:
+        (name,) = size
+        raise errors.UsageError(f"{label} takes no {name}; give --{name}=none")
     arguments = arguments or tuple(size.values())
     for key in chosen:
         if key not in parameters:

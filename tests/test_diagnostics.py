@@ -209,13 +209,13 @@ def test_task_loss_gradients_are_those_of_the_model(layer, name):
     model = models.build(cells.lstm(4), task, models.ModelConfig(num_layers=2))
     params = model.init(jax.random.key(0))
     key, count = jax.random.key(1), 3
+    batch = task.sample(key, count)
     logs = jax.jit(
         lambda params: diagnostics.model_log_norms(
-            model, params, task, key, count, layer=layer
+            model, params, task, batch, layer=layer
         )
     )(params)
     assert logs.shape == (task.length + 1, count)
-    batch = task.sample(key, count)
     context = model.initial_context(params, (count,))
 
     def loss(own):
@@ -233,12 +233,10 @@ def test_state_loss_inside_a_model_is_that_of_the_cell():
     cell = cells.gru(4)
     model = models.build(cell, task)
     params = model.init(jax.random.key(0))
-    x = task.sample(jax.random.key(1), 3).inputs
+    batch = task.sample(jax.random.key(1), 3)
     np.testing.assert_allclose(
-        diagnostics.model_log_norms(
-            model, params, task, jax.random.key(1), 3, loss="state"
-        ),
-        diagnostics.state_loss_log_norms(cell, params.body, x),
+        diagnostics.model_log_norms(model, params, task, batch, loss="state"),
+        diagnostics.state_loss_log_norms(cell, params.body, batch.inputs),
     )
 
 
@@ -247,7 +245,10 @@ def test_a_recurrence_that_is_not_there():
     model = models.build(layers.tcn(4), task)
     with pytest.raises(errors.UsageError, match="has 0 recurrences; there is none"):
         diagnostics.model_log_norms(
-            model, model.init(jax.random.key(0)), task, jax.random.key(1), 3
+            model,
+            model.init(jax.random.key(0)),
+            task,
+            task.sample(jax.random.key(1), 3),
         )
 
 

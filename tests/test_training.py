@@ -417,9 +417,8 @@ def test_what_is_watched_is_what_diagnostics_measure():
     found = while_learning.WhileLearning(model, task).measure(params, seed=3, step=40)
     key = jax.random.fold_in(jax.random.key(3), 40)
     assert found["gradient_lags"][-1] == 11  # the first step, and not h_0
-    norms = diagnostics.model_log_norms(model, params, task, key, while_learning.BATCH)[
-        ::-1
-    ]
+    batch = task.sample(key, while_learning.BATCH)
+    norms = diagnostics.model_log_norms(model, params, task, batch)[::-1]
     by_lag = np.median(norms / np.log(10), axis=1)[np.array(found["gradient_lags"])]
     np.testing.assert_allclose(found["gradient_log10"], by_lag, rtol=1e-9)
     radius = np.abs(np.linalg.eigvals(params.body.W_hh)).max()
@@ -439,10 +438,9 @@ def test_what_is_watched_of_padded_sequences():
     params = model.init(jax.random.key(0))
     found = while_learning.WhileLearning(model, task).measure(params, seed=3, step=0)
     key = jax.random.fold_in(jax.random.key(3), 0)
-    norms = np.asarray(
-        diagnostics.model_log_norms(model, params, task, key, while_learning.BATCH)
-    )
-    ends = np.asarray(task.sample(key, while_learning.BATCH).mask).sum(axis=0)
+    batch = task.sample(key, while_learning.BATCH)
+    norms = np.asarray(diagnostics.model_log_norms(model, params, task, batch))
+    ends = np.asarray(batch.mask).sum(axis=0)
     assert len(set(ends)) > 1
     for lag, log10 in zip(found["gradient_lags"], found["gradient_log10"], strict=True):
         each = [norms[end - lag, b] for b, end in enumerate(ends) if lag < end]

@@ -151,17 +151,16 @@ def model_log_norms(
     model,
     params: Tree,
     task,
-    key: jax.Array,
-    batch_size: int,
+    batch,
     *,
     loss: str = "task",
     layer: int = -1,
 ) -> jax.Array:
-    """`adjoint_log_norms` [T + 1, B] inside a model, on the task's inputs.
+    """`adjoint_log_norms` [T + 1, B] inside a model, on a batch of the task.
 
     Args:
       model, params: a `models.Model` and its parameters.
-      key: draws the batch.
+      batch: a `tasks.base.Batch`.
       loss: 'task', the task's loss of each sequence by itself, or 'state',
         ||h_T||^2 / 2 of the measured recurrence.
       layer: which of the model's recurrences is measured; -1 is the last.
@@ -170,7 +169,6 @@ def model_log_norms(
       UsageError: the model has no recurrence, or fewer.
     """
     check_option("loss", loss, ("task", "state"))
-    batch = task.sample(key, batch_size)
     setups = recurrences(model, params, batch.inputs, batch.mask)
     if not -len(setups) <= layer < len(setups):
         raise errors.UsageError(
@@ -179,7 +177,8 @@ def model_log_norms(
     if loss == "state":
         return _state_loss(setups[layer])
     arriving = task_gradients(model, params, task, batch)[layer]
-    outputs, final = jax.tree.map(lambda leaf: leaf * batch_size, arriving)  # of a mean
+    count = batch.inputs.shape[1]  # the loss is a mean
+    outputs, final = jax.tree.map(lambda leaf: leaf * count, arriving)
     return adjoint_log_norms(setups[layer], outputs=outputs, final=final)
 
 

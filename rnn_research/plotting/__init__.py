@@ -1,5 +1,6 @@
 """Figures: each one function of a tidy table, in one style."""
 
+from rnn_research.plotting.classes import confusion
 from rnn_research.plotting.dynamics import (
     curvature,
     jacobian_spectra,
@@ -32,6 +33,7 @@ from rnn_research.plotting.training import (
 __all__ = [
     "compared_gradients",
     "compared_losses",
+    "confusion",
     "curse_of_memory",
     "curvature",
     "gradient_decay",

@@ -46,10 +46,8 @@ def _draw_gradients(model, task, result: Result, path: pathlib.Path):
     count = sequences(task.length)
 
     @jax.jit
-    def measure(params, seed):
-        key = jax.random.key(seed)
-        norms = diagnostics.model_log_norms(model, params, task, key, count)
-        batch = task.sample(key, count)
+    def measure(params, batch):
+        norms = diagnostics.model_log_norms(model, params, task, batch)
         setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
         return norms, setups[-1].inputs.mask
 
@@ -62,5 +60,6 @@ def _draw_gradients(model, task, result: Result, path: pathlib.Path):
     rows = []
     for label, seed, params in weights:
         labels = {"label": label, "seed": seed, "length": task.length}
-        rows += table.gradient_rows(*measure(params, seed), **labels)
+        batch = task.sample(jax.random.key(seed), count)
+        rows += table.gradient_rows(*measure(params, batch), **labels)
     plotting.gradient_decay(rows, path)

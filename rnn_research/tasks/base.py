@@ -181,12 +181,12 @@ class Task(values.Value):
 
         Only of an endless one inside of `jit`: data are arguments, not constants.
         """
-        keys = jax.random.split(key, batch_size)
+        keys, make = jax.random.split(key, batch_size), jax.jit(self.batch)
         if self.is_endless:
-            return self.batch(None, keys)
+            return make(None, keys)
         at = jax.random.fold_in(key, batch_size)
         drawn = jax.random.randint(at, (batch_size,), 0, self.size(split))
-        return self.batch(rows.gathered(self.splits[split], np.asarray(drawn)), keys)
+        return make(rows.gathered(self.splits[split], np.asarray(drawn)), keys)
 
     # ---------------------------------------------------------------- the metrics
 

@@ -49,9 +49,8 @@ class WhileLearning:
         count = sequences(task.length)
 
         @jax.jit
-        def measure(params, key):
-            norms = diagnostics.model_log_norms(model, params, task, key, count)
-            batch = task.sample(key, count)
+        def measure(params, batch):
+            norms = diagnostics.model_log_norms(model, params, task, batch)
             setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
             of_parameters = diagnostics.parameter_log_norms(model, params, task, batch)
             shares = jax.tree.map(jnp.nanmean, saturation_of(setups[-1]))
@@ -59,17 +58,18 @@ class WhileLearning:
             return norms, setups[-1].inputs.mask, shares, of_parameters, matrices
 
         self._measure, self._init = measure, model.init
+        self._sample = lambda key: task.sample(key, count)
 
     def check(self):
         """Raise what keeps the model from being measured; nothing is computed."""
         params = jax.eval_shape(self._init, jax.random.key(0))
-        jax.eval_shape(self._measure, params, jax.random.key(0))
+        jax.eval_shape(self._measure, params, self._sample(jax.random.key(0)))
 
     def measure(self, params: Tree, seed: int, step: int) -> dict:
         """Of one run's parameters at a step."""
         key = jax.random.fold_in(jax.random.key(seed), step)
         norms, mask, shares, of_parameters, matrices = jax.device_get(
-            self._measure(params, key)
+            self._measure(params, self._sample(key))
         )
         finite = table.is_finite(norms)
         by_lag = table.by_lag(norms[1:], mask)[:, finite]

@@ -1,0 +1,111 @@
+"""Can a recurrent network tell what is in an image that it reads pixel by pixel?
+
+    python -m experiments.sequential_images --cell=gru
+    python -m experiments.sequential_images --cell=lstm --form=permuted
+    python -m experiments.sequential_images --dataset=tfds:mnist --form=rows
+
+A pixel, or a line, per step; the class is asked at the end, so the network has to carry
+what it saw over all steps. The default is the digits of scikit-learn, 64 pixels. The
+weights are those of the best validation accuracy; the figure of the run folder that is
+new here, confusion.png, shows which classes of the test split are taken for which.
+"""
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from rnn_research import (
+    config,
+    data,
+    models,
+    plotting,
+    processes,
+    runs,
+    runtime,
+    training,
+)
+from rnn_research.runs import loading, run
+from rnn_research.tasks import images
+from rnn_research.tasks import rows as rows_of
+
+
+@dataclasses.dataclass(frozen=True)
+class ImagesConfig(config.Settings):
+    """Images:"""
+
+    dataset: str = config.setting("digits", data.sets.described("sequential_images"))
+    form: str = config.setting(
+        "pixels",
+        "a pixel per step, a line per step, or pixels in an order drawn once",
+        choices=images.FORMS,
+    )
+    permutation: int = config.setting(0, "seed of the order of --form=permuted", low=0)
+
+    def task(self) -> runs.TaskConfig:
+        """The task on these images, which have a length of their own."""
+        given = f"dataset={self.dataset!r}, form={self.form!r}"
+        text = f"sequential_images({given}, permutation={self.permutation})"
+        return runs.TaskConfig(task=text, length=None)
+
+
+def main(
+    model_config: models.ModelConfig,
+    images_config: ImagesConfig,
+    train_config: training.TrainConfig,
+    optimizer_config: runs.OptimizerConfig,
+    *further: config.Settings,
+):
+    task_config = images_config.task()
+    settings = model_config, task_config, train_config, optimizer_config, *further
+    result = run.run("sequential_images", *settings)
+    if processes.index() > 0:
+        return
+    made = loading.resolved(model_config, task_config, optimizer_config)
+    table = confused(made.model, result.params, made.task, train_config.batch_size)
+    right = sum(row["count"] for row in table if row["class"] == row["predicted"])
+    plotting.confusion(
+        table,
+        result.folder / "plots" / "confusion.png",
+        title=f"{made.cell}: {right} of {made.task.size('test')} test images",
+    )
+
+
+def confused(model, params, task, batch_size: int) -> list[dict]:
+    """How often each class of the test split is taken for each."""
+    size, keys = task.size("test"), jax.random.split(jax.random.key(0), batch_size)
+
+    @jax.jit
+    def answers(params, rows):
+        batch = task.batch(rows, keys)
+        return model.outputs(params, batch.inputs).argmax(-1), batch.targets
+
+    names = images.classes(task)
+    counts = np.zeros((len(names), len(names)), int)
+    for first in range(0, size, batch_size):
+        places = first + np.arange(batch_size)
+        rows = rows_of.gathered(task.splits["test"], np.minimum(places, size - 1))
+        said, wanted = (
+            np.asarray(each)[places < size] for each in answers(params, rows)
+        )
+        np.add.at(counts, (wanted, said), 1)
+    return [
+        {"class": one, "predicted": other, "count": int(counts[i, j])}
+        for i, one in enumerate(names)
+        for j, other in enumerate(names)
+    ]
+
+
+if __name__ == "__main__":
+    config.run(
+        main,
+        models.ModelConfig(hidden_size=64),
+        ImagesConfig(),
+        training.TrainConfig(
+            num_steps=1200, batch_size=64, learning_rate=3e-3, eval_every=20
+        ),
+        runs.OptimizerConfig(),
+        runs.FolderConfig(),
+        runtime.RunConfig(),
+        runtime.ProcessConfig(),
+    )

@@ -83,7 +83,7 @@ def _one_batch(trainer, params, size: int) -> dict[str, Mean]:
 
 
 def _scored(trainer, params, given: objective.Shares):
-    found, context = trainer.objective.totals(params, given, False)
+    found, context = trainer.objective.totals(params, given, training=False)
     if trainer.penalties:
         added = trainer.objective.penalty(params, given)
         found |= as_totals({objective.PENALTY: added})

@@ -4,6 +4,8 @@ Each device makes its share of the batch and the outputs for it. The score is th
 of all of it, so a ratio of sums is the same on one device and on many.
 """
 
+import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,9 +14,10 @@ import jax.numpy as jnp
 
 from rnn_research import errors, runtime
 from rnn_research.cells.base import Keys
-from rnn_research.engines.base import solver_scores
+from rnn_research.engines.base import Engine, solver_scores
 from rnn_research.layers import Call
-from rnn_research.tasks.base import Batch, as_totals
+from rnn_research.models import Model
+from rnn_research.tasks.base import Batch, Task, as_totals
 from rnn_research.training import penalties
 from rnn_research.training.record import COLUMNS
 
@@ -36,23 +39,6 @@ class Shares(NamedTuple):
     context: Tree
 
 
-class Objective(NamedTuple):
-    """Functions of the parameters and a batch in shares.
-
-    Attributes:
-      shares: (params, rows of the batch, key, batch size, weight, carried) -> Shares.
-      totals: (params, Shares, in training) -> {name: Mean} of the whole batch, and the
-        context behind it, as `carried`.
-      penalty: (params, Shares) -> the sum of the penalties.
-      starting: (params, batch size) -> the context of sequences that begin.
-    """
-
-    shares: Callable
-    totals: Callable
-    penalty: Callable
-    starting: Callable
-
-
 class Carried(NamedTuple):
     """What a batch is given of the one before, in the order of the batch.
 
@@ -65,63 +51,68 @@ class Carried(NamedTuple):
     goes_on: jax.Array
 
 
-def build(model, task, terms, engine, mesh) -> Objective:
-    """The objective of `model` on `task` with penalties, over the devices of a mesh."""
-    shards = mesh.shape["batch"]
-    context_axes = _context_axes(model)
+@dataclasses.dataclass(frozen=True, eq=False)
+class Objective:
+    """Scores and penalties of a batch in shares, as functions of the parameters."""
 
-    def spread(tree, axes):
-        return _over(lambda leaf, axis: _split(leaf, axis, shards), tree, axes)
+    model: Model
+    task: Task
+    penalties: tuple
+    engine: Engine
+    mesh: jax.sharding.Mesh
 
-    def starting(params, size):
-        return model.initial_context(params, (size,))
+    @functools.cached_property
+    def _context_axes(self) -> Tree:
+        return _context_axes(self.model)
 
-    def shares(params, rows, key, size, weight=None, carried=None) -> Shares:
-        keys = jax.random.split(key, size).reshape(shards, -1)
+    def starting(self, params, size: int) -> Tree:
+        """The context of sequences that begin."""
+        return self.model.initial_context(params, (size,))
+
+    def shares(
+        self, params, rows, key, size: int, weight=None, carried: Carried | None = None
+    ) -> Shares:
+        """The batch of `size` rows, made on the devices.
+
+        Args:
+          rows: of the batch, leaves [size, ...]; None of an endless task.
+          key: of what the batch and the noise of training draw.
+          weight: [size]; None of an endless task.
+          carried: of the batch before; None where nothing is.
+        """
+        count = self.mesh.shape["batch"]
+        keys = jax.random.split(key, size).reshape(count, -1)
         noise = jax.random.split(jax.random.fold_in(key, size), size + 1)
-        shared = jnp.broadcast_to(noise[0], (shards,))
-        each = noise[1:].reshape(shards, -1)
-        rows, weight = jax.tree.map(
-            lambda leaf: _split(leaf, 0, shards), (rows, weight)
-        )
+        shared = jnp.broadcast_to(noise[0], (count,))
+        each = noise[1:].reshape(count, -1)
+        rows, weight = jax.tree.map(lambda leaf: _split(leaf, 0, count), (rows, weight))
 
         def of_shard(rows, keys, weight):
-            return task.batch(rows, keys)._replace(weight=weight)
+            return self.task.batch(rows, keys)._replace(weight=weight)
 
-        made = runtime.over_shards(of_shard, mesh, rows, keys, weight)
-        context = None
-        if carried is not None:
-            anew = starting(params, size)
-            fixed = jax.lax.stop_gradient(carried.context)
-            context = _over(
-                lambda old, new, axis: _choose(carried.goes_on, old, new, axis),
-                fixed,
-                anew,
-                context_axes,
-            )
-            context = spread(context, context_axes)
+        made = runtime.over_shards(of_shard, self.mesh, rows, keys, weight)
+        context = None if carried is None else self._continued(params, size, carried)
         return Shares(made, Keys(shared, each), context)
 
-    def totals(params, given: Shares, training: bool):
-        def outputs_of(params, batch, noise, context):
-            call = Call(
-                mask=batch.mask,
-                reset=batch.reset,
-                key=noise if training else None,
-                engine=engine,
-            )
-            if context is None:
-                context = starting(params, batch_size(batch))
-            applied = model.apply(params, batch.inputs, context, call)
-            behind = applied.context if task.carries else None
-            return applied.outputs, solver_scores(applied.records), behind
-
-        own = runtime.copies(params, mesh)
-        outputs, solved, behind = runtime.over_shards(
-            outputs_of, mesh, own, given.batches, given.noise, given.context
+    def _continued(self, params, size: int, carried: Carried) -> Tree:
+        """The context that each share goes on from, without a gradient to before."""
+        axes, count = self._context_axes, self.mesh.shape["batch"]
+        anew = self.starting(params, size)
+        fixed = jax.lax.stop_gradient(carried.context)
+        chosen = _over(
+            lambda old, new, axis: _choose(carried.goes_on, old, new, axis),
+            fixed,
+            anew,
+            axes,
         )
-        batch = joined(given.batches, lambda size: like_batch(task, size))
-        outputs = joined(outputs, lambda size: _like_outputs(model, task, size))
+        return _over(lambda leaf, axis: _split(leaf, axis, count), chosen, axes)
+
+    def totals(self, params, given: Shares, *, training: bool):
+        """{name: Mean} of the whole batch, and the context behind it."""
+        outputs, solved, behind = self._outputs(params, given, training)
+        task = self.task
+        batch = _whole(given.batches, lambda size: like_batch(task, size))
+        outputs = _whole(outputs, lambda size: _like_outputs(self.model, task, size))
         scores = task.totals(outputs, batch)
         if taken := scores.keys() & {*COLUMNS, *solved, PENALTY}:
             raise errors.UsageError(
@@ -130,29 +121,46 @@ def build(model, task, terms, engine, mesh) -> Objective:
             )
         scores |= as_totals({k: jnp.mean(each) for k, each in solved.items()})
         if behind is not None:
-            behind = _over(_join, behind, context_axes)
+            behind = _over(_join, behind, self._context_axes)
         return scores, behind
 
-    def joined(tree, like: Callable[[int], Tree]):
-        """Shares put together along the axis on which they depend on the batch."""
-        return _over(_join, tree, batch_axes(like))
+    def _outputs(self, params, given: Shares, training: bool):
+        """Of each share the outputs, what the engines say, and the context behind."""
 
-    def penalty(params, given: Shares):
-        return sum(penalty_of(term, params, given.batches) for term in terms)
+        def of_shard(params, batch, noise, context):
+            call = Call(
+                mask=batch.mask,
+                reset=batch.reset,
+                key=noise if training else None,
+                engine=self.engine,
+            )
+            if context is None:
+                context = self.starting(params, batch_size(batch))
+            applied = self.model.apply(params, batch.inputs, context, call)
+            behind = applied.context if self.task.carries else None
+            return applied.outputs, solver_scores(applied.records), behind
 
-    def penalty_of(term, params, batches):
+        own = runtime.copies(params, self.mesh)
+        return runtime.over_shards(
+            of_shard, self.mesh, own, given.batches, given.noise, given.context
+        )
+
+    def penalty(self, params, given: Shares):
+        """The sum of the penalties."""
+        return sum(self._penalty_of(term, params, given) for term in self.penalties)
+
+    def _penalty_of(self, term, params, given: Shares):
         def of_shard(params, batch):
-            return term.value(model, params, task, batch)
+            return term.value(self.model, params, self.task, batch)
 
         def mean(params):
-            own = runtime.copies(params, mesh)
-            return jnp.mean(runtime.over_shards(of_shard, mesh, own, batches))
+            own = runtime.copies(params, self.mesh)
+            found = runtime.over_shards(of_shard, self.mesh, own, given.batches)
+            return jnp.mean(found)
 
         if term.skips_batches:
             return penalties.zero_unless_finite(mean, params)
         return mean(params)
-
-    return Objective(shares, totals, penalty, starting)
 
 
 # ------------------------------------------------------------- the axis of the batch
@@ -195,6 +203,11 @@ def _context_axes(model) -> Tree:
     return batch_axes(
         lambda size: model.initial_context(model.init(jax.random.key(0)), (size,))
     )
+
+
+def _whole(tree, like: Callable[[int], Tree]):
+    """Shares put together along the axis on which they depend on the batch."""
+    return _over(_join, tree, batch_axes(like))
 
 
 def _over(function: Callable, *trees) -> Tree:

@@ -13,7 +13,7 @@ import numpy as np
 import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
-from rnn_research import compiled_programs, engines, errors, memory, runtime
+from rnn_research import engines, runtime
 from rnn_research.layers import Call
 from rnn_research.models import Model, check_carried
 from rnn_research.tasks.base import Task
@@ -21,6 +21,7 @@ from rnn_research.training import (
     evaluation,
     objective,
     optimizers,
+    resources,
     supply,
     update,
 )
@@ -178,7 +179,9 @@ class Trainer:
         """
         limits = np.zeros(len(self.runs.seed), np.int32)
         rows = self.supply.training(self.runs, np.asarray(state.step))
-        compiled = self._fitting(self._update.lower(rows, self.runs, state, limits))
+        compiled = resources.fitting(
+            self, self._update.lower(rows, self.runs, state, limits)
+        )
 
         def call(state, limits):
             rows = self.supply.training(self.runs, np.asarray(state.step))
@@ -193,7 +196,7 @@ class Trainer:
         shapes = str(jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), example))
         compiled = self._evaluations.get(shapes)
         if compiled is None:
-            compiled = self._fitting(self._evaluate.lower(*example))
+            compiled = resources.fitting(self, self._evaluate.lower(*example))
             self._evaluations[shapes] = compiled
 
         def call(params, step, active):
@@ -222,22 +225,6 @@ class Trainer:
         given = self.runs, state.params, step, active, carried
         return *self._of_split(plan, rows, span, split), *given
 
-    def _fitting(self, lowered):
-        """Compiled, and seen to fit into memory."""
-        compiled = compiled_programs.compiled(lowered, self.mesh)
-        if found := compiled.memory_analysis():
-            mine = self.mesh.local_devices
-            added = found.output_size_in_bytes - found.alias_size_in_bytes
-            needed = len(mine) * (found.temp_size_in_bytes + added)
-            memory.check(needed, mine, "the compiled training", self._advice(True))
-        return compiled
-
-    def _advice(self, by_batch: bool) -> str:
-        if by_batch:
-            return "lower --batch_size, --length or --hidden_size"
-        fewer = "train fewer runs at once, or " * (len(self.runs.seed) > 1)
-        return f"{fewer}lower --hidden_size or --num_layers"
-
     # --------------------------------------------------------------- before a start
 
     def check(self):
@@ -252,31 +239,8 @@ class Trainer:
         rows = self.supply.training(self.runs, limits)
         traced = self._update.trace(rows, self.runs, state, limits)
         self._evaluate.trace(*self._example_evaluation(state, evaluation.VALIDATION))
-        self._check_rates()
-        config, mine = self.config, self.mesh.local_devices
-        batch = jax.eval_shape(
-            lambda: objective.like_batch(self.task, config.batch_size)
-        )
-        arrays = memory.size(batch) + memory.largest(traced.jaxpr)
-        arrays = arrays * len(mine) // self.mesh.devices.size
-        held = memory.size(state) * len(mine)  # every device has a copy
-        advice = self._advice(held < arrays)
-        memory.check(held + arrays, mine, "this training", advice)
-
-    def _check_rates(self):
-        config = self.config
-        rates = jax.jit(
-            lambda: [
-                self.schedule.make(rate, config.num_steps)(jax.numpy.array(step))
-                for rate in config.all_learning_rates()
-                for step in (0, config.num_steps - 1)
-            ]
-        )
-        if not np.isfinite(rates()).all():
-            raise errors.UsageError(
-                f"schedule {self.schedule}: the learning rate does not stay a finite "
-                "number"
-            )
+        resources.check_rates(self.schedule, self.config)
+        resources.check(self, state, traced.jaxpr)
 
 
 def build(
@@ -314,7 +278,7 @@ def build(
         labels=model.groups(jax.eval_shape(model.init, jax.random.key(0))),
         engines=_engines(model, task, engine),
         mesh=mesh,
-        objective=objective.build(model, task, penalties, engine, mesh),
+        objective=objective.Objective(model, task, tuple(penalties), engine, mesh),
         supply=supply.Supply(task, config.batch_size, everywhere),
         runs=Runs(
             np.array([seed for seed, _ in pairs], np.uint32),

@@ -110,7 +110,7 @@ def _batch(trainer, rows: supply.Rows, run: Runs, state: State) -> objective.Sha
 
 def _minimised(trainer, given: objective.Shares, step, params):
     """The loss with the penalties; and the loss alone, and the context behind."""
-    scores, context = trainer.objective.totals(params, given, True)
+    scores, context = trainer.objective.totals(params, given, training=True)
     loss = means(scores)["loss"]
     if not trainer.penalties:
         return loss, (loss, context)

@@ -23,6 +23,7 @@ from rnn_research.presence import there, where
 from rnn_research.tasks.base import HEADS, Network
 from rnn_research.unroll import same_kind
 
+__all__ = ["model"]  # what a text may name
 Tree = Any
 
 

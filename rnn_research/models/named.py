@@ -1,7 +1,6 @@
 """Cells, engines and whole models by the texts that name them, and back."""
 
 import inspect
-import types
 
 from rnn_research import (
     calls,
@@ -51,15 +50,8 @@ def resolve_engine(text: str):
 # ------------------------------------------------------------------ whole models
 
 
-def _factories(module) -> types.SimpleNamespace:
-    """The values that a module makes, by their names."""
-    names = values.factories(vars(module))
-    found = {name: getattr(module, name) for name in names}
-    return types.SimpleNamespace(**found, __all__=names)
-
-
 # Where two have a name the last is meant, and an initial value before all.
-PARTS = (cells, wrappers, flax_cells, layers, _factories(base))
+PARTS = (cells, wrappers, flax_cells, layers, base)
 
 
 def resolve_model(text: str) -> base.Model:

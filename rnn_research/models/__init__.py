@@ -1,8 +1,10 @@
 """Models: an embedding or numbers, a body of layers, a head.
 
-base       what a model is, and the one made of these three
-config     from settings and a task to a model
-named      cells, layers and engines by the texts that the command line takes
+    base       what a model is, and the one made of these three
+    config     from settings and a task to a model
+    generate   a model of tokens, run on what it has chosen by one of `choices`
+    saved      a model and its weights as files that can be handed on
+    named      cells, engines and models by the texts that name them, and back
 """
 
 from rnn_research.models.base import Model, ModelParams, check_carried, model

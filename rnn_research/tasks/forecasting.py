@@ -1,0 +1,276 @@
+"""Forecasting: the next steps of a series from its past."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnn_research import errors
+from rnn_research.data import series as series_of
+from rnn_research.data.series import SEATTLE_WEATHER, Series
+from rnn_research.errors import check_between, check_option, check_size
+from rnn_research.tasks import base
+from rnn_research.tasks import forecast_references as without
+
+FORMS = ("quantile", "absolute", "squared")
+LEVELS = np.arange(1, 10) / 10  # of the quantiles
+MEDIAN = 4
+
+
+@base.task
+def forecasting(
+    length,
+    *,
+    series: str | Series = SEATTLE_WEATHER,
+    variables: tuple | None = None,
+    target: str | None = None,
+    time: str | None = None,
+    horizon=7,
+    form="quantile",
+    season: int | None = None,
+    validation=0.15,
+    test=0.25,
+):
+    """Forecast the next `horizon` values of one variable, at every step.
+
+    Inputs [T, B, 2V + P]: of each variable its value, normalised by mean and standard
+    deviation of 'train', and whether it is missing (then its value is 0, the mean);
+    of dated series also sine and cosine of the time of the year. Targets at step t:
+    the target at t+1 ... t+H, normalised alike.
+
+    Split in time. All targets of a row lie in its own split, so 'train' knows nothing
+    of later values. Of 'train' every step counts. Of 'validation' and 'test' each
+    origin (the last step of a row) counts once; its inputs look back `length` steps,
+    also to before the split, since at an origin the past is known.
+
+    Args:
+      length: T, the steps of a window, and what a linear autoregression sees.
+      series: 'seattle_weather', the path of a CSV file, or a `data.series.Series`.
+      variables: the columns that are inputs; see `data.series.read`.
+      target: the variable to forecast, default the first of the inputs.
+      time: the column of times of a CSV file.
+      horizon: H.
+      form: 'quantile', the quantiles 0.1 ... 0.9 by the pinball loss; 'absolute' or
+        'squared', one number by that error.
+      season: m of seasonal-naive and MASE; default 365 of the weather, 1 of files.
+      validation, test: shares of all steps.
+
+    Outputs [T, B, H 9] are read by `quantiles`; [T, B, H] of the other forms. Metrics
+    besides the loss, which is of normalised values: mase, the absolute error (of the
+    median) in units of that of the (seasonal-)naive forecast one season ahead within
+    'train'; of quantiles crps, twice the mean pinball loss, in the series' units, and
+    within_80, the share between the quantiles 0.1 and 0.9. The references are of the
+    rows of 'test'; see `tasks.forecast_references`.
+    """
+    check_size(length=length, horizon=horizon)
+    check_option("form", form, FORMS)
+    check_between("validation", validation, 0.01, 0.98)
+    check_between("test", test, 0.01, 0.98)
+    if isinstance(series, str):
+        series = series_of.read(series, variables=variables, time=time)
+    elif variables is not None:
+        raise errors.UsageError("variables are of a file; a Series has its own")
+    target = series.names[0] if target is None else target
+    if target not in series.names:
+        near = errors.nearest(target, series.names)
+        raise errors.UsageError(
+            f"target {target!r} is none of the variables "
+            f"{', '.join(series.names)}{near}"
+        )
+    check_size(season=series.season if season is None else season)
+    parts = _parts(len(series.values), length, horizon, validation, test)
+    column = series.names.index(target)
+    known = without.Known(
+        series.values[:, column],
+        series.phases(),
+        parts["train"].stop,
+        length,
+        horizon,
+        series.season if season is None else season,
+    )
+    normal = _normal(series, known)
+    score = _score(form, normal.std[column], normal.scale)
+    network = base.Network(
+        normal.inputs.shape[1], horizon * (len(LEVELS) if form == "quantile" else 1)
+    )
+    return base.Task(
+        batch=_batch,
+        score=score,
+        network=network,
+        length=length,
+        data=lambda: {
+            name: _rows(normal.inputs, normal.values[:, column], known, part, name)
+            for name, part in parts.items()
+        },
+        references=_references(form, known, normal, column, parts["test"]),
+        provenance=(series.provenance,) if series.provenance else (),
+    )
+
+
+def forecasts(outputs, form: str):
+    """Outputs [..., O] as forecasts [..., H, Q], normalised; Q = 1 of point forms."""
+    return quantiles(outputs) if form == "quantile" else outputs[..., None]
+
+
+def quantiles(outputs):
+    """Outputs [..., H 9] as quantiles [..., H, 9] at LEVELS, in order.
+
+    The middle of the nine is the median, the others the logarithms (of softplus) of
+    the distances between neighbours, so that no two cross.
+    """
+    each = outputs.reshape(*outputs.shape[:-1], -1, len(LEVELS))
+    median = each[..., MEDIAN : MEDIAN + 1]
+    apart = jax.nn.softplus(each)
+    below = median - jnp.cumsum(apart[..., MEDIAN - 1 :: -1], axis=-1)[..., ::-1]
+    above = median + jnp.cumsum(apart[..., MEDIAN + 1 :], axis=-1)
+    return jnp.concatenate([below, median, above], axis=-1)
+
+
+# ------------------------------------------------------------------------ the data
+
+
+def _parts(count, length, horizon, validation, test) -> dict[str, range]:
+    """The times of the splits, each with room for a row."""
+    if validation + test >= 0.99:
+        raise errors.UsageError(
+            f"validation and test take {validation + test:g} of the steps and leave "
+            "none to train on; lower them"
+        )
+    last = count - round(count * test)
+    first = last - round(count * validation)
+    parts = {
+        "train": range(0, first),
+        "validation": range(first, last),
+        "test": range(last, count),
+    }
+    for name, part in parts.items():
+        needed = horizon + (length if name == "train" else 0)
+        if len(part) < needed:
+            raise errors.UsageError(
+                f"the series has {count} steps, of which {name} gets {len(part)} and "
+                f"needs {needed} (horizon={horizon}"
+                f"{f' and length={length}' if name == 'train' else ''}); lower --horizon"
+                " or --length, or give a longer series"
+            )
+    return parts
+
+
+class _Normal:
+    """The series in units of 'train', and the scale of MASE."""
+
+    def __init__(self, series: Series, known: without.Known):
+        past = series.values[: known.train]
+        for name, values in zip(series.names, past.T, strict=True):
+            there = values[~np.isnan(values)]
+            if not len(there) or there.min() == there.max():
+                what = "has no value" if not len(there) else f"is always {there[0]:g}"
+                raise errors.UsageError(
+                    f"{name} {what} in the first {known.train} steps, which are those "
+                    "of train; leave it out: --variables"
+                )
+        self.mean, self.std = np.nanmean(past, axis=0), np.nanstd(past, axis=0)
+        self.values = (series.values - self.mean) / self.std
+        missing = np.isnan(self.values)
+        filled = np.where(missing, 0, self.values)
+        self.inputs = np.concatenate([filled, missing, known.phases], axis=1)
+        if known.season >= known.train:
+            raise errors.UsageError(
+                f"season={known.season} is no shorter than the {known.train} steps of "
+                "train; lower --season"
+            )
+        self.scale = without.scale(known)
+        if not self.scale > 0:
+            raise errors.UsageError(
+                f"the target repeats itself every {known.season} steps of train (or no "
+                "two values are that far apart), so MASE has no unit; give another "
+                "--season"
+            )
+
+
+def _normal(series: Series, known: without.Known) -> _Normal:
+    return _Normal(series, known)
+
+
+def _origins(known: without.Known, part: range, name: str) -> np.ndarray:
+    """The last steps of the rows of a split."""
+    if name == "train":
+        return known.origins
+    return np.arange(part.start - 1, part.stop - known.horizon)
+
+
+def _rows(inputs, y, known: without.Known, part: range, name: str) -> dict:
+    """Leaves [N, T, ...]; `counts` says which targets are known and count."""
+    origins = _origins(known, part, name)
+    steps = origins[:, None] + np.arange(1 - known.length, 1)  # [N, T]
+    wanted = steps if name == "train" else origins[:, None]
+    after = np.zeros((*steps.shape, known.horizon), np.float32)
+    counts = np.zeros(after.shape, bool)
+    found = y[wanted[:, :, None] + np.arange(1, known.horizon + 1)]
+    counts[:, -wanted.shape[1] :] = ~np.isnan(found)
+    after[:, -wanted.shape[1] :] = np.nan_to_num(found)
+    return {
+        "inputs": inputs[steps].astype(np.float32),
+        "after": after,
+        "counts": counts,
+    }
+
+
+def _batch(rows, keys) -> base.Batch:
+    del keys
+    by_time = jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), rows)
+    kind = jnp.zeros(()).dtype
+    targets = {"after": by_time["after"].astype(kind), "counts": by_time["counts"]}
+    return base.Batch(by_time["inputs"].astype(kind), targets)
+
+
+# ----------------------------------------------------------------------- the score
+
+
+def _score(form: str, std: float, scale: float):
+    def score(outputs, batch):
+        y, counts = batch.targets["after"], batch.targets["counts"]
+        if batch.weight is not None:
+            counts = counts & (batch.weight > 0)[:, None]
+
+        def mean(values):
+            each = values.size // counts.size
+            there = counts[..., None] if values.ndim > counts.ndim else counts
+            return base.Mean(jnp.where(there, values, 0).sum(), counts.sum() * each)
+
+        if form != "quantile":
+            error = outputs - y
+            loss = jnp.abs(error) if form == "absolute" else error**2
+            return {"loss": mean(loss), "mase": mean(jnp.abs(error) * std / scale)}
+        found = quantiles(outputs)
+        error = y[..., None] - found
+        pinball = jnp.maximum(LEVELS * error, (LEVELS - 1) * error)
+        within = (found[..., 0] <= y) & (y <= found[..., -1])
+        return {
+            "loss": mean(pinball),
+            "mase": mean(jnp.abs(error[..., MEDIAN]) * std / scale),
+            "crps": mean(2 * pinball * std),
+            "within_80": mean(within),
+        }
+
+    return score
+
+
+def _references(form, known, normal, column, part: range) -> dict:
+    """Those of the rows of 'test', in the units of the metrics."""
+    origins = _origins(known, part, "test")
+    y = without.after(known.y, origins, known.horizon)
+    std = normal.std[column]
+    found: dict[str, dict[str, float]] = {}
+    for name in without.names(known):
+        error = y - without.middle(name, known, origins)
+        mase = np.nanmean(np.abs(error)) / normal.scale
+        if form == "quantile":
+            own = without.forecast(name, known, origins, LEVELS)
+            pinball = np.nanmean(without.pinball(y, own, LEVELS))
+            numbers = {"loss": pinball / std, "mase": mase, "crps": 2 * pinball}
+        else:
+            error = error / std
+            loss = np.abs(error) if form == "absolute" else error**2
+            numbers = {"loss": np.nanmean(loss), "mase": mase}
+        for metric, number in numbers.items():
+            found.setdefault(metric, {})[name] = float(number)
+    return found

@@ -161,12 +161,17 @@ def users(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
-def test_values_are_pickled_as_their_call():
+def test_values_are_pickled_as_their_call(tmp_path):
     task = tasks.adding(20)
     made = [getattr(cells, name)(8) for name in cells.__all__]
     made += [getattr(architectures, name)(8) for name in architectures.__all__]
     made += [getattr(engines, name)() for name in engines.__all__]
-    made += [getattr(tasks, name)(20) for name in tasks.__all__]
+    made += [
+        getattr(tasks, name)(20) for name in tasks.__all__ if name != "forecasting"
+    ]
+    waves = tmp_path / "waves.csv"
+    waves.write_text("y\n" + "".join(f"{i % 7}\n" for i in range(200)))
+    made += [tasks.forecasting(20, series=str(waves))]
     made += [penalties.omega(), penalties.spectral_radius(weight=2.0)]
     made += [
         optimizers.adam(b1=0.8),

@@ -26,7 +26,11 @@ ALL_TASKS = {
 }
 
 
-ON_DATA = {"characters", "sequential_images"}  # these have tests of their own
+ON_DATA = {
+    "characters",
+    "forecasting",
+    "sequential_images",
+}  # these have tests of their own
 
 
 def sampled(task, count, seed=0):

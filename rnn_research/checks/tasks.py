@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research import cells, errors, models
+from rnn_research.checks import series as of_series
 from rnn_research.checks.report import (
     EXACT,
     ROUNDING,
@@ -337,6 +338,13 @@ LAWS = (
         SHARED,
         "rows of validation or test are among those before; divide before you window",
         _on_data,
+    ),
+    Law(
+        "nothing knows what comes after it",
+        lambda subject: of_series.leak(subject.task),
+        0.0,
+        "statistics are of train alone, and each target lies in its own split",
+        of_series.takes_series,
     ),
     Law(
         "two windows with a carried context are one",

@@ -158,7 +158,7 @@ def _table(content: bytes, label: str) -> tuple[list[str], list[list[str]]]:
         ) from None
     if len(lines) < 2:
         raise errors.UsageError(
-            f"{label} has no rows; a line of column names and rows of numbers are needed"
+            f"{label} has no rows; it needs a line of column names, then rows"
         )
     names = [name.strip() for name in lines[0]]
     if len(set(names)) < len(names):
@@ -192,7 +192,7 @@ def _numbers(rows, column: int, name: str, label: str) -> np.ndarray:
         if not math.isfinite(found[index]):
             raise errors.UsageError(
                 f"{label}: column {name!r} holds {errors.shown(cell)} in row "
-                f"{index + 1}, where a number is needed; choose columns with --variables"
+                f"{index + 1}, which is no number; choose columns with --variables"
             )
     return found
 
@@ -212,12 +212,15 @@ def _times(cells: list[str], name: str, label: str) -> np.ndarray:
         raise errors.UsageError(f"{label}: {name} mixes dates and numbers")
     times = np.array(found)
     steps = np.diff(times)
-    for wrong, word in ((steps == 0 * steps, "repeats"), (steps < 0 * steps, "is before")):
+    for wrong, word in (
+        (steps == 0 * steps, "repeats"),
+        (steps < 0 * steps, "is before"),
+    ):
         if wrong.any():
             at = int(np.argmax(wrong))
             raise errors.UsageError(
-                f"{label}: {name} {cells[at + 1]} in row {at + 2} {word} the one above; "
-                "sort the rows by time, one a time"
+                f"{label}: {name} {cells[at + 1]} in row {at + 2} {word} the one "
+                "above; sort the rows by time, one a time"
             )
     return times
 

@@ -3,6 +3,7 @@
 from rnn_research.tasks.adding import adding
 from rnn_research.tasks.copy_memory import copy_memory
 from rnn_research.tasks.images import sequential_images
+from rnn_research.tasks.series import forecasting
 from rnn_research.tasks.temporal_order import temporal_order
 from rnn_research.tasks.text import characters
 
@@ -10,6 +11,7 @@ __all__ = [
     "adding",
     "characters",
     "copy_memory",
+    "forecasting",
     "sequential_images",
     "temporal_order",
 ]

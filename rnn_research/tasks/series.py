@@ -87,7 +87,7 @@ def forecasting(
         horizon,
         series.season if season is None else season,
     )
-    normal = _normal(series, known)
+    normal = _Normal(series, known)
     score = _score(form, normal.std[column], normal.scale)
     network = base.Network(
         normal.inputs.shape[1], horizon * (len(LEVELS) if form == "quantile" else 1)
@@ -114,8 +114,8 @@ def forecasts(outputs, form: str):
 def quantiles(outputs):
     """Outputs [..., H 9] as quantiles [..., H, 9] at LEVELS, in order.
 
-    The middle of the nine is the median, the others the logarithms (of softplus) of
-    the distances between neighbours, so that no two cross.
+    The middle of the nine is the median; softplus of the others are the distances
+    between neighbours, so that no two cross.
     """
     each = outputs.reshape(*outputs.shape[:-1], -1, len(LEVELS))
     median = each[..., MEDIAN : MEDIAN + 1]
@@ -143,13 +143,13 @@ def _parts(count, length, horizon, validation, test) -> dict[str, range]:
         "test": range(last, count),
     }
     for name, part in parts.items():
-        needed = horizon + (length if name == "train" else 0)
+        needed, given = horizon, f"horizon={horizon}"
+        if name == "train":
+            needed, given = horizon + length, f"{given} and length={length}"
         if len(part) < needed:
             raise errors.UsageError(
                 f"the series has {count} steps, of which {name} gets {len(part)} and "
-                f"needs {needed} (horizon={horizon}"
-                f"{f' and length={length}' if name == 'train' else ''}); lower --horizon"
-                " or --length, or give a longer series"
+                f"needs {needed} ({given}); lower them or give a longer series"
             )
     return parts
 
@@ -184,10 +184,6 @@ class _Normal:
                 "two values are that far apart), so MASE has no unit; give another "
                 "--season"
             )
-
-
-def _normal(series: Series, known: without.Known) -> _Normal:
-    return _Normal(series, known)
 
 
 def _origins(known: without.Known, part: range, name: str) -> np.ndarray:

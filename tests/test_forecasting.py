@@ -1,0 +1,236 @@
+"""Series and forecasting, against loops in NumPy; leaks that are planted are found."""
+
+import importlib.metadata
+
+import jax
+import numpy as np
+import pytest
+
+from rnn_research import errors, tasks
+from rnn_research.checks import series as law
+from rnn_research.data import series
+from rnn_research.tasks import base
+from rnn_research.tasks import forecast_references as without
+from rnn_research.tasks.series import quantiles
+
+LENGTH, HORIZON, SEASON, COUNT = 6, 3, 5, 120
+
+
+def waves(missing=True) -> series.Series:
+    draw = np.random.default_rng(0)
+    values = draw.standard_normal((COUNT, 2)).cumsum(axis=0) + 20
+    if missing:
+        values[[3, 40, 41, 95], 0] = np.nan
+        values[[10, 70], 1] = np.nan
+    days = np.datetime64("2020-12-01", "s") + np.arange(COUNT) * np.timedelta64(1, "D")
+    return series.Series(("a", "b"), values, days)
+
+
+def made(form="quantile", of=None, **options):
+    of = waves() if of is None else of
+    options = {"horizon": HORIZON, "season": SEASON, "validation": 0.2} | options
+    return tasks.forecasting(LENGTH, series=of, form=form, test=0.25, **options)
+
+
+def test_rows_are_those_of_a_loop():
+    own = waves()
+    task, (train, last) = made(of=own), (66, 90)
+    assert {name: task.size(name) for name in base.SPLITS} == {
+        "train": 66 - LENGTH - HORIZON + 1,
+        "validation": 24 - HORIZON + 1,
+        "test": 30 - HORIZON + 1,
+    }
+    mean = np.nanmean(own.values[:train], axis=0)
+    std = np.nanstd(own.values[:train], axis=0)
+    normal = (own.values - mean) / std
+    for split, first in {
+        "train": LENGTH - 1,
+        "validation": 65,
+        "test": last - 1,
+    }.items():
+        rows = task.splits[split]
+        for n in (0, 7, task.size(split) - 1):
+            for k in range(LENGTH):
+                t = first + n - LENGTH + 1 + k
+                x = rows["inputs"][n, k]
+                missing = np.isnan(normal[t])
+                np.testing.assert_allclose(x[:2], np.where(missing, 0, normal[t]), 1e-5)
+                np.testing.assert_array_equal(x[2:4], missing)
+                for h in range(HORIZON):
+                    y = normal[t + 1 + h, 0]
+                    counts = (split == "train" or k == LENGTH - 1) and not np.isnan(y)
+                    assert rows["counts"][n, k, h] == counts
+                    if counts:
+                        np.testing.assert_allclose(rows["after"][n, k, h], y, 1e-5)
+
+
+def test_metrics_are_those_of_a_loop_and_ignore_what_is_missing():
+    task, draw = made(), np.random.default_rng(1)
+    outputs = draw.standard_normal((LENGTH, task.size("test"), HORIZON * 9))
+    keys = jax.random.split(jax.random.key(0), task.size("test"))
+    weight = (np.arange(task.size("test")) % 3 > 0).astype(float)
+
+    @jax.jit
+    def score(outputs, rows):
+        batch = task.batch(rows, keys)._replace(weight=weight)
+        return base.means(task.totals(outputs, batch)), quantiles(outputs)
+
+    rows = task.splits["test"]
+    found, q = jax.tree.map(np.asarray, score(outputs, rows))
+    np.testing.assert_allclose(q[..., 4], outputs.reshape(*q.shape)[..., 4])
+    assert (np.diff(q, axis=-1) > 0).all()
+    own = waves().values[:66, 0]
+    std, pinball, absolute, within = np.nanstd(own), [], [], []
+    for n in range(task.size("test")):
+        for h in range(HORIZON):
+            if not (weight[n] and rows["counts"][n, -1, h]):
+                continue
+            y, f = float(rows["after"][n, -1, h]), q[-1, n, h]
+            for level, each in zip(np.arange(1, 10) / 10, f, strict=True):
+                below = level * (y - each) if y >= each else (1 - level) * (each - y)
+                pinball.append(below)
+            absolute.append(abs(y - f[4]))
+            within.append(f[0] <= y <= f[8])
+    one_season = [abs(own[t] - own[t - SEASON]) for t in range(SEASON, 66)]
+    wanted = {
+        "loss": np.mean(pinball),
+        "crps": 2 * std * np.mean(pinball),
+        "mase": np.mean(absolute) * std / np.nanmean(one_season),
+        "within_80": np.mean(within),
+    }
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-5, err_msg=name)
+
+
+def test_references_are_those_of_loops():
+    own = waves(missing=False)
+    y, phases = own.values[:, 0], own.phases()
+    known = without.Known(y, phases, 66, LENGTH, HORIZON, SEASON)
+    origins = np.arange(89, COUNT - HORIZON)
+    features = [
+        np.r_[1, y[t - LENGTH + 1 : t + 1], phases[t]]
+        for t in range(LENGTH - 1, 66 - HORIZON)
+    ]
+    for h in range(1, HORIZON + 1):
+        after = y[LENGTH - 1 + h : 66 - HORIZON + h]
+        weights = np.linalg.pinv(np.array(features)) @ after
+        for n, t in enumerate(origins):
+            wanted = {
+                "persistence": y[t],
+                "seasonal-naive": y[t + h - SEASON],
+                "drift": y[t] + h * (y[t] - y[0]) / t,
+                "linear autoregression": weights
+                @ np.r_[1, y[t - LENGTH + 1 : t + 1], phases[t]],
+                "climatology": np.median(y[:66][np.arange(66) % SEASON == (t + h) % 5]),
+            }
+            for name, value in wanted.items():
+                found = without.middle(name, known, origins)[n, h - 1]
+                np.testing.assert_allclose(found, value, err_msg=name)
+    far = without.Known(y, phases, 66, LENGTH, 12, SEASON)  # longer than two seasons
+    np.testing.assert_array_equal(
+        without.seasonal_naive(far, np.array([89]))[0],
+        [y[89 + h - SEASON * -(-h // SEASON)] for h in range(1, 13)],
+    )
+    references = made("absolute", of=own).references
+    error = np.abs(y[origins[:, None] + np.arange(1, 4)] - y[origins][:, None]).mean()
+    np.testing.assert_allclose(references["loss"]["persistence"], error / y[:66].std())
+
+
+# ------------------------------------------------------------------------- leaks
+
+
+@base.task
+def leaking(length=LENGTH, *, series=None, how="no"):
+    """Our task with a leak."""
+    task = made(of=series)
+    splits = {name: dict(rows) for name, rows in task.splits.items()}
+    if how == "statistics":
+        for rows in splits.values():
+            rows["inputs"] = rows["inputs"] - np.nanmean(series.values)
+    if how == "straddling":  # the last window of train ends one step too late
+        rows, after = splits["train"], splits["validation"]["after"]
+        rows["after"] = np.array(rows["after"])
+        rows["after"][-1, -1, -1] = after[0, -1, 0]
+    if how == "shifted":  # the inputs of test know the next step
+        rows = splits["test"]
+        rows["inputs"] = np.roll(rows["inputs"], -1, axis=0)
+    return task.replace(data=lambda: splits)
+
+
+def test_an_honest_task_knows_nothing_of_the_future():
+    assert law.leak(leaking(series=waves())) == 0
+
+
+@pytest.mark.parametrize("how", ["statistics", "straddling", "shifted"])
+def test_a_leak_is_found(how):
+    with pytest.raises(
+        law.Fault, match="test: the inputs" if how == "shifted" else "tr"
+    ):
+        law.leak(leaking(series=waves(), how=how))
+
+
+# ------------------------------------------------------------------ files and faults
+
+
+def test_gaps_and_empty_cells_are_missing():
+    text = b"day,a,b\n2020/01/01,1,\n2020/01/02,NA,5\n2020/01/05,3,6\n"
+    found = series.parsed(text, "f", time="day")
+    nan = np.nan
+    np.testing.assert_array_equal(
+        found.values, [[1, nan], [nan, 5], [nan, nan], [nan, nan], [3, 6]]
+    )
+    months = b"m,a\n2020-01-31,1\n2020-03-31,2\n"
+    assert len(series.parsed(months, "f", time="m").values) == 2
+    months = b"m,a\n2020-01-01,1\n2020-02-01,2\n2020-04-01,4\n"
+    found = series.parsed(months, "f", time="m")
+    np.testing.assert_array_equal(found.values[:, 0], [1, 2, nan, 4])
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "said"),
+    [
+        ("t,a\n1,x\n", {}, "'x' in row 1, which is no number"),
+        ("t,a\n1,inf\n", {}, "no number"),
+        ("t,a\n1,2\n", {"variables": ("b",)}, "no column 'b'"),
+        ("t,a\n1,2\n", {"time": "tt"}, "did you mean t"),
+        ("t,a\n2,2\n1,3\n", {"time": "t"}, "is before the one above"),
+        ("t,a\n1,2\n1,3\n", {"time": "t"}, "repeats the one above"),
+        ("t,a\n1,2\n2,3\n3.7,3\n", {"time": "t"}, "not at equal steps"),
+        ("t,a\nsoon,2\n", {"time": "t"}, "no date"),
+        ("t,a\n1,2\n1,2,3\n", {}, "row 2 has 3 cells"),
+        ("t,a\n", {}, "no rows"),
+        ("a,a\n1,2\n", {}, "two columns"),
+        ("t,a\n1,2\n2,3\n999999,3\n", {"time": "t"}, "would hold only 3 rows"),
+    ],
+)
+def test_a_bad_file_is_told_in_one_line(text, options, said):
+    with pytest.raises(errors.UsageError, match=said) as caught:
+        series.parsed(text.encode(), "file.csv", **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_series_that_cannot_be_forecast_is_told_in_one_line(tmp_path):
+    own = waves()
+    constant = own.altered(np.where(np.arange(2) == 1, 7.0, own.values))
+    for options, said in (
+        ({"of": constant}, "b is always 7"),
+        ({"horizon": 31}, "lower them or give a longer series"),
+        ({"season": 70}, "season=70"),
+        ({"target": "c"}, "none of the variables a, b"),
+        ({"validation": 0.9}, "none to train on"),
+        ({"of": str(tmp_path / "none.csv")}, "cannot read the series"),
+    ):
+        with pytest.raises(errors.UsageError, match=said):
+            made(**options)
+
+
+def test_the_weather_is_read_where_its_package_is():
+    try:
+        importlib.metadata.distribution("vega_datasets")
+    except importlib.metadata.PackageNotFoundError:
+        with pytest.raises(errors.UsageError, match="pip install"):
+            series.read(series.SEATTLE_WEATHER)
+        return
+    found = series.read(series.SEATTLE_WEATHER)
+    assert found.values.shape == (1461, 4) and not np.isnan(found.values).any()
+    assert found.season == 365 and str(found.times[-1])[:10] == "2015-12-31"

@@ -166,9 +166,8 @@ def test_values_are_pickled_as_their_call(tmp_path):
     made = [getattr(cells, name)(8) for name in cells.__all__]
     made += [getattr(architectures, name)(8) for name in architectures.__all__]
     made += [getattr(engines, name)() for name in engines.__all__]
-    made += [
-        getattr(tasks, name)(20) for name in tasks.__all__ if name != "forecasting"
-    ]
+    made += [tasks.adding(20), tasks.copy_memory(20), tasks.temporal_order(20)]
+    made += [tasks.characters(20), tasks.sequential_images()]
     waves = tmp_path / "waves.csv"
     waves.write_text("y\n" + "".join(f"{i % 7}\n" for i in range(200)))
     made += [tasks.forecasting(20, series=str(waves))]

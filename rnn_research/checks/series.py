@@ -48,7 +48,7 @@ def of_the_future(
     1. No batch of an earlier split depends on the first target of a later one, or on
        anything after it.
     2. At no step of 'validation' or 'test' do the inputs depend on the first target of
-       that step or anything after it; where targets are of the whole row, no input does.
+       that step or anything after it; where targets are of a whole row, no input does.
        Tried at some steps of each split.
 
     Raises:
@@ -90,7 +90,9 @@ def of_the_future(
                 )
     ends = {"validation": starts["test"], "test": len(change)}
     for split in SPLITS[1:]:
-        for cut in np.unique(np.linspace(starts[split], ends[split] - 1, CUTS, dtype=int)):
+        for cut in np.unique(
+            np.linspace(starts[split], ends[split] - 1, CUTS, dtype=int)
+        ):
             now, later = (changed(int(at))[split] for at in (cut, cut + 1))
             _check_inputs(now, later, moving[split], split)
     return 0.0
@@ -129,12 +131,11 @@ def _check_inputs(now: tuple, later: tuple, moving: tuple, split: str):
         has_steps = one.shape[:2] == by_step
         shape = by_step if has_steps else by_step[1:]
         all_now, all_later, any_can = (
-            each.reshape(*shape, -1)
-            for each in (one | ~can, other | ~can, can)
+            each.reshape(*shape, -1) for each in (one | ~can, other | ~can, can)
         )
         begins = all_now.all(-1) & ~all_later.all(-1) & any_can.any(-1)
         if (begins & (known if has_steps else known[-1])).any():
             raise Fault(
-                f"{split}: the inputs of a row depend on its target or what comes after; "
+                f"{split}: the inputs of a row depend on its target or later; "
                 "inputs at step t may hold what is known at t, targets what comes after"
             )

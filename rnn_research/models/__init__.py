@@ -5,6 +5,8 @@
     generate   a model of tokens, run on what it has chosen by one of `choices`
     saved      a model and its weights as files that can be handed on
     named      cells, engines and models by the texts that name them, and back
+
+All that others use is here by its name, `models.build`.
 """
 
 from rnn_research.models.base import Model, ModelParams, check_carried, model

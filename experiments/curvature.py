@@ -17,11 +17,10 @@ import jax
 import numpy as np
 
 from rnn_research import config, diagnostics, engines, models, plotting, runtime
-from rnn_research.diagnostics import table
 from rnn_research.diagnostics.curvature import check_count
 from rnn_research.layers import Call
 from rnn_research.resolve import resolve
-from rnn_research.runs import run_folder, subjects
+from rnn_research.runs import measure, run_folder, subjects
 from rnn_research.runs.settings import trust
 
 
@@ -70,16 +69,14 @@ def main(settings: CurvatureConfig, run_config: runtime.RunConfig):
                 for seed in settings.all_seeds():
                     own = one.model, one.task, params, seed, labels, settings
                     measurements.append(measurement(*own))
-        rows = [row for each in subjects.check(measurements) for row in each.rows()]
-    path = folder / "curvature.csv"
-    table.write_csv(rows, path, columns=tuple(rows[0]))
-    plotting.curvature(rows, folder / "curvature.png")
-    print(f"table:  {path}\nfigure: {folder / 'curvature.png'}")
+        found = measure.rows(measurements, folder)
+    tables = {"curvature": [row for own in found for row in own]}
+    measure.write(folder, tables, "curvature.png", plotting.curvature)
 
 
 def measurement(
     model, task, params, seed: int, labels: dict, settings
-) -> subjects.Measurement:
+) -> measure.Measurement:
     def loss(params):
         batch = task.sample(jax.random.key(seed), settings.batch_size)
         call = Call(mask=batch.mask, engine=engines.sequential())
@@ -89,25 +86,31 @@ def measurement(
         check_count(params, settings.count)
         return jax.grad(loss)(params)
 
-    return subjects.Measurement(
+    sizes = settings.count, settings.batch_size
+    return measure.Measurement(
         labels["label"],
         trace,
-        lambda: measure(loss, model, task, params, seed, labels, settings),
+        lambda: rows_of(loss, model, task, params, seed, labels, settings),
+        given=(labels, seed, model, task, jax.tree.leaves(params), sizes),
+        headline=headline,
     )
 
 
-def measure(loss, model, task, params, seed, labels: dict, settings) -> list[dict]:
+def headline(rows: list[dict]) -> str:
+    first = rows[0]
+    return (
+        f"{first['label']}, seed {first['seed']}: loss {first['loss']:.4g}, largest "
+        f"eigenvalue {first['eigenvalue']:.4g}, {first['recurrent_share']:.0%} of its "
+        "direction in the recurrent weights"
+    )
+
+
+def rows_of(loss, model, task, params, seed, labels: dict, settings) -> list[dict]:
     """A row for each eigenvalue, of the loss on one batch."""
     groups = model.groups(params)
     found = diagnostics.hessian_eigenvalues(loss, params, groups, count=settings.count)
     shares = found.shares.get("recurrent", np.zeros(settings.count))
     at = float(jax.jit(loss)(params))
-    print(
-        f"{labels['label']}, seed {seed}: loss {at:.4g}, largest eigenvalue "
-        f"{found.eigenvalues[0]:.4g}, {shares[0]:.0%} of its direction in the "
-        "recurrent weights",
-        flush=True,
-    )
     labels = {**labels, "seed": seed, "task": str(task), "length": task.length}
     return [
         {

@@ -22,7 +22,7 @@ import numpy as np
 
 from rnn_research import config, diagnostics, plotting, runtime
 from rnn_research.diagnostics import table
-from rnn_research.runs import run_folder, subjects
+from rnn_research.runs import measure, run_folder, subjects
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,29 +44,29 @@ def main(settings: JacobianSpectraConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=settings.hidden_size)
     folder = pathlib.Path(settings.workdir)
     run_folder.check(folder)
-    rows = []
     with jax.default_matmul_precision("highest"):
         measurements = [
             measurement(subject, settings.lags)
             for subject in subjects.subjects(settings)
         ]
-        for each in subjects.check(measurements):
-            rows += each.rows()
+        found = measure.rows(measurements, folder)
+    rows = [row for own in found for row in own]
     for label in dict.fromkeys(row["label"] for row in rows):
         report([row for row in rows if row["label"] == label])
-    path = folder / "jacobian_spectra.csv"
-    table.write_csv(rows, path, columns=tuple(rows[0]))
-    plotting.jacobian_spectra(rows, folder / "jacobian_spectra.png")
-    print(f"table:  {path}\nfigure: {folder / 'jacobian_spectra.png'}")
+    tables = {"jacobian_spectra": rows}
+    measure.write(folder, tables, "jacobian_spectra.png", plotting.jacobian_spectra)
 
 
-def measurement(subject: subjects.Subject, count: int) -> subjects.Measurement:
+def measurement(subject: subjects.Subject, count: int) -> measure.Measurement:
     length = len(subject.x)
     even = np.linspace(0, length, count).round().astype(int)
     lags = tuple(int(lag) for lag in np.union1d(even, [1]))
     found = functools.partial(logs, *subject[1:], lags=lags)
-    return subjects.Measurement(
-        subject.labels["label"], found, lambda: rows_of(subject, lags, found())
+    return measure.Measurement(
+        subject.labels["label"],
+        found,
+        lambda: rows_of(subject, lags, found()),
+        given=(*subject[:2], jax.tree.leaves(subject[2:]), lags),
     )
 
 

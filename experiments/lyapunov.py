@@ -85,13 +85,10 @@ def main(settings: LyapunovConfig, run_config: runtime.RunConfig):
             measurements.append(random_network(seed, settings))
             measurements += [driven(*one, seed, settings) for one in named]
         measurements += [trained(*one, settings) for one in runs]
-        subjects.check(measurements)
-        rows = calibration()
-        for each in measurements:
-            rows += each.rows()
-    table.write_csv(rows, folder / "lyapunov.csv", columns=COLUMNS)
-    plotting.lyapunov(rows, folder / "lyapunov.png")
-    print(f"table:  {folder / 'lyapunov.csv'}\nfigure: {folder / 'lyapunov.png'}")
+        found = measure.rows([calibration(), *measurements], folder)
+        rows = [row for own in found for row in own]
+    tables = {"lyapunov": rows}
+    measure.write(folder, tables, "lyapunov.png", plotting.lyapunov, columns=COLUMNS)
 
 
 def lorenz() -> Cell:

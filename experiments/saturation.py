@@ -19,8 +19,7 @@ import jax
 import numpy as np
 
 from rnn_research import config, diagnostics, plotting, runtime
-from rnn_research.diagnostics import table
-from rnn_research.runs import run_folder, subjects
+from rnn_research.runs import measure, run_folder, subjects
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,28 +42,26 @@ def main(settings: SaturationConfig, run_config: runtime.RunConfig):
             of_shares.append(measure_shares(subject, settings.moments))
             if subject.mask is None:
                 of_scales.append(measure_scales(subject))
-        subjects.check(of_shares + of_scales)
-        shares = [row for each in of_shares for row in each.rows()]
-        scales = [row for each in of_scales for row in each.rows()]
+        found = measure.rows(of_shares + of_scales, folder)
+    shares = [row for own in found[: len(of_shares)] for row in own]
+    scales = [row for own in found[len(of_shares) :] for row in own]
     for label in dict.fromkeys(row["label"] for row in shares):
         report(label, shares, scales)
-    for name, rows in (("saturation", shares), ("time_scales", scales)):
-        if rows:
-            path = folder / f"{name}.csv"
-            table.write_csv(rows, path, columns=tuple(rows[0]))
-            print(f"table:  {path}")
-    plotting.saturation(shares, scales, folder / "saturation.png")
-    print(f"figure: {folder / 'saturation.png'}")
+    tables = {"saturation": shares, "time_scales": scales}
+    measure.write(folder, tables, "saturation.png", plotting.saturation)
 
 
-def measure_shares(subject: subjects.Subject, moments: int) -> subjects.Measurement:
+def measure_shares(subject: subjects.Subject, moments: int) -> measure.Measurement:
     labels, cell, params, x, mask = subject
 
     def found():
         return diagnostics.saturation(cell, params, x, mask=mask)
 
-    return subjects.Measurement(
-        labels["label"], found, lambda: rows_of_shares(found(), len(x), moments, labels)
+    return measure.Measurement(
+        labels["label"],
+        found,
+        lambda: rows_of_shares(found(), len(x), moments, labels),
+        given=("shares", *subject[:2], jax.tree.leaves(subject[2:]), moments),
     )
 
 
@@ -86,7 +83,7 @@ def rows_of_shares(found, length: int, moments: int, labels: dict) -> list[dict]
     ]
 
 
-def measure_scales(subject: subjects.Subject) -> subjects.Measurement:
+def measure_scales(subject: subjects.Subject) -> measure.Measurement:
     """A row for each time scale, the median over sequences, the longest first."""
     labels, cell, params, x, _ = subject
 
@@ -97,8 +94,11 @@ def measure_scales(subject: subjects.Subject) -> subjects.Measurement:
             for index, scale in enumerate(scales)
         ]
 
-    return subjects.Measurement(
-        labels["label"], lambda: diagnostics.step_jacobians(cell, params, x), rows
+    return measure.Measurement(
+        labels["label"],
+        lambda: diagnostics.step_jacobians(cell, params, x),
+        rows,
+        given=("scales", labels, cell, jax.tree.leaves((params, x))),
     )
 
 

@@ -20,10 +20,9 @@ import jax
 import numpy as np
 
 from rnn_research import config, diagnostics, models, plotting, runtime
-from rnn_research.diagnostics import table
 from rnn_research.layers import Call
 from rnn_research.resolve import resolve
-from rnn_research.runs import run_folder, subjects
+from rnn_research.runs import measure, run_folder, subjects
 from rnn_research.runs.settings import trust
 
 
@@ -78,14 +77,13 @@ def main(settings: TruncatedGradientsConfig, run_config: runtime.RunConfig):
             label = f"{name}, seed {one.seed} ({weights})"
             own = measurement(label, one.model, one.task, params, settings)
             measurements.append(own)
-    rows = [row for each in subjects.check(measurements) for row in each.rows()]
-    path = folder / "truncated_gradients.csv"
-    table.write_csv(rows, path, columns=tuple(rows[0]))
-    plotting.truncated_gradients(rows, folder / "truncated_gradients.png")
-    print(f"table:  {path}\nfigure: {folder / 'truncated_gradients.png'}")
+    found = measure.rows(measurements, folder)
+    tables = {"truncated_gradients": [row for own in found for row in own]}
+    draw = plotting.truncated_gradients
+    measure.write(folder, tables, "truncated_gradients.png", draw)
 
 
-def measurement(label: str, model, task, params, settings) -> subjects.Measurement:
+def measurement(label: str, model, task, params, settings) -> measure.Measurement:
     windows = [min(window, task.length) for window in settings.windows]
     windows = list(dict.fromkeys(windows))
 
@@ -102,16 +100,28 @@ def measurement(label: str, model, task, params, settings) -> subjects.Measureme
             loss, params, windows, stride=settings.stride
         )
 
-    return subjects.Measurement(
+    sizes = settings.all_seeds(), settings.batch_size, settings.stride
+    return measure.Measurement(
         label,
         lambda: bias(params, jax.random.key(0)),
-        lambda: measure(
+        lambda: rows_of(
             label, windows, task, settings, functools.partial(bias, params)
         ),
+        given=(model, task, jax.tree.leaves(params), windows, sizes),
+        headline=lambda rows: headline(rows, windows[len(windows) // 2]),
     )
 
 
-def measure(label: str, windows, task, settings, bias) -> list[dict]:
+def headline(rows: list[dict], middle: int) -> str:
+    at = [row for row in rows if row["window"] == middle]
+    return (
+        f"{rows[0]['label']}: window {middle} of {rows[0]['length']}: cosine "
+        f"{np.median([row['cosine'] for row in at]):.3f}, norm ratio "
+        f"{np.median([row['norm_ratio'] for row in at]):.3f}"
+    )
+
+
+def rows_of(label: str, windows, task, settings, bias) -> list[dict]:
     """A row for each window and seed of the data."""
     rows = []
     for seed in settings.all_seeds():
@@ -128,14 +138,6 @@ def measure(label: str, windows, task, settings, bias) -> list[dict]:
                     "norm_ratio": float(ratio),
                 }
             )
-    middle = windows[len(windows) // 2]
-    at = [row for row in rows if row["window"] == middle]
-    print(
-        f"{label}: window {middle} of {task.length}: cosine "
-        f"{np.median([row['cosine'] for row in at]):.3f}, norm ratio "
-        f"{np.median([row['norm_ratio'] for row in at]):.3f}",
-        flush=True,
-    )
     return rows
 
 

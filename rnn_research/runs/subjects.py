@@ -6,12 +6,12 @@ the weights that it has there, so that what measures cells measures it too.
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
 
-from rnn_research import config, diagnostics, errors, models, runs
+from rnn_research import config, diagnostics, models, runs
 from rnn_research.cells.base import Cell
 from rnn_research.resolve import resolve
 from rnn_research.runs.settings import trust
@@ -49,34 +49,6 @@ class Subject(NamedTuple):
     params: Tree
     x: jax.Array  # [T, B, D]
     mask: jax.Array | None
-
-
-class Measurement(NamedTuple):
-    """What is to be measured of a subject, so that all can be checked before the first.
-
-    Attributes:
-      label: whose it is.
-      trace: () -> arrays; everything that is computed, for jax.eval_shape.
-      rows: () -> the rows of the table.
-    """
-
-    label: str
-    trace: Callable[[], Any]
-    rows: Callable[[], list[dict]]
-
-
-def check(measurements: list[Measurement]) -> list[Measurement]:
-    """The measurements, each traced, not computed.
-
-    Raises:
-      errors.UsageError: one that has no meaning, with its label.
-    """
-    for each in measurements:
-        try:
-            jax.eval_shape(each.trace)
-        except errors.UsageError as error:
-            raise errors.UsageError(f"{each.label}: {error}") from None
-    return measurements
 
 
 def subjects(settings: SubjectsConfig) -> Iterator[Subject]:

@@ -30,7 +30,7 @@ from rnn_research.cells.base import Cell
 from rnn_research.diagnostics import table
 from rnn_research.diagnostics.horizon import FORGOTTEN
 from rnn_research.resolve import resolve
-from rnn_research.runs import run_folder, subjects
+from rnn_research.runs import measure, run_folder, subjects
 from rnn_research.runs.settings import trust
 from rnn_research.unroll import set_up
 
@@ -101,12 +101,14 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
         ]
         for name, runs in trained.items()
     }
-    subjects.check([each for own in measurements.values() for each in own])
-    rows = []
-    for name, own in measurements.items():
-        for each in own:
-            rows += each.rows()
-        report(rows, name)
+    names = [name for name, own in measurements.items() for _ in own]
+    every = [each for own in measurements.values() for each in own]
+    by_name: dict[str, list[dict]] = {}
+    for name, own in zip(names, measure.rows(every, folder), strict=True):
+        by_name.setdefault(name, []).extend(own)
+    rows = [row for own in by_name.values() for row in own]
+    for name, own in by_name.items():
+        report(own, name)
     table.write_csv(rows, folder / "gradient_norms.csv")
     rates = fitted(rows)
     if rates:
@@ -116,7 +118,7 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
     print(f"figure: {folder / 'gradient_norms.png'}")
 
 
-def of_cell(text: str, cell, length: int, settings) -> subjects.Measurement:
+def of_cell(text: str, cell, length: int, settings) -> measure.Measurement:
     """Of one cell at initialisation, for all seeds."""
     loss = settings.loss or "state"
     white_noise = loss == "state" and isinstance(cell, Cell)
@@ -173,7 +175,11 @@ def of_cell(text: str, cell, length: int, settings) -> subjects.Measurement:
                 found += table.norm_rows(norms, lags, quantity=quantity, loss="", **own)
         return found
 
-    return subjects.Measurement(text, trace, rows)
+    sizes = settings.hidden_size, settings.input_size, settings.batch_size
+    jacobians = lags, settings.jacobian_sequences
+    driven = () if white_noise else (model, task)
+    given = (cell, loss, length, settings.all_seeds(), sizes, jacobians, driven)
+    return measure.Measurement(text, trace, rows, given)
 
 
 def model_norms(model, task, loss: str, settings, params, key):
@@ -193,7 +199,7 @@ def log_sigma_max(matrices) -> float | None:
     return math.log(each[0]) if each[0] else -math.inf
 
 
-def of_run(name: str, trained: runs.Loaded, settings) -> list[subjects.Measurement]:
+def of_run(name: str, trained: runs.Loaded, settings) -> list[measure.Measurement]:
     """Of one trained run, before and after, at its own or the given lengths."""
     return [
         at_length(
@@ -203,9 +209,9 @@ def of_run(name: str, trained: runs.Loaded, settings) -> list[subjects.Measureme
     ]
 
 
-def at_length(name: str, trained: runs.Loaded, task, settings) -> subjects.Measurement:
+def at_length(name: str, trained: runs.Loaded, task, settings) -> measure.Measurement:
     loss = settings.loss or "task"
-    measure = jax.jit(
+    norms_of = jax.jit(
         functools.partial(model_norms, trained.model, task, loss, settings)
     )
 
@@ -214,7 +220,7 @@ def at_length(name: str, trained: runs.Loaded, task, settings) -> subjects.Measu
         both = {"initial": trained.initial_params, "trained": trained.params}
         for weights, params in both.items():
             for seed in settings.all_seeds():
-                norms, mask, matrices = measure(params, jax.random.key(seed))
+                norms, mask, matrices = norms_of(params, jax.random.key(seed))
                 found += table.gradient_rows(
                     norms,
                     mask,
@@ -229,8 +235,13 @@ def at_length(name: str, trained: runs.Loaded, task, settings) -> subjects.Measu
                 )
         return found
 
-    return subjects.Measurement(
-        name, lambda: measure(trained.params, jax.random.key(0)), rows
+    weights = jax.tree.leaves((trained.initial_params, trained.params))
+    sizes = settings.all_seeds(), settings.batch_size
+    return measure.Measurement(
+        name,
+        lambda: norms_of(trained.params, jax.random.key(0)),
+        rows,
+        given=(trained.model, task, trained.seed, loss, weights, sizes),
     )
 
 

@@ -22,9 +22,8 @@ import numpy as np
 
 from rnn_research import Cell, config, diagnostics, models, plotting, runs, runtime
 from rnn_research.cells.base import zeros_state
-from rnn_research.diagnostics import table
 from rnn_research.resolve import resolve
-from rnn_research.runs import run_folder, subjects
+from rnn_research.runs import measure, run_folder, subjects
 from rnn_research.runs.settings import trust
 
 
@@ -117,23 +116,32 @@ def lorenz() -> Cell:
     )
 
 
-def calibration() -> list[dict]:
+def calibration() -> measure.Measurement:
     """Rows of the Lorenz system, a unit of time, with what is known of it."""
     cell = lorenz()
-    params = cell.init(jax.random.key(0), 1)
-    x = jnp.zeros((LORENZ_STEPS, 1, 1))
-    found = exponents(cell, params, x, transient=5000)
-    found = jax.tree.map(lambda leaf: leaf / TIME_STEP, found)
-    rows = rows_of(found, 3, kind="calibration", label="Lorenz system, a unit of time")
-    for row, expected in zip(rows, LORENZ_EXPONENTS, strict=True):
-        row["expected"] = expected
-    first = rows[0]
-    print(
-        f"Lorenz: largest exponent {first['exponent']:.3f} +- {first['error']:.3f}, "
-        f"expected {first['expected']}; dimension {first['dimension']:.3f}",
-        flush=True,
-    )
-    return rows
+
+    def found():
+        params = cell.init(jax.random.key(0), 1)
+        x = jnp.zeros((LORENZ_STEPS, 1, 1))
+        each = exponents(cell, params, x, transient=5000)
+        return jax.tree.map(lambda leaf: leaf / TIME_STEP, each)
+
+    def rows():
+        label = "Lorenz system, a unit of time"
+        each = rows_of(found(), 3, kind="calibration", label=label)
+        for row, expected in zip(each, LORENZ_EXPONENTS, strict=True):
+            row["expected"] = expected
+        return each
+
+    def headline(rows):
+        first = rows[0]
+        return (
+            f"Lorenz: largest exponent {first['exponent']:.3f} +- "
+            f"{first['error']:.3f}, expected {first['expected']}; dimension "
+            f"{first['dimension']:.3f}"
+        )
+
+    return measure.Measurement("Lorenz system", found, rows, (), headline)
 
 
 def exponents(cell, params, x, **options):
@@ -144,7 +152,7 @@ def exponents(cell, params, x, **options):
     return measure(params, x)
 
 
-def random_network(seed: int, settings) -> subjects.Measurement:
+def random_network(seed: int, settings) -> measure.Measurement:
     """A row a gain: the largest exponent of h' = tanh(g J h), J normal of 1/N."""
     size = settings.network_size
     key_J, key_h = jax.random.split(jax.random.key(seed))
@@ -170,10 +178,12 @@ def random_network(seed: int, settings) -> subjects.Measurement:
             for row in rows_of(leading(gain), size, **labels, gain=gain)
         ]
 
-    return subjects.Measurement("random network", lambda: leading(1.0), rows)
+    given = (normal, state, settings.gains, settings.length, settings.transient)
+    label = f"random network, seed {seed}"
+    return measure.Measurement(label, lambda: leading(1.0), rows, given)
 
 
-def driven(text: str, cell, seed: int, settings) -> subjects.Measurement:
+def driven(text: str, cell, seed: int, settings) -> measure.Measurement:
     """A row for each of the leading exponents of a cell at initialisation."""
 
     def found():
@@ -187,17 +197,19 @@ def driven(text: str, cell, seed: int, settings) -> subjects.Measurement:
 
     def rows():
         each, size = found()
-        return announced(rows_of(each, size, kind="network", label=text, seed=seed))
+        return rows_of(each, size, kind="network", label=text, seed=seed)
 
-    return subjects.Measurement(text, found, rows)
+    sizes = settings.length, settings.batch_size, settings.input_size, settings.count
+    given = (cell, seed, sizes, settings.transient)
+    return measure.Measurement(text, found, rows, given, headlines)
 
 
-def trained(name: str, one: runs.Loaded, settings) -> subjects.Measurement:
+def trained(name: str, one: runs.Loaded, settings) -> measure.Measurement:
     """Rows of every recurrence of a run, before and after, on its task's inputs."""
     task = resolve("task", one.settings["task"], length=settings.length)
 
     @jax.jit
-    def measure(params):
+    def every_layer(params):
         batch = task.sample(jax.random.key(one.seed), settings.batch_size)
         setups = diagnostics.recurrences(one.model, params, batch.inputs, batch.mask)
         sizes = [numbers_in(setup.state) for setup in setups]
@@ -214,15 +226,20 @@ def trained(name: str, one: runs.Loaded, settings) -> subjects.Measurement:
         found = []
         both = {"initial": one.initial_params, "trained": one.params}
         for weights, params in both.items():
-            sizes, each = measure(params)
+            sizes, each = every_layer(params)
             for layer, exponents in enumerate(each):
                 label = f"{name} ({weights})" + f", layer {layer + 1}" * (len(each) > 1)
                 labels = {"kind": "network", "label": label, "seed": one.seed}
                 labels["trained_seed"] = one.seed
-                found += announced(rows_of(exponents, int(sizes[layer]), **labels))
+                found += rows_of(exponents, int(sizes[layer]), **labels)
         return found
 
-    return subjects.Measurement(name, lambda: measure(one.params), rows)
+    weights = jax.tree.leaves((one.initial_params, one.params))
+    sizes = settings.batch_size, settings.count, settings.transient
+    given = (one.model, task, one.seed, weights, sizes)
+    return measure.Measurement(
+        name, lambda: every_layer(one.params), rows, given, headlines
+    )
 
 
 def numbers_in(state) -> int:
@@ -252,16 +269,17 @@ def rows_of(found, size: int, **labels) -> list[dict]:
     return rows
 
 
-def announced(rows: list[dict]) -> list[dict]:
-    first = rows[0]
-    dimension = first["dimension"]
-    print(
-        f"{first['label']}: largest exponent {first['exponent']:+.4f} +- "
-        f"{first['error']:.4f} nats a step"
-        + (f", dimension {dimension:.2f}" if dimension != "" else ""),
-        flush=True,
-    )
-    return rows
+def headlines(rows: list[dict]) -> str:
+    """A line for each network: its largest exponent, and the dimension if known."""
+    lines = []
+    for first in (row for row in rows if row["index"] == 1):
+        dimension = first["dimension"]
+        lines.append(
+            f"{first['label']}: largest exponent {first['exponent']:+.4f} +- "
+            f"{first['error']:.4f} nats a step"
+            + (f", dimension {dimension:.2f}" if dimension != "" else "")
+        )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

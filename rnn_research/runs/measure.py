@@ -8,7 +8,6 @@ hash of what they depend on, so that a sweep that is killed resumes when the sam
 command is given again, and a changed cell, setting or weight is measured anew.
 """
 
-import dataclasses
 import hashlib
 import json
 import math
@@ -64,14 +63,13 @@ def check(measurements: list[Measurement]) -> list[Measurement]:
 
 def rows(measurements: list[Measurement], folder: pathlib.Path) -> list[list[dict]]:
     """The rows of each measurement, those kept in the folder not measured again."""
-    progress = Progress(len(measurements))
-    progress.show("checking")
+    print(f"checking {len(measurements)} measurements", file=sys.stderr, flush=True)
     check(measurements)
     found = []
     library = _library()
     paths = [_path(each, folder, library) for each in measurements]
     kept = [path and _read(path) for path in paths]
-    progress.begin(sum(own is None for own in kept))
+    progress = Progress(len(kept), sum(own is None for own in kept))
     for each, path, own in zip(measurements, paths, kept, strict=True):
         if own is None:
             progress.show(each.label)
@@ -106,15 +104,11 @@ def write(folder: pathlib.Path, tables: dict, figure: str, draw, columns=None):
 class Progress:
     """Says on standard error what is measured, and how long the rest may take."""
 
-    def __init__(self, count: int):
-        self.count, self.done, self.todo = count, 0, count
+    def __init__(self, count: int, todo: int):
+        if todo < count:
+            print(f"{count - todo} of {count} are kept", file=sys.stderr, flush=True)
+        self.todo, self.done = todo, 0
         self.start = time.monotonic()
-
-    def begin(self, todo: int):
-        """Count the time from here, of so many measurements that are not kept."""
-        if todo < self.count:
-            print(f"{self.count - todo} of {self.count} kept", file=sys.stderr)
-        self.todo, self.start = todo, time.monotonic()
 
     def show(self, what: str):
         seconds = time.monotonic() - self.start
@@ -150,9 +144,9 @@ def _described(thing) -> list[str]:
         numbers = np.asarray(thing)
         content = hashlib.sha256(np.ascontiguousarray(numbers)).hexdigest()
         return [f"{numbers.dtype}{numbers.shape} {content}"]
-    if dataclasses.is_dataclass(thing) or callable(thing):
-        return [identity.text(thing), repr(sorted(identity.code(thing).items()))]
-    return [repr(thing)]
+    if isinstance(thing, identity.LITERALS):
+        return [repr(thing)]
+    return [identity.text(thing), repr(sorted(identity.code(thing).items()))]
 
 
 def _library() -> str:
@@ -187,6 +181,8 @@ def _read(path: pathlib.Path) -> list[dict] | None:
     content = files.read_json(path)
     if content is None:
         return None
+    if not isinstance(content.get("rows"), list):
+        raise errors.RunError(f"{path} is damaged: it holds no rows; remove it")
     return [
         {
             name: float(value["number"]) if isinstance(value, dict) else value

@@ -23,8 +23,7 @@ import numpy as np
 
 from rnn_research import Cell, config, diagnostics, plotting, runtime
 from rnn_research.cells.base import zeros_state
-from rnn_research.diagnostics import table
-from rnn_research.runs import run_folder
+from rnn_research.runs import measure, run_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,13 +48,14 @@ def main(settings: CurseOfMemoryConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=1)
     folder = pathlib.Path(settings.workdir)
     run_folder.check(folder)
-    rows = []
+    measurements = []
     for distance in settings.distances:
         for inputs in ("white", "constant"):
             for form in FORMS:
                 if np.isfinite(FORMS[form][1](1 - distance)):
-                    rows.append(measure(distance, inputs, form, settings))
-    table.write_csv(rows, folder / "curse_of_memory.csv", columns=tuple(rows[0]))
+                    own = measurement(distance, inputs, form, settings)
+                    measurements.append(own)
+    rows = [row for own in measure.rows(measurements, folder) for row in own]
     for inputs in ("white", "constant"):
         own = [r for r in rows if r["inputs"] == inputs and r["form"] == "plain"]
         if len(own) > 1:
@@ -72,9 +72,8 @@ def main(settings: CurseOfMemoryConfig, run_config: runtime.RunConfig):
                 f"{row['sensitivity']:.4g}, closed forms {row['state_exact']:.4g} and "
                 f"{row['sensitivity_exact']:.4g}"
             )
-    plotting.curse_of_memory(rows, folder / "curse_of_memory.png")
-    path = folder / "curse_of_memory"
-    print(f"table:  {path}.csv\nfigure: {path}.png")
+    tables = {"curse_of_memory": rows}
+    measure.write(folder, tables, "curse_of_memory.png", plotting.curse_of_memory)
 
 
 def plain(params):
@@ -117,30 +116,41 @@ def scalar(form) -> Cell:
     )
 
 
-def measure(distance: float, inputs: str, name: str, settings) -> dict:
+def measurement(
+    distance: float, inputs: str, name: str, settings
+) -> measure.Measurement:
     form, start = FORMS[name]
     decay = 1 - distance
     length = int(settings.horizons / distance) + 1
-    shape = (length if inputs == "white" else 1, settings.sequences, 1)
-    x = jax.random.normal(jax.random.key(settings.seed), shape)
-    x = jnp.broadcast_to(x, (length, settings.sequences, 1))
-    params = jnp.asarray(start(decay), x.dtype)
-    found = jax.jit(
-        lambda params, x: diagnostics.curse_of_memory(
+
+    @jax.jit
+    def variances():
+        shape = (length if inputs == "white" else 1, settings.sequences, 1)
+        x = jax.random.normal(jax.random.key(settings.seed), shape)
+        x = jnp.broadcast_to(x, (length, settings.sequences, 1))
+        params = jnp.asarray(start(decay), x.dtype)
+        return diagnostics.curse_of_memory(
             scalar(form), params, x, jnp.ones_like(params)
         )
-    )(params, x)
-    state, sensitivity = exact(decay, inputs)
-    is_plain = name == "plain"
-    return {
-        "distance": distance,
-        "inputs": inputs,
-        "form": name,
-        "state": float(found.of_state[-1]),
-        "sensitivity": float(found.of_sensitivity[-1]),
-        "state_exact": state if is_plain else "",
-        "sensitivity_exact": sensitivity if is_plain else "",
-    }
+
+    def rows():
+        found = variances()
+        state, sensitivity = exact(decay, inputs)
+        is_plain = name == "plain"
+        row = {
+            "distance": distance,
+            "inputs": inputs,
+            "form": name,
+            "state": float(found.of_state[-1]),
+            "sensitivity": float(found.of_sensitivity[-1]),
+            "state_exact": state if is_plain else "",
+            "sensitivity_exact": sensitivity if is_plain else "",
+        }
+        return [row]
+
+    label = f"1 - lambda = {distance:g}, {inputs} inputs, {name}"
+    given = (distance, inputs, name, length, settings.sequences, settings.seed)
+    return measure.Measurement(label, variances, rows, given)
 
 
 def exact(decay: float, inputs: str) -> tuple[float, float]:

@@ -21,20 +21,12 @@ from rnn_research.diagnostics.curvature import check_count
 from rnn_research.layers import Call
 from rnn_research.resolve import resolve
 from rnn_research.runs import measure, run_folder, subjects
-from rnn_research.runs.settings import trust
 
 
 @dataclasses.dataclass(frozen=True)
-class CurvatureConfig(config.Seeds):
+class CurvatureConfig(subjects.ComparedConfig):
     """Curvature:"""
 
-    cells: tuple[str, ...] | None = config.setting(
-        None, "cells to compare, as for --cell; default: elman,irnn,gru,lstm"
-    )
-    runs: tuple[str, ...] | None = config.setting(
-        None, "folders of trained runs: their weights before and after training"
-    )
-    trust: tuple[str, ...] | None = trust()
     task: str = config.setting("adding", "the task of --cells")
     length: int = config.setting(100, "T of --cells", low=2)
     hidden_size: int = config.setting(32, "units of each cell", low=1)

@@ -31,21 +31,16 @@ from rnn_research.diagnostics import table
 from rnn_research.diagnostics.horizon import FORGOTTEN
 from rnn_research.resolve import resolve
 from rnn_research.runs import measure, run_folder, subjects
-from rnn_research.runs.settings import trust
 from rnn_research.unroll import set_up
 
 
 @dataclasses.dataclass(frozen=True)
-class GradientNormsConfig(config.Seeds):
+class GradientNormsConfig(subjects.ComparedConfig):
     """Gradient norms:"""
 
     cells: tuple[str, ...] | None = config.setting(
         None, "cells to compare, as for --cell; default: elman,irnn,lstm,gru"
     )
-    runs: tuple[str, ...] | None = config.setting(
-        None, "folders of trained runs: their weights before and after training"
-    )
-    trust: tuple[str, ...] | None = trust()
     lengths: tuple[int, ...] | None = config.setting(
         None, "lengths T; default: 10,30,100,300,1000, for --runs their own", low=2
     )

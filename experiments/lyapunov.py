@@ -24,11 +24,10 @@ from rnn_research import Cell, config, diagnostics, models, plotting, runs, runt
 from rnn_research.cells.base import zeros_state
 from rnn_research.resolve import resolve
 from rnn_research.runs import measure, run_folder, subjects
-from rnn_research.runs.settings import trust
 
 
 @dataclasses.dataclass(frozen=True)
-class LyapunovConfig(config.Seeds):
+class LyapunovConfig(subjects.ComparedConfig):
     """Lyapunov exponents:"""
 
     gains: tuple[float, ...] = config.setting(
@@ -38,10 +37,6 @@ class LyapunovConfig(config.Seeds):
     cells: tuple[str, ...] = config.setting(
         ("elman", "gru", "lstm", "cornn"), "cells to compare, as for --cell"
     )
-    runs: tuple[str, ...] | None = config.setting(
-        None, "folders of trained runs: their weights before and after training"
-    )
-    trust: tuple[str, ...] | None = trust()
     count: int = config.setting(16, "leading exponents of each cell", low=1)
     network_size: int = config.setting(200, "units of the random network", low=2)
     hidden_size: int = config.setting(64, "units of each cell", low=1)

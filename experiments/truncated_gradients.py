@@ -23,20 +23,15 @@ from rnn_research import config, diagnostics, models, plotting, runtime
 from rnn_research.layers import Call
 from rnn_research.resolve import resolve
 from rnn_research.runs import measure, run_folder, subjects
-from rnn_research.runs.settings import trust
 
 
 @dataclasses.dataclass(frozen=True)
-class TruncatedGradientsConfig(config.Seeds):
+class TruncatedGradientsConfig(subjects.ComparedConfig):
     """Truncated gradients:"""
 
     cells: tuple[str, ...] | None = config.setting(
         None, "cells to compare, as for --cell; default: elman,gru,lstm"
     )
-    runs: tuple[str, ...] | None = config.setting(
-        None, "folders of trained runs: their weights before and after training"
-    )
-    trust: tuple[str, ...] | None = trust()
     task: str = config.setting("adding", "the task of --cells")
     length: int = config.setting(200, "T of --cells", low=2)
     windows: tuple[int, ...] = config.setting(

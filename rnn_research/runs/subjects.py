@@ -21,8 +21,8 @@ DEFAULT_CELLS = ("elman", "irnn", "gru", "lstm")
 
 
 @dataclasses.dataclass(frozen=True)
-class SubjectsConfig(config.Seeds):
-    """Subjects:"""
+class ComparedConfig(config.Seeds):
+    """Compared:"""
 
     cells: tuple[str, ...] | None = config.setting(
         None,
@@ -32,6 +32,12 @@ class SubjectsConfig(config.Seeds):
         None, "folders of trained runs: their weights before and after training"
     )
     trust: tuple[str, ...] | None = trust()
+
+
+@dataclasses.dataclass(frozen=True)
+class SubjectsConfig(ComparedConfig):
+    """Subjects:"""
+
     length: int | None = config.setting(
         None, "T; default: 100, for --runs their own", low=2
     )

@@ -7,7 +7,7 @@ import shlex
 import numpy as np
 import pytest
 
-from experiments import adding_problem, check_task, gradient_norms
+from experiments import adding_problem, check_task, gradient_norms, train
 from rnn_research import config, engines, models, runs, runtime, tasks, training
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -100,18 +100,18 @@ def test_the_task_is_what_it_asks():
 
 @pytest.mark.slow
 def test_the_task_keeps_the_laws_and_its_command_runs(users_folder, capsys):
-    _, *adding = arguments(next(commands("Your own task")))
+    (_, *training_argv), (_, *check_argv) = map(arguments, commands("Your own task"))
     config.run(
-        adding_problem.main,
+        train.main,
         models.ModelConfig(hidden_size=6),
         runs.TaskConfig(),
         training.TrainConfig(num_steps=2, eval_size=10),
         runs.OptimizerConfig(),
         runs.FolderConfig(),
         runtime.RunConfig(precision="float64"),
-        argv=adding,
+        argv=training_argv,
     )
-    config.run(check_task.main, check_task.CheckConfig(), argv=adding)
+    config.run(check_task.main, check_task.CheckConfig(), argv=check_argv)
     assert "FAILED" not in capsys.readouterr().out
 
 

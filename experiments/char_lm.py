@@ -10,6 +10,9 @@ context is carried from window to window. The default is Python's own manual, wh
 comes with Python. Compare bits_per_character with the entropies of single characters
 and of pairs, computed from the same data: below that of pairs, the network remembers
 more than one character. --sample lets it write.
+
+Expected of the default, a GRU with 128 units: 2.06 bits per character on test after
+1000 updates (seed 0), where pairs have 3.47. Time: 75 s of compute on 2 cores.
 """
 
 import dataclasses
@@ -76,10 +79,10 @@ def main(
 if __name__ == "__main__":
     config.run(
         main,
-        models.ModelConfig(hidden_size=256),
+        models.ModelConfig(hidden_size=128),
         TextConfig(),
         training.TrainConfig(
-            num_steps=1500, batch_size=32, learning_rate=3e-3, eval_every=75
+            num_steps=1000, batch_size=32, learning_rate=3e-3, eval_every=75
         ),
         runs.OptimizerConfig(),
         writing.WritingConfig(),

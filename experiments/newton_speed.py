@@ -33,7 +33,7 @@ from rnn_research import (
     runtime,
 )
 from rnn_research.diagnostics import table
-from rnn_research.engines.loop import fastest_loop
+from rnn_research.engines.loop_choice import fastest_loop
 from rnn_research.runs import run_folder
 from rnn_research.unroll import unroll
 

@@ -225,12 +225,12 @@ def _all(row: np.ndarray) -> np.ndarray:
     return np.asarray(multihost_utils.process_allgather(row))
 
 
-def check_same(what, complaint: str):
+def check_same(what, message: str):
     """Raise unless all processes have the same of something.
 
     Args:
       what: anything that JSON can hold.
-      complaint: what is said of the first process that differs from process 0.
+      message: what is said of the first process that differs from process 0.
 
     Raises:
       errors.UsageError: they differ.
@@ -242,7 +242,7 @@ def check_same(what, complaint: str):
     digests = _all(digest)[:, 0]
     others = np.flatnonzero(digests != digests[0])
     if others.size:
-        raise errors.UsageError(f"process {others[0]} {complaint}")
+        raise errors.UsageError(f"process {others[0]} {message}")
 
 
 def _from_process_0(host: str, port: int, token: bytes) -> tuple[str, int, bytes]:

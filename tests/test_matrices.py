@@ -8,8 +8,8 @@ import scipy.linalg
 
 from rnn_research import cells, diagnostics, errors, layers, models, tasks
 from rnn_research.cells import base, wrappers
-from rnn_research.checks import cells as laws
 from rnn_research.checks import products, report
+from rnn_research.checks.subject import Subject
 
 N, D = 4, 3
 # The state meets no square matrix of weights: what decays it is made of the input, or
@@ -183,7 +183,7 @@ WRONG = {
 
 @pytest.fixture(scope="module")
 def gru_subject():
-    return laws.Subject(cells.gru(N))
+    return Subject(cells.gru(N))
 
 
 @pytest.mark.parametrize("mistake", WRONG)

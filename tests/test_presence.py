@@ -16,6 +16,7 @@ from rnn_research.checks import cells as cell_laws
 from rnn_research.checks import presence as laws
 from rnn_research.checks.layers import Subject as LayerSubject
 from rnn_research.checks.report import measure
+from rnn_research.checks.subject import Subject
 from rnn_research.layers import Applied, Call, Layer
 from rnn_research.unroll import set_up, unroll
 
@@ -175,7 +176,7 @@ def test_the_laws_see_a_projection_that_is_singular_at_zero():
         return right.project(w, x / jnp.linalg.norm(x, axis=-1, keepdims=True))
 
     (law,) = (law for law in cell_laws.LAWS if law.name == laws.NAME)
-    subject = cell_laws.Subject(right.replace(project=project))
+    subject = Subject(right.replace(project=project))
     found = measure(law.name, subject, law.error, law.limit, law.look_at)
     assert not found.passed and laws.LOOK_AT in found.look_at
 

@@ -11,8 +11,9 @@ from rnn_research import Activations, Cell, cells, diagnostics, engines, errors,
 from rnn_research.cells import wrappers
 from rnn_research.cells.activations import parts
 from rnn_research.checks import check_cell
-from rnn_research.checks.cells import LAWS, Subject
+from rnn_research.checks.cells import LAWS
 from rnn_research.checks.report import Fault
+from rnn_research.checks.subject import Subject
 from rnn_research.fit import check_fit
 from rnn_research.unroll import set_up
 

@@ -34,7 +34,7 @@ def row(name: str, make) -> tuple[str, ...]:
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
     parallel = ""
     if isinstance(value, Cell):
-        parallel = "no" if engines.associative().complaint(value) else "yes"
+        parallel = "no" if engines.associative().refusal(value) else "yes"
     return (
         f"`{name}`",
         f"`{equation(text)}`".replace("|", "\\|"),

@@ -6,14 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import engines, errors, values
+from rnn_research import values
 from rnn_research.cells.activations import FLOATS
-from rnn_research.checks import presence, products, structure
+from rnn_research.checks import agreement, presence, products, structure
 from rnn_research.checks.report import (
     BATCH,
     DIFFERENCES,
     EXACT,
-    INPUTS,
     LENGTH,
     ROUNDING,
     Fault,
@@ -21,106 +20,12 @@ from rnn_research.checks.report import (
     difference,
     disturbed,
     flags,
-    random_like,
 )
-from rnn_research.diagnostics.derivatives import linearize
+from rnn_research.checks.subject import LOOP
 from rnn_research.presence import where
 from rnn_research.unroll import unroll
 
 HALF = 0.1  # relative error allowed of one step in bfloat16
-
-
-class Subject:
-    """A cell with parameters, inputs and a state to check it on."""
-
-    def __init__(self, cell):
-        self.cell = cell
-        self._pulled: dict = {}
-        self.step, self.readout = jax.jit(cell.step), jax.jit(cell.readout)
-        self.first = jax.jit(cell.init, static_argnums=1)(jax.random.key(0), INPUTS)
-        self.params = disturbed(1, self.first, cell.groups(self.first))
-        given = jax.ShapeDtypeStruct((LENGTH, BATCH, INPUTS), jnp.float64)
-        self.x, before = random_like(2, [given, given])
-        self.w, self.start = jax.jit(self._formed)(self.params)
-        self._project = jax.jit(cell.project)
-        self.state = self.run(self.params, before, self.start)[1]
-        self.u = self.project(self.x)
-
-    def _formed(self, params):
-        return self.cell.weights(params), self.cell.initial_state(params, (BATCH,))
-
-    def project(self, x):
-        return self._project(self.w, x if self.cell.noise is None else (x, None))
-
-    def fit(self, candidates) -> tuple:
-        """Those of the engines that the cell qualifies for."""
-        return tuple(each for each in candidates if not each.complaint(self.cell))
-
-    def u_at(self, t):
-        return jax.tree.map(lambda leaf: leaf[t], self.u)
-
-    @functools.cached_property
-    def slopes(self):
-        return tuple(_slopes(self))
-
-    @functools.cached_property
-    def run(self):
-        """(params, x, state) -> (outputs, final state) of the plain loop, compiled."""
-
-        def run(params, x, state):
-            engine = engines.sequential(project="sequence")
-            result = unroll(self.cell, params, x, state=state, engine=engine)
-            return result.outputs, result.final_state
-
-        return jax.jit(run)
-
-    @functools.cached_property
-    def cotangents(self):
-        """Random, for the outputs and the floats of the final state."""
-        outputs, final = jax.eval_shape(self.run, self.params, self.x, self.state)
-        return random_like(7, (outputs, FLOATS.read(final)))
-
-    def pulled(self, candidates, *, with_resets: bool = True):
-        """(cotangents, x, state) -> [(outputs, final state), gradients] of each engine.
-
-        With a mask. None of an engine that refuses the state or the step.
-        """
-        key = candidates, with_resets
-        if key not in self._pulled:
-            self._pulled[key] = self._compiled(candidates, with_resets)
-        return self._pulled[key]
-
-    def _compiled(self, candidates, with_resets: bool):
-        mask, reset = flags()
-        options = {"mask": mask, "reset": reset if with_resets else None}
-
-        def through(engine, cotangents, *arguments):
-            def function(params, x, floats):
-                state = FLOATS.write(self.state, floats)
-                result = unroll(
-                    self.cell, params, x, state=state, engine=engine, **options
-                )
-                final = result.final_state
-                return (result.outputs, FLOATS.read(final)), final
-
-            (outputs, _), pull, final = jax.vjp(function, *arguments, has_aux=True)
-            return (outputs, final), pull(cotangents)
-
-        def unless_refused(*given):
-            try:
-                return through(*given)
-            except errors.UsageError:
-                return None
-
-        run = jax.jit(lambda *given: [unless_refused(e, *given) for e in candidates])
-        return lambda cotangents, x, state: run(
-            cotangents, self.params, x, FLOATS.read(state)
-        )
-
-    def by_loop(self, with_resets: bool = True):
-        """The outputs, final state and gradients of the plain loop."""
-        run = self.pulled(LOOP, with_resets=with_resets)
-        return run(self.cotangents, self.x, self.state)[0]
 
 
 def _leading_axes(s) -> float:
@@ -238,94 +143,6 @@ def _vmap(s) -> float:
     return difference(jax.vmap(run)(both), each)
 
 
-def _agree(candidates, *, with_resets: bool = True):
-    """Against the plain loop, with a mask, a state and a gradient through it."""
-
-    def law(s) -> float:
-        loop, worst = s.by_loop(with_resets), 0.0
-        fit = s.fit(candidates)
-        results = s.pulled(fit, with_resets=with_resets)
-        for engine, result in zip(
-            fit, results(s.cotangents, s.x, s.state), strict=True
-        ):
-            if result is None:
-                continue
-            error = difference(result, loop)
-            if not error <= ROUNDING:
-                raise Fault(
-                    f"{engine} differs from {engines.sequential()} by {error:.1e} in "
-                    "values or gradients; is the associative form the step?"
-                )
-            worst = max(worst, error)
-        return worst
-
-    return law
-
-
-LOOP = (engines.sequential(),)
-AT_ONCE = (engines.sequential(project="sequence"), engines.associative())
-ANEW = (engines.checkpointed(chunk=3), engines.adjoint(chunk=3))
-NEWTON = (engines.newton(),)
-REVERSIBLE = (engines.reversible(chunk=3),)  # with resets it is another one
-
-
-def _slopes(s):
-    """(reverse mode, forward mode, finite differences) along one direction.
-
-    Of two steps the one that agrees better, since a ReLU may have its kink between.
-    """
-
-    @jax.jit
-    def all_three(direction):
-        def loss(shift):
-            params, x = jax.tree.map(
-                lambda a, d: a + shift * d, (s.params, s.x), direction
-            )
-            outputs, final = s.run(params, x, s.state)
-            parts = jax.tree.leaves(FLOATS.read(final))
-            squares = (jnp.sum(jnp.abs(h) ** 2) for h in parts)
-            return jnp.sum(jnp.sin(outputs)) + sum(squares)
-
-        steps = jnp.array([1e-5, 1e-6])
-        at = jax.lax.map(loss, jnp.concatenate([steps, -steps]))
-        slopes = (at[:2] - at[2:]) / (2 * steps)
-        reverse = jax.grad(loss)(0.0)
-        closest = jnp.argmin(jnp.abs(slopes - reverse))
-        forward = linearize(loss, 0.0)[1](1.0)
-        return reverse, forward, slopes[closest]
-
-    return map(float, all_three(random_like(3, (s.params, s.x))))
-
-
-def _finite_differences(s) -> float:
-    reverse, _, slope = s.slopes
-    return abs(reverse - slope) / max(1.0, abs(slope))
-
-
-def _forward_mode(s) -> float:
-    reverse, forward, _ = s.slopes
-    return abs(reverse - forward) / max(1.0, abs(forward))
-
-
-def _every_parameter_matters(s) -> float:
-    """No leaf, but those labelled 'fixed', has a gradient of zero in the outputs."""
-    outputs, final = s.cotangents
-    cotangents = outputs, jax.tree.map(np.zeros_like, final)
-    ((_, (gradient, *_)),) = s.pulled(LOOP)(cotangents, s.x, s.state)
-    labels = jax.tree.leaves(s.cell.groups(s.params))
-    named = jax.tree_util.tree_leaves_with_path(gradient)
-    idle = [
-        jax.tree_util.keystr(path).strip(".[]'")
-        for (path, leaf), label in zip(named, labels, strict=True)
-        if label != "fixed" and not np.asarray(leaf).any()
-    ]
-    if idle:
-        raise Fault(
-            f"nothing depends on {', '.join(idle)}; is it missing in a formula?"
-        )
-    return 0.0
-
-
 def _no_second_compilation(s) -> float:
     traced = []
 
@@ -428,27 +245,27 @@ LAWS = (
     ),
     Law(
         "engines agree, values and gradients",
-        _agree(AT_ONCE),
+        agreement.agree(agreement.AT_ONCE),
         ROUNDING,
         "the associative form, or a step that is not pure",
     ),
     Law(
         "engines that compute anew agree",
-        _agree(ANEW),
+        agreement.agree(agreement.ANEW),
         ROUNDING,
         "a step that is not pure, or a derivative of its own that is false",
         costly=True,
     ),
     Law(
         "newton agrees",
-        _agree(NEWTON),
+        agreement.agree(agreement.NEWTON),
         ROUNDING,
         "structure.jacobian, or a derivative of the step that is false",
         costly=True,
     ),
     Law(
         "reversible engine agrees",
-        _agree(REVERSIBLE, with_resets=False),
+        agreement.agree(agreement.REVERSIBLE, with_resets=False),
         ROUNDING,
         "inverse",
         lambda cell: cell.inverse is not None,
@@ -456,7 +273,7 @@ LAWS = (
     ),
     Law(
         "gradient is that of finite differences",
-        _finite_differences,
+        agreement.finite_differences,
         DIFFERENCES,
         "a custom derivative, a stop_gradient, or a step that is not smooth here; "
         "derivatives that are not meant to be those of the values are declared by "
@@ -466,12 +283,17 @@ LAWS = (
     ),
     Law(
         "forward mode is reverse mode",
-        _forward_mode,
+        agreement.forward_mode,
         ROUNDING,
         "a custom derivative that is defined for one mode only",
         costly=True,
     ),
-    Law("every parameter matters", _every_parameter_matters, 0.0, "project and step"),
+    Law(
+        "every parameter matters",
+        agreement.every_parameter_matters,
+        0.0,
+        "project and step",
+    ),
     Law(
         "a second call does not compile",
         _no_second_compilation,
@@ -490,20 +312,20 @@ LAWS = (
     ),
     Law(
         presence.NAME,
-        presence.without_effect(LOOP, AT_ONCE),
+        presence.without_effect(LOOP, agreement.AT_ONCE),
         ROUNDING,
         presence.LOOK_AT,
     ),
     Law(
         f"{presence.NAME}, other engines",
-        presence.without_effect(ANEW, NEWTON),
+        presence.without_effect(agreement.ANEW, agreement.NEWTON),
         ROUNDING,
         presence.LOOK_AT,
         costly=True,
     ),
     Law(
         f"{presence.NAME}, reversible engine",
-        presence.without_effect(REVERSIBLE, with_resets=False),
+        presence.without_effect(agreement.REVERSIBLE, with_resets=False),
         ROUNDING,
         presence.LOOK_AT,
         lambda cell: cell.inverse is not None,

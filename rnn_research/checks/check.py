@@ -7,6 +7,7 @@ import jax
 from rnn_research import errors
 from rnn_research.checks import cells, layers
 from rnn_research.checks.report import INPUTS, Fault, Report, measure
+from rnn_research.checks.subject import Subject
 from rnn_research.fit import check_fit
 from rnn_research.layers import Layer
 
@@ -26,11 +27,11 @@ def check_cell(cell, *, brief: bool = False) -> Report:
     with jax.enable_x64(True), jax.default_matmul_precision("highest"):
         checks = [] if is_layer else [measure(FIT, cell, _fit, 0.0, "")]
         if all(check.passed for check in checks):
-            kind = layers if is_layer else cells
-            subject = kind.Subject(cell)
+            laws = layers.LAWS if is_layer else cells.LAWS
+            subject = layers.Subject(cell) if is_layer else Subject(cell)
             checks += [
                 measure(law.name, subject, law.error, law.limit, law.look_at)
-                for law in kind.LAWS
+                for law in laws
                 if law.concerns(cell) and not (brief and law.costly)
             ]
     return Report(repr(cell), tuple(checks), time.perf_counter() - begun)

@@ -25,15 +25,15 @@ __all__ = [
 
 def qualifying(cell) -> list[str]:
     """The engines that `cell` qualifies for, by name."""
-    return [name for name in __all__ if not globals()[name]().complaint(cell)]
+    return [name for name in __all__ if not globals()[name]().refusal(cell)]
 
 
 def check(engine, cell):
     """Raise unless `engine` is one and `cell` qualifies for it."""
     base.check_engine("engine", engine)
-    complaint = engine.complaint(cell)
-    if complaint:
+    refusal = engine.refusal(cell)
+    if refusal:
         raise errors.UsageError(
-            f"engine {engine.name}: {complaint}; {cell.name} qualifies for "
+            f"engine {engine.name}: {refusal}; {cell.name} qualifies for "
             f"{', '.join(qualifying(cell))}"
         )

@@ -54,12 +54,12 @@ def associative(*, mesh_axis=None):
         )(recurrence.weights, state, _divided(inputs, mesh_axis))
         return outputs, final, record
 
-    def complaint(cell):
+    def refusal(cell):
         if cell.associative is not None:
             return ""
         return f"{cell.name} has no associative form"
 
-    return base.Engine(run, complaint)
+    return base.Engine(run, refusal)
 
 
 def _run(recurrence, state, inputs, mesh_axis=None):

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import jax
 
-from rnn_research.engines import base, loop
+from rnn_research.engines import base, loop_choice
 from rnn_research.engines.adjoint import evaluate
 from rnn_research.engines.associative import associative
 from rnn_research.engines.checkpointed import checkpointed
 
-CACHE_BYTES = 12 * 2**20  # measured as in `loop`
+CACHE_BYTES = 12 * 2**20  # measured as in `loop_choice`
 MANY_STATES_BYTES = 2**30
 
 
@@ -19,7 +19,7 @@ def auto():
 
     Accelerators: associative where the cell allows it, else a loop. CPU: adjoint; the
     plain loop for matrix states and wide ones; recomputed chunks where all that the
-    backward pass keeps is much. `loop.py` has the choice among loops.
+    backward pass keeps is much. `loop_choice` picks among loops.
 
     What it picks may have reverse mode only; for `jax.jvp` take `sequential`.
     """
@@ -32,12 +32,12 @@ def auto():
 
 def pick(recurrence, state, inputs) -> Callable:
     """The `run` of an engine that qualifies."""
-    plain = loop.fastest_loop(recurrence, state, inputs)
+    plain = loop_choice.fastest_loop(recurrence, state, inputs)
     if jax.default_backend() != "cpu":
         return plain if recurrence.associative is None else associative().run
     states = base.length_of(inputs) * base.size_in_bytes(state)
-    wide = loop.features(state) >= loop.WIDE_STATE
-    many = loop.kept_bytes(recurrence, state, inputs) > CACHE_BYTES
+    wide = loop_choice.features(state) >= loop_choice.WIDE_STATE
+    many = loop_choice.kept_bytes(recurrence, state, inputs) > CACHE_BYTES
     if plain is evaluate:
         return checkpointed().run if states > MANY_STATES_BYTES else plain
     return checkpointed().run if many and not wide else plain

@@ -23,11 +23,11 @@ class Engine(values.Value):
 
     Attributes:
       run: (recurrence, state, inputs) -> (outputs, final_state, record).
-      complaint: (cell) -> why the cell does not qualify, or ''.
+      refusal: (cell) -> why the cell does not qualify, or ''.
     """
 
     run: Callable[[Any, Tree, Tree], tuple[Tree, Tree, "Record"]]
-    complaint: Callable[[Any], str] = lambda cell: ""
+    refusal: Callable[[Any], str] = lambda cell: ""
 
 
 @jax.tree_util.register_dataclass

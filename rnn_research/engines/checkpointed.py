@@ -5,7 +5,7 @@ import math
 import jax
 
 from rnn_research import errors
-from rnn_research.engines import base, loop
+from rnn_research.engines import base, loop_choice
 
 
 @base.engine
@@ -23,14 +23,14 @@ def checkpointed(*, chunk=None, within=None):
     """
     if chunk is not None:
         errors.check_size(chunk=chunk)
-    complaint = loop.complaint_within(within)
+    refusal = loop_choice.refusal_within(within)
 
     def run(recurrence, state, inputs):
         length = base.length_of(inputs)
         size = min(chunk or base.even_chunk(length, math.isqrt(length)), length)
         count = length // size
         some = jax.tree.map(lambda leaf: leaf[:size], inputs)
-        run_part = loop.run_within(within, recurrence, state, some)
+        run_part = loop_choice.run_within(within, recurrence, state, some)
         engines = []
 
         def body(state, part):
@@ -50,4 +50,4 @@ def checkpointed(*, chunk=None, within=None):
         record = base.Record(checkpointed(chunk=size, within=engines[0]), solver)
         return outputs, state, record
 
-    return base.Engine(run, complaint)
+    return base.Engine(run, refusal)

@@ -132,11 +132,11 @@ def newton(
         )
         return outputs, final, record
 
-    def complaint(cell):
+    def refusal(cell):
         surrogate = "the step's derivatives are surrogates, which lead to no solution"
         return surrogate if cell.structure.surrogate else ""
 
-    return base.Engine(run, complaint)
+    return base.Engine(run, refusal)
 
 
 class _Options(NamedTuple):

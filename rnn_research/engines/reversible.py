@@ -47,10 +47,10 @@ def reversible(*, chunk=None):
         outputs, final = _run(recurrence, state, inputs, size)
         return outputs, final, base.Record(reversible(chunk=size))
 
-    def complaint(cell):
+    def refusal(cell):
         return "" if cell.inverse is not None else f"{cell.name} gives no inverse"
 
-    return base.Engine(run, complaint)
+    return base.Engine(run, refusal)
 
 
 def reconstructed(recurrence, final: Tree, inputs: Tree) -> Tree:

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from rnn_research import errors
-from rnn_research.engines import base, loop
+from rnn_research.engines import base, loop_choice
 
 
 @base.engine
@@ -30,12 +30,12 @@ def truncated(*, window=100, stride=None, within=None):
         raise errors.UsageError(
             f"window must be a multiple of stride; got {window} and {stride}"
         )
-    complaint = loop.complaint_within(within)
+    refusal = loop_choice.refusal_within(within)
 
     def run(recurrence, state, inputs):
         length = base.length_of(inputs)
         some = jax.tree.map(lambda leaf: leaf[: min(window, length)], inputs)
-        run_part = loop.run_within(within, recurrence, state, some)
+        run_part = loop_choice.run_within(within, recurrence, state, some)
         if length <= window:
             return run_part(recurrence, state, inputs)
         cut = jax.lax.stop_gradient
@@ -84,4 +84,4 @@ def truncated(*, window=100, stride=None, within=None):
         ran = truncated(window=window, stride=stride, within=engines[0])
         return outputs, state, base.Record(ran, solver)
 
-    return base.Engine(run, complaint)
+    return base.Engine(run, refusal)

@@ -47,12 +47,12 @@ def run_within(within, recurrence, state, inputs) -> Callable:
     return within.run if within else fastest_loop(recurrence, state, inputs)
 
 
-def complaint_within(within) -> Callable[[object], str]:
-    """The `complaint` of an engine that runs its parts by `within`."""
+def refusal_within(within) -> Callable[[object], str]:
+    """The `refusal` of an engine that runs its parts by `within`."""
     if within is None:
         return lambda cell: ""
     base.check_engine("within", within)
-    return within.complaint
+    return within.refusal
 
 
 def features(state) -> int:

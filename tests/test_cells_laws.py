@@ -276,3 +276,10 @@ def test_differences_see_nan_and_infinity():
     assert report.difference(one, one * (1 + 1e-3)) == pytest.approx(1e-3, rel=1e-2)
     with pytest.raises(report.Fault):
         report.difference(one, np.ones(4))
+
+
+def test_labels_name_every_leaf_of_a_field_and_leave_out_what_is_absent():
+    params = cells.clockwork(6).init(jax.random.key(0), 2)._replace(b_h=None)
+    found = base.labels(W_hh="recurrent", b_h="fixed")(params)
+    assert set(found.W_hh) == {"recurrent"} and len(found.W_hh) == len(params.W_hh)
+    assert found.W_xh == "free" and found.b_h is None

@@ -204,6 +204,7 @@ def test_the_code_on_training_runs(tmp_path, monkeypatch, capsys):
     exec(text, names)
     assert names["outputs"].shape == (10, 1)
     assert (tmp_path / "runs" / "mine" / "summary.json").exists()
+    assert (tmp_path / "my_model" / "model.json").exists()
 
 
 @pytest.mark.slow

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from rnn_research import errors, tasks
+from experiments import forecasting as experiment
+from rnn_research import config, errors, models, runs, runtime, tasks, training
 from rnn_research.checks import series as law
 from rnn_research.data import series
 from rnn_research.tasks import base
@@ -234,3 +235,26 @@ def test_the_weather_is_read_where_its_package_is():
     found = series.read(series.SEATTLE_WEATHER)
     assert found.values.shape == (1461, 4) and not np.isnan(found.values).any()
     assert found.season == 365 and str(found.times[-1])[:10] == "2015-12-31"
+
+
+@pytest.mark.slow
+def test_the_experiment_runs_on_a_file(tmp_path, monkeypatch, capsys):
+    own = waves()
+    monkeypatch.chdir(tmp_path)
+    lines = ["day,a,b"]
+    for when, row in zip(own.times.astype("datetime64[D]"), own.values, strict=True):
+        lines.append(f"{when}," + ",".join("" if np.isnan(x) else str(x) for x in row))
+    (tmp_path / "own.csv").write_text("\n".join(lines))
+    asked = ["--csv=own.csv", "--time=day", "--horizon=3", "--length=6", "--workdir=r"]
+    config.run(
+        experiment.main,
+        models.ModelConfig(hidden_size=4),
+        experiment.SeriesConfig(),
+        training.TrainConfig(num_steps=2, batch_size=4, eval_every=1),
+        runs.OptimizerConfig(),
+        runs.FolderConfig(),
+        runtime.RunConfig(precision="float64"),
+        argv=["forecasting", *asked],
+    )
+    assert "linear autoregression" in capsys.readouterr().out
+    assert (tmp_path / "r" / "plots" / "forecasts.png").read_bytes()[:4] == b"\x89PNG"

@@ -6,6 +6,7 @@ from rnn_research.plotting.dynamics import (
     jacobian_spectra,
     saturation,
 )
+from rnn_research.plotting.forecasts import forecast_bands
 from rnn_research.plotting.gradients import (
     curse_of_memory,
     gradient_decay,
@@ -36,6 +37,7 @@ __all__ = [
     "confusion",
     "curse_of_memory",
     "curvature",
+    "forecast_bands",
     "gradient_decay",
     "gradients_during_training",
     "jacobian_spectra",

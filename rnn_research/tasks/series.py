@@ -1,5 +1,7 @@
 """Forecasting: the next steps of a series from its past."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -61,8 +63,44 @@ def forecasting(
     within_80, the share between the quantiles 0.1 and 0.9. The references are of the
     rows of 'test'; see `tasks.forecast_references`.
     """
-    check_size(length=length, horizon=horizon)
     check_option("form", form, FORMS)
+    given = length, series, variables, target, time, horizon, season, validation, test
+    made = prepared(*given)
+    known, normal, column = made.known, made.normal, made.column
+    parts, source = made.parts, made.series.provenance
+    score = _score(form, normal.std[column], normal.scale)
+    network = base.Network(
+        normal.inputs.shape[1], horizon * (len(LEVELS) if form == "quantile" else 1)
+    )
+    return base.Task(
+        batch=_batch,
+        score=score,
+        network=network,
+        length=length,
+        data=lambda: {
+            name: _rows(normal.inputs, normal.values[:, column], known, part, name)
+            for name, part in parts.items()
+        },
+        references=_references(form, known, normal, column, parts["test"]),
+        provenance=(source,) if source else (),
+    )
+
+
+class Prepared(NamedTuple):
+    """What a task is made of."""
+
+    series: Series
+    known: without.Known
+    normal: "_Normal"
+    column: int  # of the target
+    parts: dict[str, range]  # the times of the splits
+
+
+def prepared(
+    length, series, variables, target, time, horizon, season, validation, test
+) -> Prepared:
+    """What the task of these arguments is made of; see `forecasting`."""
+    check_size(length=length, horizon=horizon)
     check_between("validation", validation, 0.01, 0.98)
     check_between("test", test, 0.01, 0.98)
     if isinstance(series, str):
@@ -88,22 +126,7 @@ def forecasting(
         series.season if season is None else season,
     )
     normal = _Normal(series, known)
-    score = _score(form, normal.std[column], normal.scale)
-    network = base.Network(
-        normal.inputs.shape[1], horizon * (len(LEVELS) if form == "quantile" else 1)
-    )
-    return base.Task(
-        batch=_batch,
-        score=score,
-        network=network,
-        length=length,
-        data=lambda: {
-            name: _rows(normal.inputs, normal.values[:, column], known, part, name)
-            for name, part in parts.items()
-        },
-        references=_references(form, known, normal, column, parts["test"]),
-        provenance=(series.provenance,) if series.provenance else (),
-    )
+    return Prepared(series, known, normal, column, parts)
 
 
 def forecasts(outputs, form: str):
@@ -186,7 +209,7 @@ class _Normal:
             )
 
 
-def _origins(known: without.Known, part: range, name: str) -> np.ndarray:
+def origins_of(known: without.Known, part: range, name: str) -> np.ndarray:
     """The last steps of the rows of a split."""
     if name == "train":
         return known.origins
@@ -195,7 +218,7 @@ def _origins(known: without.Known, part: range, name: str) -> np.ndarray:
 
 def _rows(inputs, y, known: without.Known, part: range, name: str) -> dict:
     """Leaves [N, T, ...]; `counts` says which targets are known and count."""
-    origins = _origins(known, part, name)
+    origins = origins_of(known, part, name)
     steps = origins[:, None] + np.arange(1 - known.length, 1)  # [N, T]
     wanted = steps if name == "train" else origins[:, None]
     after = np.zeros((*steps.shape, known.horizon), np.float32)
@@ -252,7 +275,7 @@ def _score(form: str, std: float, scale: float):
 
 def _references(form, known, normal, column, part: range) -> dict:
     """Those of the rows of 'test', in the units of the metrics."""
-    origins = _origins(known, part, "test")
+    origins = origins_of(known, part, "test")
     y = without.after(known.y, origins, known.horizon)
     std = normal.std[column]
     found: dict[str, dict[str, float]] = {}

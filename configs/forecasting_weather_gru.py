@@ -1,0 +1,23 @@
+"""A GRU of 16 units forecasts the daily maximum temperature of Seattle, a week ahead.
+
+    python -m experiments.forecasting --config=configs/forecasting_weather_gru.py
+
+Expected: test CRPS 2.18 and 2.12 degrees for seeds 0 and 1, better than climatology
+(2.54), persistence (2.66), drift (2.66) and seasonal-naive (2.98), and no better than a
+linear autoregression (2.12).
+Time: under a minute on 2 cores.
+"""
+
+
+def get_config():
+    return {
+        "cell": "gru",
+        "hidden_size": 16,
+        "length": 28,
+        "horizon": 7,
+        "batch_size": 50,
+        "learning_rate": 3e-3,
+        "weight_decay": 0.1,
+        "eval_every": 50,
+        "num_steps": 500,
+    }

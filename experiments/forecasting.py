@@ -1,0 +1,101 @@
+"""Can a recurrent network forecast better than a straight line through the past?
+
+    python -m experiments.forecasting --config=configs/forecasting_weather_gru.py
+    python -m experiments.forecasting --cell=lru --form=absolute --horizon=1
+    python -m experiments.forecasting --csv=my.csv --time=day --target=sales --season=7
+
+Forecasts the next days of a variable from all variables: by default the daily maximum
+temperature of Seattle, seven days ahead (package vega_datasets: pip install -e
+'.[data]'). The references of the same test days are persistence, seasonal-naive, drift,
+linear autoregression and climatology. The figure that is new here, forecasts.png, shows
+test windows with the bands of the quantiles and the best reference.
+
+Result: a GRU of 16 units beats all of these but the linear autoregression, which it
+equals at best (test CRPS 2.18 and 2.12 degrees at seeds 0 and 1, against 2.12). Time:
+half a minute on 2 cores.
+"""
+
+import dataclasses
+import pathlib
+
+from rnn_research import config, models, plotting, processes, runs, runtime, training
+from rnn_research.data.series import SEATTLE_WEATHER
+from rnn_research.runs import loading, run
+from rnn_research.tasks import forecast_windows, series
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesConfig(config.Settings):
+    """Series:"""
+
+    csv: str | None = config.setting(
+        None, "a CSV file with a line of column names; default: the weather of Seattle"
+    )
+    time: str | None = config.setting(None, "its column of dates or numbered steps")
+    variables: tuple[str, ...] | None = config.setting(
+        None, "the columns that are inputs; default: all but the time"
+    )
+    target: str | None = config.setting(
+        None, "the variable to forecast; default: the first"
+    )
+    horizon: int = config.setting(7, "how many steps ahead", low=1)
+    form: str = config.setting(
+        "quantile",
+        "the quantiles 0.1 to 0.9, or one number by its absolute or squared error",
+        choices=series.FORMS,
+    )
+    season: int | None = config.setting(
+        None, "steps of a season; default: 365 of the weather, 1 of a file", low=1
+    )
+    length: int = config.setting(28, "steps of the past in a window", low=1)
+
+    def task(self) -> runs.TaskConfig:
+        """The task on this series."""
+        given = {name: value for name, value in dataclasses.asdict(self).items()}
+        del given["length"]
+        path = given.pop("csv")
+        source = SEATTLE_WEATHER
+        if path is not None:  # a run is found again from any folder
+            source = str(pathlib.Path(path).expanduser().absolute())
+        given = {"series": source} | given
+        text = ", ".join(f"{k}={v!r}" for k, v in given.items() if v is not None)
+        return runs.TaskConfig(task=f"forecasting({text})", length=self.length)
+
+
+def main(
+    model_config: models.ModelConfig,
+    series_config: SeriesConfig,
+    train_config: training.TrainConfig,
+    optimizer_config: runs.OptimizerConfig,
+    *further: config.Settings,
+):
+    task_config = series_config.task()
+    settings = model_config, task_config, train_config, optimizer_config, *further
+    result = run.run("forecasting", *settings)
+    if processes.index() > 0:
+        return
+    made = loading.resolved(model_config, task_config, optimizer_config)
+    test = result.runs[0].summary["test"]
+    for metric, references in made.task.references.items():
+        known = ", ".join(f"{name} {value:.4g}" for name, value in references.items())
+        print(f"test {metric} {test[metric]:.4g} (references: {known})")
+    plotting.forecast_bands(
+        forecast_windows.windows(made.task, made.model, result.params),
+        result.folder / "plots" / "forecasts.png",
+        variable=series_config.target or "the first variable",
+        reference=forecast_windows.best_reference(made.task),
+        title=f"{made.cell}: test windows",
+    )
+
+
+if __name__ == "__main__":
+    config.run(
+        main,
+        models.ModelConfig(hidden_size=16),
+        SeriesConfig(),
+        training.TrainConfig(num_steps=500, learning_rate=3e-3, weight_decay=0.1),
+        runs.OptimizerConfig(),
+        runs.FolderConfig(),
+        runtime.RunConfig(),
+        runtime.ProcessConfig(),
+    )

@@ -246,6 +246,7 @@ def test_the_experiment_runs_on_a_file(tmp_path, monkeypatch, capsys):
         lines.append(f"{when}," + ",".join("" if np.isnan(x) else str(x) for x in row))
     (tmp_path / "own.csv").write_text("\n".join(lines))
     asked = ["--csv=own.csv", "--time=day", "--horizon=3", "--length=6", "--workdir=r"]
+    asked += ["--precision=float64"]
     config.run(
         experiment.main,
         models.ModelConfig(hidden_size=4),
@@ -253,8 +254,8 @@ def test_the_experiment_runs_on_a_file(tmp_path, monkeypatch, capsys):
         training.TrainConfig(num_steps=2, batch_size=4, eval_every=1),
         runs.OptimizerConfig(),
         runs.FolderConfig(),
-        runtime.RunConfig(precision="float64"),
-        argv=["forecasting", *asked],
+        runtime.RunConfig(),
+        argv=asked,
     )
     assert "linear autoregression" in capsys.readouterr().out
     assert (tmp_path / "r" / "plots" / "forecasts.png").read_bytes()[:4] == b"\x89PNG"

@@ -19,6 +19,8 @@ def forecast_bands(
       variable: what is forecast.
       reference: what the reference is.
     """
+    from matplotlib import dates
+
     origins = sorted({row["origin"] for row in rows})
     figure, panels = new_figure(len(origins), 3.2 * len(origins), 2.9)
     for panel, origin in zip(panels, origins, strict=True):
@@ -37,7 +39,10 @@ def forecast_bands(
         panel.plot(at, [r["middle"] for r in ahead], color=COLORS[0], label="forecast")
         dashed = {"color": COLORS[1], "linestyle": (0, (4, 2))}
         panel.plot(at, [r["reference"] for r in ahead], label=reference, **dashed)
-        panel.tick_params(axis="x", labelrotation=30)
+        if not isinstance(at[0], (int, float)):
+            locator = dates.AutoDateLocator(minticks=2, maxticks=5)
+            panel.xaxis.set_major_locator(locator)
+            panel.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
     panels[0].set_ylabel(variable)
     panels[0].legend(loc="best", fontsize=7)
     figure.suptitle(title, fontsize=9, fontweight="bold", x=0.01, ha="left")

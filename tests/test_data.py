@@ -14,6 +14,7 @@ import pytest
 
 from rnn_research import data, errors, tasks
 from rnn_research.data import images, packages, prepared, sets, text, texts
+from rnn_research.tasks import rows as rows_of
 from rnn_research.tasks import text as task_on_text
 
 needs_digits = pytest.mark.skipif(
@@ -305,3 +306,13 @@ def test_names_of_sets_never_reach_the_network(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(errors.UsageError, match="requirements-tfds.txt"):
         prepared.prepare("mnist", "/no/such/folder")
+
+
+def test_a_grain_dataset_is_rows_as_it_is():
+    grain = pytest.importorskip("grain")
+    array = np.arange(30).reshape(10, 3)
+    source = grain.MapDataset.source(array).map(lambda row: {"x": row, "y": row[0]})
+    assert rows_of.is_source(source) and rows_of.size(source) == 10
+    found = rows_of.gathered(source, np.array([[3, 0], [9, 3]]))
+    assert (found["x"] == array[[[3, 0], [9, 3]]]).all()
+    assert found["y"].tolist() == [[9, 0], [27, 9]]

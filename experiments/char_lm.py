@@ -58,7 +58,8 @@ def main(
         return
     task_config = text_config.task()
     if wanted.sample:
-        writing.check(resolve("task", task_config.task, **task_config.size), wanted)
+        task = resolve("task", task_config.task, length=task_config.length)
+        writing.check(task, wanted)
     result = run.run(
         "char_lm",
         model_config,

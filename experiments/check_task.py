@@ -23,7 +23,9 @@ class CheckConfig(config.Settings):
     task: tuple[str, ...] = config.setting(
         ("adding",), "tasks as for every program, also your own, 'my_tasks:mine'"
     )
-    length: int = config.setting(50, "T, as the task defines it", low=1)
+    length: int | None = config.setting(
+        50, "T, as the task defines it; none: the task takes no length", low=1
+    )
 
 
 def main(settings: CheckConfig):

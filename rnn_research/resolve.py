@@ -45,12 +45,14 @@ def resolve(kind: str, text: str, **size):
     Args:
       kind: one of KINDS.
       text: `name`, `name(key=value)`, `my_file:name(key=value)`.
-      size: the one argument that is a setting of its own, such as length=100.
+      size: the one argument that is a setting of its own, such as length=100; None:
+        the value takes none.
 
     Raises:
       errors.UsageError: one line that names the nearest right thing.
     """
     modules, returns, inside = KINDS[kind]
+    size = {name: given for name, given in size.items() if given is not None}
     return values.resolve(text, kind, modules, returns=returns, inside=inside, **size)
 
 

@@ -152,7 +152,7 @@ def resolved(model_config, task_config, optimizer_config: OptimizerConfig) -> Re
         "schedule": resolve("schedule", optimizer_config.schedule),
         "penalties": resolve_penalties(optimizer_config.penalties),
     }
-    task = resolve("task", task_config.task, **task_config.size)
+    task = resolve("task", task_config.task, length=task_config.length)
     return Resolved(cell, task, models.build(cell, task, model_config), options)
 
 

@@ -19,11 +19,6 @@ class TaskConfig(config.Settings):
         200, "T, as the task defines it; none: the task takes no length", low=1
     )
 
-    @property
-    def size(self) -> dict[str, int]:
-        """The length as an argument of the task, where it takes one."""
-        return {} if self.length is None else {"length": self.length}
-
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig(config.Settings):

@@ -94,8 +94,7 @@ def subjects(settings: SubjectsConfig) -> Iterator[Subject]:
 
 def _task(saved: dict, length: int | None):
     """The task of a run, of another length if one is given."""
-    size = length or saved["length"]
-    return resolve("task", saved["task"], **({"length": size} if size else {}))
+    return resolve("task", saved["task"], length=length or saved["length"])
 
 
 def named_runs(folders, allow: tuple[str, ...] = ()) -> list[tuple[str, runs.Loaded]]:

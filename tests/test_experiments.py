@@ -71,6 +71,7 @@ def training_settings(task="adding"):
         training.TrainConfig(
             num_steps=2, batch_size=4, eval_size=4, eval_every=1, checkpoint_every=1
         ),
+        runs.OptimizerConfig(),
         runs.FolderConfig(),
         runtime.RunConfig(),
     )
@@ -96,7 +97,7 @@ def test_training_programs(name, run_in, capsys, drawn):
     assert drawn(made / "plots" / "gradients.png").size >= 12  # a lag each
     out = capsys.readouterr().out
     assert (
-        "memoryless baseline" in out
+        "baseline 0." in out
         and "not solved after 2 updates: validation loss" in out
     )
     # The same command finds its folder again; another seed gets its own.
@@ -143,6 +144,7 @@ def test_every_cell_learns_to_add(cell, run_in):
         training.TrainConfig(
             num_steps=3000, stop_at=0.0417, eval_size=500, learning_rate=3e-3
         ),
+        runs.OptimizerConfig(),
         runs.FolderConfig(),
         runtime.RunConfig(),
     )
@@ -332,6 +334,7 @@ def sweep_settings(**changes):
         training.TrainConfig(
             num_steps=6, batch_size=4, eval_size=4, eval_every=3, diagnose_every=3
         ),
+        runs.OptimizerConfig(),
         runs.FolderConfig(),
         runtime.RunConfig(),
     )

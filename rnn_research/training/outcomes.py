@@ -61,7 +61,7 @@ class Outcomes:
             **{name: finite_or_none(each[index]) for name, each in scores.items()},
         }
 
-    def is_watched(self, now: State, row: dict, last: dict | None) -> bool:
+    def is_diagnosed(self, now: State, row: dict, last: dict | None) -> bool:
         """Whether the run of a new row is measured there, `last` being the one before.
 
         At the start, at the first evaluation at or after each multiple of

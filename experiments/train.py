@@ -1,4 +1,4 @@
-"""Train any cell on any task, also of your own.
+"""Train any cell on any task, your own included.
 
     python -m experiments.train --cell=gru --task=temporal_order --length=100
     python -m experiments.train --cell=lstm --task='my_tasks:mine' --num_epochs=3

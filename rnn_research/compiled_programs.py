@@ -1,4 +1,4 @@
-"""Compiled programs kept in the process and on disk, to compile once and not again.
+"""Compiled programs, kept in the process and on disk for reuse.
 
 JAX's persistent cache finds a program by all that it was compiled from: its operations,
 shapes, constants, options, versions. It does not know the very processor, so each kind

@@ -1,4 +1,4 @@
-"""How a program ends: in one line, for certain, and by the signal that stopped it."""
+"""How a program ends: with one line, reliably, by the signal that stopped it."""
 
 import contextlib
 import ctypes

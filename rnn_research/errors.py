@@ -1,4 +1,4 @@
-"""What can go wrong: the errors of the library, and values shown in their messages."""
+"""The errors of the library, checks of arguments, and values in messages."""
 
 import difflib
 import math

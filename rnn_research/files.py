@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and JSON that is read with care."""
+"""Files written whole or not at all, and JSON read with care."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a value is, in words that another process understands.
+"""The identity of a value, as text that another process understands.
 
 `text(value)` is the call that made it, with every default and the import path of every
 function: `cells.gru:gru(hidden_size=128, reset='after', ...)`. `code(value)` has a hash

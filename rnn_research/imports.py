@@ -1,4 +1,4 @@
-"""Functions and classes by the names under which an import finds them again."""
+"""Functions and classes by the names that import them again."""
 
 import dataclasses
 import importlib

@@ -1,4 +1,4 @@
-"""Memory: what there is, what a computation needs at least, and what to say of it."""
+"""Memory: how much there is, how much a computation needs, messages about both."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""What is there: masks and resets, and what may stand where nothing is there.
+"""Masks and resets, and the values that may stand at masked steps.
 
 A step whose mask is False is not there, and at a reset the past is forgotten: neither
 may change a value or a gradient, whatever the array holds at it.

@@ -86,7 +86,7 @@ class _Lifeline:
         how = "has ended with an error" if said == FAILED else "has ended"
         print(
             f"stopped: process {lost} of {self.count} {how} (process {self.index} "
-            "says); start them all again with the same command to go on from the last "
+            "says); rerun the command in all of them to resume from the last "
             "checkpoint",
             file=sys.stderr,
             flush=True,

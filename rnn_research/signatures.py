@@ -1,4 +1,4 @@
-"""What a parameter takes, by its annotation or else its default."""
+"""What a parameter accepts, by its annotation or its default."""
 
 import inspect
 import math

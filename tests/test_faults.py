@@ -158,7 +158,7 @@ def test_files_missing_or_of_another_length(copied, damage):
 def test_all_damaged_says_what_to_do(copied):
     for step in (4, 8):
         files_of(copied, step)[0].unlink()
-    with pytest.raises(errors.RunError, match="put a sound copy back, or start anew"):
+    with pytest.raises(errors.RunError, match="put a sound copy back, or start again"):
         newest(copied)
 
 

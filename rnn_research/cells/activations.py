@@ -1,4 +1,4 @@
-"""What of a cell's state is remembered, and what is a clock, a key or a scale."""
+"""The part of a cell's state that is memory, apart from clocks, keys and scales."""
 
 import dataclasses
 from collections.abc import Callable

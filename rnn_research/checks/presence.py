@@ -1,4 +1,4 @@
-"""The laws of what is not there: masked steps, and what lies before a reset."""
+"""The laws of masks and resets."""
 
 import functools
 

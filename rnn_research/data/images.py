@@ -1,4 +1,4 @@
-"""Images with labels, as arrays or as a source that is read as it is needed."""
+"""Images with labels, as arrays or as a source that is read on demand."""
 
 import gzip
 from typing import Any, NamedTuple

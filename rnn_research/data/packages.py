@@ -41,7 +41,7 @@ def member(
     except OSError as error:
         raise errors.UsageError(
             f"{package} {found.version} does not hold {path} ({error.strerror}); "
-            f"install it anew: {install}"
+            f"install it again: {install}"
         ) from None
     record = Provenance(package, found.version, path, digest(content), licence, source)
     return content, record

@@ -59,7 +59,7 @@ def read(name: str, folder: str | None = None) -> Prepared:
     except Exception as error:
         raise errors.UsageError(
             f"tfds:{name} in {builder.data_path} cannot be read: "
-            f"{errors.one_line(error)}; remove that folder and prepare it anew"
+            f"{errors.one_line(error)}; remove that folder and prepare it again"
         ) from None
     described = (builder.data_path / "dataset_info.json").read_bytes()
     record = Provenance(
@@ -164,7 +164,7 @@ def _check_whole(name: str, builder):
         if found != info.num_examples:
             raise errors.UsageError(
                 f"tfds:{name}: {split} holds {found} rows and its record says "
-                f"{info.num_examples}; remove {builder.data_path} and prepare it anew"
+                f"{info.num_examples}; remove {builder.data_path} and prepare it again"
             )
 
 

@@ -1,4 +1,4 @@
-"""Derivatives along directions, also of steps with a reverse mode only."""
+"""Directional derivatives, also of steps that have reverse mode only."""
 
 from collections.abc import Callable
 from typing import Any

@@ -30,7 +30,7 @@ def memory_horizon(
     samples: int = 1000,
     seed: int = 0,
 ) -> Horizon:
-    """The smallest lag at which the norm is below `threshold` times what it was before.
+    """The first lag at which the norm is below `threshold` times its running maximum.
 
         min {k : median of n_k / max(n_0 ... n_k) < threshold}
 

@@ -23,7 +23,7 @@ KEPT_PRODUCTS_BYTES = 2**24  # on CPUs; more of them cost more to fetch than to 
 
 @base.engine
 def adjoint(*, chunk=None, unroll=1, keep_products: bool | None = None):
-    """The loop, keeping only the states; going back, only the adjoint of the state.
+    """The loop, with a backward pass that carries only the adjoint of the state.
 
         forward:   h_t = step(w, h_{t-1}, u_t)                            t = 1 ... T
         backward:  a_{t-1} = (dh_t/dh_{t-1})^T a_t + dL/dh_{t-1} directly   t = T ... 1

@@ -15,7 +15,7 @@ MANY_STATES_BYTES = 2**30
 
 @base.engine
 def auto():
-    """Pick by platform, structure and shape, and say in the record what was picked.
+    """Pick by platform, structure and shape; the record says which engine it is.
 
     Accelerators: associative where the cell allows it, else a loop. CPU: adjoint; the
     plain loop for matrix states and wide ones; recomputed chunks where all that the

@@ -1,4 +1,4 @@
-"""Trees of which some leaves are no floats: derivatives are of those that are."""
+"""Trees with float and other leaves: only the float leaves are differentiated."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The matrix products in a step: kept on the way there, not done again on the way back.
+"""Matrix products of a step: saved in the forward pass, reused in the backward pass.
 
 Of everything a step computes they cost the most, and their results say all that its
 derivative needs of them.

@@ -16,7 +16,7 @@ Tree = Any
 
 @base.engine
 def reversible(*, chunk=None):
-    """Keep the last state only; going back, undo the steps.
+    """Keep the last state only; undo the steps in the backward pass.
 
         h_{t-1} = inverse(w, h_t, u_t)                                    t = T ... 1
 

@@ -1,4 +1,4 @@
-"""A layer as other libraries have it: levels, one on the other, of one or two ways."""
+"""Layers as other libraries have them: stacked levels, in one or two directions."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What a model is, and the one made of an embedding, a body and a head.
+"""The model contract, and the model made of an embedding, a body and a head.
 
     x_t = E[token_t]                          of tokens; numbers are taken as they are
     h_t = body(x_1 ... x_t)
@@ -76,8 +76,8 @@ def check_carried(model: Model, inputs):
     name = errors.cut(str(model), 120)
     if not model.causal:
         raise errors.UsageError(
-            f"{name} also reads from the end of a sequence, so it cannot go on from "
-            "what came before; build it without --bidirectional"
+            f"{name} also reads from the end of a sequence, so it cannot continue "
+            "from a context; build it without --bidirectional"
         )
     if not same_kind(*jax.eval_shape(contexts, jax.random.key(0), inputs)):
         raise errors.UsageError(

@@ -1,4 +1,4 @@
-"""How the next token is chosen of what a model says of it."""
+"""How the next token is chosen: greedily, by sampling, or by a beam."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""A model of tokens, run one step at a time on what it has itself chosen."""
+"""Generating: a model of tokens runs one step at a time on its own choices."""
 
 import functools
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-r"""Models with their weights as files that can be handed on.
+r"""Models with their weights, as files to hand on.
 
     save(folder, model, params)         model.json and weights-1a2b3c....safetensors
     model, params, notes = load(folder)

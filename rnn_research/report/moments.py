@@ -1,4 +1,4 @@
-"""The gradient by lag at moments of a training, as it was recorded or is measured."""
+"""The gradient by lag at moments of a training, recorded or measured."""
 
 import math
 import statistics

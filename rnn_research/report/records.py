@@ -1,4 +1,4 @@
-"""What the files of a run hold, checked; what is damaged is said in one line."""
+"""The files of a run, read and checked; damage is reported in one line."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: whole or not there, and checked to the last bit when read.
+"""Checkpoints of a run: written whole or not at all, verified when read.
 
 What orbax reads back it does not check (a flipped bit in an array goes unnoticed), so
 a step has a manifest beside its folder, `500.json` beside `500/`, written last: the
@@ -220,7 +220,7 @@ class Checkpoints:
         if steps and not restored:
             raise errors.RunError(
                 f"no checkpoint in {self.folder} can be used; put a sound copy back, "
-                "or start anew with another --workdir"
+                "or start again in another --workdir"
             )
         return restored
 
@@ -260,7 +260,7 @@ class Checkpoints:
             raise errors.RunError(
                 f"the manifests of the checkpoints in {self.folder} are missing, files "
                 "such as 500.json beside folders such as 500; put them there, or start "
-                "anew with another --workdir"
+                "again in another --workdir"
             )
         for path in sorted(self.folder.glob("*")):
             if UNFINISHED in path.name:

@@ -94,7 +94,7 @@ class Record(Rows):
             files.write_atomically(self._path, b"".join(self._text).decode())
             self._file = self._path.open("ab")
         endings.say(
-            f"{self._path} was changed by another program; its rows are written anew"
+            f"{self._path} was changed by another program; its rows are written again"
         )
 
     @contextlib.contextmanager
@@ -104,8 +104,8 @@ class Record(Rows):
         except OSError as error:
             raise errors.RunError(
                 f"the record in {self._path.parent} cannot be written: "
-                f"{error.strerror}; mend that and give the same command to go on from "
-                "the last checkpoint"
+                f"{error.strerror}; mend that and rerun the command to resume from the "
+                "last checkpoint"
             ) from error
 
     def __enter__(self):

@@ -116,7 +116,7 @@ class LockedFolder:
         if not there:
             raise errors.RunError(
                 f"{self.folder} was removed or replaced while the run was writing to "
-                "it; put it back and give the same command to go on, or start anew"
+                "it; put it back and rerun the command to resume, or start again"
             )
 
     def write(self, name: str, content: dict):

@@ -1,4 +1,4 @@
-"""What tells the run of a folder from another: its settings, its values, their code."""
+"""Whether a folder holds the same run: its settings, its values, their code."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The settings of a training program that name things, or its folder."""
+"""The settings that name the task, the optimizer and the folder."""
 
 import dataclasses
 

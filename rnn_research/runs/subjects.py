@@ -1,4 +1,4 @@
-"""What a measurement is made on: cells as they start, and trained runs.
+"""The subjects of measurements: cells at initialisation, and trained runs.
 
 A recurrence inside a trained model is given as a cell of its own, whose parameters are
 the weights that it has there, so that what measures cells measures it too.

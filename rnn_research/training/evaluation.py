@@ -1,4 +1,4 @@
-"""Evaluation: the metrics on rows that no update was made of.
+"""Evaluation: the metrics on held-out rows.
 
 On a finite split every row counts once, whatever the batch size: what fills the last
 batch has weight 0. Where context is carried the split is read in a number of streams

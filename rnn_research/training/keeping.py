@@ -1,4 +1,4 @@
-"""What a training asks of whoever keeps it, and the one that keeps it in memory."""
+"""The contract of keeping a training, and keeping it in memory."""
 
 from rnn_research import processes
 from rnn_research.training.record import Rows

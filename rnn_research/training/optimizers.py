@@ -72,14 +72,14 @@ def rmsprop(*, decay=0.9, eps=1e-8, momentum=0.0, eps_in_sqrt=True):
 
 @values.factory
 def sgd(*, momentum=0.0, nesterov=False):
-    """Stochastic gradient descent, with momentum if wanted."""
+    """Stochastic gradient descent, with optional momentum."""
     check_between("momentum", momentum, 0.0, 1.0)
     return Optimizer(optax.trace(decay=momentum, nesterov=nesterov))
 
 
 @values.factory
 def constant():
-    """The learning rate stays."""
+    """A constant learning rate."""
     return Schedule(lambda rate, num_steps: optax.constant_schedule(rate), False)
 
 
@@ -105,7 +105,7 @@ def linear(*, final=0.0):
 
 @values.factory
 def exponential(*, every=20000, factor=0.1):
-    """The learning rate times `factor`, smoothly, `every` so many updates."""
+    """Smooth decay of the learning rate, by `factor` every so many updates."""
     check_size(every=every)
     check_between("factor", factor, 0.0, math.inf)
     return Schedule(

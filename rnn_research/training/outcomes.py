@@ -1,4 +1,4 @@
-"""Where the runs of a training stand: what is due, who goes on, how each has ended."""
+"""The state of each run: what is due, which continue, how each has ended."""
 
 import math
 

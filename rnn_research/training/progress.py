@@ -1,4 +1,4 @@
-"""What a person sees of a training: log lines, and on a terminal a bar."""
+"""The progress of a training: log lines, and a bar on a terminal."""
 
 import statistics
 import sys

@@ -1,4 +1,4 @@
-"""What is recorded of a training: one row an evaluation of a run."""
+"""The record of a training: one row per evaluation of a run."""
 
 COLUMNS = (  # what a row holds besides the task's own metrics
     "seed",

@@ -1,4 +1,4 @@
-"""What a training needs: memory, and a learning rate that stays a number."""
+"""The memory that a training needs, and learning rates that stay finite."""
 
 import jax
 import numpy as np

@@ -1,4 +1,4 @@
-"""What a training gave: each run, each learning rate over its seeds, and the best."""
+"""The results of a training: each run, each learning rate over seeds, the best."""
 
 import math
 import pathlib

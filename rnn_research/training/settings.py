@@ -1,4 +1,4 @@
-"""The settings of a training that are numbers."""
+"""The numeric settings of a training."""
 
 import dataclasses
 import math

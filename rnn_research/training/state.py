@@ -1,4 +1,4 @@
-"""What a training is at a step."""
+"""The state of a training at a step."""
 
 from typing import Any, NamedTuple
 

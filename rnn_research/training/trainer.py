@@ -1,4 +1,4 @@
-"""What a training is made of, and what it compiles.
+"""The parts of a training, and the programs that it compiles.
 
 All runs, each a seed and a learning rate, are trained by one program; many updates are
 one call.

@@ -1,4 +1,4 @@
-"""One update: the gradient of a batch, and what the optimizer makes of it.
+"""One update: the gradient of a batch, and the optimizer's step.
 
 The batch of an update is a function of (data, seed, step), made inside the compiled
 call. An update that is not finite is not applied.

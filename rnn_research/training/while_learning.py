@@ -1,4 +1,4 @@
-"""What is measured of a network while it learns, at `--diagnose_every`."""
+"""Measurements while a network learns, at `--diagnose_every`."""
 
 import math
 from typing import Any

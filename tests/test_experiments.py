@@ -96,10 +96,7 @@ def test_training_programs(name, run_in, capsys, drawn):
         assert np.isclose(losses, row["loss"], rtol=1e-6).any(), row
     assert drawn(made / "plots" / "gradients.png").size >= 12  # a lag each
     out = capsys.readouterr().out
-    assert (
-        "baseline 0." in out
-        and "not solved after 2 updates: validation loss" in out
-    )
+    assert "baseline 0." in out and "not solved after 2 updates: validation loss" in out
     # The same command finds its folder again; another seed gets its own.
     run_in(PROGRAMS[name], training_settings(task))
     assert "checkpoints/2" in capsys.readouterr().out

@@ -157,7 +157,7 @@ def record(rate, seed, outcome, loss, **steps):
         "steps": 100,
         "dropped": 0,
         "validation": {"loss": loss},
-        "test": {"loss": loss},
+        "test": {"loss": loss, "accuracy": 0.5},
         "kept_step": 10,
         "steps_to_threshold": {"0.1": steps.get("easy"), "0.01": steps.get("hard")},
     }
@@ -203,7 +203,12 @@ def test_the_best_is_by_validation_and_all_are_reported():
     assert results.summarise(equal)["best"]["learning_rate"] == 0.2  # then speed
     lines = "\n".join(
         results.ending(
-            {**summary, "goal": 0.01, "seconds": {"run": 1.0, "compile": 2.0}}
+            {
+                **summary,
+                "goal": 0.01,
+                "references": {"accuracy": {"guessing": 0.25}},
+                "seconds": {"run": 1.0, "compile": 2.0},
+            }
         )
     )
     assert (
@@ -212,6 +217,7 @@ def test_the_best_is_by_validation_and_all_are_reported():
     assert ", 1 diverged; 2 of 4 came to 0.01, the first after 30 updates" in lines
     assert "learning rate 0.2: 1 of 4 seeds solved" in lines
     assert lines.count("  seed ") == 8
+    assert "test accuracy 0.5 (guessing 0.25)" in lines
     assert "best by validation: learning rate 0.1" in lines
 
 

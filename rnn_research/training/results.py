@@ -135,8 +135,9 @@ def ending(summary: dict) -> list[str]:
         f"{seconds['run']:.1f} s of compute after {seconds['compile']:.1f} s of "
         f"compilation"
     )
+    beside = _beside_references(summary)
     if len(runs) == 1:
-        return [f"{_one(runs[0], goal)}; {cost}"]
+        return [f"{_one(runs[0], goal)}; {cost}", *beside]
     lines = [
         f"  seed {run['seed']}, learning rate {run['learning_rate']:g}: "
         f"{_one(run, goal)}"
@@ -154,7 +155,20 @@ def ending(summary: dict) -> list[str]:
         lines.append(
             f"best by validation: learning rate {summary['best']['learning_rate']:g}"
         )
-    return [*lines, cost]
+    return [*lines, *beside, cost]
+
+
+def _beside_references(summary: dict) -> list[str]:
+    """Each metric of test, of several runs the median, beside what it is worth."""
+    lines = []
+    for metric, references in summary["references"].items():
+        known = [run["test"].get(metric) for run in summary["runs"]]
+        known = [number for number in known if number is not None]
+        if metric != "loss" and known:
+            texts = [f"{text} {number:.4g}" for text, number in references.items()]
+            middle = statistics.median(known)
+            lines.append(f"test {metric} {middle:.4g} ({', '.join(texts)})")
+    return lines
 
 
 def _one(run: dict, goal: float | None) -> str:

@@ -3,6 +3,7 @@
 import csv
 import math
 import pathlib
+import re
 import sys
 
 import jax
@@ -13,47 +14,8 @@ import pytest
 from rnn_research import errors
 from rnn_research.runs import measure
 
-OWN = '''
-import dataclasses
-import pathlib
-
-import jax
-import numpy as np
-
-from rnn_research import config, runtime
-from rnn_research.runs import measure, subjects
-
-
-@dataclasses.dataclass(frozen=True)
-class Config(subjects.SubjectsConfig):
-    """Sizes of weights:"""
-
-    workdir: str = config.setting("runs/sizes", "folder for table and figure")
-
-
-def main(settings: Config, run_config: runtime.RunConfig):
-    runtime.start(run_config, batch_size=1, hidden_size=settings.hidden_size)
-    folder = pathlib.Path(settings.workdir)
-    each = [of(subject) for subject in subjects.subjects(settings)]
-    rows = [row for own in measure.rows(each, folder) for row in own]
-    measure.write(folder, {"sizes": rows}, "sizes.txt", draw)
-
-
-def draw(rows, path):
-    path.write_text(str(len(rows)))
-
-
-def of(subject):
-    def norm():
-        leaves = jax.tree.leaves(subject.params)
-        return jax.numpy.sqrt(sum((leaf**2).sum() for leaf in leaves))
-
-    def rows():
-        return [{**subject.labels, "norm": float(norm())}]
-
-    given = *subject[:2], jax.tree.leaves(subject[2:])
-    return measure.Measurement(subject.labels["label"], norm, rows, given)
-'''
+PAGE = pathlib.Path(__file__).parent.parent / "docs" / "diagnostics.md"
+OWN = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)[1]
 
 
 class Counted:

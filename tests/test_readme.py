@@ -48,6 +48,31 @@ def test_the_first_commands_are_one_line_each():
     assert second.split("&& ")[-1] in (ROOT / ".ci" / "run").read_text()
 
 
+def pattern(line):
+    """Its words, without numbers, the digest of a folder and the place of one."""
+    line = re.sub(r"-[0-9a-f]{6}(?=/|$)", "-#", line)
+    return re.sub(r"[\d.,:]*\d", "#", " ".join(line.split()))
+
+
+@pytest.mark.slow
+def test_what_you_see_is_what_it_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    config.run(
+        adding_problem.main,
+        models.ModelConfig(),
+        runs.TaskConfig(),
+        training.TrainConfig(),
+        runs.OptimizerConfig(),
+        runs.FolderConfig(),
+        runtime.RunConfig(precision="float64"),
+        argv=["--length=30", "--hidden_size=9", "--stop_at=9", "--eval_size=10"],
+    )
+    seen = {pattern(line) for line in capsys.readouterr().out.splitlines()}
+    assert {
+        pattern(line) for line in code("text", "What you see")[0].splitlines()
+    } == seen
+
+
 @pytest.fixture
 def users_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -23,9 +23,11 @@ class CheckConfig(config.Settings):
     """Check:"""
 
     cell: tuple[str, ...] = config.setting(
-        ("gru",), "cells as for every program, or all: every cell there is"
+        ("gru",), "cells, as for --cell; or all, every cell of the library"
     )
-    hidden_size: int = config.setting(8, "units; small, for Jacobians are dense", low=2)
+    hidden_size: int = config.setting(
+        8, "units; few, because Jacobians are dense", low=2
+    )
 
 
 def main(settings: CheckConfig):

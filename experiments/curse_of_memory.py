@@ -32,15 +32,15 @@ class CurseOfMemoryConfig(config.Settings):
 
     distances: tuple[float, ...] = config.setting(
         (0.3, 0.1, 0.03, 0.01),
-        "1 - lambda; of one alone there is no slope",
+        "values of 1 - lambda, at least two for a slope",
         low=1e-6,  # lambda is a float32
         high=1.0,
     )
-    sequences: int = config.setting(4000, "sequences of the variances", low=2)
+    sequences: int = config.setting(4000, "sequences to estimate variances from", low=2)
     horizons: int = config.setting(
         8, "length of the sequences, in units of 1 / (1 - lambda)", low=1
     )
-    seed: int = config.setting(0, "of the inputs", low=0)
+    seed: int = config.setting(0, "seed of the inputs", low=0)
     workdir: str = config.setting("runs/curse_of_memory", "folder for table and figure")
 
 

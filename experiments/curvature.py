@@ -27,11 +27,13 @@ from rnn_research.runs import measure, run_folder, subjects
 class CurvatureConfig(subjects.ComparedConfig):
     """Curvature:"""
 
-    task: str = config.setting("adding", "the task of --cells")
-    length: int = config.setting(100, "T of --cells", low=2)
+    task: str = config.setting("adding", "the task for --cells")
+    length: int = config.setting(100, "T for --cells", low=2)
     hidden_size: int = config.setting(32, "units of each cell", low=1)
-    count: int = config.setting(5, "eigenvalues, those of largest modulus", low=1)
-    batch_size: int = config.setting(64, "sequences of the loss", low=1)
+    count: int = config.setting(
+        5, "how many eigenvalues, the largest by modulus", low=1
+    )
+    batch_size: int = config.setting(64, "sequences in the loss", low=1)
     workdir: str = config.setting("runs/curvature", "folder for table and figure")
 
 

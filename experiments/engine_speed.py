@@ -65,7 +65,7 @@ class EngineSpeedConfig(config.Settings):
     """Engine speed:"""
 
     cells: tuple[str, ...] = config.setting(
-        ("elman", "gru", "lstm"), "of elman, gru, lstm"
+        ("elman", "gru", "lstm"), "cells: elman, gru, lstm"
     )
     shapes: tuple[str, ...] | None = config.setting(
         None, f"T x B x H of each row; default: {','.join(SHAPES['cpu'])}, on GPUs 18"
@@ -77,11 +77,13 @@ class EngineSpeedConfig(config.Settings):
         choices=("float32", "bfloat16"),
     )
     libraries: tuple[str, ...] = config.setting(
-        tuple(libraries.LIBRARIES), "which to measure, of those that are installed"
+        tuple(libraries.LIBRARIES), "libraries to measure, if installed"
     )
-    tuned: bool = config.setting(True, "measure the others with our settings too")
-    rounds: int = config.setting(3, "processes of each library", low=1)
-    seconds: float = config.setting(1.0, "at least, for each row of each", low=0.0)
+    tuned: bool = config.setting(True, "also measure the others with our settings")
+    rounds: int = config.setting(3, "processes per library", low=1)
+    seconds: float = config.setting(
+        1.0, "seconds to measure each row for, at least", low=0.0
+    )
     workdir: str = config.setting("runs/engine_speed", "folder for the results")
 
 

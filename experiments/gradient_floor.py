@@ -35,10 +35,10 @@ class GradientFloorConfig(config.Settings):
     )
     shapes: tuple[str, ...] = config.setting(
         ("100x32x64", "200x50x128", "784x128x128", "200x64x512", "5000x16x32"),
-        "T x B x H of each row",
+        "T x B x H, one per row",
     )
     engine: str = config.setting("auto", "as for --engine")
-    rounds: int = config.setting(9, "calls of each, in turn", low=1)
+    rounds: int = config.setting(9, "calls of each, in turns", low=1)
     workdir: str = config.setting("runs/gradient_floor", "folder for the table")
 
 

@@ -54,13 +54,14 @@ class GradientNormsConfig(subjects.ComparedConfig):
         choices=("state", "task"),
     )
     task: str | None = config.setting(
-        None, "of --cells with --loss=task; default: adding; a run has its own"
+        None,
+        "the task for --cells with --loss=task; default: adding; runs have their own",
     )
     jacobian_lags: int = config.setting(
         24, "lags k at which the exact dh_T/dh_{T-k} is measured; 0: none", low=0
     )
     jacobian_sequences: int = config.setting(
-        1, "sequences to measure it on; costs a backward pass for each unit", low=1
+        1, "sequences for this Jacobian; costs a backward pass per unit", low=1
     )
     workdir: str = config.setting("runs/gradient_norms", "folder for table and figure")
 

@@ -29,9 +29,7 @@ from rnn_research.runs import measure, run_folder, subjects
 class JacobianSpectraConfig(subjects.SubjectsConfig):
     """Jacobian spectra:"""
 
-    lags: int = config.setting(
-        21, "lags k that are measured, evenly spread from 0 to T", low=2
-    )
+    lags: int = config.setting(21, "how many lags k, evenly spread from 0 to T", low=2)
     workdir: str = config.setting(
         "runs/jacobian_spectra", "folder for table and figure"
     )

@@ -34,14 +34,14 @@ class LongSequencesConfig(config.Settings):
         (1000, 3000, 10000, 30000, 100000, 300000, 1000000), "lengths T", low=2
     )
     engines: tuple[str, ...] = config.setting(
-        ("sequential", "adjoint", "checkpointed"), "engines of the cell"
+        ("sequential", "adjoint", "checkpointed"), "engines that evaluate --cell"
     )
     longest: int = config.setting(
-        100000, "T up to which engines other than checkpointed, reversible run", low=2
+        100000, "largest T for engines other than checkpointed and reversible", low=2
     )
     hidden_size: int = config.setting(64, "units", low=1)
     batch_size: int = config.setting(8, "sequences", low=1)
-    rounds: int = config.setting(3, "gradients of each, of which the median is", low=1)
+    rounds: int = config.setting(3, "gradients of each, for the median", low=1)
     workdir: str = config.setting("runs/long_sequences", "folder for the results")
 
 

@@ -32,7 +32,7 @@ class LyapunovConfig(subjects.ComparedConfig):
 
     gains: tuple[float, ...] = config.setting(
         (0.4, 0.6, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0),
-        "g of the random network",
+        "gains g of the random network",
     )
     cells: tuple[str, ...] = config.setting(
         ("elman", "gru", "lstm", "cornn"), "cells to compare, as for --cell"
@@ -41,7 +41,7 @@ class LyapunovConfig(subjects.ComparedConfig):
     network_size: int = config.setting(200, "units of the random network", low=2)
     hidden_size: int = config.setting(64, "units of each cell", low=1)
     length: int = config.setting(1500, "steps", low=100)
-    transient: int = config.setting(500, "first steps that do not count", low=0)
+    transient: int = config.setting(500, "first steps, which are not counted", low=0)
     input_size: int = config.setting(2, "channels of the white noise", low=1)
     batch_size: int = config.setting(2, "sequences to average over", low=1)
     workdir: str = config.setting("runs/lyapunov", "folder for table and figure")

@@ -60,7 +60,7 @@ class NewtonSpeedConfig(config.Settings):
     hidden_size: int = config.setting(8, "H of the sweep over the length", low=1)
     length: int = config.setting(1000, "T of the sweep over the width", low=20)
     batch_size: int = config.setting(1, "sequences", low=1)
-    rounds: int = config.setting(5, "gradients of each, of which the median is", low=1)
+    rounds: int = config.setting(5, "gradients of each, for the median", low=1)
     methods: tuple[str, ...] = config.setting(
         (
             "newton",
@@ -69,7 +69,7 @@ class NewtonSpeedConfig(config.Settings):
         ),
         "what to compare, as for --engine",
     )
-    seed: int = config.setting(0, "of weights and inputs", low=0)
+    seed: int = config.setting(0, "seed of weights and inputs", low=0)
     workdir: str = config.setting("runs/newton_speed", "folder for table and figure")
 
 

@@ -27,7 +27,7 @@ class SaturationConfig(subjects.SubjectsConfig):
     """Saturation:"""
 
     moments: int = config.setting(
-        21, "steps that are written and drawn, evenly spread", low=2
+        21, "how many steps to write and draw, evenly spread", low=2
     )
     workdir: str = config.setting("runs/saturation", "folder for tables and figure")
 

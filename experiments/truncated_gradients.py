@@ -32,10 +32,12 @@ class TruncatedGradientsConfig(subjects.ComparedConfig):
     cells: tuple[str, ...] | None = config.setting(
         None, "cells to compare, as for --cell; default: elman,gru,lstm"
     )
-    task: str = config.setting("adding", "the task of --cells")
-    length: int = config.setting(200, "T of --cells", low=2)
+    task: str = config.setting("adding", "the task for --cells")
+    length: int = config.setting(200, "T for --cells", low=2)
     windows: tuple[int, ...] = config.setting(
-        (1, 2, 5, 10, 20, 50, 100, 150, 200), "steps a gradient goes back", low=1
+        (1, 2, 5, 10, 20, 50, 100, 150, 200),
+        "windows: how many steps a gradient goes back",
+        low=1,
     )
     stride: int | None = config.setting(
         None,

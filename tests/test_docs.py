@@ -81,6 +81,28 @@ def test_every_file_is_on_the_map():
     assert listed == there
 
 
+# --------------------------------------------------------------------------- prose
+
+LONGEST = 30  # words of a sentence, which has to be read once
+
+
+def sentences(text):
+    """What is no table, code, picture or heading, sentence by sentence."""
+    text = pages.MARKED.sub("", text)
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    text = re.sub(r"^([|#!].*|    .*)$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^- ", "\n\n", text, flags=re.MULTILINE)
+    text = re.sub(r"`[^`]*`", "code", text)
+    for paragraph in re.split(r"\n\s*\n", text):
+        yield from re.split(r"(?<=[.?!:;])\s", " ".join(paragraph.split()))
+
+
+@pytest.mark.parametrize("page", [page for page in TEXTS if "results" not in page])
+def test_no_sentence_is_long(page):
+    for sentence in sentences(TEXTS[page]):
+        assert len(sentence.split()) <= LONGEST, sentence
+
+
 # --------------------------------------------------------------------------- links
 
 

@@ -49,6 +49,6 @@ def write_atomically(path: pathlib.Path, content: str | bytes):
         os.replace(partial, path)
     except OSError as error:
         raise errors.RunError(
-            f"{path} cannot be written: {error.strerror}; mend that and give the same "
-            "command to go on"
+            f"{path} cannot be written: {error.strerror}; mend that and rerun the "
+            "command to resume"
         ) from error

@@ -52,8 +52,8 @@ def check_fit(cell: base.Cell, input_size: int):
     for leaf in jax.tree.leaves(remembered):
         if not jnp.issubdtype(leaf.dtype, jnp.inexact):
             raise errors.UsageError(
-                f"cell {cell.name}: activations.read gives {leaf.dtype}; what is "
-                "remembered is of floating point, the rest is left out"
+                f"cell {cell.name}: activations.read gives {leaf.dtype}; it "
+                "must give the floating point parts only"
             )
     again = stage("activations.write", cell.activations.write, state, remembered)
     if not same_kind(state, again):

@@ -146,8 +146,8 @@ class _Reader:
         if not self._loose:
             raise errors.UsageError(
                 f"{' of '.join(self._inside[::-1])} is an object of {name}, which "
-                "nothing tells from another; use numbers, strings, tuples, functions, "
-                "or a class of your own"
+                "cannot be compared with another; use numbers, strings, tuples, "
+                "functions, or a class of your own"
             )
         return name
 
@@ -303,8 +303,8 @@ def _source(thing) -> str:
         source = inspect.getsource(code)
     except Exception as error:  # OSError, or whatever the tokenizer meets
         raise errors.UsageError(
-            f"the source of {_name(thing)} cannot be read, so nothing tells it from "
-            "another; put it into a file"
+            f"the source of {_name(thing)} cannot be read, so it cannot be compared "
+            "with another; put it in a file"
         ) from error
     lines = source.splitlines()
     with contextlib.suppress(tokenize.TokenError, SyntaxError):

@@ -401,7 +401,7 @@ def test_a_full_disk(small_disk, twin, report_first, monkeypatch):
         fill(room)
     with pytest.raises(errors.RunError, match="No space left on device") as caught:
         train(run)
-    assert "cannot be written" in str(caught.value) and "go on" in str(caught.value)
+    assert "cannot be written" in str(caught.value) and "to resume" in str(caught.value)
     if report_first:
         last = run / "checkpoints" / "4"
         assert f"the last good checkpoint is {last}" in str(caught.value)

@@ -87,7 +87,7 @@ def prepare(name: str, folder: str | None = None) -> str:
             raise errors.UsageError(
                 "preparing a set needs TensorFlow, reading it does not: in an "
                 "environment of its own, pip install -r requirements-tfds.txt, and "
-                "give this command again"
+                "rerun this command"
             )
         _check_reachable(name, builder.url_infos)
         try:

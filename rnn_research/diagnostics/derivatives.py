@@ -29,7 +29,7 @@ def linearize(function: Callable, *at: Tree) -> tuple[Tree, Callable]:
         jax.eval_shape(transposed, at)
     except (NotImplementedError, TypeError, AssertionError) as error:
         raise errors.UsageError(
-            "a jax.custom_vjp in the step does not give a derivative that is linear in "
-            "what arrives, so there is none along a direction"
+            "a jax.custom_vjp in the step is not linear in its cotangent, so there is "
+            "no derivative along a direction"
         ) from error
     return value, lambda *directions: transposed(directions)[0]

@@ -116,8 +116,8 @@ def _check(model, first):
     inputs, outputs, head, tokens = model.network
     if not (tokens and head == "step" and outputs <= inputs):
         raise errors.UsageError(
-            "only a model that reads tokens and gives each step the logits of one can "
-            f"generate (tokens=True, head='step'); this one has {model.network}"
+            "only a model of tokens with logits at every step can generate "
+            f"(tokens=True, head='step'); this one has {model.network}"
         )
     is_whole = np.issubdtype(first.dtype, np.integer)
     if first.ndim != 2 or not first.size or not is_whole:

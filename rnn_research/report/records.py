@@ -49,8 +49,8 @@ def read(folder: pathlib.Path) -> Records:
     of_run = same_run.digest(settings)
     if summary.get("settings", of_run) != of_run:
         raise errors.UsageError(
-            f"{folder}: summary.json is not of the run in config.json; give the "
-            "command of that run again"
+            f"{folder}: summary.json is not of the run in config.json; rerun the "
+            "command of that run"
         )
     rows, notes = _rows(folder / metrics.FILE)
     if "metrics" in summary and not notes:

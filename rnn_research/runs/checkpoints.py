@@ -89,7 +89,7 @@ class Checkpoints:
         except Exception as error:  # orbax raises what it meets, of many types
             raise errors.RunError(
                 f"checkpoint {self.path(step)} cannot be written: {_reason(error)}; "
-                f"{self.last_good()}; mend that and give the same command to go on"
+                f"{self.last_good()}; mend that and rerun the command to resume"
             ) from error
         if processes.index() == 0:
             for old in self.steps()[:-KEPT]:  # the manifest first: then it is not there

@@ -44,7 +44,7 @@ class WritingConfig(config.Settings):
     def __post_init__(self):
         super().__post_init__()
         if self.runs and not self.sample:
-            raise errors.UsageError("--runs names who writes: add --sample")
+            raise errors.UsageError("--runs names the runs that write: add --sample")
 
     def choice(self) -> models.Choice:
         """How the next character is chosen."""

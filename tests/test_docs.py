@@ -1,12 +1,12 @@
-"""The pages in docs/ say what is there: tables, links, commands and code."""
+"""The pages in docs/ say what is there: tables, links and code.
 
-import functools
+Their commands are looked at in test_examples.py.
+"""
+
 import importlib.util
 import itertools
 import pathlib
 import re
-import runpy
-import shlex
 
 import pytest
 
@@ -124,52 +124,6 @@ def test_the_readme_leads_to_every_page():
         assert f"(docs/{path.name})" in TEXTS["README.md"], path.name
 
 
-# ------------------------------------------------------------------------ commands
-
-
-@functools.cache
-def settings_of(program):
-    """What `config.run` is given when `experiments.PROGRAM` runs."""
-    found = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(config, "run", lambda main, *settings: found.append(settings))
-        path = ROOT / "experiments" / f"{program}.py"
-        runpy.run_path(str(path), run_name="__main__")
-    return found[0]
-
-
-def commands(text):
-    """Commands of experiments, each in one line, without what a reader fills in."""
-    text = text.replace("\\\n", " ")
-    for line in re.findall(r"python -m experiments\.([^\n`&]+)", text):
-        if not any(blank in line for blank in ("...", "RUN", "NAME")):
-            yield shlex.split(line.split("|")[0].split("`")[0])
-
-
-@pytest.mark.parametrize("page", TEXTS)
-def test_every_command_is_accepted_by_its_program(page):
-    for program, *argv in commands(TEXTS[page]):
-        config.parse(argv, *settings_of(program))
-
-
-def test_every_flag_is_one():
-    programs = [path.stem for path in (ROOT / "experiments").glob("[!_]*.py")]
-    known = {"help", "config", "ntasks", "editable"}
-    for program in programs:
-        for group in settings_of(program):
-            known |= group.__dataclass_fields__.keys()
-    for page, text in TEXTS.items():
-        flags = set(re.findall(r"(?<![\w-])--(\w+)", text))
-        assert flags <= known, (page, flags - known)
-
-
-def test_remedies_are_settings_of_a_training():
-    rows = re.findall(r"^\| `(--[^`]+)`", TEXTS["docs/remedies.md"], re.MULTILINE)
-    assert len(rows) > 5
-    for row in rows:
-        config.parse(shlex.split(row), *settings_of("adding_problem"))
-
-
 # ---------------------------------------------------------------------------- code
 
 RUN_ELSEWHERE = {"README.md", "docs/models.md", "docs/write_your_own_task.md"}
@@ -236,7 +190,7 @@ def test_the_page_on_cells_of_your_own(tmp_path, monkeypatch, capsys):
     (tmp_path / "page_cells.py").write_text(examples)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend("")
-    check = next(commands(blocks("docs/write_your_own_cell.md", "bash")[0]))
-    argv = [each.replace("my_cells", "page_cells") for each in check[1:]]
+    check = blocks("docs/write_your_own_cell.md", "bash")[0].splitlines()[0]
+    argv = check.replace("my_cells", "page_cells").split()[3:]
     config.run(check_cell.main, check_cell.CheckConfig(), argv=argv)
     assert "4 checked" in capsys.readouterr().out

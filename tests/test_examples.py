@@ -1,12 +1,19 @@
-"""Every command that a docstring or a page shows is one that a shell takes as it is."""
+"""Every command that a docstring or a page shows is taken as it is, by a shell and by
+its program; every flag is one.
+"""
 
 import ast
 import functools
 import itertools
 import pathlib
 import re
+import runpy
 import shlex
 import subprocess
+
+import pytest
+
+from rnn_research import config
 
 ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted(
@@ -94,3 +101,57 @@ def test_no_flag_has_brackets_without_quotes():
         assert not bare.findall(path.read_text(encoding="utf-8")), path.relative_to(
             ROOT
         )
+
+
+@functools.cache
+def settings_of(program):
+    """What `config.run` is given when `experiments.PROGRAM` runs."""
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, "run", lambda main, *settings: found.append(settings))
+        path = ROOT / "experiments" / f"{program}.py"
+        runpy.run_path(str(path), run_name="__main__")
+    return found[0]
+
+
+BLANKS = "...", "RUN", "NAME"  # which a reader fills in
+PROGRAM = re.compile(r"python -m experiments\.(.*)")
+
+
+def test_every_example_is_taken_by_its_program():
+    taken = 0
+    for path, command in all_commands():
+        found = PROGRAM.search(command)
+        if found and not any(blank in command for blank in BLANKS):
+            program, *argv = shlex.split(found[1].split(" | ")[0])
+            try:
+                config.parse(argv, *settings_of(program))
+            except Exception as error:
+                raise AssertionError(f"{path}: {command}: {error}") from error
+            taken += 1
+    assert taken > 60
+
+
+OTHERS = {"ntasks", "editable"}  # of srun, of pip
+MADE_UP = {"name", "flag", "noflag", "no", "s", "xla_cpu_prefer_vector_width"}
+
+
+def test_every_flag_is_one():
+    """On the pages; and in the code, in whose messages people read them."""
+    known = {"help", "config"}
+    for path in (ROOT / "experiments").glob("[!_]*.py"):
+        for group in settings_of(path.stem):
+            known |= group.__dataclass_fields__.keys()
+    for path in (*PAGES, *MODULES):
+        given = re.findall(r"(?<![\w-])--(\w+)", path.read_text(encoding="utf-8"))
+        free = OTHERS if path in PAGES else MADE_UP
+        unknown = set(given) - known - free
+        assert not unknown, (path.relative_to(ROOT), unknown)
+
+
+def test_remedies_are_settings_of_a_training():
+    page = (ROOT / "docs" / "remedies.md").read_text()
+    rows = re.findall(r"^\| `(--[^`]+)`", page, re.MULTILINE)
+    assert len(rows) > 5
+    for row in rows:
+        config.parse(shlex.split(row), *settings_of("adding_problem"))

@@ -37,6 +37,7 @@ SETTINGS = (
     training.TrainConfig(
         num_steps=20, batch_size=8, eval_every=10, eval_size=16, num_seeds=2
     ),
+    runs.OptimizerConfig(),
     runs.FolderConfig(),
     runtime.RunConfig(precision="float64"),
 )
@@ -49,7 +50,7 @@ def trained(folder: pathlib.Path, *flags: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def folders(tmp_path_factory):
     """A GRU that was watched, an LSTM that was not, and one at two learning rates."""
     base = tmp_path_factory.mktemp("runs")
     return [
@@ -59,10 +60,10 @@ def runs(tmp_path_factory):
     ]
 
 
-def written(runs, tmp_path) -> str:
+def written(folders, tmp_path) -> str:
     page = tmp_path / "out" / "report.html"
     page.parent.mkdir()
-    argv = [*runs, f"--output={page}", "--precision=float64"]
+    argv = [*folders, f"--output={page}", "--precision=float64"]
     settings = config.parse(argv, program.ReportConfig(), runtime.RunConfig())
     program.main(*settings)
     return page.read_text()
@@ -73,15 +74,15 @@ def data_of(page: str) -> dict:
 
 
 @pytest.mark.slow
-def test_what_is_drawn_is_what_was_recorded(runs, tmp_path):
-    page = written(runs, tmp_path)
+def test_what_is_drawn_is_what_was_recorded(folders, tmp_path):
+    page = written(folders, tmp_path)
     found = data_of(page)["runs"]
     # The first is also one of those at two rates, so settings alone do not tell.
     names = [own["name"] for own in found]
     assert names == ["gru", "lstm", "two, rate 0.01", "two, rate 0.001"]
-    told = [entry.name for entry in report.read(runs[:2])]
+    told = [entry.name for entry in report.read(folders[:2])]
     assert told == ["gru", "lstm"]
-    lines = pathlib.Path(runs[0], "metrics.jsonl").read_text().splitlines()
+    lines = pathlib.Path(folders[0], "metrics.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     last = [row for row in rows if row["step"] == 20]
     losses = sorted(row["loss"] for row in last)
@@ -99,13 +100,13 @@ def test_what_is_drawn_is_what_was_recorded(runs, tmp_path):
 
 
 @pytest.mark.slow
-def test_zero_is_told_from_what_is_not_finite(runs):
+def test_zero_is_told_from_what_is_not_finite(folders):
     def moment(logs, **more):
         own = {"gradient_lags": [0, 1, 9], "gradient_log10": logs, **more}
         return moments._moment(0, [own])
 
-    (entry,) = report.read(runs[:1])
-    path = pathlib.Path(runs[0]).parent / "zero.html"
+    (entry,) = report.read(folders[:1])
+    path = pathlib.Path(folders[0]).parent / "zero.html"
 
     def drawn(moment):
         report.render([entry._replace(moments=[moment])], path)
@@ -133,8 +134,8 @@ def test_seeds_may_have_other_lags():
 
 
 @pytest.mark.slow
-def test_the_page_needs_nothing_else_and_its_links_lead_somewhere(runs, tmp_path):
-    page = written(runs, tmp_path)
+def test_the_page_needs_nothing_else_and_its_links_lead_somewhere(folders, tmp_path):
+    page = written(folders, tmp_path)
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
     assert "src=" not in page
     addresses = re.findall(r'href="([^"]*)"', page)
@@ -147,10 +148,10 @@ def test_the_page_needs_nothing_else_and_its_links_lead_somewhere(runs, tmp_path
 
 
 @pytest.mark.slow
-def test_names_and_texts_are_escaped(runs):
-    (entry,) = report.read(runs[:1])
+def test_names_and_texts_are_escaped(folders):
+    (entry,) = report.read(folders[:1])
     wild = entry._replace(name="<script>alert(1)</script>", notes=["a < b & c"])
-    page = pathlib.Path(runs[0]).parent / "wild.html"
+    page = pathlib.Path(folders[0]).parent / "wild.html"
     report.render([wild], page)
     text = page.read_text()
     assert "<script>alert" not in text and "a &lt; b &amp; c" in text
@@ -158,8 +159,8 @@ def test_names_and_texts_are_escaped(runs):
 
 
 @pytest.mark.slow
-def test_verdicts_follow_the_loss_and_the_horizon(runs):
-    (entry,) = report.read(runs[:1])
+def test_verdicts_follow_the_loss_and_the_horizon(folders):
+    (entry,) = report.read(folders[:1])
 
     def told(loss, outcome="not solved", horizon=None):
         ends = [
@@ -183,9 +184,9 @@ def test_verdicts_follow_the_loss_and_the_horizon(runs):
 
 
 @pytest.mark.slow
-def test_a_seed_that_has_stopped_stays_where_it_was(runs, tmp_path):
+def test_a_seed_that_has_stopped_stays_where_it_was(folders, tmp_path):
     folder = tmp_path / "gru"
-    shutil.copytree(runs[0], folder)
+    shutil.copytree(folders[0], folder)
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     first = [row for row in rows if row["seed"] == 0][0]
@@ -214,14 +215,14 @@ def test_runs_that_diverged_are_reported(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_cannot_be_reported_is_told(runs, tmp_path):
+def test_what_cannot_be_reported_is_told(folders, tmp_path):
     with pytest.raises(errors.UsageError, match="holds no run"):
         report.read([tmp_path])
     with pytest.raises(errors.UsageError, match="given twice"):
-        report.read([runs[0], runs[0]])
+        report.read([folders[0], folders[0]])
     unfinished = tmp_path / "unfinished"
     unfinished.mkdir()
-    shutil.copy(pathlib.Path(runs[0]) / "config.json", unfinished)
+    shutil.copy(pathlib.Path(folders[0]) / "config.json", unfinished)
     with pytest.raises(errors.UsageError, match="has not ended"):
         report.read([unfinished])
     with pytest.raises(errors.UsageError, match="which runs"):
@@ -335,9 +336,9 @@ def browser(folder: pathlib.Path, *, dark=False, width=1100):
 @pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium and its driver")
 @pytest.mark.parametrize("width, dark", [(390, True), (1100, False)])
 def test_in_a_browser_the_slider_moves_the_curves_and_nothing_is_logged(
-    runs, tmp_path, width, dark
+    folders, tmp_path, width, dark
 ):
-    written(runs, tmp_path)
+    written(folders, tmp_path)
     curves = """return [...document.querySelectorAll('#gradient .curve')]
         .map(curve => curve.getAttribute('d'))"""
     with browser(tmp_path / "profile", dark=dark, width=width) as opened:

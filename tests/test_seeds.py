@@ -128,6 +128,7 @@ def test_a_folder_of_many_runs_is_read_back(tmp_path, monkeypatch):
         run.models.ModelConfig(hidden_size=6),
         runs.TaskConfig(length=10),
         dataclasses.replace(SMALL, num_seeds=2, learning_rates=(1e-3, 1e-2)),
+        runs.OptimizerConfig(),
         runs.FolderConfig(),
         runtime.RunConfig(precision="float64"),
     )

@@ -13,9 +13,10 @@ named, with its size and where to look; then the exit code is 1. Some seconds a 
 
 import dataclasses
 
-from rnn_research import cells, config, errors, models
+from rnn_research import cells, config, errors
 from rnn_research.checks import Report, check_cell
 from rnn_research.layers import architectures
+from rnn_research.resolve import resolve
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +35,7 @@ def main(settings: CheckConfig):
     names = settings.cell
     if names == ("all",):
         names = (*cells.__all__, *architectures.__all__)
-    chosen = [models.resolve_cell(name, settings.hidden_size) for name in names]
+    chosen = [resolve("cell", name, hidden_size=settings.hidden_size) for name in names]
     if len(chosen) == 1:
         report = check_cell(chosen[0])
         print(report)

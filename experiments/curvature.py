@@ -42,7 +42,7 @@ def main(settings: CurvatureConfig, run_config: runtime.RunConfig):
     folder = pathlib.Path(settings.workdir)
     run_folder.check(folder)
     texts = settings.cells or (() if settings.runs else subjects.DEFAULT_CELLS)
-    cells = [models.resolve_cell(text, settings.hidden_size) for text in texts]
+    cells = [resolve("cell", text, hidden_size=settings.hidden_size) for text in texts]
     trained = subjects.named_runs(settings.runs or (), settings.trust or ())
     measurements = []
     with jax.default_matmul_precision("highest"):

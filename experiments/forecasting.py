@@ -75,10 +75,6 @@ def main(
     if processes.index() > 0:
         return
     made = loading.resolved(model_config, task_config, optimizer_config)
-    test = result.runs[0].summary["test"]
-    for metric, references in made.task.references.items():
-        known = ", ".join(f"{name} {value:.4g}" for name, value in references.items())
-        print(f"test {metric} {test[metric]:.4g} (references: {known})")
     plotting.forecast_bands(
         forecast_windows.windows(made.task, made.model, result.params),
         result.folder / "plots" / "forecasts.png",

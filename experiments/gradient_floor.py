@@ -23,6 +23,7 @@ import jax.numpy as jnp
 from experiments.engine_speed import INPUT_SIZE, parse_shape
 from rnn_research import config, engines, errors, files, models, runtime, unroll
 from rnn_research.diagnostics import table
+from rnn_research.resolve import resolve
 from rnn_research.runs import run_folder
 
 
@@ -46,11 +47,11 @@ def main(settings: GradientFloorConfig, run_config: runtime.RunConfig):
     shapes = [parse_shape(text) for text in settings.shapes]
     largest = max(batch for _, batch, _ in shapes)
     runtime.start(run_config, batch_size=largest, hidden_size=1)
-    engine = models.resolve_engine(settings.engine)
+    engine = resolve("engine", settings.engine)
     folder = pathlib.Path(settings.workdir)
     run_folder.check(folder)
     planned = [
-        (text, *shape, models.only_cell(models.resolve_cell(text, shape[-1])))
+        (text, *shape, models.only_cell(resolve("cell", text, hidden_size=shape[-1])))
         for text in settings.cells
         for shape in shapes
     ]

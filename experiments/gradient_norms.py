@@ -75,7 +75,9 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
     folder = pathlib.Path(settings.workdir)
     run_folder.check(folder)
     cells = settings.cells or (() if settings.runs else DEFAULT_CELLS)
-    checked = [models.resolve_cell(text, settings.hidden_size) for text in cells]
+    checked = [
+        resolve("cell", text, hidden_size=settings.hidden_size) for text in cells
+    ]
     uses_task = settings.loss == "task" or not all(
         isinstance(each, Cell) for each in checked
     )

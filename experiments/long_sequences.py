@@ -19,6 +19,7 @@ from rnn_research import config, engines, errors, files, models, plotting, runti
 from rnn_research.benchmarks import long_sequences as worker
 from rnn_research.benchmarks.process import in_a_process
 from rnn_research.diagnostics import table
+from rnn_research.resolve import resolve
 from rnn_research.runs import run_folder
 
 
@@ -58,8 +59,10 @@ def main(settings: LongSequencesConfig):
             for engine in ("adjoint", "checkpointed", "reversible")
         ]
     for cell, engine in sides:
-        value = models.only_cell(models.resolve_cell(cell, settings.hidden_size))
-        engines.check(models.resolve_engine(engine), value)
+        value = models.only_cell(
+            resolve("cell", cell, hidden_size=settings.hidden_size)
+        )
+        engines.check(resolve("engine", engine), value)
     rows = []
     for length in settings.lengths:
         for cell, engine in sides:

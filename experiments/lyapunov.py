@@ -69,7 +69,10 @@ def main(settings: LyapunovConfig, run_config: runtime.RunConfig):
     folder = pathlib.Path(settings.workdir)
     run_folder.check(folder)
     named = [
-        (text, models.only_cell(models.resolve_cell(text, settings.hidden_size)))
+        (
+            text,
+            models.only_cell(resolve("cell", text, hidden_size=settings.hidden_size)),
+        )
         for text in settings.cells
     ]
     runs = subjects.named_runs(settings.runs or (), settings.trust or ())

@@ -34,6 +34,7 @@ from rnn_research import (
 )
 from rnn_research.diagnostics import table
 from rnn_research.engines.loop_choice import fastest_loop
+from rnn_research.resolve import resolve
 from rnn_research.runs import run_folder
 from rnn_research.unroll import unroll
 
@@ -77,8 +78,10 @@ def main(settings: NewtonSpeedConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=1)
     folder = pathlib.Path(settings.workdir)
     run_folder.check(folder)
-    methods = {text: models.resolve_engine(text) for text in settings.methods}
-    cell = models.only_cell(models.resolve_cell(settings.cell, settings.hidden_size))
+    methods = {text: resolve("engine", text) for text in settings.methods}
+    cell = models.only_cell(
+        resolve("cell", settings.cell, hidden_size=settings.hidden_size)
+    )
     for name, engine in methods.items():
         check_iterates(name, engine, cell)
 
@@ -124,7 +127,7 @@ def problems(settings):
         ("width", [(width, settings.length) for width in settings.widths]),
     ):
         for size, length in pairs:
-            cell = models.resolve_cell(settings.cell, size)
+            cell = resolve("cell", settings.cell, hidden_size=size)
             at = length if sweep == "length" else size
             yield Problem(sweep, at, cell, cell.init(key, INPUT_SIZE), length)
     for gain in settings.gains:

@@ -171,8 +171,8 @@ def fits(cell, remedy, model_config, train_config, optimizer_config, task) -> bo
     Raises:
       errors.UsageError: the cell, the engine or a penalty is not known.
     """
-    models.resolve_cell(cell, model_config.hidden_size)
-    models.resolve_engine(model_config.engine)
+    resolve("cell", cell, hidden_size=model_config.hidden_size)
+    resolve("engine", model_config.engine)
     terms = resolve_penalties(optimizer_config.penalties)
 
     def values_of(key):
@@ -180,7 +180,7 @@ def fits(cell, remedy, model_config, train_config, optimizer_config, task) -> bo
         return [term.value(model, params, task, batch) for term in terms]
 
     try:
-        own = models.resolve_cell(model_config.cell, model_config.hidden_size)
+        own = resolve("cell", model_config.cell, hidden_size=model_config.hidden_size)
         model = models.build(own, task, model_config)
         jax.eval_shape(values_of, jax.random.key(0))
     except errors.UsageError as error:

@@ -60,7 +60,7 @@ def main(settings: TruncatedGradientsConfig, run_config: runtime.RunConfig):
     run_folder.check(folder)
     task = resolve("task", settings.task, length=settings.length)
     texts = settings.cells or (() if settings.runs else DEFAULT_CELLS)
-    cells = [models.resolve_cell(text, settings.hidden_size) for text in texts]
+    cells = [resolve("cell", text, hidden_size=settings.hidden_size) for text in texts]
     trained = subjects.named_runs(settings.runs or (), settings.trust or ())
     measurements = []
     for text, cell in zip(texts, cells, strict=True):

@@ -1,9 +1,16 @@
 """Texts of the command line as values: `resolve("cell", "gru(reset=before)", ...)`."""
 
 import types
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from rnn_research import errors, tasks, values
+from rnn_research import cells, engines, errors, tasks, values
+from rnn_research.cells import initializers, wrappers
+from rnn_research.cells.base import Cell
+from rnn_research.engines.base import Engine
+from rnn_research.fit import check_fit
+from rnn_research.interop import flax_cells
+from rnn_research.layers import Layer, architectures
 from rnn_research.tasks.base import Task
 from rnn_research.training import optimizers, penalties
 
@@ -15,11 +22,13 @@ class Kind(NamedTuple):
       modules: those whose `__all__` has the names known without a path.
       returns: the type of the value, or several.
       inside: modules whose names are known as options in the call.
+      check: (value, the sizes given) -> raises where the value does not fit together.
     """
 
     modules: tuple
     returns: type | tuple[type, ...]
     inside: tuple = ()
+    check: Callable[..., Any] = lambda value, **size: None
 
 
 def _some(module, names: list[str]):
@@ -29,7 +38,19 @@ def _some(module, names: list[str]):
     return found
 
 
+def _check_cell(value, *, hidden_size: int):
+    if isinstance(value, Cell):
+        check_fit(value, input_size=hidden_size + 1)  # no two sizes alike
+
+
 KINDS = {
+    "cell": Kind(
+        (cells, architectures, wrappers, flax_cells),
+        (Cell, Layer),
+        (initializers,),
+        _check_cell,
+    ),
+    "engine": Kind((engines,), Engine),
     "task": Kind((tasks,), Task),
     "optimizer": Kind(
         (_some(optimizers, optimizers.OPTIMIZERS),), optimizers.Optimizer
@@ -45,15 +66,24 @@ def resolve(kind: str, text: str, **size):
     Args:
       kind: one of KINDS.
       text: `name`, `name(key=value)`, `my_file:name(key=value)`.
-      size: the one argument that is a setting of its own, such as length=100; None:
-        the value takes none.
+      size: the one argument that is a setting of its own, such as hidden_size=128;
+        None: the value takes none.
 
     Raises:
       errors.UsageError: one line that names the nearest right thing.
     """
-    modules, returns, inside = KINDS[kind]
+    known = KINDS[kind]
     size = {name: given for name, given in size.items() if given is not None}
-    return values.resolve(text, kind, modules, returns=returns, inside=inside, **size)
+    value = values.resolve(
+        text,
+        kind,
+        known.modules,
+        returns=known.returns,
+        inside=known.inside,
+        **size,
+    )
+    known.check(value, **size)
+    return value
 
 
 def resolve_penalties(texts: tuple[str, ...] | None) -> tuple[penalties.Penalty, ...]:

@@ -10,10 +10,11 @@ import pytest
 from conftest import ALL_CELLS, SIZE
 
 from experiments import check_cell as program
-from rnn_research import Cell, cells, config, engines, layers, models
+from rnn_research import Cell, cells, config, engines, layers
 from rnn_research.cells import base
 from rnn_research.checks import check_cell, report
 from rnn_research.layers import architectures
+from rnn_research.resolve import resolve
 from rnn_research.unroll import trajectory, unroll
 
 ALL = ALL_CELLS | {name: getattr(architectures, name) for name in architectures.__all__}
@@ -44,10 +45,10 @@ def test_every_law_holds(name):
 @pytest.mark.parametrize("name", [*cells.__all__, *architectures.__all__])
 def test_names_make_equal_values_that_fit(name):
     """Quick, so for all: by shapes alone."""
-    made = models.resolve_cell(name, SIZE)
-    again = models.resolve_cell(name, SIZE)
+    made = resolve("cell", name, hidden_size=SIZE)
+    again = resolve("cell", name, hidden_size=SIZE)
     assert made == again and hash(made) == hash(again)
-    assert made != models.resolve_cell(name, 2 * SIZE)
+    assert made != resolve("cell", name, hidden_size=2 * SIZE)
     assert repr(made).startswith(f"{name}({SIZE}")
     assert made.__class__ is Cell or isinstance(made, layers.Layer)
 

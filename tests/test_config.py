@@ -8,6 +8,7 @@ import pytest
 from experiments import adding_problem, copy_memory, engine_speed, gradient_norms
 from rnn_research import cells, config, errors, models, runs, runtime, training, values
 from rnn_research.cells import initializers, wrappers
+from rnn_research.resolve import resolve
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,14 +120,14 @@ def test_help_lists_every_setting(capsys):
 
 
 def test_texts_name_values():
-    assert models.resolve_cell("gru", 5) == cells.gru(5)
+    assert resolve("cell", "gru", hidden_size=5) == cells.gru(5)
     ring = initializers.ring(r_min=0.5)
-    named = models.resolve_cell("lru(eigenvalues=ring(r_min=0.5))", 5)
+    named = resolve("cell", "lru(eigenvalues=ring(r_min=0.5))", hidden_size=5)
     assert named == cells.lru(5, eigenvalues=ring)
-    assert models.resolve_cell("elman(activation=relu)", 5) == cells.elman(
+    assert resolve("cell", "elman(activation=relu)", hidden_size=5) == cells.elman(
         5, activation="relu"
     )
-    nested = models.resolve_cell("zoneout(gru(reset=before), rate=0.2)", 5)
+    nested = resolve("cell", "zoneout(gru(reset=before), rate=0.2)", hidden_size=5)
     assert nested == wrappers.zoneout(cells.gru(5, reset="before"), rate=0.2)
 
 
@@ -163,11 +164,13 @@ def number(hidden_size):
 
 def test_a_cell_of_the_users_own(users_folder):
     (users_folder / "my_cells_a.py").write_text(GOOD)
-    cell = models.resolve_cell("my_cells_a:leaky(alpha=0.1)", 5)
-    assert cell == models.resolve_cell("my_cells_a:leaky(alpha=0.1)", 5)
-    assert cell != models.resolve_cell("my_cells_a:leaky", 5)
+    cell = resolve("cell", "my_cells_a:leaky(alpha=0.1)", hidden_size=5)
+    assert cell == resolve("cell", "my_cells_a:leaky(alpha=0.1)", hidden_size=5)
+    assert cell != resolve("cell", "my_cells_a:leaky", hidden_size=5)
     assert repr(cell) == "leaky(5, alpha=0.1)"
-    wrapped = models.resolve_cell("zoneout(my_cells_a:leaky(alpha=0.1), rate=0.2)", 5)
+    wrapped = resolve(
+        "cell", "zoneout(my_cells_a:leaky(alpha=0.1), rate=0.2)", hidden_size=5
+    )
     assert wrapped.noise is not None
 
 

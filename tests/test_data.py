@@ -15,7 +15,6 @@ import pytest
 from rnn_research import data, errors, tasks
 from rnn_research.data import images, packages, prepared, sets, text, texts
 from rnn_research.tasks import rows as rows_of
-from rnn_research.tasks import text as task_on_text
 
 needs_digits = pytest.mark.skipif(
     importlib.util.find_spec("sklearn") is None, reason="scikit-learn is not installed"
@@ -175,9 +174,7 @@ def test_references_of_characters_are_those_of_plain_counting(tmp_path):
     np.testing.assert_allclose(list(found.values()), [one, two], rtol=1e-12)
     bits = task.references["bits_per_character"].values()
     np.testing.assert_allclose(list(bits), np.array([one, two]) / math.log(2))
-    assert task_on_text.vocabulary(task).size == size and "z" not in (
-        task_on_text.vocabulary(task).characters
-    )
+    assert task.vocabulary.size == size and "z" not in (task.vocabulary.characters)
 
 
 # ------------------------------------------------------------------- sets, packages

@@ -15,6 +15,7 @@ from test_cells_laws import example
 from rnn_research import Cell, cells, engines, errors, layers, models, tasks
 from rnn_research.cells import wrappers
 from rnn_research.checks.report import difference, flags, random_like
+from rnn_research.resolve import resolve
 from rnn_research.unroll import unroll
 
 PICKED = {  # cell, T, B
@@ -651,6 +652,6 @@ def test_options_that_cannot_be(make, message):
 
 
 def test_engines_within_engines_by_text():
-    engine = models.resolve_engine("checkpointed(chunk=5, within=newton(max_iters=9))")
+    engine = resolve("engine", "checkpointed(chunk=5, within=newton(max_iters=9))")
     within = engines.newton(max_iters=9)
     assert engine == engines.checkpointed(chunk=5, within=within)

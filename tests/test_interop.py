@@ -13,6 +13,7 @@ from flax import linen, nnx
 
 from rnn_research import cells, checks, errors, interop, layers, models, tasks
 from rnn_research.cells import wrappers
+from rnn_research.resolve import resolve
 from rnn_research.unroll import unroll
 
 T, B, D, H, C = 6, 2, 3, 4, 5  # as in references/make_interop.py
@@ -465,9 +466,9 @@ def test_every_law_holds_for_modules_of_flax(name):
 
 
 def test_modules_of_flax_by_name():
-    cell = models.resolve_cell("linen_cell(module=LSTMCell)", 8)
+    cell = resolve("cell", "linen_cell(module=LSTMCell)", hidden_size=8)
     assert cell == interop.linen_cell(8, module="LSTMCell")
-    model = models.build(models.resolve_cell("nnx_cell", 8), tasks.adding(10))
+    model = models.build(resolve("cell", "nnx_cell", hidden_size=8), tasks.adding(10))
     assert model.init(jax.random.key(0)).body["dense_h"]["kernel"].shape == (8, 24)
 
 

@@ -349,7 +349,7 @@ def test_what_cannot_be_had_of_a_custom_derivative_is_one_line():
     clipped.defvjp(
         lambda a: (jnp.sin(a), a), lambda a, g: (jnp.clip(g * jnp.cos(a), -1, 1),)
     )
-    with pytest.raises(errors.UsageError, match="not give a derivative that is linear"):
+    with pytest.raises(errors.UsageError, match="is not linear in its cotangent"):
         diagnostics.time_scales(with_tanh(clipped), PARAMS, X)
 
 

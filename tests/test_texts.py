@@ -96,8 +96,8 @@ def folder(tmp_path, monkeypatch):
 def resolves(model_config, task_config, train_config, optimizer_config, *others):
     """Everything that texts name; nothing is compiled."""
     if model_config != SETTINGS[0]:  # which takes longer than all the rest
-        models.resolve_cell(model_config.cell, model_config.hidden_size)
-    models.resolve_engine(model_config.engine)
+        resolve("cell", model_config.cell, hidden_size=model_config.hidden_size)
+    resolve("engine", model_config.engine)
     resolve("task", task_config.task, length=task_config.length)
     resolve("optimizer", optimizer_config.optimizer)
     resolve("schedule", optimizer_config.schedule)
@@ -302,7 +302,7 @@ def test_user_code_that_leaves_says_so(capsys):
 
 
 def given_to(text: str) -> dict:
-    return models.resolve_cell(text, 4).groups(None)
+    return resolve("cell", text, hidden_size=4).groups(None)
 
 
 @pytest.mark.parametrize(
@@ -329,38 +329,38 @@ def given_to(text: str) -> dict:
     ],
 )
 def test_words_are_what_the_parameter_takes(folder, monkeypatch, options, name, value):
-    monkeypatch.setattr(models.named, "check_fit", lambda cell, input_size: None)
+    monkeypatch.setattr("rnn_research.resolve.check_fit", lambda cell, input_size: None)
     assert given_to(f"texts_users:options({options})")[name] is value or (
         given_to(f"texts_users:options({options})")[name] == value
     )
 
 
 def test_a_path_is_that_very_file(folder, monkeypatch):
-    monkeypatch.setattr(models.named, "check_fit", lambda cell, input_size: None)
+    monkeypatch.setattr("rnn_research.resolve.check_fit", lambda cell, input_size: None)
     for text in ("a/b/texts_deep.py:options", "./a/b/texts_deep.py:options"):
-        made = models.resolve_cell(text, 4).origin.factory
+        made = resolve("cell", text, hidden_size=4).origin.factory
         assert made.__code__.co_filename == str(folder / "a" / "b" / "texts_deep.py")
     (folder / "a" / "texts_users.py").write_text(USERS)
-    models.resolve_cell("texts_users:options", 4)
+    resolve("cell", "texts_users:options", hidden_size=4)
     monkeypatch.chdir(folder / "a" / "b")
     with pytest.raises(errors.UsageError, match="has the name of another module"):
-        models.resolve_cell("../texts_users.py:options", 4)
+        resolve("cell", "../texts_users.py:options", hidden_size=4)
     monkeypatch.chdir(folder / "a")
     with pytest.raises(errors.UsageError, match="has the name of another module"):
-        models.resolve_cell("texts_users.py:options", 4)
+        resolve("cell", "texts_users.py:options", hidden_size=4)
 
 
 def test_a_file_with_the_name_of_a_package_is_told_so(folder):
     with pytest.raises(errors.UsageError, match="numpy/__init__.py, not a file of"):
-        models.resolve_cell("numpy:options", 4)
+        resolve("cell", "numpy:options", hidden_size=4)
     with pytest.raises(errors.UsageError, match="has the name of another module"):
-        models.resolve_cell("numpy.py:options", 4)
+        resolve("cell", "numpy.py:options", hidden_size=4)
 
 
 def test_what_this_library_made_is_found_wherever_it_is(folder):
     """Also through a module of this library, or a name in a file of the user's."""
     for text in ("rnn_research.cells.gru:gru", "texts_users:gru"):
-        assert models.resolve_cell(f"{text}(reset=before)", 4) == cells.gru(
+        assert resolve("cell", f"{text}(reset=before)", hidden_size=4) == cells.gru(
             4, reset="before"
         )
 

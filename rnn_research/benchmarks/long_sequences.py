@@ -12,10 +12,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import models, runtime
+from rnn_research import runtime
 from rnn_research.benchmarks.process import read_job
 from rnn_research.benchmarks.worker import timed
 from rnn_research.engines.reversible import reconstructed
+from rnn_research.resolve import resolve
 from rnn_research.unroll import set_up, trajectory, unroll
 
 INPUT_SIZE = 2
@@ -38,8 +39,8 @@ def main():
         batch_size=1,
         hidden_size=1,
     )
-    cell = models.resolve_cell(job.cell, job.hidden_size)
-    engine = models.resolve_engine(job.engine)
+    cell = resolve("cell", job.cell, hidden_size=job.hidden_size)
+    engine = resolve("engine", job.engine)
     params = cell.init(jax.random.key(0), INPUT_SIZE)
     x = jax.random.normal(jax.random.key(1), (job.length, job.batch_size, INPUT_SIZE))
 

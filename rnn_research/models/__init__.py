@@ -13,7 +13,7 @@ from rnn_research.models.base import Model, ModelParams, check_carried, model
 from rnn_research.models.choices import Choice, beam, greedy, sample
 from rnn_research.models.config import ModelConfig, as_model, at_depth, build
 from rnn_research.models.generate import Generated, generate
-from rnn_research.models.named import only_cell, resolve_cell, resolve_engine
+from rnn_research.models.named import only_cell
 from rnn_research.models.saved import Saved, load, save
 
 __all__ = [
@@ -33,8 +33,6 @@ __all__ = [
     "load",
     "model",
     "only_cell",
-    "resolve_cell",
-    "resolve_engine",
     "sample",
     "save",
 ]

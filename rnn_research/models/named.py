@@ -1,11 +1,10 @@
-"""Cells, engines and whole models by the texts that name them, and back."""
+"""Whole models by the texts that name them, and back."""
 
 import inspect
 
 from rnn_research import (
     calls,
     cells,
-    engines,
     errors,
     imports,
     layers,
@@ -13,26 +12,8 @@ from rnn_research import (
 )
 from rnn_research.cells import initializers, wrappers
 from rnn_research.cells.base import Cell
-from rnn_research.engines.base import Engine
-from rnn_research.fit import check_fit
 from rnn_research.interop import flax_cells
-from rnn_research.layers import Layer, architectures
 from rnn_research.models import base
-
-
-def resolve_cell(text: str, hidden_size: int):
-    """The cell or layer that `--cell` names, checked to fit together."""
-    value = values.resolve(
-        text,
-        "cell",
-        (cells, architectures, wrappers, flax_cells),
-        returns=(Cell, Layer),
-        inside=(initializers,),
-        hidden_size=hidden_size,
-    )
-    if isinstance(value, Cell):
-        check_fit(value, input_size=hidden_size + 1)  # no two sizes alike
-    return value
 
 
 def only_cell(value) -> Cell:
@@ -40,14 +21,6 @@ def only_cell(value) -> Cell:
     if not isinstance(value, Cell):
         raise errors.UsageError(f"{value} is a layer; this needs a cell")
     return value
-
-
-def resolve_engine(text: str):
-    """The engine that `--engine` names."""
-    return values.resolve(text, "engine", (engines,), returns=Engine)
-
-
-# ------------------------------------------------------------------ whole models
 
 
 # Where two have a name the last is meant, and an initial value before all.

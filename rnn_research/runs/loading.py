@@ -145,9 +145,9 @@ class Resolved(NamedTuple):
 
 def resolved(model_config, task_config, optimizer_config: OptimizerConfig) -> Resolved:
     """The values of a training program's settings."""
-    cell = models.resolve_cell(model_config.cell, model_config.hidden_size)
+    cell = resolve("cell", model_config.cell, hidden_size=model_config.hidden_size)
     options = {
-        "engine": models.resolve_engine(model_config.engine),
+        "engine": resolve("engine", model_config.engine),
         "optimizer": resolve("optimizer", optimizer_config.optimizer),
         "schedule": resolve("schedule", optimizer_config.schedule),
         "penalties": resolve_penalties(optimizer_config.penalties),

@@ -64,7 +64,10 @@ def subjects(settings: SubjectsConfig) -> Iterator[Subject]:
     weights and inputs, of runs that of the inputs.
     """
     named = [
-        (text, models.only_cell(models.resolve_cell(text, settings.hidden_size)))
+        (
+            text,
+            models.only_cell(resolve("cell", text, hidden_size=settings.hidden_size)),
+        )
         for text in settings.cells or (() if settings.runs else DEFAULT_CELLS)
     ]
     trained = [
@@ -116,7 +119,9 @@ def named_runs(folders, allow: tuple[str, ...] = ()) -> list[tuple[str, runs.Loa
 
 
 def _inside(one: runs.Loaded, params, batch, labels: dict) -> Iterator[Subject]:
-    cell = models.resolve_cell(one.settings["cell"], one.settings["hidden_size"])
+    cell = resolve(
+        "cell", one.settings["cell"], hidden_size=one.settings["hidden_size"]
+    )
     count = one.settings["num_layers"]
     setups = diagnostics.recurrences(one.model, params, batch.inputs, batch.mask)
     for index, setup in enumerate(setups):

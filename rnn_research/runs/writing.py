@@ -8,7 +8,6 @@ import jax
 
 from rnn_research import config, errors, files, models, runs
 from rnn_research.runs.settings import trust
-from rnn_research.tasks import text
 from rnn_research.tasks.base import Task
 
 Tree = Any
@@ -90,9 +89,9 @@ def check(task: Task, wanted: WritingConfig):
 
 def _letters(task: Task, prompt: str):
     """The vocabulary of the task, which has all of the prompt."""
-    if task.origin is None or task.name != "characters":
+    letters = task.vocabulary
+    if letters is None:
         raise errors.UsageError(f"{task} is no task on text, so nothing can be written")
-    letters = text.vocabulary(task)
     lacking = sorted(set(prompt) - set(letters.characters))
     if lacking:
         raise errors.UsageError(

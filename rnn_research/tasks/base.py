@@ -93,6 +93,8 @@ class Task(values.Value):
       monitor: the metric by which the best weights are chosen, on 'validation'.
       larger_is_better: of that metric.
       provenance: where the data come from, a record each.
+      vocabulary: what the tokens are, with `encode(text)`, `decode(tokens)` and
+        `characters`; None where they are no text.
     """
 
     batch: Callable[[Tree, jax.Array], Batch]
@@ -109,6 +111,7 @@ class Task(values.Value):
     monitor: str = "loss"
     larger_is_better: bool = False
     provenance: tuple = ()
+    vocabulary: Any = None
 
     def __post_init__(self):
         """Make the exact numbers plain ones, as a summary can hold them."""

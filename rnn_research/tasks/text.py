@@ -58,6 +58,7 @@ def characters(length, *, dataset="python_manual", text_file: str | None = None)
         carries=True,
         references={"loss": nats, "bits_per_character": bits},
         provenance=(text.provenance,),
+        vocabulary=letters,
     )
 
 
@@ -66,12 +67,6 @@ def read(dataset: str, text_file: str | None) -> data.Text:
     if text_file is None:
         return data.sets.read(dataset, "characters")
     return data.text.from_file(text_file)
-
-
-def vocabulary(task: base.Task) -> data.Vocabulary:
-    """The vocabulary of such a task: what its tokens are."""
-    given = dict(task.origin.arguments)
-    return data.vocabulary(read(given["dataset"], given["text_file"]).train)
 
 
 def _batch(rows, keys) -> base.Batch:

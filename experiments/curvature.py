@@ -71,8 +71,9 @@ def main(settings: CurvatureConfig, run_config: runtime.RunConfig):
 def measurement(
     model, task, params, seed: int, labels: dict, settings
 ) -> measure.Measurement:
+    batch = task.sample(jax.random.key(seed), settings.batch_size)
+
     def loss(params):
-        batch = task.sample(jax.random.key(seed), settings.batch_size)
         call = Call(mask=batch.mask, engine=engines.sequential())
         return task.loss(model.outputs(params, batch.inputs, call), batch)
 

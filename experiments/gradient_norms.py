@@ -127,8 +127,14 @@ def of_cell(text: str, cell, length: int, settings) -> measure.Measurement:
         )
         length = task.length
 
+    def batch_of(seed):
+        if white_noise:
+            return None
+        _, key_x = jax.random.split(jax.random.key(seed))
+        return task.sample(key_x, settings.batch_size)
+
     @jax.jit
-    def gradient(seed):
+    def gradient(seed, batch):
         key_params, key_x = jax.random.split(jax.random.key(seed))
         if white_noise:
             x = noise(key_x, settings.batch_size)
@@ -137,7 +143,7 @@ def of_cell(text: str, cell, length: int, settings) -> measure.Measurement:
             matrices = diagnostics.recurrent_matrices([set_up(cell, params, x)])
             return norms, None, matrices
         params = model.init(key_params)
-        return model_norms(model, task, loss, settings, params, key_x)
+        return model_norms(model, task, loss, params, batch)
 
     @functools.partial(jax.jit, static_argnums=1)
     def jacobian(seed, lags):
@@ -153,8 +159,10 @@ def of_cell(text: str, cell, length: int, settings) -> measure.Measurement:
     if settings.jacobian_lags and white_noise:
         lags = table.spread_lags(length, settings.jacobian_lags)
 
+    first = batch_of(0)
+
     def trace():
-        return gradient(0), jacobian(0, lags) if lags else None
+        return gradient(0, first), jacobian(0, lags) if lags else None
 
     def rows():
         labels = {"label": text, "cell": repr(cell), "weights": "initial"}
@@ -162,7 +170,7 @@ def of_cell(text: str, cell, length: int, settings) -> measure.Measurement:
         found = []
         for seed in settings.all_seeds():
             own = {**labels, "seed": seed}
-            norms, mask, matrices = gradient(seed)
+            norms, mask, matrices = gradient(seed, batch_of(seed))
             own["log_sigma_max"] = log_sigma_max(matrices)
             found += table.gradient_rows(norms, mask, loss=loss, **own)
             for kind, norms in jacobian(seed, lags)._asdict().items() if lags else ():
@@ -180,9 +188,8 @@ def of_cell(text: str, cell, length: int, settings) -> measure.Measurement:
     return measure.Measurement(text, trace, rows, given)
 
 
-def model_norms(model, task, loss: str, settings, params, key):
+def model_norms(model, task, loss: str, params, batch):
     """Log norms [T + 1, B] of a model, their mask, and its matrices."""
-    batch = task.sample(key, settings.batch_size)
     norms = diagnostics.model_log_norms(model, params, task, batch, loss=loss)
     setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
     return norms, setups[-1].inputs.mask, diagnostics.recurrent_matrices(setups)
@@ -209,16 +216,19 @@ def of_run(name: str, trained: runs.Loaded, settings) -> list[measure.Measuremen
 
 def at_length(name: str, trained: runs.Loaded, task, settings) -> measure.Measurement:
     loss = settings.loss or "task"
-    norms_of = jax.jit(
-        functools.partial(model_norms, trained.model, task, loss, settings)
-    )
+    norms_of = jax.jit(functools.partial(model_norms, trained.model, task, loss))
+
+    def batch_of(seed):
+        return task.sample(jax.random.key(seed), settings.batch_size)
+
+    first = batch_of(0)
 
     def rows():
         found = []
         both = {"initial": trained.initial_params, "trained": trained.params}
         for weights, params in both.items():
             for seed in settings.all_seeds():
-                norms, mask, matrices = norms_of(params, jax.random.key(seed))
+                norms, mask, matrices = norms_of(params, batch_of(seed))
                 found += table.gradient_rows(
                     norms,
                     mask,
@@ -237,7 +247,7 @@ def at_length(name: str, trained: runs.Loaded, task, settings) -> measure.Measur
     sizes = settings.all_seeds(), settings.batch_size
     return measure.Measurement(
         name,
-        lambda: norms_of(trained.params, jax.random.key(0)),
+        lambda: norms_of(trained.params, first),
         rows,
         given=(trained.model, task, trained.seed, loss, weights, sizes),
     )

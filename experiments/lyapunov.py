@@ -206,9 +206,10 @@ def trained(name: str, one: runs.Loaded, settings) -> measure.Measurement:
     """Rows of every recurrence of a run, before and after, on its task's inputs."""
     task = resolve("task", one.settings["task"], length=settings.length)
 
+    batch = task.sample(jax.random.key(one.seed), settings.batch_size)
+
     @jax.jit
-    def every_layer(params):
-        batch = task.sample(jax.random.key(one.seed), settings.batch_size)
+    def every_layer(params, batch):
         setups = diagnostics.recurrences(one.model, params, batch.inputs, batch.mask)
         sizes = [numbers_in(setup.state) for setup in setups]
         return sizes, [
@@ -224,7 +225,7 @@ def trained(name: str, one: runs.Loaded, settings) -> measure.Measurement:
         found = []
         both = {"initial": one.initial_params, "trained": one.params}
         for weights, params in both.items():
-            sizes, each = every_layer(params)
+            sizes, each = every_layer(params, batch)
             for layer, exponents in enumerate(each):
                 label = f"{name} ({weights})" + f", layer {layer + 1}" * (len(each) > 1)
                 labels = {"kind": "network", "label": label, "seed": one.seed}
@@ -236,7 +237,7 @@ def trained(name: str, one: runs.Loaded, settings) -> measure.Measurement:
     sizes = settings.batch_size, settings.count, settings.transient
     given = (one.model, task, one.seed, weights, sizes)
     return measure.Measurement(
-        name, lambda: every_layer(one.params), rows, given, headlines
+        name, lambda: every_layer(one.params, batch), rows, given, headlines
     )
 
 

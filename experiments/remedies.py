@@ -175,8 +175,10 @@ def fits(cell, remedy, model_config, train_config, optimizer_config, task) -> bo
     resolve("engine", model_config.engine)
     terms = resolve_penalties(optimizer_config.penalties)
 
+    batch = task.sample(jax.random.key(0), 1)
+
     def values_of(key):
-        params, batch = model.init(key), task.sample(key, 1)
+        params = model.init(key)
         return [term.value(model, params, task, batch) for term in terms]
 
     try:

@@ -13,7 +13,6 @@ CPU cores.
 """
 
 import dataclasses
-import functools
 import pathlib
 
 import jax
@@ -85,9 +84,7 @@ def measurement(label: str, model, task, params, settings) -> measure.Measuremen
     windows = list(dict.fromkeys(windows))
 
     @jax.jit
-    def bias(params, key):
-        batch = task.sample(key, settings.batch_size)
-
+    def bias(params, batch):
         def loss(params, engine):
             call = Call(mask=batch.mask, engine=engine)
             outputs = model.outputs(params, batch.inputs, call)
@@ -97,13 +94,15 @@ def measurement(label: str, model, task, params, settings) -> measure.Measuremen
             loss, params, windows, stride=settings.stride
         )
 
+    def of_seed(seed):
+        return bias(params, task.sample(jax.random.key(seed), settings.batch_size))
+
+    first = task.sample(jax.random.key(0), settings.batch_size)
     sizes = settings.all_seeds(), settings.batch_size, settings.stride
     return measure.Measurement(
         label,
-        lambda: bias(params, jax.random.key(0)),
-        lambda: rows_of(
-            label, windows, task, settings, functools.partial(bias, params)
-        ),
+        lambda: bias(params, first),
+        lambda: rows_of(label, windows, task, settings, of_seed),
         given=(model, task, jax.tree.leaves(params), windows, sizes),
         headline=lambda rows: headline(rows, windows[len(windows) // 2]),
     )
@@ -123,7 +122,7 @@ def rows_of(label: str, windows, task, settings, bias) -> list[dict]:
     rows = []
     for seed in settings.all_seeds():
         with jax.default_matmul_precision("highest"):
-            found = bias(jax.random.key(seed))
+            found = bias(seed)
         for window, cosine, ratio in zip(windows, *map(np.asarray, found), strict=True):
             rows.append(
                 {

@@ -220,7 +220,7 @@ def test_laws_that_are_broken_are_named():
 # ------------------------------------------------------------------------- training
 
 
-@pytest.mark.first(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("carries", [True, False])
 def test_what_is_gathered_by_the_host_gives_the_same_training(carries):
     whole = train(letters(carries=carries), num_seeds=2)
@@ -229,7 +229,7 @@ def test_what_is_gathered_by_the_host_gives_the_same_training(carries):
     assert whole.summary["runs"][1]["test"] == fetched.summary["runs"][1]["test"]
 
 
-@pytest.mark.first(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("carries", [True, False])
 def test_a_training_does_not_depend_on_the_devices(carries):
     one, two = (train(letters(carries=carries), num_devices=n) for n in (1, 2))
@@ -293,6 +293,7 @@ def test_other_data_are_not_gone_on_with(tmp_path):
         train(other, tmp_path / "run", num_steps=6)
 
 
+@pytest.mark.slow
 def test_the_best_weights_by_validation_are_kept():
     worse = train(letters(), num_steps=60, learning_rate=3.0, grad_clip=0.0)
     run = worse.summary["runs"][0]
@@ -304,6 +305,7 @@ def test_the_best_weights_by_validation_are_kept():
     assert last.summary["runs"][0]["outcome"] == "ended"
 
 
+@pytest.mark.slow
 def test_patience_ends_what_gets_no_better():
     found = train(letters(), num_steps=300, learning_rate=3.0, patience=2)
     run = found.summary["runs"][0]

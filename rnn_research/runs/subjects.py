@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from rnn_research import config, diagnostics, models, runs
+from rnn_research import config, diagnostics, errors, models, runs
 from rnn_research.cells.base import Cell
 from rnn_research.resolve import resolve
 from rnn_research.runs.settings import trust
@@ -124,6 +124,10 @@ def _inside(one: runs.Loaded, params, batch, labels: dict) -> Iterator[Subject]:
     )
     count = one.settings["num_layers"]
     setups = diagnostics.recurrences(one.model, params, batch.inputs, batch.mask)
+    if not setups:
+        raise errors.UsageError(
+            f"{labels['label']}: {one.settings['cell']} has no recurrence to measure"
+        )
     for index, setup in enumerate(setups):
         layer = index * count // len(setups)
         own = models.at_depth(models.only_cell(cell), layer, count)

@@ -189,6 +189,11 @@ class Task(values.Value):
             return make(None, keys)
         at = jax.random.fold_in(key, batch_size)
         drawn = jax.random.randint(at, (batch_size,), 0, self.size(split))
+        if isinstance(drawn, jax.core.Tracer):
+            raise TypeError(
+                f"{self}: rows cannot be drawn inside of jit or eval_shape; draw the "
+                "batch before, and give it as an argument"
+            )
         return make(rows.gathered(self.splits[split], np.asarray(drawn)), keys)
 
     # ---------------------------------------------------------------- the metrics

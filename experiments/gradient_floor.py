@@ -21,7 +21,16 @@ import jax
 import jax.numpy as jnp
 
 from experiments.engine_speed import INPUT_SIZE, parse_shape
-from rnn_research import config, engines, errors, files, models, runtime, unroll
+from rnn_research import (
+    config,
+    engines,
+    errors,
+    files,
+    hardware,
+    models,
+    runtime,
+    unroll,
+)
 from rnn_research.diagnostics import table
 from rnn_research.resolve import resolve
 from rnn_research.runs import run_folder
@@ -201,7 +210,7 @@ def markdown(rows: list[dict]) -> str:
             f"| {row['products_ms'] / row['gradient_ms']:.2f} "
             f"| {row['temporary_mb']:.0f} |"
         )
-    return "\n".join([*lines, "", runtime.machine(["jax"])]) + "\n"
+    return "\n".join([*lines, "", hardware.machine(["jax"])]) + "\n"
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ long_sequences.png. Takes about five minutes on 2 CPU cores to T = 1,000,000.
 import dataclasses
 import pathlib
 
-from rnn_research import config, engines, errors, files, models, plotting, runtime
+from rnn_research import config, engines, errors, files, hardware, models, plotting
 from rnn_research.benchmarks import long_sequences as worker
 from rnn_research.benchmarks.process import in_a_process
 from rnn_research.diagnostics import table
@@ -135,7 +135,7 @@ def markdown(rows: list[dict], settings) -> str:
         "and results as compiled, and in brackets the peak of the whole process. "
         "Drift: the largest difference of an undone state from that of the way there.",
         "",
-        runtime.machine(["jax"]),
+        hardware.machine(["jax"]),
     ]
     return "\n".join(lines) + "\n"
 

@@ -3,19 +3,15 @@
 Only programs call this (`experiments`), never a library import.
 """
 
-import contextlib
 import ctypes
 import dataclasses
 import functools
-import importlib.metadata
 import os
-import platform as host
-import sys
 
 import jax
 import jax.numpy as jnp
 
-from rnn_research import compiled_programs, config, errors, processes
+from rnn_research import compiled_programs, config, errors, hardware, processes
 
 # On CPUs a batch divided over one device a core is faster, since each device does all
 # but products on one core; but each reads all weights at every step, which too few
@@ -116,7 +112,7 @@ def start(
         each_a_run = num_runs > 1 and processes.count() == 1
         useful = useful_cores(share, hidden_size)
         if each_a_run:
-            useful = min(cores(), num_runs)
+            useful = min(hardware.cores(), num_runs)
         elif processes.count() > 1:  # all need the same number
             useful = 1
         try:
@@ -184,16 +180,11 @@ def compiler_options() -> dict:
     return {name: VECTOR_BITS}
 
 
-def cores() -> int:
-    """CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-
-
 def useful_cores(batch_size: int, hidden_size: int) -> int:
     """How many CPU devices pay for this batch and state."""
     smallest = max(SMALLEST_SHARD, hidden_size // UNITS_FOR_A_SEQUENCE)
     worthwhile = max(1, batch_size // smallest)
-    return largest_divisor(batch_size, min(cores(), worthwhile))
+    return largest_divisor(batch_size, min(hardware.cores(), worthwhile))
 
 
 def largest_divisor(number: int, limit: int) -> int:
@@ -324,56 +315,3 @@ def in_a_row(tree, axis: int):
         return moved.reshape(*moved.shape[:axis], -1, *moved.shape[axis + 2 :])
 
     return jax.tree.map(join, tree)
-
-
-def describe(mesh: jax.sharding.Mesh) -> dict:
-    """Devices, how they are used, and versions, for the record of a run."""
-    import flax
-    import jaxlib
-    import optax
-
-    device = jax.local_devices()[0]
-    return {
-        "device": f"{jax.device_count()} x {device.device_kind}",
-        "processes": jax.process_count(),
-        "cpu": cpu_model(),
-        "divided": f"runs by {mesh.shape['runs']}, batch by {mesh.shape['batch']}",
-        "platform": device.platform,
-        "cpu_cores": cores(),
-        "versions": {
-            "python": host.python_version(),
-            "jax": jax.__version__,
-            "jaxlib": jaxlib.__version__,
-            "flax": flax.__version__,
-            "optax": optax.__version__,
-        },
-    }
-
-
-def cpu_model() -> str:
-    """Its name: XLA compiles for the very CPU, and rounds as that does."""
-    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as lines:
-        for line in lines:
-            if line.startswith("model name"):
-                return line.split(":")[1].strip()
-    return host.processor()
-
-
-def machine(packages) -> str:
-    """Processor, Python and versions of packages, for pages of results."""
-    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in packages)
-    python = ".".join(map(str, sys.version_info[:3]))
-    return f"{cpu_model()}, {cores()} cores; Python {python}, {versions}."
-
-
-def differences(then: dict, now: dict) -> list[str]:
-    """What differs between two of `describe` and can change rounding."""
-    then, now = (
-        {**each, **each["versions"], "versions": None, "cpu_cores": None}
-        for each in (then, now)
-    )
-    return [
-        f"{name} was {then.get(name)}, is {now.get(name)}"
-        for name in sorted(then.keys() | now.keys())
-        if then.get(name) != now.get(name)
-    ]

@@ -2,7 +2,7 @@
 
 import statistics
 
-from rnn_research import runtime
+from rnn_research import hardware
 
 
 def record(key, found: list[dict]) -> dict:
@@ -118,7 +118,7 @@ def machine(chosen) -> list[str]:
         "cudnn": "jax",
     }
     packages = dict.fromkeys(names.get(name, name) for name in chosen)
-    return [runtime.machine(packages)]
+    return [hardware.machine(packages)]
 
 
 def row_of(record: dict) -> tuple:

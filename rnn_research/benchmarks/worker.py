@@ -75,7 +75,7 @@ def _measure_jax(job, cell, weights, hidden, x):
     import jax
     import jax.numpy as jnp
 
-    from rnn_research import runtime
+    from rnn_research import hardware, runtime
     from rnn_research.benchmarks.libraries import LIBRARIES
 
     if job.library == "ours":
@@ -85,7 +85,7 @@ def _measure_jax(job, cell, weights, hidden, x):
             hidden_size=hidden,
         )
     elif job.tuned:
-        jax.config.update("jax_num_cpu_devices", runtime.cores())
+        jax.config.update("jax_num_cpu_devices", hardware.cores())
     jax.config.update("jax_platforms", "cuda" if job.platform == "gpu" else "cpu")
     if job.precision == "float32":
         jax.config.update("jax_default_matmul_precision", "highest")

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from rnn_research import processes, runtime
+from rnn_research import hardware, processes
 from rnn_research.runs import metrics, run_folder, same_run
 from rnn_research.runs.checkpoints import Checkpoints
 from rnn_research.training.keeping import InMemory
@@ -32,7 +32,7 @@ class InFolder(InMemory):
     def claim(self, trainer, say) -> "InFolder":
         self._trainer, self._say = trainer, say
         super().claim(trainer, say)
-        self._machine = runtime.describe(trainer.mesh)
+        self._machine = hardware.describe(trainer.mesh)
         self._lock = run_folder.LockedFolder(self.folder)
         self._lock.claim(self._settings, self._machine, self._may_differ)
         self._checkpoints = Checkpoints(self.folder / "checkpoints")
@@ -59,7 +59,7 @@ class InFolder(InMemory):
             state, notes = restored.tree, restored.notes
             self.seconds, mark = notes["seconds"], notes["metrics"]
             self._say(f"resumed from {self._checkpoints.path(restored.step)}")
-            if others := runtime.differences(notes["machine"], self._machine):
+            if others := hardware.differences(notes["machine"], self._machine):
                 self._say(f"equal to rounding only: {'; '.join(others)}")
         pairs = self._trainer.config.all_runs()
         self.rows = metrics.Record(self.folder, pairs, mark=mark)

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 import pytest
 
-from rnn_research import cells, errors, models, runs, tasks, training
+from rnn_research import cells, errors, layers, models, runs, tasks, training
 from rnn_research.checks import check_task
 from rnn_research.tasks import base, order, rows, scores
 
@@ -340,6 +340,23 @@ def test_evaluators_are_asked_at_the_end():
     task = dataclasses.replace(letters(), evaluators=(longest,))
     found = train(task, num_steps=2)
     assert found.summary["runs"][0]["test"]["rows"] == task.size("test")
+
+
+def test_a_monitor_that_is_no_metric_is_told():
+    task = dataclasses.replace(letters(), monitor="f1")
+    with pytest.raises(errors.UsageError, match="monitor='f1' is no metric"):
+        train(task)
+
+
+def test_few_rows_are_enough_and_a_context_needs_one_way():
+    few = {name: own[:1] for name, own in letters().splits.items()}
+    task = dataclasses.replace(letters(carries=False), data=lambda: few)
+    assert train(task, num_steps=3).summary["runs"][0]["steps"] == 3
+    with pytest.raises(errors.UsageError, match="lower --batch_size"):
+        train(dataclasses.replace(letters(), data=lambda: few))
+    both = layers.bidirectional(cells.gru(3), cells.gru(3))
+    with pytest.raises(errors.UsageError, match="reads from the end"):
+        train(letters(), cell=both)
 
 
 def test_a_scalar_of_finite_data_is_no_metric():

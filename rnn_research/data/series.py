@@ -62,7 +62,9 @@ class Series:
         if not self.is_dated:
             return np.zeros((len(self.times), 0))
         year = self.times.astype("datetime64[Y]")
-        length = (year + np.timedelta64(1, "Y")).astype("datetime64[s]") - year.astype("datetime64[s]")
+        length = (year + np.timedelta64(1, "Y")).astype("datetime64[s]") - year.astype(
+            "datetime64[s]"
+        )
         found = [(self.times - year.astype("datetime64[s]")) / length]
         day = np.timedelta64(1, "D")
         if (np.diff(self.times) < day).any():

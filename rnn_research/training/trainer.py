@@ -13,7 +13,7 @@ import numpy as np
 import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
-from rnn_research import engines, runtime
+from rnn_research import engines, errors, runtime
 from rnn_research.layers import Call
 from rnn_research.models import Model, check_carried
 from rnn_research.tasks.base import Task
@@ -238,7 +238,14 @@ class Trainer:
         limits = np.zeros(len(self.runs.seed), np.int32)
         rows = self.supply.training(self.runs, limits)
         traced = self._update.trace(rows, self.runs, state, limits)
-        self._evaluate.trace(*self._example_evaluation(state, evaluation.VALIDATION))
+        example = self._example_evaluation(state, evaluation.VALIDATION)
+        (sums, _), monitor = example[-1], self.task.monitor
+        if monitor not in sums:
+            raise errors.UsageError(
+                f"{self.task}: monitor={monitor!r} is no metric of its score, which "
+                f"gives {', '.join(sums)}"
+            )
+        self._evaluate.trace(*example)
         resources.check_rates(self.schedule, self.config)
         resources.check(self, state, traced.jaxpr)
 

@@ -262,11 +262,14 @@ def test_a_window_skips_masked_steps_and_keeps_the_size_of_the_context():
     x = inputs(size=D)
     mask = np.ones((T, B), bool)
     mask[2:5, 0] = mask[0, 1] = mask[6:, 1] = False
-    run = jax.jit(layer.apply)
+
+    @jax.jit
+    def run(params, x, context, mask):
+        return layer.apply(params, x, context, layers.Call(mask=mask))
+
     context, ys = layer.initial_context(params, (B,)), []
     for t in range(T):
-        call = layers.Call(mask=jnp.asarray(mask[t : t + 1]))
-        applied = run(params, x[t : t + 1], context, call._replace(engine=None))
+        applied = run(params, x[t : t + 1], context, jnp.asarray(mask[t : t + 1]))
         context = applied.context
         assert context.k.shape == (B, 2, HEADS, SIZE)
         ys.append(applied.outputs[0])

@@ -13,6 +13,7 @@ import pytest
 from rnn_research import cells, errors, layers, models, runs, tasks, training
 from rnn_research.checks import check_task
 from rnn_research.tasks import base, order, rows, scores
+from rnn_research.training import supply
 
 LETTERS, WINDOW = 5, 6
 
@@ -365,3 +366,14 @@ def test_a_scalar_of_finite_data_is_no_metric():
     )
     with pytest.raises(errors.UsageError, match="tasks.scores.mean"):
         train(task)
+
+
+def test_a_row_of_a_source_is_read_once_for_its_updates(monkeypatch):
+    """Calls that end at evaluations go on with the rows held; checks read none."""
+    monkeypatch.setattr(supply, "MOST_BATCHES", 5)
+    task = letters(carries=False, source=True)
+    train(task, num_steps=14, eval_every=3)
+    evaluated = 4 + 1  # of validation and of test, in batches of a whole chunk
+    chunks = 4  # updates 0 to 14, and one ahead
+    assert task.splits["train"].read <= chunks * 5 * SMALL.batch_size + 1  # its shape
+    assert task.splits["validation"].read <= evaluated * 5 * 5 * SMALL.batch_size

@@ -175,7 +175,15 @@ class Task(values.Value):
 
     def example_rows(self, count: int) -> Tree:
         """Rows of zeros, as many, of the shapes and types of 'train'; or None."""
-        return None if self.is_endless else rows.zeros(self.splits["train"], count)
+        if self.is_endless:
+            return None
+        return jax.tree.map(
+            lambda leaf: np.zeros((count, *leaf.shape[1:]), leaf.dtype), self._first_row
+        )
+
+    @functools.cached_property
+    def _first_row(self) -> Tree:
+        return rows.gathered(self.splits["train"], np.zeros(1, int))
 
     def sample(
         self, key: jax.Array, batch_size: int, split: str = "validation"

@@ -43,18 +43,15 @@ def size(rows: Tree) -> int:
 def gathered(rows: Tree, indices: np.ndarray) -> Tree:
     """The rows at indices [...], leaves [..., *of a row], as NumPy arrays."""
     if not is_source(rows):
-        return jax.tree.map(lambda leaf: _plain(leaf)[indices], rows)
+        return jax.tree.map(lambda leaf: leaf[indices], arrays(rows))
     each = [rows[int(index)] for index in indices.reshape(-1)]
     stacked = jax.tree.map(lambda *leaves: _plain(np.stack(leaves)), *each)
     return jax.tree.map(lambda x: x.reshape(*indices.shape, *x.shape[1:]), stacked)
 
 
-def zeros(rows: Tree, count: int) -> Tree:
-    """Zeros of the shapes and types of `count` rows."""
-    like = rows[0] if is_source(rows) else jax.tree.map(lambda leaf: leaf[0], rows)
-    return jax.tree.map(
-        lambda leaf: np.zeros((count, *np.shape(leaf)), _plain(leaf).dtype), like
-    )
+def arrays(rows: Tree) -> Tree:
+    """A tree of arrays, as NumPy arrays of types that JAX has now."""
+    return jax.tree.map(_plain, rows)
 
 
 def _plain(array) -> np.ndarray:

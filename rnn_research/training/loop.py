@@ -193,7 +193,6 @@ class _Training:
         spent = seconds["run"] - spent
         made = int((self.now.step - before.step).max())
         per_call = max(1, int(SECONDS_PER_CALL * made / spent))
-        per_call = min(per_call, self.made.supply.most)
         (self.per_call,) = processes.highest(per_call)
         for line in self.outcomes.newly_diverged(before, self.now):
             self.progress.say(line)

@@ -8,7 +8,6 @@ import concurrent.futures
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from rnn_research.tasks import rows as rows_of
@@ -43,44 +42,67 @@ class Supply:
     """The rows of a task's splits for the calls of a training."""
 
     def __init__(self, task, batch_size: int, sharding):
-        self._task, self._sharding = task, sharding
+        self._task, self._size, self._sharding = task, batch_size, sharding
         self._placed: dict[str, Rows] = {}
-        self._ahead = None  # (what was asked, the future)
+        self._held = None  # rows of a source that calls are made with
+        self._ahead = None  # (the first of those behind them, a future of them)
         self._order = jax.jit(
             lambda seed, steps: jax.vmap(
                 lambda step: task.order(seed, step, task.size("train"), batch_size)
             )(steps)
         )
         self._pool = concurrent.futures.ThreadPoolExecutor(1, "rows")
-        self.gathers = not task.is_endless and rows_of.is_source(task.splits["train"])
-        self.most = MOST_BATCHES
-        if self.gathers:
-            row = rows_of.gathered(task.splits["train"], np.zeros(1, int))
-            size = batch_size * sum(leaf.nbytes for leaf in jax.tree.leaves(row))
-            self.most = int(np.clip(CHUNK_BYTES // max(1, size), 1, MOST_BATCHES))
+        self._most = MOST_BATCHES  # batches of a source in a call
+        if not task.is_endless:
+            row = jax.tree.leaves(task.example_rows(1))
+            size = max(1, batch_size * sum(leaf.nbytes for leaf in row))
+            self._most = int(np.clip(CHUNK_BYTES // size, 1, MOST_BATCHES))
 
     def close(self):
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def training(self, runs, steps: np.ndarray) -> Rows:
-        """For updates from `steps` [R] on; of a source for `most` of them."""
+    def example(self, split: str, runs: int, batch_size: int) -> Rows:
+        """What a call is given, of a source the shapes alone: nothing is read."""
         if self._task.is_endless:
             return Rows()
-        if not self.gathers:
-            return self._all("train")
-        asked = tuple(steps.tolist())
-        if self._ahead is None or self._ahead[0] != asked:
-            self._ahead = asked, self._pool.submit(self._gathered, runs, steps)
-        given = self._ahead[1].result()
-        later = steps + self.most
-        following = self._pool.submit(self._gathered, runs, later)
-        self._ahead = tuple(later.tolist()), following
-        return given
+        if not rows_of.is_source(self._task.splits[split]):
+            return self._all(split)
+        lead = runs, self._most, batch_size
+        shapes = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct((*lead, *leaf.shape[1:]), leaf.dtype),
+            self._task.example_rows(1),
+        )
+        return Rows(next=shapes, first=np.zeros(runs, np.int32))
+
+    def training(self, runs, steps: np.ndarray, limits: np.ndarray):
+        """Rows for updates from `steps` [R] on, and limits that they suffice for."""
+        if self._task.is_endless:
+            return Rows(), limits
+        if not rows_of.is_source(self._task.splits["train"]):
+            return self._all("train"), limits
+        going = steps < limits
+        if self._held is None or not self._has(self._held.first, steps)[going].all():
+            self._held = self._from(runs, steps, going)
+        return self._held, np.minimum(limits, self._held.first + self._most)
+
+    def _has(self, first: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """[R] whether the batches from `first` on hold that of a step."""
+        return (first <= steps) & (steps < first + self._most)
+
+    def _from(self, runs, steps: np.ndarray, going: np.ndarray) -> Rows:
+        """Rows from `steps` on, which may be there; those behind them are begun."""
+        if self._ahead and (self._ahead[0] == steps)[going].all():
+            found = self._ahead[1].result()
+        else:
+            found = self._gathered(runs, steps)
+        later = found.first + self._most
+        self._ahead = later, self._pool.submit(self._gathered, runs, later)
+        return found
 
     def _gathered(self, runs, steps: np.ndarray) -> Rows:
         indices = np.stack(
             [
-                np.asarray(self._order(seed, step + np.arange(self.most)))
+                np.asarray(self._order(seed, step + np.arange(self._most)))
                 for seed, step in zip(runs.seed, steps, strict=True)
             ]
         )
@@ -98,15 +120,15 @@ class Supply:
         elif not rows_of.is_source(self._task.splits[split]):
             yield self._all(split), 0, count
         else:
-            for first in range(0, count, self.most):
-                places = first + np.arange(self.most)
+            for first in range(0, count, self._most):
+                places = first + np.arange(self._most)
                 own = indices[np.minimum(places, count - 1)]
                 found = rows_of.gathered(self._task.splits[split], own[None])
                 given = Rows(next=found, first=np.array([first], np.int32))
-                yield given, first, min(count, first + self.most)
+                yield given, first, min(count, first + self._most)
 
     def _all(self, split: str) -> Rows:
         if split not in self._placed:
-            placed = jax.tree.map(jnp.asarray, self._task.splits[split])
-            self._placed[split] = Rows(all=jax.device_put(placed, self._sharding))
+            arrays = rows_of.arrays(self._task.splits[split])
+            self._placed[split] = Rows(all=jax.device_put(arrays, self._sharding))
         return self._placed[split]

@@ -177,17 +177,21 @@ class Trainer:
 
         The state that is given is used up.
         """
-        limits = np.zeros(len(self.runs.seed), np.int32)
-        rows = self.supply.training(self.runs, np.asarray(state.step))
-        compiled = resources.fitting(
-            self, self._update.lower(rows, self.runs, state, limits)
-        )
+        lowered = self._update.lower(*self._example_update(state))
+        compiled = resources.fitting(self, lowered)
 
         def call(state, limits):
-            rows = self.supply.training(self.runs, np.asarray(state.step))
+            steps = np.asarray(state.step)
+            rows, limits = self.supply.training(self.runs, steps, limits)
             return compiled(rows, self.runs, state, limits.astype(np.int32))
 
         return call
+
+    def _example_update(self, state: State) -> tuple:
+        """Arguments of updates, for what is traced and compiled."""
+        count = len(self.runs.seed)
+        rows = self.supply.example("train", count, self.config.batch_size)
+        return rows, self.runs, state, np.zeros(count, np.int32)
 
     def compile_evaluate(self, state: State, split: str):
         """(params, step [R], active [R]) -> {metric: [R]} of the active runs."""
@@ -218,12 +222,12 @@ class Trainer:
         """Arguments of an evaluation, for what is traced and compiled."""
         shards = self.mesh.shape["batch"]
         plan = evaluation.plan(self.task, split, self.config, shards)
-        rows, *span = next(iter(self.supply.evaluating(split, plan.indices)))
+        rows = self.supply.example(split, 1, plan.indices.shape[1])
         count = len(self.runs.seed)
         carried = jax.eval_shape(self._begin, plan, self.runs, state.params)
         step, active = np.zeros(count, np.int32), np.ones(count, bool)
         given = self.runs, state.params, step, active, carried
-        return *self._of_split(plan, rows, span, split), *given
+        return *self._of_split(plan, rows, (0, 0), split), *given
 
     # --------------------------------------------------------------- before a start
 
@@ -235,9 +239,7 @@ class Trainer:
             rate does not stay finite, or memory is short.
         """
         state = jax.eval_shape(self._init, self.runs)
-        limits = np.zeros(len(self.runs.seed), np.int32)
-        rows = self.supply.training(self.runs, limits)
-        traced = self._update.trace(rows, self.runs, state, limits)
+        traced = self._update.trace(*self._example_update(state))
         example = self._example_evaluation(state, evaluation.VALIDATION)
         (sums, _), monitor = example[-1], self.task.monitor
         if monitor not in sums:

@@ -112,7 +112,6 @@ def _fit(subject: Subject) -> float:
     try:
         batch = jax.eval_shape(lambda: objective.like_batch(task, SIZE))
         scores = jax.eval_shape(subject.totals, subject.params, batch)
-        begun = {name for name in task.references if name not in scores}
     except errors.UsageError as error:
         raise Fault(str(error)) from error
     shape = (task.length, SIZE) + (() if network.tokens else (network.inputs,))
@@ -122,9 +121,9 @@ def _fit(subject: Subject) -> float:
             f"inputs are {batch.inputs.dtype}{list(batch.inputs.shape)}, not "
             f"{'whole numbers' if network.tokens else 'floats'} {list(shape)}"
         )
-    if begun:
+    if unknown := task.references.keys() - scores.keys():
         raise Fault(
-            f"references speak of {min(begun)!r}, which the score does not give"
+            f"references speak of {min(unknown)!r}, which the score does not give"
         )
     if task.monitor not in scores:
         raise Fault(f"monitor={task.monitor!r} is no metric of the score")
@@ -175,14 +174,10 @@ def _every_row_once(subject: Subject) -> float:
     if task.carries:
         return worst
     params, sums = of_run(state.params, 0), None
-    score = jax.jit(
-        lambda rows, keys: (
-            lambda batch: task.totals(subject.outputs(params, batch), batch)
-        )(task.batch(rows, keys))
-    )
     for index in range(size):
         row = rows_of.gathered(task.splits["validation"], np.array([index]))
-        own = score(row, jax.random.split(jax.random.key(index), 1))
+        batch = subject.make(row, jax.random.split(jax.random.key(index), 1))
+        own = subject.totals(params, batch)
         sums = own if sums is None else add(sums, own)
     alone = {name: np.asarray(each)[None] for name, each in means(sums).items()}
     return max(worst, _error(found[0], alone, *jax.tree.leaves(row)))
@@ -204,14 +199,13 @@ def _masked_steps_do_not_count(subject: Subject) -> float:
     batch = subject.batch
 
     def spoiled(leaf):
-        is_by_step = leaf.shape[:2] == batch.mask.shape
-        if not is_by_step:
+        if leaf.shape[:2] != batch.mask.shape:
             return leaf
         mask = batch.mask.reshape(*batch.mask.shape, *[1] * (leaf.ndim - 2))
         return jnp.where(mask, leaf, jnp.zeros_like(leaf))
 
     def loss(params, batch):
-        return subject.task.loss(subject.outputs(params, batch), batch)
+        return means(subject.totals(params, batch))["loss"]
 
     both = (
         batch,
@@ -269,7 +263,7 @@ def _two_windows_are_one(subject: Subject) -> float:
         return sums
 
     double = jax.tree.map(lambda *parts: jnp.concatenate(parts), first, second)
-    one = jax.jit(lambda p, b: task.totals(subject.outputs(p, b), b))(params, double)
+    one = subject.totals(params, double)
     return _error(carried(params, first, second), one, first.inputs)
 
 

@@ -6,7 +6,9 @@ import jax.numpy as jnp
 from rnn_research.tasks.base import Batch, Mean
 
 
-def mean(values, batch: Batch, *, by_step: bool | None = None) -> Mean:
+def mean(
+    values, batch: Batch, *, by_step: bool | None = None, there: jax.Array | None = None
+) -> Mean:
     """The mean of values [T, B, ...] or [B, ...] over what is there.
 
     Where time comes first and the batch has a mask, masked steps do not count; rows of
@@ -15,6 +17,8 @@ def mean(values, batch: Batch, *, by_step: bool | None = None) -> Mean:
     Args:
       by_step: whether time comes first, also if only some steps are given; None: where
         the shape begins with that of the inputs, [T, B].
+      there: [T, B, ...] or [B, ...], of leading axes of `values`: False, does not
+        count either.
     """
     values = jnp.asarray(values)
     shape = jax.tree.leaves(batch.inputs)[0].shape[:2]
@@ -25,10 +29,17 @@ def mean(values, batch: Batch, *, by_step: bool | None = None) -> Mean:
         counted &= batch.mask
     if batch.weight is not None:
         counted &= batch.weight > 0
-    counted = counted.reshape(*counted.shape, *(1,) * (values.ndim - counted.ndim))
+    counted = _up_to(values.ndim, counted)
+    if there is not None:
+        counted = counted & _up_to(values.ndim, there)
     each = values.size // counted.size
     total = jnp.sum(jnp.where(counted, values, 0))
     return Mean(total, jnp.sum(counted) * each)
+
+
+def _up_to(ndim: int, array) -> jax.Array:
+    """With axes of size 1 behind."""
+    return array.reshape(*array.shape, *(1,) * (ndim - array.ndim))
 
 
 def cross_entropy(logits, batch: Batch) -> Mean:

@@ -1,5 +1,6 @@
 """Forecasting: the next steps of a series from its past."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -10,7 +11,7 @@ from rnn_research import errors
 from rnn_research.data import series as series_of
 from rnn_research.data.series import SEATTLE_WEATHER, Series
 from rnn_research.errors import check_between, check_option, check_size
-from rnn_research.tasks import base
+from rnn_research.tasks import base, scores
 from rnn_research.tasks import forecast_references as without
 
 FORMS = ("quantile", "absolute", "squared")
@@ -246,15 +247,10 @@ def _batch(rows, keys) -> base.Batch:
 
 def _score(form: str, std: float, scale: float):
     def score(outputs, batch):
-        y, counts = batch.targets["after"], batch.targets["counts"]
-        if batch.weight is not None:
-            counts = counts & (batch.weight > 0)[:, None]
-
-        def mean(values):
-            each = values.size // counts.size
-            there = counts[..., None] if values.ndim > counts.ndim else counts
-            return base.Mean(jnp.where(there, values, 0).sum(), counts.sum() * each)
-
+        y = batch.targets["after"]
+        mean = functools.partial(
+            scores.mean, batch=batch, by_step=True, there=batch.targets["counts"]
+        )
         if form != "quantile":
             error = outputs - y
             loss = jnp.abs(error) if form == "absolute" else error**2

@@ -4,8 +4,6 @@ from rnn_research import processes
 from rnn_research.training.record import Rows
 from rnn_research.training.state import State
 
-SECONDS = {"compile": 0.0, "run": 0.0}
-
 
 class InMemory:
     """Keeps the rows of a training and nothing else; `runs` has the one with a folder.
@@ -28,7 +26,7 @@ class InMemory:
         del say
         self.check_same(self.described(trainer))
         self.rows = Rows(trainer.config.all_runs())
-        self.seconds = dict(SECONDS)
+        self.seconds = {"compile": 0.0, "run": 0.0}
         return self
 
     def described(self, trainer) -> dict:

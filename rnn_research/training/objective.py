@@ -65,6 +65,14 @@ class Objective:
     def _context_axes(self) -> Tree:
         return _context_axes(self.model)
 
+    @functools.cached_property
+    def _batch_axes(self) -> Tree:
+        return batch_axes(lambda size: like_batch(self.task, size))
+
+    @functools.cached_property
+    def _output_axes(self) -> Tree:
+        return batch_axes(lambda size: _like_outputs(self.model, self.task, size))
+
     def starting(self, params, size: int) -> Tree:
         """The context of sequences that begin."""
         return self.model.initial_context(params, (size,))
@@ -111,8 +119,8 @@ class Objective:
         """{name: Mean} of the whole batch, and the context behind it."""
         outputs, solved, behind = self._outputs(params, given, training)
         task = self.task
-        batch = _whole(given.batches, lambda size: like_batch(task, size))
-        outputs = _whole(outputs, lambda size: _like_outputs(self.model, task, size))
+        batch = _over(_join, given.batches, self._batch_axes)
+        outputs = _over(_join, outputs, self._output_axes)
         scores = task.totals(outputs, batch)
         if taken := scores.keys() & {*COLUMNS, *solved, PENALTY}:
             raise errors.UsageError(
@@ -203,11 +211,6 @@ def _context_axes(model) -> Tree:
     return batch_axes(
         lambda size: model.initial_context(model.init(jax.random.key(0)), (size,))
     )
-
-
-def _whole(tree, like: Callable[[int], Tree]):
-    """Shares put together along the axis on which they depend on the batch."""
-    return _over(_join, tree, batch_axes(like))
 
 
 def _over(function: Callable, *trees) -> Tree:

@@ -20,7 +20,7 @@ import pathlib
 
 from rnn_research import config, data, models, processes, runs, runtime, training
 from rnn_research.resolve import resolve
-from rnn_research.runs import loading, run, writing
+from rnn_research.runs import run, writing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +60,7 @@ def main(
     if wanted.sample:
         task = resolve("task", task_config.task, length=task_config.length)
         writing.check(task, wanted)
-    result = run.run(
+    made, result = run.run(
         "char_lm",
         model_config,
         task_config,
@@ -71,7 +71,6 @@ def main(
         together,
     )
     if wanted.sample and processes.index() == 0:
-        made = loading.resolved(model_config, task_config, optimizer_config)
         seed = train_config.seed
         text = writing.write(made.model, result.params, made.task, wanted, seed)
         writing.keep(text, result.folder)

@@ -20,7 +20,7 @@ import pathlib
 
 from rnn_research import config, models, plotting, processes, runs, runtime, training
 from rnn_research.data.series import SEATTLE_WEATHER
-from rnn_research.runs import loading, run
+from rnn_research.runs import run
 from rnn_research.tasks import forecast_windows, series
 
 
@@ -65,16 +65,12 @@ class SeriesConfig(config.Settings):
 def main(
     model_config: models.ModelConfig,
     series_config: SeriesConfig,
-    train_config: training.TrainConfig,
-    optimizer_config: runs.OptimizerConfig,
     *further: config.Settings,
 ):
-    task_config = series_config.task()
-    settings = model_config, task_config, train_config, optimizer_config, *further
-    result = run.run("forecasting", *settings)
+    settings = model_config, series_config.task(), *further
+    made, result = run.run("forecasting", *settings)
     if processes.index() > 0:
         return
-    made = loading.resolved(model_config, task_config, optimizer_config)
     plotting.forecast_bands(
         forecast_windows.windows(made.task, made.model, result.params),
         result.folder / "plots" / "forecasts.png",

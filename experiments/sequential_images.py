@@ -29,7 +29,7 @@ from rnn_research import (
     runtime,
     training,
 )
-from rnn_research.runs import loading, run
+from rnn_research.runs import run
 from rnn_research.tasks import images
 from rnn_research.tasks import rows as rows_of
 
@@ -57,15 +57,12 @@ def main(
     model_config: models.ModelConfig,
     images_config: ImagesConfig,
     train_config: training.TrainConfig,
-    optimizer_config: runs.OptimizerConfig,
     *further: config.Settings,
 ):
-    task_config = images_config.task()
-    settings = model_config, task_config, train_config, optimizer_config, *further
-    result = run.run("sequential_images", *settings)
+    settings = model_config, images_config.task(), train_config, *further
+    made, result = run.run("sequential_images", *settings)
     if processes.index() > 0:
         return
-    made = loading.resolved(model_config, task_config, optimizer_config)
     table = confused(
         made.model,
         result.params,

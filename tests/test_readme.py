@@ -82,6 +82,20 @@ def users_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def train_small(program, argv):
+    """Two updates of a small network, as a command of the README says."""
+    config.run(
+        program.main,
+        models.ModelConfig(hidden_size=6),
+        runs.TaskConfig(),
+        training.TrainConfig(num_steps=2, eval_size=10),
+        runs.OptimizerConfig(),
+        runs.FolderConfig(),
+        runtime.RunConfig(precision="float64"),
+        argv=argv,
+    )
+
+
 def test_the_cell_has_twelve_lines_and_its_commands_run(users_folder):
     text = code("python", "Your own cell")[0]
     body = text[text.index("def leaky") :].splitlines()
@@ -98,16 +112,7 @@ def test_the_cell_has_twelve_lines_and_its_commands_run(users_folder):
     )
     rows = (users_folder / "norms" / "gradient_norms.csv").read_text()
     assert "my_cells:leaky(alpha=0.1)" in rows and "gru" in rows
-    config.run(
-        adding_problem.main,
-        models.ModelConfig(hidden_size=6),
-        runs.TaskConfig(),
-        training.TrainConfig(num_steps=2, eval_size=10),
-        runs.OptimizerConfig(),
-        runs.FolderConfig(),
-        runtime.RunConfig(precision="float64"),
-        argv=adding[1:],
-    )
+    train_small(adding_problem, adding[1:])
 
 
 def test_the_task_is_what_it_asks():
@@ -126,16 +131,7 @@ def test_the_task_is_what_it_asks():
 @pytest.mark.slow
 def test_the_task_keeps_the_laws_and_its_command_runs(users_folder, capsys):
     (_, *training_argv), (_, *check_argv) = map(arguments, commands("Your own task"))
-    config.run(
-        train.main,
-        models.ModelConfig(hidden_size=6),
-        runs.TaskConfig(),
-        training.TrainConfig(num_steps=2, eval_size=10),
-        runs.OptimizerConfig(),
-        runs.FolderConfig(),
-        runtime.RunConfig(precision="float64"),
-        argv=training_argv,
-    )
+    train_small(train, training_argv)
     config.run(check_task.main, check_task.CheckConfig(), argv=check_argv)
     assert "FAILED" not in capsys.readouterr().out
 

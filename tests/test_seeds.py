@@ -123,7 +123,7 @@ def test_ways_to_give_seeds():
 @pytest.mark.slow
 def test_a_folder_of_many_runs_is_read_back(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = run.run(
+    _, result = run.run(
         "adding_problem",
         run.models.ModelConfig(hidden_size=6),
         runs.TaskConfig(length=10),

@@ -27,11 +27,14 @@ def run(
     folder_config: FolderConfig,
     run_config: runtime.RunConfig,
     together: runtime.ProcessConfig = runtime.ALONE,
-) -> training.Result:
+) -> tuple[loading.Resolved, training.Result]:
     """Train as the settings say, draw the figures, say how it ended.
 
     The folder of the run holds config.json, metrics.jsonl, summary.json, TensorBoard
     events, checkpoints/ and the figures of `figures.draw` in plots/.
+
+    Returns:
+      What the settings name, and the result.
     """
     runtime.start(
         run_config,
@@ -56,11 +59,11 @@ def run(
         **values.options,
     )
     if processes.index() > 0:
-        return result
+        return values, result
     plots = folder / "plots"
     figures.draw(values.cell, values.model, values.task, result, plots)
     print(*results.ending(result.summary), f"figures: {plots}", sep="\n")
-    return result
+    return values, result
 
 
 NAMED = 80  # letters of a cell in a folder's name; file systems allow 255 in all

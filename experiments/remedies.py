@@ -32,8 +32,8 @@ from rnn_research import (
     plotting,
     runs,
     runtime,
+    texts,
     training,
-    values,
 )
 from rnn_research.diagnostics import table
 from rnn_research.resolve import resolve, resolve_penalties
@@ -159,8 +159,8 @@ def with_options(cell: str, options: list[str]) -> str:
     """`gru(reset=before)` with more in its brackets, in place of what is there."""
     if not options:
         return cell
-    call = values.parse_call(cell)
-    more = values.parse_call(f"cell({', '.join(options)})")
+    call = texts.parse_call(cell)
+    more = texts.parse_call(f"cell({', '.join(options)})")
     chosen = dict(call.options) | dict(more.options)
     return str(dataclasses.replace(call, options=tuple(chosen.items())))
 

@@ -4,7 +4,7 @@ import types
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from rnn_research import cells, engines, errors, tasks, values
+from rnn_research import cells, engines, errors, tasks, texts
 from rnn_research.cells import initializers, wrappers
 from rnn_research.cells.base import Cell
 from rnn_research.engines.base import Engine
@@ -74,7 +74,7 @@ def resolve(kind: str, text: str, **size):
     """
     known = KINDS[kind]
     size = {name: given for name, given in size.items() if given is not None}
-    value = values.resolve(
+    value = texts.resolve(
         text,
         kind,
         known.modules,
@@ -86,9 +86,9 @@ def resolve(kind: str, text: str, **size):
     return value
 
 
-def resolve_penalties(texts: tuple[str, ...] | None) -> tuple[penalties.Penalty, ...]:
+def resolve_penalties(names: tuple[str, ...] | None) -> tuple[penalties.Penalty, ...]:
     """The penalties that `--penalties` names, each kind once."""
-    found = tuple(resolve("penalty", text) for text in texts or ())
+    found = tuple(resolve("penalty", text) for text in names or ())
     what = [_acts_on(term) for term in found]
     for term in found:
         if what.count(_acts_on(term)) > 1:

@@ -6,7 +6,17 @@ import pathlib
 import pytest
 
 from experiments import adding_problem, copy_memory, engine_speed, gradient_norms
-from rnn_research import cells, config, errors, models, runs, runtime, training, values
+from rnn_research import (
+    cells,
+    config,
+    errors,
+    models,
+    runs,
+    runtime,
+    texts,
+    training,
+    values,
+)
 from rnn_research.cells import initializers, wrappers
 from rnn_research.resolve import resolve
 
@@ -211,7 +221,7 @@ def test_mistakes_in_cells(cell, message, users_folder, capsys):
 def test_no_value_calls_the_standard_library(path):
     """A config.json that was tampered with cannot make `--runs` run a program."""
     with pytest.raises(errors.UsageError, match="a module of Python's own"):
-        values.resolve(f"{path}('x')", "cell", (), returns=values.Value)
+        texts.resolve(f"{path}('x')", "cell", (), returns=values.Value)
 
 
 def training_settings():

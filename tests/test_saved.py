@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from rnn_research import cells, errors, layers, models, values
+from rnn_research import cells, errors, layers, models, texts
 from rnn_research.cells import initializers, wrappers
 from rnn_research.layers import architectures
 from rnn_research.models import named
@@ -114,7 +114,7 @@ BODIES = [
 @pytest.mark.parametrize("body", BODIES, ids=str)
 def test_a_text_makes_the_value_again(body):
     text = named.text_of(small(body))
-    values.check_read(text, ())
+    texts.check_read(text, ())
     assert named.resolve_model(text) == small(body)
 
 
@@ -124,7 +124,7 @@ def test_every_name_makes_the_value_again():
             given = cells.gru(8) if module is wrappers else 8
             value = getattr(module, name)(given)
             text = named.text_of(value)
-            found = values.resolve(
+            found = texts.resolve(
                 text, "value", named.PARTS, returns=type(value), inside=(initializers,)
             )
             assert found == value, text

@@ -2,14 +2,7 @@
 
 import inspect
 
-from rnn_research import (
-    calls,
-    cells,
-    errors,
-    imports,
-    layers,
-    values,
-)
+from rnn_research import calls, cells, errors, imports, layers, texts, values
 from rnn_research.cells import initializers, wrappers
 from rnn_research.cells.base import Cell
 from rnn_research.interop import flax_cells
@@ -29,7 +22,7 @@ PARTS = (cells, wrappers, flax_cells, layers, base)
 
 def resolve_model(text: str) -> base.Model:
     """The model that `text_of` has written, or the user's own, `my_models:name`."""
-    return values.resolve(
+    return texts.resolve(
         text, "model", PARTS, returns=base.Model, inside=(initializers,)
     )
 

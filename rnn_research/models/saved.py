@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import errors, files, values
+from rnn_research import errors, files, texts
 from rnn_research.models import named
 from rnn_research.models.base import Model
 
@@ -118,7 +118,7 @@ def load(folder: str | pathlib.Path, *, allow: tuple[str, ...] = ()) -> Saved:
         )
     arrays = _read(_weights(folder, digest), digest)
     try:
-        values.check_read(text, allow)
+        texts.check_read(text, allow)
         model = named.resolve_model(text)
     except errors.UsageError as error:
         raise errors.UsageError(f"{folder / CONFIG}: {error}") from None

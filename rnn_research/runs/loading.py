@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from rnn_research import config, errors, files, models, runtime, values
+from rnn_research import config, errors, files, models, runtime, texts
 from rnn_research.resolve import resolve, resolve_penalties
 from rnn_research.runs import checkpoints, same_run
 from rnn_research.runs.settings import OptimizerConfig, TaskConfig, as_dict
@@ -166,5 +166,5 @@ def _read(kind: type[config.Settings], settings: dict, allow: tuple[str, ...]):
         for item in items if isinstance(items, tuple) else (items,):
             free = fields[name].metadata["choices"] or name in same_run.NOT_COMPARED
             if isinstance(item, str) and not free:
-                values.check_read(item, allow)
+                texts.check_read(item, allow)
     return read

@@ -55,8 +55,11 @@ def learning_curve(
             _draw_seeds(axes, by_seed, metric, rate, COLORS[index % len(COLORS)])
     if metric == "loss":
         axes.set_yscale("log")
+    alike: dict[str, list[str]] = {}  # that would be written over each other
     for name, level in references.items():
-        draw_level(axes, level, f"{name} {level:.3g}")
+        alike.setdefault(f"{level:.3g}", []).append(name)
+    for number, names in alike.items():
+        draw_level(axes, references[names[0]], f"{', '.join(names)} {number}")
     if goal is not None:
         draw_level(axes, goal, f"solved {goal:.3g}", side="left")
     axes.set_xlim(left=0)

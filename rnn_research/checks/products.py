@@ -45,7 +45,7 @@ def _evaluate(jaxpr, constants: list, arguments: list, found: Products) -> list:
         inputs = [read(atom) for atom in equation.invars]
         inner = equation.params.get("jaxpr", equation.params.get("call_jaxpr"))
         if equation.primitive.name == "scan":
-            outputs = _evaluate_scan(equation.params, inputs, found)
+            outputs = _evaluate_scan(equation, inputs, found)
         elif _is_call(inner, inputs):
             outputs = _evaluate_closed(inner, inputs, found)
         else:
@@ -71,9 +71,16 @@ def _evaluate_closed(inner, inputs: list, found: Products) -> list:
     return _evaluate(getattr(inner, "jaxpr", inner), own, inputs, found)
 
 
-def _evaluate_scan(params: dict, inputs: list, found: Products) -> list:
-    """A loop of the step's own, turn by turn."""
-    fixed, carried = params["num_consts"], params["num_carry"]
+def _evaluate_scan(equation, inputs: list, found: Products) -> list:
+    """A loop of the step's own, turn by turn.
+
+    What is carried has the axes that it has within the loop, what is given or given
+    out turn by turn one more; how a scan says their numbers depends on the JAX.
+    """
+    params = equation.params
+    inner = params["jaxpr"]
+    carried = _as_within(equation.outvars, inner.out_avals)
+    fixed = _as_within(equation.invars, inner.in_avals) - carried
     constants, carry, given = (
         inputs[:fixed],
         inputs[fixed : fixed + carried],
@@ -91,6 +98,12 @@ def _evaluate_scan(params: dict, inputs: list, found: Products) -> list:
         for leaves in zip(*each, strict=True)
     ]
     return carry + stacked
+
+
+def _as_within(atoms, avals) -> int:
+    """How many of a scan's inputs or outputs have the axes of those of a turn."""
+    pairs = zip(atoms, avals, strict=True)
+    return sum(atom.aval.ndim == aval.ndim for atom, aval in pairs)
 
 
 def _note(equation, inputs: list, found: Products):

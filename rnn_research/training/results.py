@@ -145,9 +145,14 @@ def ending(summary: dict) -> list[str]:
     ]
     for record in summary["by_learning_rate"]:
         low, high = record["success_interval_95"]
+        success = (
+            f"{record['solved']} of {record['seeds']} seeds solved (95 % interval "
+            f"{low:.2f} to {high:.2f})"
+        )
+        if goal is None:  # nothing says what solved is
+            success = f"{record['seeds']} seeds"
         lines.append(
-            f"learning rate {record['learning_rate']:g}: {record['solved']} of "
-            f"{record['seeds']} seeds solved (95 % interval {low:.2f} to {high:.2f})"
+            f"learning rate {record['learning_rate']:g}: {success}"
             + f", {record['diverged']} diverged" * (record["diverged"] > 0)
             + _steps(record["steps_to_threshold"], record["seeds"])
         )

@@ -11,23 +11,18 @@ its address, has no identity.
 import collections
 import contextlib
 import dataclasses
-import dis
 import enum
 import functools
 import hashlib
-import importlib.util
-import inspect
-import io
 import re
 import sys
-import tokenize
 import types
 from collections.abc import Iterator
 
 import jax
 import numpy as np
 
-from rnn_research import errors, imports, users, values
+from rnn_research import errors, imports, source, users, values
 
 LITERALS = (bool, int, float, complex, str, bytes, type(None), type(...))
 
@@ -171,15 +166,16 @@ class _Reader:
         if isinstance(thing, types.FunctionType):
             given = self.describe((thing.__defaults__, thing.__kwdefaults__))
             with self._loosely():  # among them are loggers, locks, open files
-                read = self._members(_read(thing))
-            self._note(_name(thing), _source(thing), given, read)
+                read = self._members(source.read(thing))
+            self._note(_name(thing), source.text(thing, _name(thing)), given, read)
             return
-        source, bases, members = "", (), vars(thing)
+        written, bases, members = "", (), vars(thing)
         if isinstance(thing, type):
-            source, bases, members = _source(thing), thing.__bases__, _written(members)
+            written = source.text(thing, _name(thing))
+            bases, members = thing.__bases__, _written(members)
         with self._loosely():
             described = self.describe(bases), self._members(members)
-        self._note(_name(thing), source, *described)
+        self._note(_name(thing), written, *described)
 
     @contextlib.contextmanager
     def _loosely(self, loosely: bool = True):
@@ -257,75 +253,6 @@ def _wrapped(thing) -> Iterator:
     while thing is not None:
         yield thing
         thing = getattr(thing, "__wrapped__", None)
-
-
-def _read(function: types.FunctionType) -> dict:
-    """The globals that a function reads, and the user's modules that it imports."""
-    names, imported = _names_read(function.__code__)
-    package = function.__globals__.get("__package__")
-    there = {name: function.__globals__.get(name, ...) for name in sorted(names)}
-    read = {name: thing for name, thing in there.items() if thing is not ...}
-    for name in sorted(imported):
-        with contextlib.suppress(Exception):  # it may be on a branch not taken
-            name = importlib.util.resolve_name(name, package)
-            spec = importlib.util.find_spec(name)
-            if spec and users.is_own(spec.origin or "<none>"):
-                read[f"import {name}"] = importlib.import_module(name)
-    return read
-
-
-def _names_read(code: types.CodeType) -> tuple[set[str], set[str]]:
-    """Names of globals and of imports, those of the functions inside included."""
-    found, imported = set(), set()
-    instructions = list(dis.get_instructions(code))
-    for place, each in enumerate(instructions):
-        if each.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            found.add(each.argval)
-        if each.opname == "IMPORT_NAME":
-            depth, names = (before.argval for before in instructions[place - 2 : place])
-            module = "." * depth + each.argval
-            imported.add(module)
-            dot = "" if module.endswith(".") else "."
-            imported |= {f"{module}{dot}{name}" for name in names or ()}
-    for const in code.co_consts:
-        if isinstance(const, types.CodeType):
-            own = _names_read(const)
-            found, imported = found | own[0], imported | own[1]
-    return found, imported
-
-
-def _source(thing) -> str:
-    """Without what means nothing: blank lines and comments."""
-    code = getattr(thing, "__code__", thing)
-    try:
-        if isinstance(thing, types.FunctionType) and code.co_name == "<lambda>":
-            return _lambda(code)
-        source = inspect.getsource(code)
-    except Exception as error:  # OSError, or whatever the tokenizer meets
-        raise errors.UsageError(
-            f"the source of {_name(thing)} cannot be read, so it cannot be compared "
-            "with another; put it in a file"
-        ) from error
-    lines = source.splitlines()
-    with contextlib.suppress(tokenize.TokenError, SyntaxError):
-        for token in tokenize.generate_tokens(io.StringIO(source).readline):
-            if token.type == tokenize.COMMENT:
-                row, column = token.start
-                lines[row - 1] = lines[row - 1][:column]
-    return "\n".join(line.rstrip() for line in lines if line.strip())
-
-
-def _lambda(code: types.CodeType) -> str:
-    """Its parameters and its body, among whatever stands on these lines."""
-    lines = [line.encode() for line in inspect.findsource(code)[0]]
-    spots = [spot for spot in code.co_positions() if None not in spot and spot[3]]
-    first, begin = min((line, column) for line, _, column, _ in spots)
-    last, end = max((line, column) for _, line, _, column in spots)
-    body = lines[first - 1 : last]
-    body[-1] = body[-1][:end]
-    body[0] = body[0][begin:]
-    parameters = code.co_argcount + code.co_kwonlyargcount
-    return f"{code.co_varnames[:parameters]} {b''.join(body).decode()}"
 
 
 def _is_users(thing) -> bool:

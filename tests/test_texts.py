@@ -15,7 +15,6 @@ from rnn_research import (
     config,
     engines,
     errors,
-    help_page,
     layers,
     models,
     runs,
@@ -24,6 +23,8 @@ from rnn_research import (
     values,
 )
 from rnn_research.cells import initializers
+from rnn_research.config import help_page
+from rnn_research.config.settings import kind_of
 from rnn_research.resolve import resolve, resolve_penalties
 from rnn_research.runs import run
 
@@ -111,7 +112,7 @@ WHOLE = [*NUMBERS, "0.5", "1e30", "-1", "99999999999999999999", "3000000000000"]
 def wrong_flags():
     for group in SETTINGS:
         for field in dataclasses.fields(group):
-            kind, is_list, _ = config._kind(field)
+            kind, is_list, _ = kind_of(field)
             texts = {int: WHOLE, float: NUMBERS, bool: ["maybe", "2", ""]}.get(kind)
             if field.metadata["choices"]:
                 texts = ["", "odd", "x" * 40_000]

@@ -1,19 +1,5 @@
-"""Settings: fields of frozen dataclasses, read from the command line and files.
+"""Settings from the command line and files, and the end of a program."""
 
-A setting is defined once, as a field with its default, help and range:
-
-    @dataclasses.dataclass(frozen=True)
-    class TrainConfig(config.Settings):
-        batch_size: int = config.setting(50, "sequences in one update", low=1)
-
-`run(main, TrainConfig(), ...)` turns the fields into flags and calls
-`main(TrainConfig(...), ...)`. A program that wants another default passes an
-instance that holds it. Order of strength: field default < instance < config file
-(`--config=configs/x.py`, whose `get_config()` returns a dict of fields) < command
-line. Every mistake is one line on stderr and exit code 2.
-"""
-
-import collections
 import contextlib
 import dataclasses
 import functools
@@ -26,128 +12,13 @@ import runpy
 import signal
 import sys
 import traceback
-import types
-import typing
 from collections.abc import Callable, Sequence
 
-import numpy as np
 from absl import flags
 
-from rnn_research import endings, errors, help_page, memory, processes, signatures
-
-
-def setting(
-    default,
-    help: str,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    above: float | None = None,
-    choices: Sequence[str] | None = None,
-    positional: bool = False,
-):
-    """A dataclass field: default, help, and the range low <= x <= high, above < x.
-
-    A number is finite, a whole one at most `LARGEST` where `high` says nothing else.
-    Of a positional one, a tuple, the values can be given without its name too.
-    """
-    limits = {"low": low, "high": high, "above": above, "choices": choices}
-    metadata = {"help": help, "positional": positional, **limits}
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-LARGEST = 2**31 - 1  # of a count of 32 bits
-
-
-class Settings:
-    """Base of the settings dataclasses: checks types and ranges when made.
-
-    Numbers of NumPy are stored as Python's own, whole ones as floats where the field
-    is one, lists and arrays as tuples.
-    """
-
-    def __post_init__(self):
-        for field in dataclasses.fields(self):
-            checked = _checked(field, getattr(self, field.name))
-            object.__setattr__(self, field.name, checked)
-
-
-def _checked(field: dataclasses.Field, value):
-    """The value of a field, in its type.
-
-    Raises:
-      errors.UsageError: it is of another type or out of range.
-    """
-    kind, is_list, optional = _kind(field)
-    if value is None and optional:
-        return None
-    if not is_list:
-        return _checked_item(field, kind, value)
-    if isinstance(value, (list, range, np.ndarray)):
-        value = tuple(value)
-    if not isinstance(value, tuple) or not value:
-        raise errors.UsageError(f"--{field.name}: give one value or more, as a tuple")
-    items = tuple(_checked_item(field, kind, item) for item in value)
-    twice = [item for item, count in collections.Counter(items).items() if count > 1]
-    if twice:
-        raise errors.UsageError(f"--{field.name}: {_text(twice[0])} is given twice")
-    return items
-
-
-def _checked_item(field: dataclasses.Field, kind: type, item):
-    item = signatures.plain(item)
-    limits, wrong = field.metadata, None
-    if isinstance(item, bool) != (kind is bool) or not isinstance(
-        item, (int, float) if kind is float else kind
-    ):
-        wrong = f"expected {_KIND_NAMES[kind]}"
-    elif kind is str and not item.strip():
-        wrong = "expected a text; to have the default, leave the flag out"
-    elif kind in (int, float) and item != item:
-        wrong = "must be a number, not NaN"
-    elif limits["low"] is not None and item < limits["low"]:
-        wrong = f"must be at least {limits['low']}"
-    elif limits["high"] is not None and item > limits["high"]:
-        wrong = f"must be at most {limits['high']}"
-    elif kind is int and limits["high"] is None and item > LARGEST:
-        wrong = f"must be at most {LARGEST}"
-    elif kind in (int, float) and not abs(item) <= sys.float_info.max:
-        wrong = "must be finite"
-    elif limits["above"] is not None and item <= limits["above"]:
-        wrong = f"must be greater than {limits['above']}"
-    elif limits["choices"] is not None and item not in limits["choices"]:
-        near = errors.nearest(item, limits["choices"])
-        wrong = f"must be one of {', '.join(limits['choices'])}{near}"
-    if wrong:
-        raise errors.UsageError(f"--{field.name}={_text(item)}: {wrong}")
-    return float(item) + 0.0 if kind is float else item  # and no -0.0
-
-
-def _text(item) -> str:
-    """An item of a setting for a message."""
-    return errors.cut(item, 80) if isinstance(item, str) else errors.shown(item)
-
-
-_KIND_NAMES = {
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-    bool: "true or false",
-}
-
-
-def _kind(field: dataclasses.Field) -> tuple[type, bool, bool]:
-    """The type of an item, whether the field is a tuple, whether it may be None."""
-    kind, optional = field.type, False
-    if isinstance(kind, types.UnionType):
-        optional = True
-        (kind,) = (item for item in typing.get_args(kind) if item is not types.NoneType)
-    if typing.get_origin(kind) is tuple:
-        return typing.get_args(kind)[0], True, optional
-    return kind, False, optional
-
-
-# ----------------------------------------------------------------- command line
+from rnn_research import endings, errors, memory, processes, signatures
+from rnn_research.config import help_page
+from rnn_research.config.settings import KIND_NAMES, Settings, kind_of
 
 
 def split_list(text: str) -> tuple[str, ...]:
@@ -170,7 +41,7 @@ class _Parser(flags.ArgumentParser):
         self.field = field
 
     def parse(self, argument):
-        kind, is_list, optional = _kind(self.field)
+        kind, is_list, optional = kind_of(self.field)
         if not isinstance(argument, str):
             return argument
         if optional and argument.lower() == "none":
@@ -192,7 +63,7 @@ class _Parser(flags.ArgumentParser):
                     return int(value)
             return kind(text)
         except (ValueError, OverflowError, KeyError):
-            raise ValueError(f"expected {_KIND_NAMES[kind]}") from None
+            raise ValueError(f"expected {KIND_NAMES[kind]}") from None
 
 
 def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
@@ -215,7 +86,7 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
                 field.name,
                 default,
                 field.metadata["help"],
-                boolean=_kind(field)[0] is bool,  # --flag, --noflag
+                boolean=kind_of(field)[0] is bool,  # --flag, --noflag
             )
             flags.DEFINE_flag(flag, flag_values)
     flags.DEFINE_string("config", None, help_page.CONFIG, flag_values=flag_values)
@@ -343,34 +214,3 @@ def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
             if not for_certain:
                 raise
             end(1, traceback.format_exc().rstrip())
-
-
-MOST_SEEDS = 100_000
-
-
-@dataclasses.dataclass(frozen=True)
-class Seeds(Settings):
-    """Seeds:"""
-
-    seed: int = setting(
-        0, "seed of weights and data, or the first of several", low=0, high=2**32 - 1
-    )
-    num_seeds: int = setting(
-        1, "number of seeds: seed, seed + 1, ...", low=1, high=MOST_SEEDS
-    )
-    seeds: tuple[int, ...] | None = setting(
-        None,
-        "a list of seeds, in place of --seed and --num_seeds",
-        low=0,
-        high=2**32 - 1,
-    )
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.seed + self.num_seeds > 2**32:
-            raise errors.UsageError(
-                f"--seed={self.seed}: the last seed is over 2^32 - 1"
-            )
-
-    def all_seeds(self) -> tuple[int, ...]:
-        return self.seeds or tuple(range(self.seed, self.seed + self.num_seeds))

@@ -22,9 +22,7 @@ shapes that share B and H the time against T:
 
 import dataclasses
 import functools
-import importlib.util
 import pathlib
-import random
 import tempfile
 
 import jax
@@ -39,10 +37,8 @@ from rnn_research import (
     files,
     interop,
     plotting,
-    runtime,
 )
-from rnn_research.benchmarks import libraries, speed_page, worker
-from rnn_research.benchmarks.process import in_a_process
+from rnn_research.benchmarks import libraries, speed_page, turns, worker
 from rnn_research.diagnostics import table
 from rnn_research.runs import run_folder
 from rnn_research.unroll import unroll
@@ -65,7 +61,7 @@ class EngineSpeedConfig(config.Settings):
     """Engine speed:"""
 
     cells: tuple[str, ...] = config.setting(
-        ("elman", "gru", "lstm"), "cells: elman, gru, lstm"
+        turns.CELLS, f"cells: {', '.join(turns.CELLS)}"
     )
     shapes: tuple[str, ...] | None = config.setting(
         None, f"T x B x H of each row; default: {','.join(SHAPES['cpu'])}, on GPUs 18"
@@ -88,24 +84,24 @@ class EngineSpeedConfig(config.Settings):
 
 
 def main(settings: EngineSpeedConfig):
-    rows = [
-        (cell, *parse_shape(shape))
-        for cell in settings.cells
-        for shape in settings.shapes or SHAPES[settings.platform]
+    shapes = settings.shapes or SHAPES[settings.platform]
+    rows = turns.parse_rows(settings.cells, shapes)
+    chosen = turns.installed(settings.libraries, tuple(libraries.LIBRARIES))
+    chosen = [
+        name
+        for name in chosen
+        if libraries.ONLY_ON.get(name) in (None, settings.platform)
     ]
-    for name in settings.cells:
-        errors.check_option("--cells", name, ("elman", "gru", "lstm"))
-    chosen = installed(settings.libraries, settings.platform)
     jax.config.update("jax_platforms", "cpu")  # the device is for those measured
     folder = pathlib.Path(settings.workdir)
     run_folder.check(folder)
-    sides = [(name, False) for name in chosen]
+    sides = [turns.Side(name) for name in chosen]
     if settings.tuned and settings.platform == "cpu":
-        sides += [(name, True) for name in chosen if name != "ours"]
+        sides += [turns.Side(name, True) for name in chosen if name != "ours"]
     results, records, page = {}, [], ""
     with tempfile.TemporaryDirectory() as data:
-        for key, result in take_turns(rows, sides, pathlib.Path(data), settings):
-            results.setdefault(key, []).append(result)
+        for found in measured(rows, sides, pathlib.Path(data), settings):
+            results.setdefault((found.row, *found.side), []).append(found.result)
             records = [speed_page.record(*item) for item in results.items()]
             path = folder / "engine_speed.csv"
             table.write_csv(records, path, columns=tuple(records[0]))
@@ -124,28 +120,6 @@ def main(settings: EngineSpeedConfig):
     if len({(r["B"], r["H"]) for r in records}) < len({row[1:] for row in rows}):
         plotting.speed_by_length(records, folder / "time_by_length.png")
     print(f"\n{page}\ntables and figure: {folder}")
-
-
-def parse_shape(text: str) -> tuple[int, int, int]:
-    try:
-        length, batch, hidden = (int(part) for part in text.split("x"))
-    except ValueError:
-        raise errors.UsageError(
-            f"--shapes={text}: write T x B x H, as 200x50x128"
-        ) from None
-    errors.check_size(T=length, B=batch, H=hidden)
-    return length, batch, hidden
-
-
-def installed(names, platform: str) -> list[str]:
-    for name in names:
-        errors.check_option("--libraries", name, tuple(libraries.LIBRARIES))
-    names = [name for name in names if libraries.ONLY_ON.get(name) in (None, platform)]
-    there = [n for n in names if importlib.util.find_spec(libraries.LIBRARIES[n][0])]
-    missing = [name for name in names if name not in there]
-    if missing:
-        print(f"not installed: {', '.join(missing)} (see requirements-bench.txt)")
-    return there
 
 
 # ------------------------------------------------------------------------- measuring
@@ -228,48 +202,33 @@ def reference(cell, params, x) -> tuple[float, float]:
     return float(loss), float(jnp.linalg.norm(matrices))
 
 
-def take_turns(rows, sides, data: pathlib.Path, settings):
-    """((row, library, tuned), result) as they come, each from one process a round."""
+def measured(rows, sides, data: pathlib.Path, settings):
+    """What each process found, as `turns.take_turns` gives it."""
     kept = pathlib.Path(settings.workdir, "references.json")
-    references = prepare(rows, data, names={name for name, _ in sides}, kept=kept)
-    for index in range(settings.rounds):
-        for name, tuned in random.sample(sides, len(sides)):
-            print(f"round {index + 1}: {name}{' tuned' if tuned else ''}", flush=True)
-            for together in in_one_process(name, rows, settings.platform):
-                job = worker.Job(
-                    name,
-                    tuned,
-                    together,
-                    str(data),
-                    settings.seconds,
-                    settings.platform,
-                    settings.precision,
-                )
-                for row, result in measure(job):
-                    try:
-                        check(name, row, result, references, settings.precision)
-                    except errors.RunError as error:
-                        print(f"not counted: {error}", flush=True)
-                    else:
-                        yield (row, name, tuned), result
+    references = prepare(rows, data, names={side.library for side in sides}, kept=kept)
 
+    def job(side, together):
+        return worker.Job(
+            *side,
+            together,
+            str(data),
+            settings.seconds,
+            settings.platform,
+            settings.precision,
+        )
 
-def in_one_process(name: str, rows: list, platform: str) -> list[list]:
-    """Ours starts with the CPUs that pay for a row, so rows that share them."""
-    if name != "ours" or platform != "cpu":
-        return [rows]
-    by_devices = {}
-    for row in rows:
-        _, _, batch, hidden = row
-        devices = runtime.useful_cores(batch, hidden)
-        by_devices.setdefault(devices, []).append(row)
-    return list(by_devices.values())
+    def compare(side, row, result):
+        check(side.library, row, result, references, settings.precision)
 
-
-def measure(job: worker.Job):
-    """(row, result) of each row, from a process of its own."""
-    for result in in_a_process(worker.__name__, job, name=job.library):
-        yield tuple(result.pop("row")), result
+    return turns.take_turns(
+        worker.__name__,
+        sides,
+        rows,
+        rounds=settings.rounds,
+        job=job,
+        check=compare,
+        platform=settings.platform,
+    )
 
 
 def check(name, row, result, references, precision="float32"):

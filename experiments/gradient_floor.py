@@ -20,7 +20,7 @@ import time
 import jax
 import jax.numpy as jnp
 
-from experiments.engine_speed import INPUT_SIZE, parse_shape
+from experiments.engine_speed import INPUT_SIZE
 from rnn_research import (
     config,
     engines,
@@ -31,6 +31,7 @@ from rnn_research import (
     runtime,
     unroll,
 )
+from rnn_research.benchmarks import turns
 from rnn_research.diagnostics import table
 from rnn_research.resolve import resolve
 from rnn_research.runs import run_folder
@@ -53,7 +54,7 @@ class GradientFloorConfig(config.Settings):
 
 
 def main(settings: GradientFloorConfig, run_config: runtime.RunConfig):
-    shapes = [parse_shape(text) for text in settings.shapes]
+    shapes = [turns.parse_shape(text) for text in settings.shapes]
     largest = max(batch for _, batch, _ in shapes)
     runtime.start(run_config, batch_size=largest, hidden_size=1)
     engine = resolve("engine", settings.engine)

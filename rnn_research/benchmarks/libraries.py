@@ -1,4 +1,4 @@
-"""The mean of y_T^2 in each library, for the networks it has.
+"""The last outputs y_T of the networks that each library has.
 
 LIBRARIES goes from a name to a function
 
@@ -19,17 +19,21 @@ class Built(NamedTuple):
     """A network ready to be differentiated.
 
     Attributes:
-      loss: (params, x) -> scalar.
+      last: (params, x) -> y_T [B, H].
       params: its parameters.
       recurrent: gradient -> the arrays of it that belong to the matrices the state is
         multiplied with, by whose norm results are compared.
       variant: what is other than in PyTorch: 'relu' (Elman), 'reset before' (GRU).
     """
 
-    loss: Callable
+    last: Callable
     params: Any
     recurrent: Callable
     variant: str = ""
+
+    def loss(self, params, x):
+        """The mean of y_T^2."""
+        return (self.last(params, x) ** 2).mean()
 
 
 def ours(cell, weights, hidden_size) -> Built:
@@ -37,14 +41,14 @@ def ours(cell, weights, hidden_size) -> Built:
 
     value, params = _own(cell, weights, hidden_size)
 
-    def loss(params, x):
-        return _last(unroll(value, params, x, engine=engines.auto()).outputs)
+    def last(params, x):
+        return unroll(value, params, x, engine=engines.auto()).outputs[-1]
 
     def recurrent(gradient):
         named = gradient._asdict()
         return [named[name] for name in ("W_h", "W_hh") if name in named]
 
-    return Built(loss, params, recurrent)
+    return Built(last, params, recurrent)
 
 
 def linen(cell, weights, hidden_size) -> Built:
@@ -60,13 +64,13 @@ def linen(cell, weights, hidden_size) -> Built:
     rnn = linen.RNN(kinds[cell](hidden_size), time_major=True)
     params = interop.linen.export(*_own(cell, weights, hidden_size))
 
-    def loss(params, x):
-        return _last(rnn.apply({"params": {"cell": params}}, x))
+    def last(params, x):
+        return rnn.apply({"params": {"cell": params}}, x)[-1]
 
     def recurrent(gradient):
         return [gradient[name]["kernel"] for name in gradient if name[0] == "h"]
 
-    return Built(loss, params, recurrent)
+    return Built(last, params, recurrent)
 
 
 def nnx(cell, weights, hidden_size) -> Built:
@@ -86,12 +90,12 @@ def nnx(cell, weights, hidden_size) -> Built:
     nnx.update(module, interop.nnx.export(value, params))
     graph, state = nnx.split(module)
 
-    def loss(state, x):
+    def last(state, x):
         merged = nnx.merge(graph, state)
         start = merged.initialize_carry(x.shape[1:], nnx.Rngs(0))
-        return _last(nnx.RNN(merged, time_major=True)(x, initial_carry=start))
+        return nnx.RNN(merged, time_major=True)(x, initial_carry=start)[-1]
 
-    return Built(loss, state, lambda g: [g["dense_h"]["kernel"][...]])
+    return Built(last, state, lambda g: [g["dense_h"]["kernel"][...]])
 
 
 def haiku(cell, weights, hidden_size) -> Built:
@@ -123,7 +127,7 @@ def haiku(cell, weights, hidden_size) -> Built:
         outer, inner = recurrent
         return [gradient[outer][inner][-hidden_size:]]
 
-    return Built(lambda p, x: _last(network.apply(p, x)), params, matrices, variant)
+    return Built(lambda p, x: network.apply(p, x)[-1], params, matrices, variant)
 
 
 def _haiku_elman(W_x, W_h, b):
@@ -174,7 +178,7 @@ def equinox(cell, weights, hidden_size) -> Built | None:
     params = interop.equinox.export(*_own(cell, weights, hidden_size))
     params = jax.tree.map(jnp.asarray, params)
 
-    def loss(params, x):
+    def last(params, x):
         filled = equinox.tree_at(
             lambda module: [getattr(module, name) for name in params],
             module,
@@ -187,9 +191,9 @@ def equinox(cell, weights, hidden_size) -> Built | None:
             return state, jax.tree.leaves(state)[0]  # h, or (h, c)
 
         start = zeros if parts == 1 else (zeros,) * parts
-        return _last(jax.lax.scan(step, start, x)[1])
+        return jax.lax.scan(step, start, x)[1][-1]
 
-    return Built(loss, params, lambda gradient: [gradient["weight_hh"]])
+    return Built(last, params, lambda gradient: [gradient["weight_hh"]])
 
 
 def keras(cell, weights, hidden_size) -> Built:
@@ -207,12 +211,11 @@ def keras(cell, weights, hidden_size) -> Built:
     layer.set_weights(interop.keras.export(*_own(cell, weights, hidden_size)))
     other = [variable.value for variable in layer.non_trainable_variables]
 
-    def loss(params, x):
-        last, _ = layer.stateless_call(params, other, _batch_first(x))
-        return (last**2).mean()
+    def last(params, x):
+        return layer.stateless_call(params, other, _batch_first(x))[0]
 
     params = [variable.value for variable in layer.trainable_variables]
-    return Built(loss, params, lambda gradient: [gradient[1]])
+    return Built(last, params, lambda gradient: [gradient[1]])
 
 
 def pytorch(cell, weights, hidden_size) -> Built:
@@ -222,11 +225,11 @@ def pytorch(cell, weights, hidden_size) -> Built:
     module = kinds[cell](weights["weight_ih_l0"].shape[1], hidden_size)
     module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
 
-    def loss(params, x):
+    def last(params, x):
         del params
-        return _last(module(x)[0])
+        return module(x)[0][-1]
 
-    return Built(loss, module, lambda module: [module.weight_hh_l0.grad.float().cpu()])
+    return Built(last, module, lambda module: [module.weight_hh_l0.grad.float().cpu()])
 
 
 def cudnn(cell, weights, hidden_size) -> Built | None:
@@ -246,20 +249,20 @@ def cudnn(cell, weights, hidden_size) -> Built | None:
         "bidirectional": False,
     }
 
-    def loss(params, x):
+    def last(params, x):
         x = _batch_first(x)
         zeros = jnp.zeros((1, x.shape[0], hidden_size))
         lengths = jnp.full(x.shape[0], x.shape[1], jnp.int32)
         highest = jax.lax.Precision.HIGHEST
         options = shape | {"dropout": 0.0, "precision": highest}
         y, _, _ = kinds[cell](x, zeros, zeros, params, lengths, **options)
-        return (y[:, -1] ** 2).mean()
+        return y[:, -1]
 
     def recurrent(gradient):
         _, W_hh, _, _ = rnn.unpack_lstm_weights(gradient, **shape)
         return [W_hh[0]]
 
-    return Built(loss, jnp.asarray(cudnn_weights(weights)), recurrent)
+    return Built(last, jnp.asarray(cudnn_weights(weights)), recurrent)
 
 
 def cudnn_weights(weights) -> np.ndarray:
@@ -284,10 +287,6 @@ def _batch_first(x):
     from jax.experimental import layout
 
     return layout.with_layout_constraint(x.swapaxes(0, 1), layout.Layout((0, 1, 2)))
-
-
-def _last(outputs):
-    return (outputs[-1] ** 2).mean()
 
 
 LIBRARIES = {  # name: (what is imported, build)

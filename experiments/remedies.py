@@ -18,11 +18,11 @@ remedies.png and gradients.png, and course.png (how it went).
 """
 
 import dataclasses
-import json
 import math
 import pathlib
 
 import jax
+import numpy as np
 
 from rnn_research import (
     config,
@@ -32,13 +32,14 @@ from rnn_research import (
     plotting,
     runs,
     runtime,
+    spelling,
     texts,
     training,
 )
 from rnn_research.diagnostics import table
 from rnn_research.resolve import resolve, resolve_penalties
 from rnn_research.runs import run, run_folder
-from rnn_research.training.outcomes import or_infinite
+from rnn_research.runs.metrics import read as read_metrics
 
 REMEDIES = {
     "none": ("grad_clip=0",),
@@ -195,14 +196,9 @@ def folder_name(text: str) -> str:
     return "".join(c if c.isalnum() or c in "._=-" else "-" for c in text).strip("-")
 
 
-def read_metrics(folder: pathlib.Path) -> list[dict]:
-    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
-
-
 def ends_of(labels: dict, train_config, metrics: list[dict], folder) -> list[dict]:
     """A row for each run: how it ended, and what was measured last."""
-    summary = files.read_json(folder / "summary.json")
+    summary = spelling.read(files.read_json(folder / "summary.json"))
     ended = {(own["seed"], own["learning_rate"]): own for own in summary["runs"]}
     rows = []
     for seed, rate in train_config.all_runs():
@@ -212,7 +208,7 @@ def ends_of(labels: dict, train_config, metrics: list[dict], folder) -> list[dic
         end = ended[seed, rate]
         norms = [row["largest_grad_norm"] for row in own]
         norms.append(end["largest_grad_norm"])  # since the last of these
-        losses = [or_infinite(row["loss"]) for row in own]
+        losses = [row["loss"] for row in own if not math.isnan(row["loss"])]
         rows.append(
             {
                 **labels,
@@ -220,14 +216,14 @@ def ends_of(labels: dict, train_config, metrics: list[dict], folder) -> list[dic
                 "learning_rate": rate,
                 "outcome": end["outcome"],
                 "updates": end["steps"],
-                "loss": or_infinite(end["test"]["loss"]),
+                "loss": end["test"]["loss"],
                 "least_loss": min(losses, default=math.nan),
-                "horizon": or_infinite(last["horizon"]) if "horizon" in last else None,
+                "horizon": last.get("horizon"),
                 "beyond": _mean(last.get("beyond", {})),
                 "gates_closed": _mean(last.get("closed", {})),
                 "gates_open": _mean(last.get("open", {})),
                 "spectral_radius": last.get("spectral_radius"),
-                "largest_grad_norm": max(or_infinite(norm) for norm in norms),
+                "largest_grad_norm": max(norms),
             }
         )
     return rows
@@ -245,9 +241,10 @@ def gradients_of(labels: dict, train_config, metrics: list[dict]) -> list[dict]:
         ][-1:]
         for row in last:
             found = row["diagnostics"]
-            none = math.nan if found["not_finite"] == 1 else -math.inf
-            norms = [none if v is None else v for v in found["gradient_log10"]]
-            for lag, norm in zip(found["gradient_lags"], norms, strict=True):
+            norms = np.array(found["gradient_log10"])
+            relative = np.where(np.isneginf(norms), -np.inf, norms - norms[0])
+            by_lag = zip(found["gradient_lags"], norms, relative, strict=True)
+            for lag, norm, ratio in by_lag:
                 rows.append(
                     {
                         **labels,
@@ -256,7 +253,7 @@ def gradients_of(labels: dict, train_config, metrics: list[dict]) -> list[dict]:
                         "step": row["step"],
                         "lag": lag,
                         "median_log10": norm,
-                        "relative_log10": norm - norms[0],
+                        "relative_log10": ratio,
                     }
                 )
     return rows

@@ -4,7 +4,7 @@ import json
 import os
 import pathlib
 
-from rnn_research import errors
+from rnn_research import errors, spelling
 
 PARTIAL = ".partial"  # the ending of a file that is being written
 
@@ -29,8 +29,12 @@ def read_json(path: pathlib.Path) -> dict | None:
 
 
 def write_json(path: pathlib.Path, content: dict):
-    """Write a JSON file, all of it or nothing; raises as `write_atomically`."""
-    write_atomically(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    """Write a JSON file, all of it or nothing; raises as `write_atomically`.
+
+    Numbers that JSON has not are spelled out, see `spelling`.
+    """
+    text = json.dumps(spelling.spelled(content), indent=2, allow_nan=False)
+    write_atomically(path, text + "\n")
 
 
 def write_atomically(path: pathlib.Path, content: str | bytes):

@@ -1,6 +1,7 @@
 """The record of a training: its rows, and what TensorBoard is told of them."""
 
 import json
+import math
 import pathlib
 import time
 import types
@@ -24,8 +25,8 @@ def test_tensorboard_reads_the_gradient_by_lag(tmp_path):
         "loss": 0.25,
         "diagnostics": {
             "gradient_lags": [0, 10, 100, 200],
-            "gradient_log10": [0.5, -3.5, -7.25, None],
-            "horizon": None,
+            "gradient_log10": [0.5, -3.5, -7.25, -math.inf],
+            "horizon": math.nan,
             "parameter_log10": {"body.W": -1.0},
             "others": [2.0, 3.0],
         },
@@ -99,7 +100,7 @@ def test_a_long_record_is_gone_through_once(tmp_path, monkeypatch):
     assert len(looked_at) <= 3 * len(rows)
 
 
-def test_what_is_not_finite_is_null_and_named(tmp_path, capsys):
+def test_what_is_not_finite_is_spelled_and_named(tmp_path, capsys):
     config = training.TrainConfig(num_seeds=2, num_steps=8, eval_every=4)
     now = types.SimpleNamespace(
         step=np.array([4, 4]),
@@ -117,9 +118,9 @@ def test_what_is_not_finite_is_null_and_named(tmp_path, capsys):
         record.write(rows)
     text = (tmp_path / "metrics.jsonl").read_text()
     read = [json.loads(line, parse_constant=pytest.fail) for line in text.splitlines()]
-    assert read == rows
-    assert [row["loss"] for row in read] == [None, 0.5]
-    assert [row["train_loss"] for row in read] == [0.5, None]
+    assert [row["loss"] for row in read] == ["nan", 0.5]
+    assert [row["train_loss"] for row in read] == [0.5, "inf"]
+    np.testing.assert_equal(metrics.read(tmp_path), rows)
     assert rules.outcomes(now, rows) == ["", ""]
     assert results.steps_to_thresholds(rows, (1.0,)) == {"1": 4}
     with progress.Progress(8, baseline=0.0) as shown:

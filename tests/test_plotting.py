@@ -41,7 +41,12 @@ def test_names_are_no_formulas(figures, tmp_path):
     ]
     plotting.gradient_decay(rows, tmp_path / "a.png")
     parts = {"$c$": 0.5, "h_{": 0.25}
-    found = {"gradient_lags": [0, 1], "gradient_log10": [0.0, -1.0], "beyond": parts}
+    found = {
+        "gradient_lags": [0, 1],
+        "gradient_log10": [0.0, -1.0],
+        "beyond": parts,
+        "horizon": 1.0,
+    }
     row = {"step": 1, "loss": 0.1, "diagnostics": found}
     title = {"baseline": 0.2, "title": "$x_{$"}
     plotting.gradients_during_training([row], tmp_path / "b.png", **title)

@@ -113,14 +113,14 @@ def test_zero_is_told_from_what_is_not_finite(folders):
         text = path.read_text()
         return data_of(text)["runs"][0]["moments"][0]["log10"], text
 
-    dead = moment([-1.0, -3.0, None], not_finite=0.25, beyond={"c": 0.5, "h": 0.125})
-    assert dead.log10 == [0, -2, None]
+    dead = moment(
+        [-1.0, -3.0, -math.inf], not_finite=0.25, beyond={"c": 0.5, "h": 0.125}
+    )
+    assert dead.log10 == [0, -2, -math.inf]
     log10, text = drawn(dead)
-    assert log10 == [0, -2, "zero"] and "c 50\u00a0%, h 12\u00a0%" in text
-    log10, text = drawn(moment([None] * 3, not_finite=1.0))
-    assert log10 == [None] * 3 and "the gradient is not finite" in text
-    old = moment([-1.0, None, -2.0], saturated=0.3)  # of an older record
-    assert old.log10 == [0, None, -1] and old.beyond == {}
+    assert log10 == [0, -2, "-inf"] and "c 50\u00a0%, h 12\u00a0%" in text
+    log10, text = drawn(moment([math.nan] * 3, not_finite=1.0))
+    assert log10 == ["nan"] * 3 and "the gradient is not finite" in text
 
 
 def test_seeds_may_have_other_lags():
@@ -129,7 +129,7 @@ def test_seeds_may_have_other_lags():
         {"gradient_lags": [0, 2], "gradient_log10": [-1.0, -2.0]},
         {"gradient_lags": [0, 2, 3], "gradient_log10": [-1.0, -4.0, -5.0]},
     ]
-    made = moments._moment(7, found)
+    made = moments._moment(7, [own | {"not_finite": 0.0} for own in found])
     assert made.lags == [0, 2, 3] and made.log10 == [0, -2, -4]
 
 
@@ -162,7 +162,7 @@ def test_names_and_texts_are_escaped(folders):
 def test_verdicts_follow_the_loss_and_the_horizon(folders):
     (entry,) = report.read(folders[:1])
 
-    def told(loss, outcome="not solved", horizon=None):
+    def told(loss, outcome="not solved", horizon=math.nan):
         ends = [
             own | {"outcome": outcome, "test": {"loss": loss}} for own in entry.runs
         ]
@@ -172,7 +172,7 @@ def test_verdicts_follow_the_loss_and_the_horizon(folders):
 
     assert told(0.001, "solved")[0] == "remembers"
     assert "at every lag" in told(0.001, "solved", math.inf)[1]
-    assert "gradient" not in told(0.001, "solved", None)[1]  # not measurable
+    assert "gradient" not in told(0.001, "solved", math.nan)[1]  # not measurable
     assert told(0.08)[0] == "in part"
     word, said = told(0.17, horizon=4.0)
     assert word == "does not remember" and "4 steps back, of 12" in said

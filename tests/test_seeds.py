@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import jax
 import numpy as np
@@ -189,11 +190,11 @@ def test_success_rates_intervals_and_steps():
         expected = [(middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)]
         assert each["success_interval_95"] == pytest.approx(expected, abs=1e-4)
     hard = first["steps_to_threshold"]["0.01"]
-    assert hard == {"reached": 2, "median": None, "least": 30, "greatest": None}
+    assert hard == {"reached": 2, "median": math.inf, "least": 30, "greatest": math.inf}
     easy = first["steps_to_threshold"]["0.1"]
-    assert easy == {"reached": 3, "median": 30, "least": 10, "greatest": None}
+    assert easy == {"reached": 3, "median": 30, "least": 10, "greatest": math.inf}
     # A diverged run counts as the worst, whatever its last loss was.
-    assert first["validation_loss"]["greatest"] is None
+    assert first["validation_loss"]["greatest"] == math.inf
     assert first["validation_loss"]["median"] == pytest.approx((0.006 + 0.05) / 2)
 
 

@@ -463,19 +463,18 @@ def test_what_is_watched_of_a_network_that_is_not_finite():
     )
     model = models.build(broken, task)
     some = while_learning.WhileLearning(model, task).measure(params, seed=3, step=0)
-    assert some["not_finite"] == 0.5 and None not in some["gradient_log10"]
-    assert some["horizon"] is None or some["horizon"] > 0
-    assert some["parameter_log10"] == {}  # of the batch's mean
+    assert some["not_finite"] == 0.5 and np.isfinite(some["gradient_log10"]).all()
+    assert some["horizon"] > 0
+    assert np.isnan([*some["parameter_log10"].values()]).all()  # of the batch's mean
     wrong = jax.tree.map(lambda leaf: leaf * jnp.nan, params)
     found = while_learning.WhileLearning(model, task).measure(wrong, seed=3, step=0)
-    assert found["not_finite"] == 1 and "horizon" not in found
-    assert set(found["gradient_log10"]) == {None} and found["beyond"] == {}
-    json.dumps([some, found], allow_nan=False)
+    assert found["not_finite"] == 1 and np.isnan(found["horizon"])
+    assert np.isnan(found["gradient_log10"]).all() and found["beyond"] == {}
     dead = params._replace(head=jax.tree.map(jnp.zeros_like, params.head))
     zero = while_learning.WhileLearning(models.build(inner, task), task).measure(
         dead, seed=3, step=0
     )
-    assert zero["not_finite"] == 0 and set(zero["gradient_log10"]) == {None}
+    assert zero["not_finite"] == 0 and set(zero["gradient_log10"]) == {-np.inf}
 
 
 def test_vectors_are_wide_unless_told_otherwise(monkeypatch):

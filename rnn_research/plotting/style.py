@@ -100,8 +100,8 @@ def save(figure, path: pathlib.Path):
 
 def draw_line(axes, rows: list[dict], name: str, **look):
     steps = [row["step"] for row in rows]
-    losses = [math.nan if row[name] is None else row[name] for row in rows]
-    axes.plot(steps, losses, **look)
+    values = [math.nan if row[name] is None else row[name] for row in rows]
+    axes.plot(steps, values, **look)
 
 
 def dashes(index: int):

@@ -139,7 +139,7 @@ def gradients_during_training(
 
 
 def _draw_measured(panel, rows: list[dict], read, index: int, **look):
-    """read(diagnostics) of every row; a gap where it is None."""
+    """read(diagnostics) of every row; a gap where it is None or no number."""
     found = [read(row["diagnostics"]) for row in rows]
     panel.plot(
         [row["step"] for row in rows],
@@ -156,8 +156,8 @@ def _draw_horizon(panel, rows):
     longest = max(max(row["diagnostics"]["gradient_lags"]) for row in rows)
 
     def read(found):
-        lag = found.get("horizon", math.nan)
-        return longest if lag is None else lag
+        lag = found["horizon"]
+        return longest if lag == math.inf else lag
 
     _draw_measured(panel, rows, read, 0)
     draw_level(panel, longest, "all lags")
@@ -215,8 +215,9 @@ def _draw_strip(figure, strip, loss, rows: list[dict]):
     for row in chosen:
         color = scale.to_rgba(row["step"])
         found = row["diagnostics"]
-        logs = [math.nan if v is None else v for v in found["gradient_log10"]]
-        strip.plot(found["gradient_lags"], logs, color=color, linewidth=1.2)
+        strip.plot(
+            found["gradient_lags"], found["gradient_log10"], color=color, linewidth=1.2
+        )
         draw_line(loss, [row], "loss", color=color, marker="o", zorder=3)
     figure.colorbar(scale, ax=strip, label="update", aspect=40, pad=0.02)
     strip.set_xlabel("lag $k$ (steps before the end)")
@@ -268,7 +269,7 @@ def compared_gradients(entries, path: pathlib.Path):
         last = entry.moments[-1]
         lines[entry.name] = Curve()
         for lag, value in zip(last.lags, last.log10, strict=True):
-            lines[entry.name].add(lag, -math.inf if value is None else value)
+            lines[entry.name].add(lag, value)
     norm_panel(axes, lines)
     draw_level(axes, math.log10(FORGOTTEN), f"{FORGOTTEN:.0%} left")
     axes.set_xlim(left=0)

@@ -1,5 +1,6 @@
 """What a report says of each training, read from the folders of the runs."""
 
+import math
 import os
 import pathlib
 import statistics
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 
 from rnn_research import errors
 from rnn_research.report import records
-from rnn_research.report.moments import Moment, median, moments, or_infinite, over_steps
+from rnn_research.report.moments import Moment, median, moments, over_steps
 from rnn_research.runs import same_run
 from rnn_research.training.outcomes import DIVERGED, SOLVED
 
@@ -59,7 +60,7 @@ class Entry(NamedTuple):
 
     @property
     def test_loss(self) -> float:
-        return statistics.median(or_infinite(r["test"]["loss"]) for r in self.runs)
+        return statistics.median(_worst(r["test"]["loss"]) for r in self.runs)
 
     @property
     def diverged(self) -> int:
@@ -189,9 +190,14 @@ def _of_folder(folder: pathlib.Path, allow: tuple[str, ...]) -> list[Entry]:
     return entries
 
 
+def _worst(loss: float) -> float:
+    """A loss that is no number counts as one above all."""
+    return math.inf if math.isnan(loss) else loss
+
+
 def _bands(rows: list[dict]) -> dict[int, tuple[float, float, float]]:
     """Step -> (median, least, greatest) over seeds of the validation loss."""
-    losses = [(row["step"], row["seed"], or_infinite(row["loss"])) for row in rows]
+    losses = [(row["step"], row["seed"], _worst(row["loss"])) for row in rows]
     return {
         step: (statistics.median(at), min(at), max(at))
         for step, at in over_steps(losses)
@@ -210,11 +216,11 @@ def solver(entry: Entry) -> dict[str, str]:
     found = {"engines": ", ".join(dict.fromkeys(entry.summary["engines"])) or "none"}
     last = [own["validation"] or {} for own in entry.runs]
     for name in sorted({name for own in last for name in own if "newton" in name}):
-        middle = median(own.get(name) for own in last)
-        found[name.replace("_", " ")] = "-" if middle is None else f"{middle:g}"
+        middle = median(own.get(name, math.nan) for own in last)
+        found[name.replace("_", " ")] = "-" if math.isnan(middle) else f"{middle:g}"
     seconds = entry.summary["seconds"]
     for name, word in (("run", "compute"), ("compile", "compilation")):
-        known = seconds[name] is not None
+        known = math.isfinite(seconds[name])
         found[f"seconds of {word}"] = f"{seconds[name]:.1f}" if known else "-"
     found["device"] = entry.summary["device"]
     return found

@@ -16,11 +16,11 @@ class Moment(NamedTuple):
 
     step: int
     lags: list[int]
-    log10: list[float | None]  # of ||dL/dh_{T-k}|| / ||dL/dh_T||; None: 0, NaN: unknown
-    horizon: float | None  # inf: beyond all lags; None: no gradient to measure
+    log10: list[float]  # of ||dL/dh_{T-k}|| / ||dL/dh_T||; NaN: unknown
+    horizon: float  # inf: beyond all lags; NaN: no gradient to measure
     not_finite: float  # the share of sequences without a finite gradient
     beyond: dict[str, float]  # part of the state -> share of its numbers beyond 0.99
-    spectral_radius: float | None
+    spectral_radius: float  # NaN: not measured
 
 
 def over_steps(found: list[tuple[int, int, Any]]) -> Iterator[tuple[int, list]]:
@@ -83,23 +83,19 @@ def _moment(step: int, found: list[dict]) -> Moment:
     by_lag = []
     for lag in lags:
         each = [curve[lag] for curve in curves if lag in curve]
-        known = [value for value in each if not math.isnan(value)]
-        middle = statistics.median(known) if known else math.nan
-        by_lag.append(None if middle == -math.inf else middle)
-    horizons = [own["horizon"] for own in found if "horizon" in own]
+        by_lag.append(median(each))
     beyond = {}
     for own in found:
         for part, share in own.get("beyond", {}).items():
             beyond.setdefault(part, []).append(share)
-    shares = {part: median(each) for part, each in beyond.items()}
     return Moment(
         step,
         lags,
         by_lag,
-        median(or_infinite(horizon) for horizon in horizons),
-        statistics.mean(own.get("not_finite") or 0.0 for own in found),
-        {part: share for part, share in shares.items() if share is not None},
-        median(own.get("spectral_radius") for own in found),
+        median(own.get("horizon", math.nan) for own in found),
+        statistics.mean(own["not_finite"] for own in found),
+        {part: median(each) for part, each in beyond.items()},
+        median(own.get("spectral_radius", math.nan) for own in found),
     )
 
 
@@ -108,19 +104,12 @@ def _relative(found: dict) -> dict[int, float]:
     log10 = found["gradient_log10"]
 
     def relative(value):
-        if found.get("not_finite") == 1:
-            return math.nan
-        if value is None or log10[0] is None:
-            return -math.inf
-        return value - log10[0]
+        return value if value == -math.inf else value - log10[0]
 
     return dict(zip(found["gradient_lags"], map(relative, log10), strict=True))
 
 
-def or_infinite(number: float | None) -> float:
-    return math.inf if number is None else number
-
-
-def median(numbers) -> float | None:
-    known = [number for number in numbers if number is not None]
-    return statistics.median(known) if known else None
+def median(numbers) -> float:
+    """Of those that are known; NaN where none is."""
+    known = [number for number in numbers if not math.isnan(number)]
+    return statistics.median(known) if known else math.nan

@@ -1,5 +1,9 @@
 "use strict";
-const data = JSON.parse(document.getElementById("data").textContent);
+/* Numbers that JSON has not are spelled out. */
+const WORDS = {"inf": Infinity, "-inf": -Infinity, "nan": NaN};
+const data = JSON.parse(document.getElementById("data").textContent,
+  (key, value) => typeof value === "string" && key !== "name" && value in WORDS ? WORDS[value] : value);
+const known = y => !Number.isNaN(y) && y !== Infinity;
 const color = index => `var(--s${index % 8})`;
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -43,7 +47,7 @@ const short = x => x === 0 ? "0" : Math.abs(x) >= 1e-3 && Math.abs(x) < 1e5 ? St
 /* spec: {series: [{name, index, points: [[x, y]], band: [[x, low, high]]}],
           levels: [{y, name}], x: {label, range}, y: {label, range, log}, say}
    With y.log the values are log10 already, -Infinity that of zero, drawn as a triangle
-   at the lower edge. Null breaks a line. */
+   at the lower edge. NaN breaks a line. */
 function chart(id, spec) {
   const holder = document.getElementById(id);
   holder.replaceChildren();
@@ -80,7 +84,7 @@ function chart(id, spec) {
   const ends = [];
   for (const series of spec.series) {
     const stroke = `stroke:${color(series.index)}`;
-    const band = (series.band || []).filter(p => p[1] !== null && p[2] !== null);
+    const band = (series.band || []).filter(p => known(p[1]) && known(p[2]));
     if (band.length > 1) {
       const path = [...band.map(p => [p[0], p[2]]), ...band.slice().reverse().map(p => [p[0], p[1]])];
       make(svg, "path", {class: "band", style: `fill:${color(series.index)}`,
@@ -88,7 +92,7 @@ function chart(id, spec) {
     }
     let d = "", pen = "M";
     for (const [x, y] of series.points) {
-      if (y === null) { pen = "M"; continue; }
+      if (!known(y)) { pen = "M"; continue; }
       d += `${pen}${sx(x).toFixed(1)},${sy(y).toFixed(1)}`;
       pen = "L";
     }
@@ -96,11 +100,11 @@ function chart(id, spec) {
     const curve = make(svg, "path", {class: "curve", style: stroke, d});
     if (series.index >= 8) curve.style.strokeDasharray = "7 4";
     make(curve, "title", {}, series.name);
-    const known = series.points.filter(p => p[1] !== null);
-    for (const [x, y] of known)
+    const shown = series.points.filter(p => known(p[1]));
+    for (const [x, y] of shown)
       if (y === -Infinity)
         make(svg, "path", {style: `fill:${color(series.index)}`, d: `M${sx(x) - 4},${box.bottom - 7}h8l-4,7Z`});
-    const [x, y] = known[known.length - 1];
+    const [x, y] = shown[shown.length - 1];
     make(svg, "circle", {cx: sx(x), cy: sy(y), r: 3.2, style: `fill:${color(series.index)}`});
     ends.push({series, x: sx(x), y: sy(y)});
   }
@@ -118,9 +122,9 @@ function chart(id, spec) {
     rule.setAttribute("x2", sx(at));
     rule.style.visibility = "visible";
     const parts = spec.series.map(series => {
-      const known = series.points.filter(p => p[1] !== null);
-      if (!known.length) return "";
-      const near = known.reduce((a, b) => Math.abs(b[0] - at) < Math.abs(a[0] - at) ? b : a);
+      const shown = series.points.filter(p => known(p[1]));
+      if (!shown.length) return "";
+      const near = shown.reduce((a, b) => Math.abs(b[0] - at) < Math.abs(a[0] - at) ? b : a);
       return `${series.name} ${short(spec.y.log ? 10 ** near[1] : near[1])}`;
     });
     readout.textContent = `${spec.x.short} ${Math.round(at)}: ` + parts.filter(Boolean).join("   ");
@@ -166,7 +170,7 @@ function legend(holder, series) {
 
 /* ------------------------------------------------------------------ the figures */
 
-const log10 = y => y === null || y <= 0 ? null : Math.log10(y);
+const log10 = y => y > 0 ? Math.log10(y) : NaN;
 const most = (numbers, start) => numbers.reduce((a, b) => Math.max(a, b), start);
 const least = (numbers, start) => numbers.reduce((a, b) => Math.min(a, b), start);
 
@@ -179,7 +183,7 @@ function drawLoss() {
   const baselines = [...new Set(data.runs.map(run => run.baseline))].filter(y => y !== null);
   const levels = baselines.map(y => ({y: Math.log10(y), name: `no memory ${short(y)}`}));
   const all = series.flatMap(s => [...s.points.map(p => p[1]), ...s.band.flatMap(p => [p[1], p[2]])])
-    .filter(y => y !== null).concat(levels.map(level => level.y));
+    .filter(Number.isFinite).concat(levels.map(level => level.y));
   if (!all.length) all.push(0);
   const low = least(all, all[0]), high = most(all, all[0]), room = 0.05 * (high - low) + 0.02;
   const last = most(data.runs.flatMap(run => run.steps), 1);
@@ -198,7 +202,7 @@ function drawGradient() {
     const there = run.moments.filter(m => m.step <= step);
     const now = there[there.length - 1];
     return {name: run.name, index: run.index,
-      points: now.lags.map((lag, i) => [lag, now.log10[i] === "zero" ? -Infinity : now.log10[i]])};
+      points: now.lags.map((lag, i) => [lag, now.log10[i]])};
   });
   const all = watched.flatMap(run => run.moments.flatMap(m => m.log10)).filter(Number.isFinite);
   const high = most(all, 0), low = Math.max(least(all, data.forgotten.log10 - 1), high - 24);

@@ -7,11 +7,11 @@ import pathlib
 import string
 import urllib.parse
 from collections.abc import Sequence
-from typing import Any
 
 from rnn_research.diagnostics.horizon import FORGOTTEN
 from rnn_research.report import entries as reading
 from rnn_research.report.entries import Entry
+from rnn_research.spelling import spelled
 
 HERE = pathlib.Path(__file__).parent
 BETTER = 0.9  # of the memoryless baseline: a loss above it is no sign of memory
@@ -33,7 +33,7 @@ def render(
         "title": html.escape(_title(entries)),
         "style": (HERE / "page.css").read_text(encoding="utf-8"),
         "script": (HERE / "page.js").read_text(encoding="utf-8"),
-        "data": json.dumps(_data(entries), allow_nan=False).replace("<", "\\u003c"),
+        "data": _data(entries).replace("<", "\\u003c"),
         "cards": "\n".join(_card(i, entry) for i, entry in enumerate(entries)),
         "differences": _settings(entries, reading.differing(entries)),
         "common": _settings(entries[:1], _common(entries)),
@@ -72,9 +72,9 @@ def _common(entries: list[Entry]) -> list[str]:
 # ------------------------------------------------------------------------- the data
 
 
-def _data(entries: list[Entry]) -> dict[str, Any]:
-    """What the figures are drawn from."""
-    return {
+def _data(entries: list[Entry]) -> str:
+    """What the figures are drawn from, as JSON."""
+    content = {
         "runs": [
             {
                 "name": entry.name,
@@ -85,8 +85,8 @@ def _data(entries: list[Entry]) -> dict[str, Any]:
                 "moments": [
                     moment._asdict()
                     | {
-                        "log10": [_norm(value) for value in moment.log10],
-                        "horizon": _within(moment.horizon, entry.length),
+                        "log10": [_number(value) for value in moment.log10],
+                        "horizon": min(moment.horizon, entry.length),
                     }
                     for moment in entry.moments
                 ],
@@ -95,20 +95,11 @@ def _data(entries: list[Entry]) -> dict[str, Any]:
         ],
         "forgotten": {"log10": math.log10(FORGOTTEN), "name": _percent(FORGOTTEN)},
     }
+    return json.dumps(spelled(content), allow_nan=False)
 
 
-def _within(horizon: float | None, length: int) -> float | None:
-    return None if horizon is None else min(horizon, length)
-
-
-def _norm(log10: float | None) -> float | str | None:
-    """'zero' where the norm is, None where it is not finite."""
-    return "zero" if log10 is None else _number(log10)
-
-
-def _number(value: float | None) -> float | None:
-    if value is None or not math.isfinite(value):
-        return None
+def _number(value: float) -> float:
+    """The number with the digits that a figure shows."""
     return float(f"{value:.5g}")
 
 
@@ -135,11 +126,11 @@ def verdict(entry: Entry) -> tuple[str, str]:
         if ratio < BETTER:
             said = f"loss {_percent(ratio)} of what no memory gives"
         said += f", solved by {share}" * (entry.solved > 0)
-    horizon = entry.moments[-1].horizon if entry.moments else None
+    horizon = entry.moments[-1].horizon if entry.moments else math.nan
     left = _percent(FORGOTTEN)
     if horizon == math.inf:
         said += f"; at every lag more than {left} of the gradient is left"
-    elif horizon is not None:
+    elif not math.isnan(horizon):
         said += (
             f"; of the gradient less than {left} is left {horizon:g} steps back, of "
             f"{entry.length}"
@@ -156,8 +147,8 @@ def _percent(share: float) -> str:
 def _card(index: int, entry: Entry) -> str:
     word, said = verdict(entry)
     reach = ""
-    last = entry.moments[-1].horizon if entry.moments else None
-    if last is not None:
+    last = entry.moments[-1].horizon if entry.moments else math.nan
+    if not math.isnan(last):
         share = min(1.0, last / entry.length)
         told = "all" if last == math.inf else f"{last:g}"
         reach = (
@@ -243,7 +234,7 @@ def _horizons(entries: list[Entry]) -> str:
 
 
 def _lag(moment) -> str:
-    if moment.horizon is None:
+    if math.isnan(moment.horizon):
         return "not finite" if moment.not_finite == 1 else "not measurable"
     return "all lags" if moment.horizon == math.inf else f"{moment.horizon:g} steps"
 
@@ -252,8 +243,8 @@ def _shares(values: dict[str, float]) -> str:
     return ", ".join(f"{name} {_percent(own)}" for name, own in values.items()) or "-"
 
 
-def _or_dash(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _or_dash(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
 
 
 def _solvers(entries: list[Entry]) -> str:

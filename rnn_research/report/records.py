@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from rnn_research import errors, files
+from rnn_research import errors, files, spelling
 from rnn_research.runs import checkpoints, metrics, same_run
 
 MOST_RATES = 1000
@@ -116,21 +116,18 @@ def _whole(record: dict, name: str, low: int = 0) -> int:
     return value
 
 
-def _number(record: dict, name: str) -> float | None:
-    """A number; None where it is none, not finite, or none that a float can be."""
-    value = _get(record, name, (int, float, type(None)), "a number")
-    return finite(value)
-
-
-def finite(value: float | None) -> float | None:
-    """The number as a float, None where it is not finite."""
+def _number(record: dict, name: str) -> float:
+    """A number; NaN where it is none, or none that a float can be."""
+    value = spelling.read(_get(record, name, object, "a number"))
+    if not isinstance(value, (int, float, type(None))):
+        raise _wrong(name, value, "a number")
     try:
-        return float(value) if value is not None and math.isfinite(value) else None
+        return math.nan if value is None else float(value)
     except OverflowError:  # a whole number beyond all floats
-        return None
+        return math.nan
 
 
-def _numbers(record: dict, name: str) -> dict[str, float | None]:
+def _numbers(record: dict, name: str) -> dict[str, float]:
     """A group of numbers by name."""
     group = _get(record, name, dict, "a group of numbers")
     return {plain(key): _number(group, key) for key in group if "." not in key}
@@ -140,10 +137,9 @@ def _check_rates(rates):
     if not isinstance(rates, list) or not 0 < len(rates) <= MOST_RATES:
         raise _wrong("learning_rates", rates, f"a list of 1 to {MOST_RATES} numbers")
     for rate in rates:
-        if isinstance(rate, bool) or not isinstance(rate, (int, float)):
-            raise _wrong("an item of learning_rates", rate, "a number")
-        if finite(rate) is None:
-            raise _wrong("an item of learning_rates", rate, "finite")
+        item = "an item of learning_rates"
+        if not math.isfinite(_number({item: rate}, item)):
+            raise _wrong(item, rate, "finite")
     if len(set(rates)) < len(rates):
         raise _Wrong("an item of learning_rates is there twice")
 
@@ -247,8 +243,9 @@ def _checked_diagnostics(found: dict) -> dict:
         "gradient_log10": [
             _number({"gradient_log10": x}, "gradient_log10") for x in logs
         ],
+        "not_finite": _number(found, "not_finite"),
     }
-    for name in ("horizon", "not_finite", "spectral_radius"):
+    for name in ("horizon", "spectral_radius"):
         if name in found:
             checked[name] = _number(found, name)
     if "beyond" in found:

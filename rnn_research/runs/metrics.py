@@ -3,13 +3,14 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import pathlib
 import socket
 import struct
 import time
 
-from rnn_research import endings, errors, files, processes
+from rnn_research import endings, errors, files, processes, spelling
 from rnn_research.runs import checkpoints
 from rnn_research.training.record import Rows, key
 
@@ -38,7 +39,7 @@ class Record(Rows):
           mark: where the checkpoint stood that training goes on from.
         """
         kept = marked(folder, mark) if mark else b""
-        super().__init__(pairs, map(json.loads, kept.splitlines()))
+        super().__init__(pairs, parsed(kept))
         self._file, self._events = None, {}
         self._digest, self._bytes = hashlib.sha256(kept), len(kept)
         self._text = [kept]
@@ -55,7 +56,8 @@ class Record(Rows):
 
     def write(self, rows: list[dict]):
         """Add rows, and to the files if this process writes them."""
-        text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+        spelled = map(spelling.spelled, rows)
+        text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in spelled)
         lines = text.encode()
         self._mend()
         self._text.append(lines)
@@ -176,8 +178,8 @@ def _scalars(row: dict, prefix: str = ""):
     """(name, number) of all numbers in a row, `diagnostics/horizon` of what nests.
 
     Of a list each number has its place in the name: `diagnostics/gradient_log10/
-    lag_00100` where the row says at which lags, else that in the list. What is None,
-    not finite, is left out.
+    lag_00100` where the row says at which lags, else that in the list. What is not
+    finite has no place on a scale and is left out.
     """
     lags = row.get("gradient_lags")
     for name, value in row.items():
@@ -188,8 +190,18 @@ def _scalars(row: dict, prefix: str = ""):
             places = [f"lag_{lag:05d}" for lag in lags] if by_lag else range(len(value))
             nested = {str(place): own for place, own in zip(places, value, strict=True)}
             yield from _scalars(nested, f"{prefix}{name}/")
-        elif isinstance(value, (int, float)):
+        elif isinstance(value, (int, float)) and math.isfinite(value):
             yield prefix + name, value
+
+
+def parsed(content: bytes) -> list[dict]:
+    """The rows in the content of metrics.jsonl."""
+    return [spelling.read(json.loads(line)) for line in content.splitlines()]
+
+
+def read(folder: pathlib.Path) -> list[dict]:
+    """The rows of a training, kept in its folder."""
+    return parsed((folder / FILE).read_bytes())
 
 
 def marked(folder: pathlib.Path, mark: dict) -> bytes:

@@ -22,12 +22,7 @@ from rnn_research.training import (
     results,
     trainer,
 )
-from rnn_research.training.outcomes import (
-    DIVERGED,
-    GOES_ON,
-    Outcomes,
-    finite_or_none,
-)
+from rnn_research.training.outcomes import DIVERGED, GOES_ON, Outcomes
 from rnn_research.training.progress import Progress
 from rnn_research.training.record import scores_of
 from rnn_research.training.settings import TrainConfig
@@ -209,7 +204,7 @@ class _Training:
             self._run(
                 index,
                 of_run(kept, index),
-                {name: finite_or_none(each[index]) for name, each in tests.items()},
+                {name: float(each[index]) for name, each in tests.items()},
             )
             for index in range(len(self.ends))
         ]
@@ -241,7 +236,7 @@ class _Training:
             "steps": int(now.step[index]),
             "kept_step": step,
             "dropped": int(now.dropped[index]),
-            "largest_grad_norm": finite_or_none(now.largest_grad_norm[index]),
+            "largest_grad_norm": float(now.largest_grad_norm[index]),
             "validation": scores_of(kept[-1]) if kept else None,
             "test": tests,
             "steps_to_threshold": results.steps_to_thresholds(

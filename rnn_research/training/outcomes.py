@@ -54,11 +54,11 @@ class Outcomes:
             "seed": seed,
             "learning_rate": rate,
             "step": int(now.step[index]),
-            "train_loss": finite_or_none(now.loss_sum[index] / made) if made else None,
-            "grad_norm": finite_or_none(now.grad_norm[index]),
-            "largest_grad_norm": finite_or_none(now.largest_grad_norm[index]),
+            "train_loss": float(now.loss_sum[index] / made) if made else None,
+            "grad_norm": float(now.grad_norm[index]),
+            "largest_grad_norm": float(now.largest_grad_norm[index]),
             "dropped": int(now.dropped[index]),
-            **{name: finite_or_none(each[index]) for name, each in scores.items()},
+            **{name: float(each[index]) for name, each in scores.items()},
         }
 
     def is_diagnosed(self, now: State, row: dict, last: dict | None) -> bool:
@@ -80,7 +80,7 @@ class Outcomes:
     def _outcome(self, now: State, index: int, row: dict | None) -> str:
         if not goes_on(self._config, now)[index]:
             return DIVERGED
-        loss = or_infinite(row["loss"]) if row else math.inf
+        loss = row["loss"] if row else math.inf
         if row and row["step"] and loss < self.stop:
             return SOLVED
         patience = self._config.patience
@@ -136,13 +136,3 @@ class Outcomes:
         if math.isfinite(loss) and math.isfinite(norm):
             text += " and gives weights or an optimizer's state that are not finite"
         return text
-
-
-def finite_or_none(number) -> float | None:
-    """For JSON, which has no infinity and no NaN."""
-    return float(number) if math.isfinite(number) else None
-
-
-def or_infinite(number: float | None) -> float:
-    """The number that `finite_or_none` was given, as far as it can be known."""
-    return math.inf if number is None else number

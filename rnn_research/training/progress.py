@@ -1,5 +1,6 @@
 """The progress of a training: log lines, and a bar on a terminal."""
 
+import math
 import statistics
 import sys
 import time
@@ -51,7 +52,7 @@ class Progress:
         if made:
             parts.append(f"train loss {_middle(made, 'train_loss', digits=5)}")
         parts.append(f"validation loss {_middle(rows, 'loss', digits=5)}")
-        if known := [row["loss"] for row in rows if row["loss"] is not None]:
+        if known := [row["loss"] for row in rows if math.isfinite(row["loss"])]:
             spread = f"{min(known):.5f} to {max(known):.5f}, " * (len(rows) > 1)
             parts[-1] += f" ({spread}{self._share(statistics.median(known), 3)})"
         parts += [
@@ -91,7 +92,7 @@ class Progress:
 
 def _middle(rows: list[dict], name: str, digits: int) -> str:
     """The median of a metric over the runs in which it is finite."""
-    known = [row[name] for row in rows if row[name] is not None]
+    known = [row[name] for row in rows if math.isfinite(row[name])]
     if not known:
         return "not finite"
     text = f"{statistics.median(known):.{digits}f}"

@@ -5,7 +5,7 @@ import pathlib
 import statistics
 from typing import Any, NamedTuple
 
-from rnn_research.training.outcomes import DIVERGED, SOLVED, or_infinite
+from rnn_research.training.outcomes import DIVERGED, SOLVED
 
 Tree = Any
 
@@ -48,7 +48,7 @@ def steps_to_thresholds(rows: list[dict], thresholds) -> dict[str, int | None]:
     """The first evaluated step whose validation loss is below each threshold."""
     return {
         f"{threshold:.4g}": next(
-            (row["step"] for row in rows if or_infinite(row["loss"]) < threshold), None
+            (row["step"] for row in rows if row["loss"] < threshold), None
         )
         for threshold in thresholds
     }
@@ -90,22 +90,20 @@ def _over_seeds(rate: float, runs: list[dict]) -> dict:
     }
 
 
-def _loss(run: dict) -> float | None:
-    """The last validation loss; None of a run that has diverged or where not finite."""
-    return None if run["outcome"] == DIVERGED else run["validation"]["loss"]
+def _loss(run: dict) -> float:
+    """The last validation loss; infinite of a run that has diverged."""
+    return math.inf if run["outcome"] == DIVERGED else run["validation"]["loss"]
 
 
 def spread(numbers: list[float | None]) -> dict:
-    """How many there are, and their median and range where None is infinite."""
-    known = [or_infinite(number) for number in numbers]
-    three = {
+    """How many are finite, and median and range, the others counted as infinite."""
+    finite = [x is not None and math.isfinite(x) for x in numbers]
+    known = [x if is_it else math.inf for x, is_it in zip(numbers, finite, strict=True)]
+    return {
+        "reached": sum(finite),
         "median": statistics.median(known),
         "least": min(known),
         "greatest": max(known),
-    }
-    return {
-        "reached": sum(number is not None for number in numbers),
-        **{name: None if math.isinf(x) else x for name, x in three.items()},
     }
 
 
@@ -116,10 +114,7 @@ def best(rates: list[dict]) -> dict:
     def order(record):
         speeds = [steps["median"] for steps in record["steps_to_threshold"].values()]
         keys = *reversed(speeds), record["validation_loss"]["median"]
-        return (
-            -record["success_rate"],
-            *map(or_infinite, keys),
-        )
+        return (-record["success_rate"], *keys)
 
     return min(rates, key=order)
 
@@ -168,7 +163,7 @@ def _beside_references(summary: dict) -> list[str]:
     lines = []
     for metric, references in summary["references"].items():
         known = [run["test"].get(metric) for run in summary["runs"]]
-        known = [number for number in known if number is not None]
+        known = [x for x in known if x is not None and math.isfinite(x)]
         if metric != "loss" and known:
             texts = [f"{text} {number:.4g}" for text, number in references.items()]
             middle = statistics.median(known)
@@ -179,9 +174,7 @@ def _beside_references(summary: dict) -> list[str]:
 def _one(run: dict, goal: float | None) -> str:
     text = f"{run['outcome']} after {run['steps']} updates"
     if run["validation"]:
-        validation, test = (
-            or_infinite(run[split]["loss"]) for split in ("validation", "test")
-        )
+        validation, test = (run[split]["loss"] for split in ("validation", "test"))
         text += f": validation loss {validation:.5f}"
         if goal is not None:
             text += f" {'<' if validation < goal else '>='} {goal:.5f}"

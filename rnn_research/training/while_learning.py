@@ -30,18 +30,17 @@ class WhileLearning:
       not_finite: the share of sequences whose gradient is not finite; they do not count
         in what follows.
       gradient_lags, gradient_log10: log10 ||dL/dh_{T-k}||, median over the sequences
-        that have the lag; None for the log of zero, and where not_finite is 1.
+        that have the lag; -inf is the log of zero, NaN all where not_finite is 1.
       horizon: the lag at which less than a hundredth is left of what the gradient was
-        at lags before; None if there is more at all lags. Not there if no gradient is
-        finite and not zero.
+        at lags before; inf if there is more at all lags, NaN if no gradient is finite
+        and not zero.
       closed, open: the share of each gate's numbers in the lowest and the highest tenth
         of its range; only of cells that give gates.
       beyond: the share of the numbers of each part of the state with |h| > 0.99: of a
         part that is bounded by 1 how much is saturated, of others a size.
       spectral_radius: the largest of the matrices that the states of all recurrences
         are multiplied with, gate by gate; only where their cells name some.
-      parameter_log10: log10 ||dL/dtheta|| of every parameter array by name, of those
-        that are finite; None for the log of zero.
+      parameter_log10: log10 ||dL/dtheta|| of every parameter array by name.
     """
 
     def __init__(self, model, task):
@@ -80,29 +79,24 @@ class WhileLearning:
         found = {
             "not_finite": float(np.mean(~finite)),
             "gradient_lags": lags,
-            "gradient_log10": [_number(middle[lag]) for lag in lags],
+            "gradient_log10": [float(middle[lag]) for lag in lags],
             "beyond": _known(shares.state),
             "parameter_log10": {
-                name: _number(log / table.LOG_10)
-                for name, log in of_parameters.items()
-                if not (np.isnan(log) or np.isposinf(log))
+                name: float(log / table.LOG_10) for name, log in of_parameters.items()
             },
         }
         if shares.low:
             found |= {"closed": _known(shares.low), "open": _known(shares.high)}
         usable = by_lag[:, ~np.isneginf(by_lag[0])]
+        found["horizon"] = math.nan
         if usable.size:
             horizon = diagnostics.memory_horizon(usable, samples=1).lag
-            found["horizon"] = _number(horizon)
+            found["horizon"] = float(horizon)
         radii = diagnostics.spectral_radii(matrices)
         if radii:
             largest = np.max([np.max(each) for each in radii.values()])
-            found["spectral_radius"] = _number(largest)
+            found["spectral_radius"] = float(largest)
         return found
-
-
-def _number(value) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 def _known(shares: dict) -> dict[str, float]:

@@ -1,8 +1,10 @@
 """Tasks on data: rows, orders, splits, carried context, what is resumed and refused."""
 
 import dataclasses
+import functools
 import hashlib
 import json
+import types
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,8 @@ import pytest
 from rnn_research import cells, errors, layers, models, runs, tasks, training
 from rnn_research.checks import check_task
 from rnn_research.tasks import base, order, rows, scores
-from rnn_research.training import supply
+from rnn_research.training import evaluation, supply
+from rnn_research.training.state import Best, State
 
 LETTERS, WINDOW = 5, 6
 
@@ -154,6 +157,61 @@ def test_rows_of_arrays_and_of_a_source_are_the_same():
     assert rows.is_source(Pairs()) and not rows.is_source(tree)
     changed = tree | {"y": np.arange(6) + (np.arange(6) == 3)}
     assert rows.fingerprint(tree) != rows.fingerprint(changed)
+
+
+def test_a_source_that_is_edited_in_the_middle_has_another_fingerprint():
+    """Up to 64 rows are read, evenly spread, and the record says how many."""
+    small, large = np.arange(64), np.arange(1000)
+    assert rows.fingerprint(Source(small)).endswith(" (64 of 64 rows)")
+    assert rows.fingerprint(Source(large)).endswith(" (64 of 1000 rows)")
+    for at in (1, 31, 62):
+        edited = Source(small + (small == at))
+        assert rows.fingerprint(Source(small)) != rows.fingerprint(edited)
+    block = (400 <= large) & (large < 416)
+    assert rows.fingerprint(Source(large)) != rows.fingerprint(Source(large + block))
+
+
+class Odd(Source):
+    """Row 17 is another."""
+
+    def __init__(self, array, odd):
+        super().__init__(array)
+        self.odd = odd
+
+    def __getitem__(self, index):
+        row = super().__getitem__(index)
+        return self.odd(row) if index == 17 else row
+
+
+@pytest.mark.parametrize(
+    ("odd", "error", "told"),
+    [
+        (lambda row: {}["gone"], errors.RunError, "row 17 of 49 cannot be read: KeyE"),
+        (lambda row: row[1:], errors.UsageError, r"row 17 is int32\[6\], row 0"),
+        (lambda row: row + 0.5, errors.UsageError, r"row 17 is float64\[7\], row 0"),
+        (lambda row: (row,), errors.UsageError, r"row 17 is \(int32\[7\],\)"),
+    ],
+)
+def test_a_row_that_is_unlike_the_others_is_one_line(odd, error, told):
+    source = Odd(letters().splits["train"], odd)
+    with pytest.raises(error, match=told):
+        rows.gathered(source, np.arange(20))
+    like = rows.gathered(source, np.arange(1))
+    with pytest.raises(error, match=told):
+        rows.gathered(source, np.array([17, 17]), like)
+
+
+def test_numbers_that_do_not_fit_are_not_cut_off():
+    with jax.enable_x64(False):
+        for lost in (np.array([2**33]), np.array([1e300])):
+            with pytest.raises(errors.UsageError, match="rescale them"):
+                rows.arrays((np.zeros(1), lost))
+        kept = rows.gathered(
+            (np.array([np.inf, np.nan]), np.array([-1, 5])), np.ones(1, int)
+        )
+        assert np.isnan(kept[0]) and kept[1].dtype == np.int32
+    with pytest.raises(errors.UsageError, match="must be numbers, not <U1"):
+        rows.arrays(np.array(["a"]))
 
 
 @pytest.mark.parametrize(
@@ -304,6 +362,23 @@ def test_the_best_weights_by_validation_are_kept():
     last = train(letters(), num_steps=60, learning_rate=3.0, grad_clip=0.0, keep="last")
     assert last.summary["runs"][0]["kept_step"] == 60
     assert last.summary["runs"][0]["outcome"] == "ended"
+
+
+def test_where_no_validation_is_finite_the_last_weights_are_kept():
+    """None is the best, and those of the start would be no result."""
+    task = types.SimpleNamespace(monitor="loss", larger_is_better=False)
+    trainer = types.SimpleNamespace(task=task)
+    others = dict.fromkeys(State._fields)
+    steps, none = np.zeros(2, int), np.full(2, np.inf)
+    best = Best(np.zeros(2), none, steps, steps)
+    state = State(**others | {"best": best})
+    scores = [[np.nan, np.nan], [np.nan, 2.0], [np.inf, np.nan], [np.nan, 3.0]]
+    kept_best = jax.jit(functools.partial(evaluation.kept_best, trainer))
+    for step, loss in enumerate(scores, start=1):
+        state = state._replace(params=np.full(2, step / 10), step=np.full(2, step))
+        state = kept_best(state, {"loss": np.array(loss)}, np.array([True, True]))
+    assert state.best.step.tolist() == [4, 2] and state.best.since.tolist() == [4, 2]
+    assert state.kept.tolist() == [0.4, 0.2]
 
 
 @pytest.mark.slow

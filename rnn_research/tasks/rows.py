@@ -10,7 +10,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from rnn_research import errors
+
 Tree = Any
+HASHED = 64  # rows of a source that its fingerprint is made of
 
 
 def is_source(rows: Tree) -> bool:
@@ -40,13 +43,59 @@ def size(rows: Tree) -> int:
     return sizes.pop()
 
 
-def gathered(rows: Tree, indices: np.ndarray) -> Tree:
-    """The rows at indices [...], leaves [..., *of a row], as NumPy arrays."""
+def gathered(rows: Tree, indices: np.ndarray, like: Tree = None) -> Tree:
+    """The rows at indices [...], leaves [..., *of a row], as NumPy arrays.
+
+    Args:
+      like: leaves [1, ...], a row that those of a source must be like; default: the
+        first of them.
+
+    Raises:
+      errors.RunError: a source cannot give one of them.
+      errors.UsageError: those of a source differ in structure, shapes or types.
+    """
     if not is_source(rows):
-        return jax.tree.map(lambda leaf: leaf[indices], arrays(rows))
-    each = [rows[int(index)] for index in indices.reshape(-1)]
+        return jax.tree.map(lambda leaf: _plain(np.asarray(leaf)[indices]), rows)
+    places = indices.reshape(-1)
+    each = [_row(rows, int(place)) for place in places]
+    kinds = [_kind(row) for row in each]
+    for place, kind in zip(places, kinds, strict=True):
+        if kind != kinds[0]:
+            _refuse(int(place), kind, f"row {int(places[0])}", kinds[0])
     stacked = jax.tree.map(lambda *leaves: _plain(np.stack(leaves)), *each)
+    if like is not None:
+        found, wanted = (_kind(tree, first=1) for tree in (stacked, like))
+        if found != wanted:
+            _refuse(int(places[0]), found, "row 0 of train", wanted)
     return jax.tree.map(lambda x: x.reshape(*indices.shape, *x.shape[1:]), stacked)
+
+
+def _row(rows, index: int) -> Tree:
+    try:
+        return rows[index]
+    except Exception as error:  # of the user's own code, or of a disk
+        raise errors.RunError(
+            f"row {index} of {len(rows)} cannot be read: {errors.one_line(error)}"
+        ) from error
+
+
+def _kind(row: Tree, first: int = 0) -> tuple:
+    """The structure, and of each leaf the shape, from an axis on, and the type."""
+    leaves, structure = jax.tree.flatten(row)
+    leaves = map(np.asarray, leaves)
+    return structure, tuple((leaf.shape[first:], leaf.dtype) for leaf in leaves)
+
+
+def _refuse(place: int, kind: tuple, other: str, wanted: tuple):
+    def text(structure, leaves):
+        named = [f"{dtype}{list(shape)}" for shape, dtype in leaves]
+        shown = str(jax.tree.unflatten(structure, named))
+        return errors.cut(shown.replace("'", ""), 100)
+
+    raise errors.UsageError(
+        "the rows of a source must have the same structure, shapes and types: row "
+        f"{place} is {text(*kind)}, {other} {text(*wanted)}"
+    )
 
 
 def arrays(rows: Tree) -> Tree:
@@ -57,19 +106,42 @@ def arrays(rows: Tree) -> Tree:
 def _plain(array) -> np.ndarray:
     """As a NumPy array of a type that JAX has now: float32 for float64, mostly."""
     array = np.asarray(array)
-    return array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
+    if array.dtype.kind in "OSUMm":
+        raise errors.UsageError(f"rows must be numbers, not {array.dtype}")
+    kind = jax.dtypes.canonicalize_dtype(array.dtype)
+    if kind == array.dtype:
+        return array
+    with np.errstate(over="ignore"):
+        narrow = array.astype(kind)
+    if jax.dtypes.issubdtype(kind, np.integer):
+        lost = narrow != array
+    else:
+        lost = np.isinf(narrow) & ~np.isinf(array)
+    if lost.any():
+        raise errors.UsageError(
+            f"the rows hold {array[lost].flat[0]}, which {kind} does not; rescale them "
+            "or set --precision=float64"
+        )
+    return narrow
 
 
 def fingerprint(rows: Tree) -> str:
-    """The sha256 of all numbers; of a source, of its length, first and last row."""
-    digest = hashlib.sha256()
+    """The sha256 of all numbers; of a source, of its length and some of its rows.
+
+    These are spread evenly, the first and the last among them: `1a2b... (64 of 60000
+    rows)`.
+    """
+    digest, told = hashlib.sha256(), ""
     if is_source(rows):
-        digest.update(str(len(rows)).encode())
-        rows = gathered(rows, np.array([0, len(rows) - 1]))
+        count = len(rows)
+        digest.update(str(count).encode())
+        places = np.unique(np.linspace(0, count - 1, min(count, HASHED)).astype(int))
+        told = f" ({len(places)} of {count} rows)"
+        rows = gathered(rows, places)
     for path, leaf in jax.tree.leaves_with_path(rows):
         array = np.ascontiguousarray(leaf)
         digest.update(
             f"{jax.tree_util.keystr(path)}{array.dtype}{array.shape}".encode()
         )
         digest.update(array.data)
-    return digest.hexdigest()
+    return digest.hexdigest() + told

@@ -121,23 +121,25 @@ def some(
 def kept_best(trainer, state: State, scores, due) -> State:
     """The state with the best parameters so far, of the runs that were evaluated.
 
-    A score that is not finite is never the best.
+    A score that is not finite is never the best; as long as there is no other, the
+    newest parameters are kept.
     """
     task = trainer.task
     score = scores[task.monitor].astype(state.best.score.dtype)
     score = jnp.where(jnp.isfinite(score), score, jnp.inf)
     score = jnp.where(task.larger_is_better & jnp.isfinite(score), -score, score)
     better = due & (score < state.best.score)
+    taken = better | (due & jnp.isinf(state.best.score))
     best = Best(
         params=jax.tree.map(
             lambda new, old: jnp.where(
-                better.reshape(-1, *[1] * (new.ndim - 1)), new, old
+                taken.reshape(-1, *[1] * (new.ndim - 1)), new, old
             ),
             None if state.best.params is None else state.params,
             state.best.params,
         ),
         score=jnp.where(better, score, state.best.score),
-        step=jnp.where(better, state.step, state.best.step),
+        step=jnp.where(taken, state.step, state.best.step),
         since=jnp.where(
             due, jnp.where(better, 0, state.best.since + 1), state.best.since
         ),

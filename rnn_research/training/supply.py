@@ -106,7 +106,9 @@ class Supply:
                 for seed, step in zip(runs.seed, steps, strict=True)
             ]
         )
-        found = rows_of.gathered(self._task.splits["train"], indices)
+        found = rows_of.gathered(
+            self._task.splits["train"], indices, self._task.example_rows(1)
+        )
         return Rows(next=found, first=steps.astype(np.int32))
 
     def evaluating(self, split: str, indices: np.ndarray):
@@ -123,7 +125,9 @@ class Supply:
             for first in range(0, count, self._most):
                 places = first + np.arange(self._most)
                 own = indices[np.minimum(places, count - 1)]
-                found = rows_of.gathered(self._task.splits[split], own[None])
+                found = rows_of.gathered(
+                    self._task.splits[split], own[None], self._task.example_rows(1)
+                )
                 given = Rows(next=found, first=np.array([first], np.int32))
                 yield given, first, min(count, first + self._most)
 

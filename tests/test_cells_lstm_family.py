@@ -11,12 +11,14 @@ from papers import B, D, T, assert_close, inputs, random_params, sigmoid
 from rnn_research import engines, errors
 from rnn_research.cells.gru import gru
 from rnn_research.cells.initializers import chrono, identity, unit_spread
+from rnn_research.cells.layer_norm_lstm import layer_norm_lstm
 from rnn_research.cells.lstm import lstm
 from rnn_research.cells.lstm_1997 import lstm_1997
 from rnn_research.cells.mlstm import mlstm
 from rnn_research.cells.multiplicative_lstm import multiplicative_lstm
 from rnn_research.cells.nru import nru, unit_5_norm
 from rnn_research.cells.para_rnn import para_gru, para_lstm
+from rnn_research.cells.projected_lstm import projected_lstm
 from rnn_research.cells.rhn import rhn
 from rnn_research.cells.slstm import slstm
 from rnn_research.cells.ur_lstm import ur_lstm
@@ -73,7 +75,7 @@ def numpy_lstm(p, x, peephole=False, coupled=False, norm=False):
         c = f * c + i * tanh(a["g"])
         o = sigmoid(a["o"] + (seen["o"] * c if peephole else 0))
         h = o * tanh(p.gain_c * layer_norm(c) + p.b_c if norm else c)
-        if p.W_r is not None:
+        if hasattr(p, "W_r"):
             h = h @ p.W_r
         ys.append(h)
     return np.stack(ys)
@@ -261,17 +263,13 @@ CASES = {
     "lstm": (lstm(H), numpy_lstm),
     "lstm peephole": (lstm(H, peephole=True), with_options(numpy_lstm, peephole=True)),
     "lstm coupled": (lstm(H, coupled=True), with_options(numpy_lstm, coupled=True)),
-    "lstm projection": (lstm(H, cell_size=8), numpy_lstm),
-    "lstm wide projection": (lstm(H, cell_size=4), numpy_lstm),
-    "lstm layer_norm": (lstm(H, layer_norm=True), with_options(numpy_lstm, norm=True)),
-    "lstm all": (
-        lstm(H, cell_size=8, peephole=True, coupled=True, layer_norm=True),
-        with_options(numpy_lstm, peephole=True, coupled=True, norm=True),
+    "lstm peephole coupled": (
+        lstm(H, peephole=True, coupled=True),
+        with_options(numpy_lstm, peephole=True, coupled=True),
     ),
-    "lstm peephole layer_norm": (
-        lstm(H, peephole=True, layer_norm=True),
-        with_options(numpy_lstm, peephole=True, norm=True),
-    ),
+    "projected_lstm": (projected_lstm(H, cell_size=8), numpy_lstm),
+    "projected_lstm narrow": (projected_lstm(H, cell_size=4), numpy_lstm),
+    "layer_norm_lstm": (layer_norm_lstm(H), with_options(numpy_lstm, norm=True)),
     "gru": (gru(H), numpy_gru),
     "gru layer_norm": (gru(H, layer_norm=True), with_options(numpy_gru, norm=True)),
     "gru before layer_norm": (
@@ -332,9 +330,12 @@ COUNTS = {
     "lstm": (lstm(N), 4 * (N * N + D_ * N + N)),
     "lstm peephole": (lstm(N, peephole=True), 4 * (N * N + D_ * N + N) + 3 * N),
     "lstm coupled": (lstm(N, coupled=True), 3 * (N * N + D_ * N + N)),
-    "lstm projection": (lstm(N, cell_size=20), 4 * 20 * (N + D_ + 1) + 20 * N),
-    "lstm layer_norm": (
-        lstm(N, layer_norm=True),
+    "projected_lstm": (
+        projected_lstm(N, cell_size=20),
+        4 * 20 * (N + D_ + 1) + 20 * N,
+    ),
+    "layer_norm_lstm": (
+        layer_norm_lstm(N),
         4 * (N * N + D_ * N + N) + 8 * N + 2 * N,
     ),
     "gru": (gru(N), 3 * (N * N + D_ * N + N) + N),
@@ -434,17 +435,19 @@ def test_peepholes_start_as_none():
 
 
 def test_projection_weights_start_as_parts_of_orthogonal_matrices():
-    wide = first(lstm(6, cell_size=10)).W_h  # r [6] to gates [10]: orthonormal rows
+    wide = first(
+        projected_lstm(6, cell_size=10)
+    ).W_h  # r [6] to gates [10]: orthonormal rows
     for W in np.split(np.asarray(wide), 4, 1):
         np.testing.assert_allclose(W @ W.T, np.eye(6), atol=1e-12)
-    tall = first(lstm(10, cell_size=6)).W_h
+    tall = first(projected_lstm(10, cell_size=6)).W_h
     for W in np.split(np.asarray(tall), 4, 1):
         np.testing.assert_allclose(W.T @ W, np.eye(6), atol=1e-12)
 
 
 def test_layer_norm_makes_the_scale_of_the_products_irrelevant():
     x = jnp.asarray(inputs())
-    for cell in (lstm(H, layer_norm=True), gru(H, layer_norm=True)):
+    for cell in (layer_norm_lstm(H), gru(H, layer_norm=True)):
         params = random_params(cell)
         one, other = (
             unroll(cell, params._replace(W_h=s * params.W_h, W_x=s * params.W_x), x)
@@ -735,7 +738,7 @@ def test_mlstm_retrieves_what_it_stored():
     [
         (lambda: lstm(4, forget_bias="chrono"), "forget_bias"),
         (lambda: lstm(4, peephole="yes"), "peephole"),
-        (lambda: lstm(4, cell_size=0), "cell_size"),
+        (lambda: projected_lstm(4, cell_size=0), "cell_size"),
         (lambda: lstm(4, recurrent=1.0), "recurrent"),
         (lambda: gru(4, layer_norm=None), "layer_norm"),
         (lambda: lstm_1997(4, block_size=3), "block_size"),

@@ -31,7 +31,7 @@ LOADED = {
     "pytorch/gru": GRU,
     "pytorch/gru_both_ways": layers.stack(both_ways(GRU), both_ways(GRU)),
     "pytorch/lstm": LSTM,
-    "pytorch/lstm_projected": cells.lstm(H, cell_size=C),
+    "pytorch/lstm_projected": cells.projected_lstm(H, cell_size=C),
     "pytorch/lstm_without_bias": LSTM,
     "linen/SimpleCell": cells.elman(H),
     "linen/GRUCell": GRU,

@@ -110,7 +110,7 @@ def test_a_matrix_that_is_only_given_as_a_map():
 
 
 def test_matrices_gate_by_gate():
-    p, found = named(cells.lstm(N, cell_size=2))
+    p, found = named(cells.projected_lstm(N, cell_size=2))
     for i, name in enumerate("ifgo"):
         expected = p.W_r @ p.W_h[:, 2 * i : 2 * i + 2]
         np.testing.assert_allclose(found[f"W_r W_{name}"], expected, atol=1e-12)
@@ -223,7 +223,7 @@ def test_weight_drop_takes_no_coordinates_and_no_weights_of_the_input(name):
     "cell, dropped",
     [
         (cells.elman(N, residual=True), {"W_hh"}),
-        (cells.lstm(N, cell_size=2), {"W_h", "W_r"}),
+        (cells.projected_lstm(N, cell_size=2), {"W_h", "W_r"}),
         (cells.goru(N), {"W_h"}),
         (cells.scrn(N), {"P", "R"}),
     ],

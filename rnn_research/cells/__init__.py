@@ -22,6 +22,7 @@ from rnn_research.cells.hgrn import hgrn
 from rnn_research.cells.householder import householder
 from rnn_research.cells.indrnn import indrnn
 from rnn_research.cells.janet import janet
+from rnn_research.cells.layer_norm_lstm import layer_norm_lstm
 from rnn_research.cells.leaky import leaky
 from rnn_research.cells.lem import lem
 from rnn_research.cells.lif import lif
@@ -44,6 +45,7 @@ from rnn_research.cells.nnrnn import nnrnn
 from rnn_research.cells.nru import nru
 from rnn_research.cells.orthogonal_rnn import linear_orthogonal
 from rnn_research.cells.para_rnn import para_gru, para_lstm
+from rnn_research.cells.projected_lstm import projected_lstm
 from rnn_research.cells.ran import ran
 from rnn_research.cells.retnet import retnet
 from rnn_research.cells.rg_lru import rg_lru

@@ -309,3 +309,9 @@ def lecun_normal(key, input_size: int, output_size: int) -> jax.Array:
     """Normal of variance 1 / input_size, [input_size, output_size]."""
     scale = input_size**-0.5
     return scale * jax.random.normal(key, (input_size, output_size))
+
+
+def normalised(a, epsilon=1e-5):
+    """Mean 0 and variance 1 over the features: layer norm before gain and bias."""
+    a = a - jnp.mean(a, axis=-1, keepdims=True)
+    return a * jax.lax.rsqrt(jnp.mean(a**2, axis=-1, keepdims=True) + epsilon)

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 
 from rnn_research import errors
 from rnn_research.cells import base, initializers
-from rnn_research.cells.lstm import normalised
 
 
 class GRUParams(NamedTuple):
@@ -77,7 +76,7 @@ def gru(
         )
 
     def norm(gain, a, part):
-        return gain[part] * normalised(a) if layer_norm else a
+        return gain[part] * base.normalised(a) if layer_norm else a
 
     both, last = slice(0, 2 * size), slice(2 * size, None)
 
@@ -85,7 +84,7 @@ def gru(
         a = x @ w.W_x
         if layer_norm:
             a = w.gain_x * jnp.concatenate(
-                [normalised(a[..., both]), normalised(a[..., last])], axis=-1
+                [base.normalised(a[..., both]), base.normalised(a[..., last])], axis=-1
             )
         return a + w.b_x
 

@@ -12,6 +12,7 @@ from rnn_research import cells, errors
 from rnn_research.cells.elman import ElmanParams
 from rnn_research.cells.gru import GRUParams
 from rnn_research.cells.lstm import LSTMParams
+from rnn_research.cells.projected_lstm import ProjectedLSTMParams
 
 
 class GateWeights(NamedTuple):
@@ -21,7 +22,7 @@ class GateWeights(NamedTuple):
     h: dict[str, jax.Array]  # [H, C], what the state is multiplied with
     b: dict[str, jax.Array]  # [C]
     b_hn: jax.Array | None = None  # [C], the GRU's bias inside of the reset product
-    W_r: jax.Array | None = None  # [C, H], the LSTM's projection
+    W_r: jax.Array | None = None  # [C, H], the projected LSTM's projection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Form:
       join: GateWeights -> params.
       hidden: H, the size of the output.
       size: C, the size of a gate.
-      projects: the LSTM has a recurrent projection.
+      projects: the output is a projection of the gates.
     """
 
     gates: tuple[str, ...]
@@ -45,6 +46,8 @@ class Form:
     projects: bool = False
 
 
+CELLS = ("elman", "irnn", "np_rnn", "gru", "lstm")
+
 # Other libraries have the networks where these options are so.
 PLAIN = {
     "residual": False,
@@ -52,7 +55,6 @@ PLAIN = {
     "peephole": False,
     "coupled": False,
     "layer_norm": False,
-    "cell_size": None,
 }
 
 
@@ -61,7 +63,7 @@ def form_of(
     library: str,
     *,
     also: tuple[str, ...] = (),
-    only: tuple[str, ...] = ("elman", "irnn", "np_rnn", "gru", "lstm"),
+    only: tuple[str, ...] = CELLS,
 ) -> Form:
     """The form of a cell that `library` has too.
 
@@ -85,10 +87,10 @@ def form_of(
                 f"{library} has no {cell.name} with {name}={options[name]!r}"
             )
     hidden = options["hidden_size"]
-    return make(hidden, options.get("cell_size") or hidden, options)
+    return make(hidden, options)
 
 
-def _elman(hidden, size, options) -> Form:
+def _elman(hidden, options) -> Form:
     del options
 
     def split(params):
@@ -98,10 +100,10 @@ def _elman(hidden, size, options) -> Form:
     def join(weights):
         return ElmanParams(weights.h["h"], weights.x["h"], weights.b["h"])
 
-    return Form(("h",), split, join, hidden, size)
+    return Form(("h",), split, join, hidden, hidden)
 
 
-def _gru(hidden, size, options) -> Form:
+def _gru(hidden, options) -> Form:
     gates = ("r", "z", "n")
     after = options["reset"] == "after"
 
@@ -113,24 +115,41 @@ def _gru(hidden, size, options) -> Form:
         x, h, b = (together(part, gates) for part in weights[:3])
         b_hn = weights.b_hn
         if after and b_hn is None:
-            b_hn = jnp.zeros(size)
+            b_hn = jnp.zeros(hidden)
         return GRUParams(W_h=h, W_x=x, b_x=b, b_hn=b_hn)
 
-    return Form(gates, split, join, hidden, size)
+    return Form(gates, split, join, hidden, hidden)
 
 
-def _lstm(hidden, size, options) -> Form:
-    gates = ("i", "f", "g", "o")
+LSTM_GATES = ("i", "f", "g", "o")
+
+
+def _lstm(hidden, options) -> Form:
+    del options
 
     def split(params):
-        x, h, b = (apart(a, gates) for a in (params.W_x, params.W_h, params.b))
-        return GateWeights(x, h, b, W_r=params.W_r)
+        every = params.W_x, params.W_h, params.b
+        return GateWeights(*(apart(a, LSTM_GATES) for a in every))
 
     def join(weights):
-        x, h, b = (together(part, gates) for part in weights[:3])
-        return LSTMParams(W_h=h, W_x=x, b=b, W_r=weights.W_r)
+        x, h, b = (together(part, LSTM_GATES) for part in weights[:3])
+        return LSTMParams(W_h=h, W_x=x, b=b)
 
-    return Form(gates, split, join, hidden, size, options["cell_size"] is not None)
+    return Form(LSTM_GATES, split, join, hidden, hidden)
+
+
+def _projected_lstm(hidden, options) -> Form:
+    plain = _lstm(hidden, options)
+    size = options["cell_size"] or 4 * hidden
+
+    def split(params):
+        return plain.split(params)._replace(W_r=params.W_r)
+
+    def join(weights):
+        own = plain.join(weights)
+        return ProjectedLSTMParams(own.W_h, own.W_x, own.b, weights.W_r)
+
+    return Form(LSTM_GATES, split, join, hidden, size, projects=True)
 
 
 FORMS = {
@@ -139,6 +158,7 @@ FORMS = {
     cells.np_rnn.__wrapped__: _elman,
     cells.gru.__wrapped__: _gru,
     cells.lstm.__wrapped__: _lstm,
+    cells.projected_lstm.__wrapped__: _projected_lstm,
 }
 
 

@@ -12,6 +12,8 @@ import numpy as np
 
 from rnn_research.interop import gates, levels
 
+CELLS = (*gates.CELLS, "projected_lstm")
+
 
 def load(layer, weights: Mapping, *, prefix: str = ""):
     """The params of `layer` from a PyTorch state dict.
@@ -22,7 +24,7 @@ def load(layer, weights: Mapping, *, prefix: str = ""):
     Args:
       layer: elman, gru or lstm; `layers.bidirectional` of two; or a `layers.stack` of
         these, with or without `layers.dropout` between, for `num_layers` > 1. For
-        `proj_size=H` and `hidden_size=C`, lstm(H, cell_size=C).
+        `proj_size=H` and `hidden_size=C`, projected_lstm(H, cell_size=C).
       weights: the state dict, of tensors or arrays. Without biases they are zero.
       prefix: what the names of these weights start with.
 
@@ -93,5 +95,5 @@ def export(layer, params) -> dict[str, np.ndarray]:
 def _each(layer):
     """(suffix of the names, form, input size or None) of each direction and level."""
     for way in levels.ways_of(layer):
-        form = gates.form_of(way.cell, "PyTorch", also=("cell_size",))
+        form = gates.form_of(way.cell, "PyTorch", only=CELLS)
         yield f"_l{way.depth}{'_reverse' * way.backward}", form, way.width

@@ -21,7 +21,7 @@ import pathlib
 from rnn_research import config, models, plotting, processes, runs, runtime, training
 from rnn_research.data.series import SEATTLE_WEATHER
 from rnn_research.runs import run
-from rnn_research.tasks import forecast_windows, series
+from rnn_research.tasks import forecast_references, forecast_windows, series
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +43,12 @@ class SeriesConfig(config.Settings):
         "quantile",
         "the quantiles 0.1 to 0.9, or one number by its absolute or squared error",
         choices=series.FORMS,
+    )
+    around: str | None = config.setting(
+        None,
+        "the reference whose forecast the network corrects, such as persistence or "
+        "'linear autoregression'; default: it forecasts by itself",
+        choices=forecast_references.NAMES,
     )
     season: int | None = config.setting(
         None, "steps of a season; default: 365 of the weather, 1 of a file", low=1

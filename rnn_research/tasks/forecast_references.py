@@ -91,7 +91,8 @@ def linear_autoregression(known: Known, origins: np.ndarray) -> np.ndarray:
 
 
 def _features(known: Known, origins: np.ndarray) -> np.ndarray:
-    past = known.filled[origins[:, None] - np.arange(known.length)]
+    back = np.maximum(origins[:, None] - np.arange(known.length), 0)
+    past = known.filled[back]
     ones = np.ones((len(origins), 1))
     return np.concatenate([ones, past, known.phases[origins]], axis=1)
 
@@ -103,13 +104,13 @@ POINTS: dict[str, Callable] = {
     "linear autoregression": linear_autoregression,
 }
 CLIMATOLOGY = "climatology"
+NAMES = (*POINTS, CLIMATOLOGY)
 
 
 def names(known: Known) -> tuple[str, ...]:
     """The forecasts that differ; without a season seasonal-naive is persistence."""
     seasonal = known.season > 1
-    points = tuple(name for name in POINTS if seasonal or name != "seasonal-naive")
-    return (*points, CLIMATOLOGY)
+    return tuple(name for name in NAMES if seasonal or name != "seasonal-naive")
 
 
 def forecast(

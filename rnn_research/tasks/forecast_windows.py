@@ -31,7 +31,7 @@ def windows(task: Task, model, params, count: int = 3) -> list[dict]:
     batch = task.batch(rows, jax.random.split(jax.random.key(0), len(chosen)))
     outputs = np.asarray(jax.jit(model.outputs)(params, batch.inputs))[-1]
     scaled = np.asarray(forecasts(outputs, form))  # [N, H, Q]
-    found = scaled * made.normal.std[column] + made.normal.mean[column]
+    found = made.around[origins[chosen], :, None] + scaled * made.normal.std[column]
     other = without.middle(best_reference(task), known, origins[chosen])
     times, table = made.series.times, []
     for n, origin in enumerate(origins[chosen]):

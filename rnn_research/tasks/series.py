@@ -29,6 +29,7 @@ def forecasting(
     time: str | None = None,
     horizon=7,
     form="quantile",
+    around: str | None = None,
     season: int | None = None,
     validation=0.15,
     test=0.25,
@@ -38,7 +39,9 @@ def forecasting(
     Inputs [T, B, 2V + P]: of each variable its value, normalised by mean and standard
     deviation of 'train', and whether it is missing (then its value is 0, the mean);
     of dated series also sine and cosine of the time of the year. Targets at step t:
-    the target at t+1 ... t+H, normalised alike.
+    the target at t+1 ... t+H, normalised alike, less the forecast `around` at t. That one
+    knows no more than the inputs, so the network learns what it leaves; no metric
+    changes, because each is of differences between target and forecast.
 
     Split in time. All targets of a row lie in its own split, so 'train' knows nothing
     of later values. Of 'train' every step counts. Of 'validation' and 'test' each
@@ -54,6 +57,8 @@ def forecasting(
       horizon: H.
       form: 'quantile', the quantiles 0.1 ... 0.9 by the pinball loss; 'absolute' or
         'squared', one number by that error.
+      around: the reference that the network corrects, such as 'persistence' or 'linear
+        autoregression'; None: it forecasts by itself.
       season: m of seasonal-naive and MASE; default 365 of the weather, 1 of files.
       validation, test: shares of all steps.
 
@@ -65,8 +70,8 @@ def forecasting(
     rows of 'test'; see `tasks.forecast_references`.
     """
     check_option("form", form, FORMS)
-    given = length, series, variables, target, time, horizon, season, validation, test
-    made = prepared(*given)
+    given = length, series, variables, target, time, horizon
+    made = prepared(*given, around, season, validation, test)
     known, normal, column = made.known, made.normal, made.column
     parts, source = made.parts, made.series.provenance
     score = _score(form, normal.std[column], normal.scale)
@@ -79,7 +84,7 @@ def forecasting(
         network=network,
         length=length,
         data=lambda: {
-            name: _rows(normal.inputs, normal.values[:, column], known, part, name)
+            name: _rows(normal.inputs, made.wanted, known, part, name)
             for name, part in parts.items()
         },
         references=_references(form, known, normal, column, parts["test"]),
@@ -95,10 +100,28 @@ class Prepared(NamedTuple):
     normal: "_Normal"
     column: int  # of the target
     parts: dict[str, range]  # the times of the splits
+    around: np.ndarray  # [L, H], what the network corrects, in the series' units
+
+    @property
+    def wanted(self) -> np.ndarray:
+        """What comes less `around`, normalised, [L, H]; NaN where nothing is known."""
+        y, horizon = self.known.y, self.known.horizon
+        whole = np.concatenate([y, np.full(horizon, np.nan)])
+        after = without.after(whole, np.arange(len(y)), horizon)
+        return (after - self.around) / self.normal.std[self.column]
 
 
 def prepared(
-    length, series, variables, target, time, horizon, season, validation, test
+    length,
+    series,
+    variables,
+    target,
+    time,
+    horizon,
+    around,
+    season,
+    validation,
+    test,
 ) -> Prepared:
     """What the task of these arguments is made of; see `forecasting`."""
     check_size(length=length, horizon=horizon)
@@ -127,11 +150,18 @@ def prepared(
         series.season if season is None else season,
     )
     normal = _Normal(series, known)
-    return Prepared(series, known, normal, column, parts)
+    base = np.full((len(known.y), horizon), normal.mean[column])
+    if around is not None:
+        check_option("around", around, without.NAMES)
+        base = without.middle(around, known, np.arange(len(known.y)))
+    return Prepared(series, known, normal, column, parts, base)
 
 
 def forecasts(outputs, form: str):
-    """Outputs [..., O] as forecasts [..., H, Q], normalised; Q = 1 of point forms."""
+    """Outputs [..., O] as [..., H, Q], normalised, to add to what they are around.
+
+    Q = 1 of point forms.
+    """
     return quantiles(outputs) if form == "quantile" else outputs[..., None]
 
 
@@ -217,14 +247,14 @@ def origins_of(known: without.Known, part: range, name: str) -> np.ndarray:
     return np.arange(part.start - 1, part.stop - known.horizon)
 
 
-def _rows(inputs, y, known: without.Known, part: range, name: str) -> dict:
+def _rows(inputs, targets, known: without.Known, part: range, name: str) -> dict:
     """Leaves [N, T, ...]; `counts` says which targets are known and count."""
     origins = origins_of(known, part, name)
     steps = origins[:, None] + np.arange(1 - known.length, 1)  # [N, T]
     wanted = steps if name == "train" else origins[:, None]
     after = np.zeros((*steps.shape, known.horizon), np.float32)
     counts = np.zeros(after.shape, bool)
-    found = y[wanted[:, :, None] + np.arange(1, known.horizon + 1)]
+    found = targets[wanted]
     counts[:, -wanted.shape[1] :] = ~np.isnan(found)
     after[:, -wanted.shape[1] :] = np.nan_to_num(found)
     return {

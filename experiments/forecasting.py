@@ -21,7 +21,11 @@ import pathlib
 from rnn_research import config, models, plotting, processes, runs, runtime, training
 from rnn_research.data.series import SEATTLE_WEATHER
 from rnn_research.runs import run
-from rnn_research.tasks import forecast_references, forecast_windows, series
+from rnn_research.tasks import (
+    forecast_outputs,
+    forecast_references,
+    forecast_windows,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,12 +46,12 @@ class SeriesConfig(config.Settings):
     form: str = config.setting(
         "quantile",
         "the quantiles 0.1 to 0.9, or one number by its absolute or squared error",
-        choices=series.FORMS,
+        choices=forecast_outputs.FORMS,
     )
-    around: str | None = config.setting(
+    corrects: str | None = config.setting(
         None,
         "the reference whose forecast the network corrects, such as persistence or "
-        "'linear autoregression'; default: it forecasts by itself",
+        "'linear autoregression'; default: the mean of train",
         choices=forecast_references.NAMES,
     )
     season: int | None = config.setting(

@@ -12,7 +12,6 @@ from rnn_research.checks import series as law
 from rnn_research.data import series
 from rnn_research.tasks import base
 from rnn_research.tasks import forecast_references as without
-from rnn_research.tasks.series import quantiles
 
 LENGTH, HORIZON, SEASON, COUNT = 6, 3, 5, 120
 
@@ -62,31 +61,73 @@ def test_rows_are_those_of_a_loop():
                     counts = (split == "train" or k == LENGTH - 1) and not np.isnan(y)
                     assert rows["counts"][n, k, h] == counts
                     if counts:
-                        np.testing.assert_allclose(rows["after"][n, k, h], y, 1e-5)
+                        found = rows["after"][n, k, h]
+                        np.testing.assert_allclose(found, y, 1e-5, 1e-7)
+
+
+def scored(task, weight=None):
+    """(outputs, rows) -> the metrics as numbers."""
+
+    @jax.jit
+    def score(outputs, rows):
+        keys = jax.random.split(jax.random.key(0), outputs.shape[1])
+        batch = task.batch(rows, keys)._replace(weight=weight)
+        return base.means(task.totals(outputs, batch))
+
+    return score
+
+
+def quantiles_of_a_loop(outputs, spread, unit):
+    """[9] of outputs [9]."""
+    apart, size = np.diff(spread), np.diff(spread).mean()
+    found = np.full(9, spread[4] + unit * outputs[4])
+    for k in range(4):
+        for at, gap, sign in ((3 - k, 3 - k, -1), (5 + k, 4 + k, 1)):
+            grown = np.log1p(np.exp(outputs[at])) / np.log(2)
+            found[at] = found[at - sign] + sign * grown * max(apart[gap], size / 10)
+    return found
+
+
+def test_of_what_the_network_corrects_outputs_of_zero_forecast_it():
+    own = waves(missing=False)
+    for form, options in (
+        ("quantile", {"corrects": "linear autoregression"}),
+        ("squared", {"corrects": "persistence"}),
+    ):
+        task = made(form, of=own, **options)
+        shape = LENGTH, task.size("test"), task.network.outputs
+        found = scored(task)(np.zeros(shape), task.splits["test"])
+        for metric, references in task.references.items():
+            if form == "squared" or metric != "mase":  # that of the middle, as it is
+                wanted = references[options["corrects"]]
+                np.testing.assert_allclose(found[metric], wanted, 1e-5, err_msg=metric)
+    y = own.values[:, 0]  # each step of train is corrected from what is known there
+    rows, std = made("squared", of=own, **options).splits["train"], y[:66].std()
+    for n, k, h in ((0, 0, 0), (0, 2, 1), (50, 5, 2)):
+        wanted = (y[n + k + 1 + h] - y[n + k]) / std
+        np.testing.assert_allclose(rows["after"][n, k, h], wanted, rtol=1e-5)
 
 
 def test_metrics_are_those_of_a_loop_and_ignore_what_is_missing():
     task, draw = made(), np.random.default_rng(1)
     outputs = draw.standard_normal((LENGTH, task.size("test"), HORIZON * 9))
-    keys = jax.random.split(jax.random.key(0), task.size("test"))
     weight = (np.arange(task.size("test")) % 3 > 0).astype(float)
-
-    @jax.jit
-    def score(outputs, rows):
-        batch = task.batch(rows, keys)._replace(weight=weight)
-        return base.means(task.totals(outputs, batch)), quantiles(outputs)
-
     rows = task.splits["test"]
-    found, q = jax.tree.map(np.asarray, score(outputs, rows))
-    np.testing.assert_allclose(q[..., 4], outputs.reshape(*q.shape)[..., 4])
-    assert (np.diff(q, axis=-1) > 0).all()
+    found = scored(task, weight)(outputs, rows)
     own = waves().values[:66, 0]
     std, pinball, absolute, within = np.nanstd(own), [], [], []
+    fit = (own - np.nanmean(own)) / std
+    ahead = [fit[LENGTH + h : 66 - HORIZON + 1 + h] for h in range(HORIZON)]
+    spreads = [np.nanquantile(x, np.arange(1, 10) / 10) for x in ahead]
+    units = [np.sqrt(np.nanmean(x**2)) for x in ahead]
     for n in range(task.size("test")):
         for h in range(HORIZON):
             if not (weight[n] and rows["counts"][n, -1, h]):
                 continue
-            y, f = float(rows["after"][n, -1, h]), q[-1, n, h]
+            y, own_outputs = float(rows["after"][n, -1, h]), outputs[-1, n]
+            each_h = own_outputs.reshape(HORIZON, 9)[h]
+            f = quantiles_of_a_loop(each_h, spreads[h], units[h])
+            assert (np.diff(f) > 0).all()
             for level, each in zip(np.arange(1, 10) / 10, f, strict=True):
                 below = level * (y - each) if y >= each else (1 - level) * (each - y)
                 pinball.append(below)

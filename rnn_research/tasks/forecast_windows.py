@@ -5,7 +5,8 @@ import numpy as np
 
 from rnn_research.tasks import forecast_references as without
 from rnn_research.tasks.base import Task
-from rnn_research.tasks.series import LEVELS, forecasts, origins_of, prepared
+from rnn_research.tasks.forecast_outputs import LEVELS, forecasts
+from rnn_research.tasks.series import origins_of, prepared
 
 BANDS = ((0, 8), (1, 7), (2, 6), (3, 5))  # of the nine quantiles
 
@@ -30,8 +31,10 @@ def windows(task: Task, model, params, count: int = 3) -> list[dict]:
     rows = jax.tree.map(lambda leaf: leaf[chosen], task.splits["test"])
     batch = task.batch(rows, jax.random.split(jax.random.key(0), len(chosen)))
     outputs = np.asarray(jax.jit(model.outputs)(params, batch.inputs))[-1]
-    scaled = np.asarray(forecasts(outputs, form))  # [N, H, Q]
-    found = made.around[origins[chosen], :, None] + scaled * made.normal.std[column]
+    base = made.corrected
+    scaled = base.middle[origins[chosen], :, None] + forecasts(outputs, base, form)
+    scaled = np.asarray(scaled)  # [N, H, Q]
+    found = scaled * made.normal.std[column] + made.normal.mean[column]
     other = without.middle(best_reference(task), known, origins[chosen])
     times, table = made.series.times, []
     for n, origin in enumerate(origins[chosen]):

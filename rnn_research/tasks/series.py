@@ -1,6 +1,5 @@
 """Forecasting: the next steps of a series from its past."""
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -11,12 +10,8 @@ from rnn_research import errors
 from rnn_research.data import series as series_of
 from rnn_research.data.series import SEATTLE_WEATHER, Series
 from rnn_research.errors import check_between, check_option, check_size
-from rnn_research.tasks import base, scores
+from rnn_research.tasks import base, forecast_outputs
 from rnn_research.tasks import forecast_references as without
-
-FORMS = ("quantile", "absolute", "squared")
-LEVELS = np.arange(1, 10) / 10  # of the quantiles
-MEDIAN = 4
 
 
 @base.task
@@ -29,7 +24,7 @@ def forecasting(
     time: str | None = None,
     horizon=7,
     form="quantile",
-    around: str | None = None,
+    corrects: str | None = None,
     season: int | None = None,
     validation=0.15,
     test=0.25,
@@ -39,9 +34,9 @@ def forecasting(
     Inputs [T, B, 2V + P]: of each variable its value, normalised by mean and standard
     deviation of 'train', and whether it is missing (then its value is 0, the mean);
     of dated series also sine and cosine of the time of the year. Targets at step t:
-    the target at t+1 ... t+H, normalised alike, less the forecast `around` at t. That one
-    knows no more than the inputs, so the network learns what it leaves; no metric
-    changes, because each is of differences between target and forecast.
+    the target at t+1 ... t+H, normalised alike, less what the forecast that the network
+    corrects says at t. That changes no metric: each is of differences between target
+    and forecast. See `tasks.forecast_outputs`.
 
     Split in time. All targets of a row lie in its own split, so 'train' knows nothing
     of later values. Of 'train' every step counts. Of 'validation' and 'test' each
@@ -57,8 +52,8 @@ def forecasting(
       horizon: H.
       form: 'quantile', the quantiles 0.1 ... 0.9 by the pinball loss; 'absolute' or
         'squared', one number by that error.
-      around: the reference that the network corrects, such as 'persistence' or 'linear
-        autoregression'; None: it forecasts by itself.
+      corrects: the reference whose forecast the outputs correct, such as 'persistence'
+        or 'linear autoregression'; None: the mean of 'train'.
       season: m of seasonal-naive and MASE; default 365 of the weather, 1 of files.
       validation, test: shares of all steps.
 
@@ -69,25 +64,25 @@ def forecasting(
     within_80, the share between the quantiles 0.1 and 0.9. The references are of the
     rows of 'test'; see `tasks.forecast_references`.
     """
-    check_option("form", form, FORMS)
+    check_option("form", form, forecast_outputs.FORMS)
     given = length, series, variables, target, time, horizon
-    made = prepared(*given, around, season, validation, test)
+    made = prepared(*given, corrects, season, validation, test)
     known, normal, column = made.known, made.normal, made.column
     parts, source = made.parts, made.series.provenance
-    score = _score(form, normal.std[column], normal.scale)
-    network = base.Network(
-        normal.inputs.shape[1], horizon * (len(LEVELS) if form == "quantile" else 1)
-    )
+    units = normal.std[column], normal.scale
+    each = len(forecast_outputs.LEVELS) if form == "quantile" else 1
     return base.Task(
         batch=_batch,
-        score=score,
-        network=network,
+        score=forecast_outputs.score(form, made.corrected, *units),
+        network=base.Network(normal.inputs.shape[1], horizon * each),
         length=length,
         data=lambda: {
             name: _rows(normal.inputs, made.wanted, known, part, name)
             for name, part in parts.items()
         },
-        references=_references(form, known, normal, column, parts["test"]),
+        references=forecast_outputs.references(
+            form, known, *units, origins_of(known, parts["test"], "test")
+        ),
         provenance=(source,) if source else (),
     )
 
@@ -100,15 +95,15 @@ class Prepared(NamedTuple):
     normal: "_Normal"
     column: int  # of the target
     parts: dict[str, range]  # the times of the splits
-    around: np.ndarray  # [L, H], what the network corrects, in the series' units
+    corrected: forecast_outputs.Corrected  # in units of the standard deviation
 
     @property
     def wanted(self) -> np.ndarray:
-        """What comes less `around`, normalised, [L, H]; NaN where nothing is known."""
-        y, horizon = self.known.y, self.known.horizon
+        """What comes less what is corrected, [L, H]; NaN where nothing is known."""
+        y, horizon = self.normal.values[:, self.column], self.known.horizon
         whole = np.concatenate([y, np.full(horizon, np.nan)])
         after = without.after(whole, np.arange(len(y)), horizon)
-        return (after - self.around) / self.normal.std[self.column]
+        return after - self.corrected.middle
 
 
 def prepared(
@@ -118,7 +113,7 @@ def prepared(
     target,
     time,
     horizon,
-    around,
+    corrects,
     season,
     validation,
     test,
@@ -150,33 +145,11 @@ def prepared(
         series.season if season is None else season,
     )
     normal = _Normal(series, known)
-    base = np.full((len(known.y), horizon), normal.mean[column])
-    if around is not None:
-        check_option("around", around, without.NAMES)
-        base = without.middle(around, known, np.arange(len(known.y)))
-    return Prepared(series, known, normal, column, parts, base)
-
-
-def forecasts(outputs, form: str):
-    """Outputs [..., O] as [..., H, Q], normalised, to add to what they are around.
-
-    Q = 1 of point forms.
-    """
-    return quantiles(outputs) if form == "quantile" else outputs[..., None]
-
-
-def quantiles(outputs):
-    """Outputs [..., H 9] as quantiles [..., H, 9] at LEVELS, in order.
-
-    The middle of the nine is the median; softplus of the others are the distances
-    between neighbours, so that no two cross.
-    """
-    each = outputs.reshape(*outputs.shape[:-1], -1, len(LEVELS))
-    median = each[..., MEDIAN : MEDIAN + 1]
-    apart = jax.nn.softplus(each)
-    below = median - jnp.cumsum(apart[..., MEDIAN - 1 :: -1], axis=-1)[..., ::-1]
-    above = median + jnp.cumsum(apart[..., MEDIAN + 1 :], axis=-1)
-    return jnp.concatenate([below, median, above], axis=-1)
+    if corrects is not None:
+        check_option("corrects", corrects, without.NAMES)
+    alike = known._replace(y=normal.values[:, column])
+    corrected = forecast_outputs.corrected(corrects, alike)
+    return Prepared(series, known, normal, column, parts, corrected)
 
 
 # ------------------------------------------------------------------------ the data
@@ -270,52 +243,3 @@ def _batch(rows, keys) -> base.Batch:
     kind = jnp.zeros(()).dtype
     targets = {"after": by_time["after"].astype(kind), "counts": by_time["counts"]}
     return base.Batch(by_time["inputs"].astype(kind), targets)
-
-
-# ----------------------------------------------------------------------- the score
-
-
-def _score(form: str, std: float, scale: float):
-    def score(outputs, batch):
-        y = batch.targets["after"]
-        mean = functools.partial(
-            scores.mean, batch=batch, by_step=True, there=batch.targets["counts"]
-        )
-        if form != "quantile":
-            error = outputs - y
-            loss = jnp.abs(error) if form == "absolute" else error**2
-            return {"loss": mean(loss), "mase": mean(jnp.abs(error) * std / scale)}
-        found = quantiles(outputs)
-        error = y[..., None] - found
-        pinball = jnp.maximum(LEVELS * error, (LEVELS - 1) * error)
-        within = (found[..., 0] <= y) & (y <= found[..., -1])
-        return {
-            "loss": mean(pinball),
-            "mase": mean(jnp.abs(error[..., MEDIAN]) * std / scale),
-            "crps": mean(2 * pinball * std),
-            "within_80": mean(within),
-        }
-
-    return score
-
-
-def _references(form, known, normal, column, part: range) -> dict:
-    """Those of the rows of 'test', in the units of the metrics."""
-    origins = origins_of(known, part, "test")
-    y = without.after(known.y, origins, known.horizon)
-    std = normal.std[column]
-    found: dict[str, dict[str, float]] = {}
-    for name in without.names(known):
-        error = y - without.middle(name, known, origins)
-        mase = np.nanmean(np.abs(error)) / normal.scale
-        if form == "quantile":
-            own = without.forecast(name, known, origins, LEVELS)
-            pinball = np.nanmean(without.pinball(y, own, LEVELS))
-            numbers = {"loss": pinball / std, "mase": mase, "crps": 2 * pinball}
-        else:
-            error = error / std
-            loss = np.abs(error) if form == "absolute" else error**2
-            numbers = {"loss": np.nanmean(loss), "mase": mase}
-        for metric, number in numbers.items():
-            found.setdefault(metric, {})[name] = float(number)
-    return found

@@ -182,9 +182,9 @@ def test_references_are_those_of_loops():
 
 
 @base.task
-def leaking(length=LENGTH, *, series=None, how="no"):
+def leaking(length=LENGTH, *, series=None, how="no", corrects=None):
     """Our task with a leak."""
-    task = made(of=series)
+    task = made(of=series, corrects=corrects)
     splits = {name: dict(rows) for name, rows in task.splits.items()}
     if how == "statistics":
         for rows in splits.values():
@@ -200,7 +200,32 @@ def leaking(length=LENGTH, *, series=None, how="no"):
 
 
 def test_an_honest_task_knows_nothing_of_the_future():
-    assert law.leak(leaking(series=waves())) == 0
+    assert law.leak(leaking(series=waves(), corrects="linear autoregression")) == 0
+
+
+def knows_the_future(name) -> bool:
+    """Whether that forecast at t, or what it is fitted to, depends on later values."""
+    own, every = waves(), np.arange(COUNT)
+    y, phases = own.values[:, 0], own.phases()
+
+    def said(y):
+        known = without.Known(y, phases, 66, LENGTH, HORIZON, SEASON)
+        return without.middle(name, known, every)
+
+    return any(
+        (said(y)[: cut + 1] != said(np.where(every > cut, 99 + y, y))[: cut + 1]).any()
+        for cut in (65, 66, 90, 118)
+    )
+
+
+def test_no_forecast_that_a_network_corrects_knows_the_future(monkeypatch):
+    assert not any(knows_the_future(name) for name in without.NAMES)
+    monkeypatch.setitem(
+        without.POINTS,
+        "drift",
+        lambda known, origins: without.persistence(known, (origins + 1) % COUNT),
+    )
+    assert knows_the_future("drift")
 
 
 @pytest.mark.parametrize("how", ["statistics", "straddling", "shifted"])

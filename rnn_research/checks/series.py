@@ -5,6 +5,9 @@ It holds of every task whose factory takes `series`, a `data.series.Series` or w
 and what has changed in its batches says what they know. Nothing is declared, so no
 leak can be declared away: statistics of the whole series, windows that go over the
 border of two splits, inputs that are shifted the wrong way.
+
+Targets may depend on anything later. A task whose targets are differences from a
+forecast has to show that this forecast knows no more than the inputs do.
 """
 
 from collections.abc import Callable

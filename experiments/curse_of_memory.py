@@ -23,7 +23,8 @@ import numpy as np
 
 from rnn_research import Cell, config, diagnostics, plotting, runtime
 from rnn_research.cells.base import zeros_state
-from rnn_research.runs import measure, run_folder
+from rnn_research.measurements import driver
+from rnn_research.runs import run_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +56,7 @@ def main(settings: CurseOfMemoryConfig, run_config: runtime.RunConfig):
                 if np.isfinite(FORMS[form][1](1 - distance)):
                     own = measurement(distance, inputs, form, settings)
                     measurements.append(own)
-    rows = [row for own in measure.rows(measurements, folder) for row in own]
+    rows = [row for own in driver.rows(measurements, folder) for row in own]
     for inputs in ("white", "constant"):
         own = [r for r in rows if r["inputs"] == inputs and r["form"] == "plain"]
         if len(own) > 1:
@@ -73,7 +74,7 @@ def main(settings: CurseOfMemoryConfig, run_config: runtime.RunConfig):
                 f"{row['sensitivity_exact']:.4g}"
             )
     tables = {"curse_of_memory": rows}
-    measure.write(folder, tables, "curse_of_memory.png", plotting.curse_of_memory)
+    driver.write(folder, tables, "curse_of_memory.png", plotting.curse_of_memory)
 
 
 def plain(params):
@@ -118,7 +119,7 @@ def scalar(form) -> Cell:
 
 def measurement(
     distance: float, inputs: str, name: str, settings
-) -> measure.Measurement:
+) -> driver.Measurement:
     form, start = FORMS[name]
     decay = 1 - distance
     length = int(settings.horizons / distance) + 1
@@ -150,7 +151,7 @@ def measurement(
 
     label = f"1 - lambda = {distance:g}, {inputs} inputs, {name}"
     given = (distance, inputs, name, length, settings.sequences, settings.seed)
-    return measure.Measurement(label, variances, rows, given)
+    return driver.Measurement(label, variances, rows, given)
 
 
 def exact(decay: float, inputs: str) -> tuple[float, float]:

@@ -19,8 +19,9 @@ import numpy as np
 from rnn_research import config, diagnostics, engines, models, plotting, runtime
 from rnn_research.diagnostics.curvature import check_count
 from rnn_research.layers import Call
+from rnn_research.measurements import driver, subjects
 from rnn_research.resolve import resolve
-from rnn_research.runs import measure, run_folder, subjects
+from rnn_research.runs import run_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,14 +64,14 @@ def main(settings: CurvatureConfig, run_config: runtime.RunConfig):
                 for seed in settings.all_seeds():
                     own = one.model, one.task, params, seed, labels, settings
                     measurements.append(measurement(*own))
-        found = measure.rows(measurements, folder)
+        found = driver.rows(measurements, folder)
     tables = {"curvature": [row for own in found for row in own]}
-    measure.write(folder, tables, "curvature.png", plotting.curvature)
+    driver.write(folder, tables, "curvature.png", plotting.curvature)
 
 
 def measurement(
     model, task, params, seed: int, labels: dict, settings
-) -> measure.Measurement:
+) -> driver.Measurement:
     batch = task.sample(jax.random.key(seed), settings.batch_size)
 
     def loss(params):
@@ -82,7 +83,7 @@ def measurement(
         return jax.grad(loss)(params)
 
     sizes = settings.count, settings.batch_size
-    return measure.Measurement(
+    return driver.Measurement(
         labels["label"],
         trace,
         lambda: rows_of(loss, model, task, params, seed, labels, settings),

@@ -29,8 +29,9 @@ from rnn_research import config, diagnostics, errors, models, plotting, runs, ru
 from rnn_research.cells.base import Cell
 from rnn_research.diagnostics import table
 from rnn_research.diagnostics.horizon import FORGOTTEN
+from rnn_research.measurements import driver, subjects
 from rnn_research.resolve import resolve
-from rnn_research.runs import measure, run_folder, subjects
+from rnn_research.runs import run_folder
 from rnn_research.unroll import set_up
 
 
@@ -102,7 +103,7 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
     names = [name for name, own in measurements.items() for _ in own]
     every = [each for own in measurements.values() for each in own]
     by_name: dict[str, list[dict]] = {}
-    for name, own in zip(names, measure.rows(every, folder), strict=True):
+    for name, own in zip(names, driver.rows(every, folder), strict=True):
         by_name.setdefault(name, []).extend(own)
     rows = [row for own in by_name.values() for row in own]
     for name, own in by_name.items():
@@ -116,7 +117,7 @@ def main(settings: GradientNormsConfig, run_config: runtime.RunConfig):
     print(f"figure: {folder / 'gradient_norms.png'}")
 
 
-def of_cell(text: str, cell, length: int, settings) -> measure.Measurement:
+def of_cell(text: str, cell, length: int, settings) -> driver.Measurement:
     """Of one cell at initialisation, for all seeds."""
     loss = settings.loss or "state"
     white_noise = loss == "state" and isinstance(cell, Cell)
@@ -185,7 +186,7 @@ def of_cell(text: str, cell, length: int, settings) -> measure.Measurement:
     jacobians = lags, settings.jacobian_sequences
     driven = () if white_noise else (model, task)
     given = (cell, loss, length, settings.all_seeds(), sizes, jacobians, driven)
-    return measure.Measurement(text, trace, rows, given)
+    return driver.Measurement(text, trace, rows, given)
 
 
 def model_norms(model, task, loss: str, params, batch):
@@ -204,7 +205,7 @@ def log_sigma_max(matrices) -> float | None:
     return math.log(each[0]) if each[0] else -math.inf
 
 
-def of_run(name: str, trained: runs.Loaded, settings) -> list[measure.Measurement]:
+def of_run(name: str, trained: runs.Loaded, settings) -> list[driver.Measurement]:
     """Of one trained run, before and after, at its own or the given lengths."""
     return [
         at_length(
@@ -214,7 +215,7 @@ def of_run(name: str, trained: runs.Loaded, settings) -> list[measure.Measuremen
     ]
 
 
-def at_length(name: str, trained: runs.Loaded, task, settings) -> measure.Measurement:
+def at_length(name: str, trained: runs.Loaded, task, settings) -> driver.Measurement:
     loss = settings.loss or "task"
     norms_of = jax.jit(functools.partial(model_norms, trained.model, task, loss))
 
@@ -245,7 +246,7 @@ def at_length(name: str, trained: runs.Loaded, task, settings) -> measure.Measur
 
     weights = jax.tree.leaves((trained.initial_params, trained.params))
     sizes = settings.all_seeds(), settings.batch_size
-    return measure.Measurement(
+    return driver.Measurement(
         name,
         lambda: norms_of(trained.params, first),
         rows,

@@ -22,7 +22,8 @@ import numpy as np
 
 from rnn_research import config, diagnostics, plotting, runtime
 from rnn_research.diagnostics import table
-from rnn_research.runs import measure, run_folder, subjects
+from rnn_research.measurements import driver, subjects
+from rnn_research.runs import run_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,20 +48,20 @@ def main(settings: JacobianSpectraConfig, run_config: runtime.RunConfig):
             measurement(subject, settings.lags)
             for subject in subjects.subjects(settings)
         ]
-        found = measure.rows(measurements, folder)
+        found = driver.rows(measurements, folder)
     rows = [row for own in found for row in own]
     for label in dict.fromkeys(row["label"] for row in rows):
         report([row for row in rows if row["label"] == label])
     tables = {"jacobian_spectra": rows}
-    measure.write(folder, tables, "jacobian_spectra.png", plotting.jacobian_spectra)
+    driver.write(folder, tables, "jacobian_spectra.png", plotting.jacobian_spectra)
 
 
-def measurement(subject: subjects.Subject, count: int) -> measure.Measurement:
+def measurement(subject: subjects.Subject, count: int) -> driver.Measurement:
     length = len(subject.x)
     even = np.linspace(0, length, count).round().astype(int)
     lags = tuple(int(lag) for lag in np.union1d(even, [1]))
     found = functools.partial(logs, *subject[1:], lags=lags)
-    return measure.Measurement(
+    return driver.Measurement(
         subject.labels["label"],
         found,
         lambda: rows_of(subject, lags, found()),

@@ -22,8 +22,9 @@ import numpy as np
 
 from rnn_research import Cell, config, diagnostics, models, plotting, runs, runtime
 from rnn_research.cells.base import zeros_state
+from rnn_research.measurements import driver, subjects
 from rnn_research.resolve import resolve
-from rnn_research.runs import measure, run_folder, subjects
+from rnn_research.runs import run_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,10 +83,10 @@ def main(settings: LyapunovConfig, run_config: runtime.RunConfig):
             measurements.append(random_network(seed, settings))
             measurements += [driven(*one, seed, settings) for one in named]
         measurements += [trained(*one, settings) for one in runs]
-        found = measure.rows([calibration(), *measurements], folder)
+        found = driver.rows([calibration(), *measurements], folder)
         rows = [row for own in found for row in own]
     tables = {"lyapunov": rows}
-    measure.write(folder, tables, "lyapunov.png", plotting.lyapunov, columns=COLUMNS)
+    driver.write(folder, tables, "lyapunov.png", plotting.lyapunov, columns=COLUMNS)
 
 
 def lorenz() -> Cell:
@@ -114,7 +115,7 @@ def lorenz() -> Cell:
     )
 
 
-def calibration() -> measure.Measurement:
+def calibration() -> driver.Measurement:
     """Rows of the Lorenz system, a unit of time, with what is known of it."""
     cell = lorenz()
 
@@ -139,7 +140,7 @@ def calibration() -> measure.Measurement:
             f"{first['dimension']:.3f}"
         )
 
-    return measure.Measurement("Lorenz system", found, rows, (), headline)
+    return driver.Measurement("Lorenz system", found, rows, (), headline)
 
 
 def exponents(cell, params, x, **options):
@@ -150,7 +151,7 @@ def exponents(cell, params, x, **options):
     return measure(params, x)
 
 
-def random_network(seed: int, settings) -> measure.Measurement:
+def random_network(seed: int, settings) -> driver.Measurement:
     """A row a gain: the largest exponent of h' = tanh(g J h), J normal of 1/N."""
     size = settings.network_size
     key_J, key_h = jax.random.split(jax.random.key(seed))
@@ -178,10 +179,10 @@ def random_network(seed: int, settings) -> measure.Measurement:
 
     given = (normal, state, settings.gains, settings.length, settings.transient)
     label = f"random network, seed {seed}"
-    return measure.Measurement(label, lambda: leading(1.0), rows, given)
+    return driver.Measurement(label, lambda: leading(1.0), rows, given)
 
 
-def driven(text: str, cell, seed: int, settings) -> measure.Measurement:
+def driven(text: str, cell, seed: int, settings) -> driver.Measurement:
     """A row for each of the leading exponents of a cell at initialisation."""
 
     def found():
@@ -199,10 +200,10 @@ def driven(text: str, cell, seed: int, settings) -> measure.Measurement:
 
     sizes = settings.length, settings.batch_size, settings.input_size, settings.count
     given = (cell, seed, sizes, settings.transient)
-    return measure.Measurement(text, found, rows, given, headlines)
+    return driver.Measurement(text, found, rows, given, headlines)
 
 
-def trained(name: str, one: runs.Loaded, settings) -> measure.Measurement:
+def trained(name: str, one: runs.Loaded, settings) -> driver.Measurement:
     """Rows of every recurrence of a run, before and after, on its task's inputs."""
     task = resolve("task", one.settings["task"], length=settings.length)
 
@@ -236,7 +237,7 @@ def trained(name: str, one: runs.Loaded, settings) -> measure.Measurement:
     weights = jax.tree.leaves((one.initial_params, one.params))
     sizes = settings.batch_size, settings.count, settings.transient
     given = (one.model, task, one.seed, weights, sizes)
-    return measure.Measurement(
+    return driver.Measurement(
         name, lambda: every_layer(one.params, batch), rows, given, headlines
     )
 

@@ -19,7 +19,8 @@ import jax
 import numpy as np
 
 from rnn_research import config, diagnostics, plotting, runtime
-from rnn_research.runs import measure, run_folder, subjects
+from rnn_research.measurements import driver, subjects
+from rnn_research.runs import run_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,22 +43,22 @@ def main(settings: SaturationConfig, run_config: runtime.RunConfig):
             of_shares.append(measure_shares(subject, settings.moments))
             if subject.mask is None:
                 of_scales.append(measure_scales(subject))
-        found = measure.rows(of_shares + of_scales, folder)
+        found = driver.rows(of_shares + of_scales, folder)
     shares = [row for own in found[: len(of_shares)] for row in own]
     scales = [row for own in found[len(of_shares) :] for row in own]
     for label in dict.fromkeys(row["label"] for row in shares):
         report(label, shares, scales)
     tables = {"saturation": shares, "time_scales": scales}
-    measure.write(folder, tables, "saturation.png", plotting.saturation)
+    driver.write(folder, tables, "saturation.png", plotting.saturation)
 
 
-def measure_shares(subject: subjects.Subject, moments: int) -> measure.Measurement:
+def measure_shares(subject: subjects.Subject, moments: int) -> driver.Measurement:
     labels, cell, params, x, mask = subject
 
     def found():
         return diagnostics.saturation(cell, params, x, mask=mask)
 
-    return measure.Measurement(
+    return driver.Measurement(
         labels["label"],
         found,
         lambda: rows_of_shares(found(), len(x), moments, labels),
@@ -83,7 +84,7 @@ def rows_of_shares(found, length: int, moments: int, labels: dict) -> list[dict]
     ]
 
 
-def measure_scales(subject: subjects.Subject) -> measure.Measurement:
+def measure_scales(subject: subjects.Subject) -> driver.Measurement:
     """A row for each time scale, the median over sequences, the longest first."""
     labels, cell, params, x, _ = subject
 
@@ -94,7 +95,7 @@ def measure_scales(subject: subjects.Subject) -> measure.Measurement:
             for index, scale in enumerate(scales)
         ]
 
-    return measure.Measurement(
+    return driver.Measurement(
         labels["label"],
         lambda: diagnostics.step_jacobians(cell, params, x),
         rows,

@@ -20,8 +20,9 @@ import numpy as np
 
 from rnn_research import config, diagnostics, models, plotting, runtime
 from rnn_research.layers import Call
+from rnn_research.measurements import driver, subjects
 from rnn_research.resolve import resolve
-from rnn_research.runs import measure, run_folder, subjects
+from rnn_research.runs import run_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,13 +74,13 @@ def main(settings: TruncatedGradientsConfig, run_config: runtime.RunConfig):
             label = f"{name}, seed {one.seed} ({weights})"
             own = measurement(label, one.model, one.task, params, settings)
             measurements.append(own)
-    found = measure.rows(measurements, folder)
+    found = driver.rows(measurements, folder)
     tables = {"truncated_gradients": [row for own in found for row in own]}
     draw = plotting.truncated_gradients
-    measure.write(folder, tables, "truncated_gradients.png", draw)
+    driver.write(folder, tables, "truncated_gradients.png", draw)
 
 
-def measurement(label: str, model, task, params, settings) -> measure.Measurement:
+def measurement(label: str, model, task, params, settings) -> driver.Measurement:
     windows = [min(window, task.length) for window in settings.windows]
     windows = list(dict.fromkeys(windows))
 
@@ -99,7 +100,7 @@ def measurement(label: str, model, task, params, settings) -> measure.Measuremen
 
     first = task.sample(jax.random.key(0), settings.batch_size)
     sizes = settings.all_seeds(), settings.batch_size, settings.stride
-    return measure.Measurement(
+    return driver.Measurement(
         label,
         lambda: bias(params, first),
         lambda: rows_of(label, windows, task, settings, of_seed),

@@ -29,7 +29,8 @@ from rnn_research import (
     training,
     values,
 )
-from rnn_research.runs import measure, run_folder
+from rnn_research.measurements import driver
+from rnn_research.runs import run_folder
 from rnn_research.training import optimizers, penalties, trainer
 
 SMALL = training.TrainConfig(
@@ -127,12 +128,12 @@ def test_all_measurements_are_traced_before_the_first():
 
     measured = []
     plans = [
-        measure.Measurement("a", lambda: jnp.ones(2), lambda: measured.append(1)),
-        measure.Measurement("b", meaningless, lambda: measured.append(1)),
+        driver.Measurement("a", lambda: jnp.ones(2), lambda: measured.append(1)),
+        driver.Measurement("b", meaningless, lambda: measured.append(1)),
     ]
     with pytest.raises(errors.UsageError, match="^b: has no meaning$"):
-        measure.check(plans)
-    assert measure.check(plans[:1]) == plans[:1] and not measured
+        driver.check(plans)
+    assert driver.check(plans[:1]) == plans[:1] and not measured
 
 
 def test_a_folder_is_looked_at_and_not_made(tmp_path):

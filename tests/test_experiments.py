@@ -43,7 +43,7 @@ from rnn_research import (
 from rnn_research.benchmarks import libraries, worker
 from rnn_research.diagnostics import table
 from rnn_research.layers import architectures
-from rnn_research.runs import subjects
+from rnn_research.measurements import subjects
 
 ROOT = pathlib.Path(__file__).parent.parent
 PROGRAMS = {"adding_problem": adding_problem, "copy_memory": copy_memory}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rnn_research import errors
-from rnn_research.runs import measure
+from rnn_research.measurements import driver, kept
 
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "diagnostics.md"
 OWN = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)[1]
@@ -33,14 +33,14 @@ class Counted:
             return [{"square": square, "log": -math.inf, "none": math.nan, "x": "nan"}]
 
         given = {"number": number, "array": np.arange(number)}
-        return measure.Measurement(str(number), lambda: jnp.ones(2), rows, given)
+        return driver.Measurement(str(number), lambda: jnp.ones(2), rows, given)
 
 
 def test_a_sweep_that_was_ended_resumes(tmp_path, capsys):
     counted = Counted()
     with pytest.raises(KeyboardInterrupt):
-        measure.rows([counted.of(2), counted.of(3, fails=True)], tmp_path)
-    found = measure.rows([counted.of(2), counted.of(3), counted.of(4)], tmp_path)
+        driver.rows([counted.of(2), counted.of(3, fails=True)], tmp_path)
+    found = driver.rows([counted.of(2), counted.of(3), counted.of(4)], tmp_path)
     assert counted.measured == [2, 3, 4]
     assert [own[0]["square"] for own in found] == [4, 9, 16]
     told = capsys.readouterr().err
@@ -49,8 +49,8 @@ def test_a_sweep_that_was_ended_resumes(tmp_path, capsys):
 
 def test_kept_rows_are_those_that_were_measured(tmp_path):
     counted = Counted()
-    first = measure.rows([counted.of(2)], tmp_path)
-    again = measure.rows([counted.of(2)], tmp_path)
+    first = driver.rows([counted.of(2)], tmp_path)
+    again = driver.rows([counted.of(2)], tmp_path)
     assert counted.measured == [2] and repr(first) == repr(again)
     (row,) = again[0]
     assert row["log"] == -math.inf and math.isnan(row["none"]) and row["x"] == "nan"
@@ -62,23 +62,23 @@ def test_what_is_given_decides(tmp_path):
     changes = [one, one._replace(given={"number": 2, "array": np.arange(2) + 1})]
     changes += [one._replace(given=(2,)), one._replace(given=None)]
     for each in changes:
-        measure.rows([each], tmp_path)
+        driver.rows([each], tmp_path)
     assert counted.measured == [2] * 4
-    measure.rows(changes, tmp_path)  # what has no `given` is never kept
+    driver.rows(changes, tmp_path)  # what has no `given` is never kept
     assert counted.measured == [2] * 5
     with jax.enable_x64(not jax.config.jax_enable_x64):
-        measure.rows([one], tmp_path)
+        driver.rows([one], tmp_path)
     assert counted.measured == [2] * 6
 
 
 def test_a_damaged_file_is_told(tmp_path):
     counted = Counted()
-    measure.rows([counted.of(2)], tmp_path)
-    (kept,) = (tmp_path / measure.FOLDER).iterdir()
+    driver.rows([counted.of(2)], tmp_path)
+    (path,) = (tmp_path / kept.FOLDER).iterdir()
     for damage in ("{", "{}"):
-        kept.write_text(damage)
+        path.write_text(damage)
         with pytest.raises(errors.RunError, match="is damaged"):
-            measure.rows([counted.of(2)], tmp_path)
+            driver.rows([counted.of(2)], tmp_path)
 
 
 def test_a_users_own_measurement(tmp_path, monkeypatch):
@@ -96,5 +96,5 @@ def test_a_users_own_measurement(tmp_path, monkeypatch):
         rows = list(csv.DictReader(file))
     assert [row["label"] for row in rows] == ["elman", "gru"]
     assert all(float(row["norm"]) > 0 for row in rows)
-    assert len(list(pathlib.Path(tmp_path, "out", measure.FOLDER).iterdir())) == 2
+    assert len(list(pathlib.Path(tmp_path, "out", kept.FOLDER).iterdir())) == 2
     sys.modules.pop("sizes_of_weights")

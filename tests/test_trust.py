@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from rnn_research import config, errors, report, runs, runtime
-from rnn_research.runs import checkpoints, subjects
+from rnn_research.measurements import subjects
+from rnn_research.runs import checkpoints
 
 EVIL = """
 import pathlib

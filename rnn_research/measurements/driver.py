@@ -1,15 +1,13 @@
 """The driver of measurements: all are checked, then each is measured once and kept.
 
-    rows = measure.rows(measurements, folder)
-    measure.write(folder, {"spectra": rows}, "spectra.png", plotting.spectra)
+    rows = driver.rows(measurements, folder)
+    driver.write(folder, {"spectra": rows}, "spectra.png", plotting.spectra)
 
 The rows of a measurement are kept in the folder as soon as it is finished, under the
 hash of what they depend on, so that a sweep that is killed resumes when the same
 command is given again, and a changed cell, setting or weight is measured anew.
 """
 
-import hashlib
-import json
 import math
 import pathlib
 import sys
@@ -18,13 +16,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
-import rnn_research
-from rnn_research import errors, files, identity
+from rnn_research import errors
 from rnn_research.diagnostics import table
+from rnn_research.measurements import kept
 
-FOLDER = "measured"
 SHOWN_AFTER = 2.0  # seconds
 
 
@@ -66,18 +62,16 @@ def rows(measurements: list[Measurement], folder: pathlib.Path) -> list[list[dic
     print(f"checking {len(measurements)} measurements", file=sys.stderr, flush=True)
     check(measurements)
     found = []
-    library = _library()
-    paths = [_path(each, folder, library) for each in measurements]
-    kept = [path and _read(path) for path in paths]
-    progress = Progress(len(kept), sum(own is None for own in kept))
-    for each, path, own in zip(measurements, paths, kept, strict=True):
+    paths = [kept.path(each, folder) for each in measurements]
+    before = [path and kept.read(path) for path in paths]
+    progress = Progress(len(before), sum(own is None for own in before))
+    for each, path, own in zip(measurements, paths, before, strict=True):
         if own is None:
             progress.show(each.label)
-            own = [_plain(row) for row in each.rows()]
+            own = [kept.plain(row) for row in each.rows()]
             progress.done += 1
             if path:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                files.write_atomically(path, _written(own))
+                kept.write(path, own)
         if each.headline and own:
             print(each.headline(own), flush=True)
         found.append(own)
@@ -117,76 +111,3 @@ class Progress:
             rest = seconds / self.done * (self.todo - self.done)
             line += f", about {math.ceil(rest)} s left"
         print(f"{line})", file=sys.stderr, flush=True)
-
-
-def _path(each: Measurement, folder: pathlib.Path, library: str) -> pathlib.Path | None:
-    """Where the rows are kept; None of what has no identity."""
-    if each.given is None:
-        return None
-    written = pathlib.Path(each.rows.__code__.co_filename).read_bytes()
-    machine = (jax.__version__, jax.default_backend(), jax.config.jax_enable_x64)
-    try:
-        parts = [library, repr(machine), each.label, *_described(each.given)]
-    except errors.UsageError:
-        return None
-    content = "\n".join(parts).encode() + written
-    return folder / FOLDER / f"{hashlib.sha256(content).hexdigest()[:32]}.json"
-
-
-def _described(thing) -> list[str]:
-    """Texts that tell a tree of values, texts, numbers and arrays from another."""
-    if isinstance(thing, dict):
-        thing = list(thing.items())
-    if isinstance(thing, (list, tuple)):
-        inner = [text for each in thing for text in _described(each)]
-        return [f"{type(thing).__name__} {len(thing)}", *inner]
-    if isinstance(thing, (jax.Array, np.ndarray)):
-        numbers = np.asarray(thing)
-        content = hashlib.sha256(np.ascontiguousarray(numbers)).hexdigest()
-        return [f"{numbers.dtype}{numbers.shape} {content}"]
-    if isinstance(thing, identity.LITERALS):
-        return [repr(thing)]
-    return [identity.text(thing), repr(sorted(identity.code(thing).items()))]
-
-
-def _library() -> str:
-    """The hash of the library's code."""
-    root = pathlib.Path(rnn_research.__file__).parent
-    found = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        found.update(path.read_bytes())
-    return found.hexdigest()
-
-
-def _plain(row: dict) -> dict:
-    """The row with Python's own numbers, as they are read back."""
-    return {
-        name: value.item() if isinstance(value, (np.generic, np.ndarray)) else value
-        for name, value in row.items()
-    }
-
-
-def _written(rows: list[dict]) -> str:
-    """As JSON, where numbers that it has not are spelled {"number": "-inf"}."""
-
-    def spelled(value):
-        is_number = not isinstance(value, float) or math.isfinite(value)
-        return value if is_number else {"number": str(value)}
-
-    plain = [{name: spelled(value) for name, value in row.items()} for row in rows]
-    return json.dumps({"rows": plain}, allow_nan=False)
-
-
-def _read(path: pathlib.Path) -> list[dict] | None:
-    content = files.read_json(path)
-    if content is None:
-        return None
-    if not isinstance(content.get("rows"), list):
-        raise errors.RunError(f"{path} is damaged: it holds no rows; remove it")
-    return [
-        {
-            name: float(value["number"]) if isinstance(value, dict) else value
-            for name, value in row.items()
-        }
-        for row in content["rows"]
-    ]

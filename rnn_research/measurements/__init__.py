@@ -1,0 +1,1 @@
+"""Measurements: what makes their rows, and the one driver that runs and keeps them."""

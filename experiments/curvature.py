@@ -11,21 +11,13 @@ curvature.png. Takes a minute on 2 CPU cores.
 """
 
 import dataclasses
-import pathlib
 
-import jax
-import numpy as np
-
-from rnn_research import config, diagnostics, engines, models, plotting, runtime
-from rnn_research.diagnostics.curvature import check_count
-from rnn_research.layers import Call
-from rnn_research.measurements import driver, subjects
-from rnn_research.resolve import resolve
-from rnn_research.runs import run_folder
+from rnn_research import config, plotting, runtime
+from rnn_research.measurements import compared, curvature, driver
 
 
 @dataclasses.dataclass(frozen=True)
-class CurvatureConfig(subjects.ComparedConfig):
+class CurvatureConfig(compared.ComparedConfig):
     """Curvature:"""
 
     task: str = config.setting("adding", "the task for --cells")
@@ -38,88 +30,14 @@ class CurvatureConfig(subjects.ComparedConfig):
     workdir: str = config.setting("runs/curvature", "folder for table and figure")
 
 
-def main(settings: CurvatureConfig, run_config: runtime.RunConfig):
-    runtime.start(run_config, batch_size=1, hidden_size=settings.hidden_size)
-    folder = pathlib.Path(settings.workdir)
-    run_folder.check(folder)
-    texts = settings.cells or (() if settings.runs else subjects.DEFAULT_CELLS)
-    cells = [resolve("cell", text, hidden_size=settings.hidden_size) for text in texts]
-    trained = subjects.named_runs(settings.runs or (), settings.trust or ())
-    measurements = []
-    with jax.default_matmul_precision("highest"):
-        task = resolve("task", settings.task, length=settings.length)
-        for text, cell in zip(texts, cells, strict=True):
-            options = models.ModelConfig(cell=text, hidden_size=settings.hidden_size)
-            model = models.build(cell, task, options)
-            for seed in settings.all_seeds():
-                params = jax.jit(model.init)(jax.random.key(seed))
-                labels = {"label": text, "weights": "initial", "trained_seed": ""}
-                own = model, task, params, seed, labels, settings
-                measurements.append(measurement(*own))
-        for name, one in trained:
-            both = {"initial": one.initial_params, "trained": one.params}
-            for weights, params in both.items():
-                labels = {"label": f"{name} ({weights})", "weights": weights}
-                labels["trained_seed"] = one.seed
-                for seed in settings.all_seeds():
-                    own = one.model, one.task, params, seed, labels, settings
-                    measurements.append(measurement(*own))
-        found = driver.rows(measurements, folder)
-    tables = {"curvature": [row for own in found for row in own]}
-    driver.write(folder, tables, "curvature.png", plotting.curvature)
-
-
-def measurement(
-    model, task, params, seed: int, labels: dict, settings
-) -> driver.Measurement:
-    batch = task.sample(jax.random.key(seed), settings.batch_size)
-
-    def loss(params):
-        call = Call(mask=batch.mask, engine=engines.sequential())
-        return task.loss(model.outputs(params, batch.inputs, call), batch)
-
-    def trace():
-        check_count(params, settings.count)
-        return jax.grad(loss)(params)
-
-    sizes = settings.count, settings.batch_size
-    return driver.Measurement(
-        labels["label"],
-        trace,
-        lambda: rows_of(loss, model, task, params, seed, labels, settings),
-        given=(labels, seed, model, task, jax.tree.leaves(params), sizes),
-        headline=headline,
+def main(settings: CurvatureConfig, machine: runtime.RunConfig):
+    driver.run(
+        settings,
+        machine,
+        curvature.plan,
+        tables=("curvature",),
+        draw=plotting.curvature,
     )
-
-
-def headline(rows: list[dict]) -> str:
-    first = rows[0]
-    return (
-        f"{first['label']}, seed {first['seed']}: loss {first['loss']:.4g}, largest "
-        f"eigenvalue {first['eigenvalue']:.4g}, {first['recurrent_share']:.0%} of its "
-        "direction in the recurrent weights"
-    )
-
-
-def rows_of(loss, model, task, params, seed, labels: dict, settings) -> list[dict]:
-    """A row for each eigenvalue, of the loss on one batch."""
-    groups = model.groups(params)
-    found = diagnostics.hessian_eigenvalues(loss, params, groups, count=settings.count)
-    shares = found.shares.get("recurrent", np.zeros(settings.count))
-    at = float(jax.jit(loss)(params))
-    labels = {**labels, "seed": seed, "task": str(task), "length": task.length}
-    return [
-        {
-            **labels,
-            "loss": at,
-            "index": index + 1,
-            "eigenvalue": float(value),
-            "recurrent_share": float(share),
-        }
-        for index, (value, share) in enumerate(
-            zip(found.eigenvalues, shares, strict=True)
-        )
-    ]
 
 
 if __name__ == "__main__":

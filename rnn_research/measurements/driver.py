@@ -1,13 +1,16 @@
 """The driver of measurements: all are checked, then each is measured once and kept.
 
-    rows = driver.rows(measurements, folder)
-    driver.write(folder, {"spectra": rows}, "spectra.png", plotting.spectra)
+    def main(settings, machine):
+        driver.run(settings, machine, plan, tables=("sizes",), draw=draw)
 
-The rows of a measurement are kept in the folder as soon as it is finished, under the
-hash of what they depend on, so that a sweep that is killed resumes when the same
-command is given again, and a changed cell, setting or weight is measured anew.
+`plan(settings)` gives the measurements. The driver prepares the machine and the folder,
+measures in full precision, says how long the rest may take, and writes the tables and
+the figure. The rows of a measurement are kept in the folder as soon as it is finished,
+under the hash of what they depend on (`kept`), so that a sweep that is killed resumes
+when the same command is given again.
 """
 
+import collections
 import math
 import pathlib
 import sys
@@ -17,30 +20,102 @@ from typing import Any, NamedTuple
 
 import jax
 
-from rnn_research import errors
+from rnn_research import errors, runtime
 from rnn_research.diagnostics import table
 from rnn_research.measurements import kept
+from rnn_research.runs import run_folder
 
 SHOWN_AFTER = 2.0  # seconds
 
+Rows = list[dict]
+
 
 class Measurement(NamedTuple):
-    """What is to be measured of a subject.
+    """What is measured of one network.
 
     Attributes:
-      label: whose it is.
+      label: whose it is. Several measurements may share it.
       trace: () -> arrays; everything that is computed, for jax.eval_shape.
-      rows: () -> the rows of the table, dicts of texts and numbers.
-      given: all that the rows depend on: a tree of values (cells, models, tasks),
-        texts, numbers and arrays. None: the rows are not kept.
-      headline: rows -> one line for a person.
+      rows: () -> the rows of the table, dicts of texts and numbers. What it and `trace`
+        close over tells whether rows that were kept are still valid.
+      headline: (all rows of its label) -> lines for a person.
+      table: its name; None: the first of the program.
     """
 
     label: str
     trace: Callable[[], Any]
-    rows: Callable[[], list[dict]]
-    given: Any = None
-    headline: Callable[[list[dict]], str] | None = None
+    rows: Callable[[], Rows]
+    headline: Callable[[Rows], str] | None = None
+    table: str | None = None
+
+
+def run(
+    settings,
+    machine: runtime.RunConfig,
+    plan: Callable[[Any], list[Measurement]],
+    *,
+    tables: tuple[str, ...],
+    draw: Callable | None = None,
+    derived: dict[str, Callable[[Rows], Rows]] | None = None,
+):
+    """Measure what the settings ask for; write tables and figure, and say where.
+
+    Args:
+      settings: those of the program, with `workdir`.
+      plan: (settings) -> the measurements.
+      tables: names of the tables, each a CSV; the first names the figure too.
+      draw: called with the rows of every table, then the path of the figure.
+      derived: further tables by name, (rows of the first) -> rows.
+
+    Raises:
+      errors.UsageError: the folder cannot be written to, or a measurement has no
+        meaning; then none is made.
+    """
+    runtime.start(machine, batch_size=1, hidden_size=1)  # on one device
+    folder = pathlib.Path(settings.workdir)
+    run_folder.check(folder)
+    with jax.default_matmul_precision("highest"):
+        measurements = plan(settings)
+        found = rows(measurements, folder)
+    filled: dict[str, Rows] = {name: [] for name in tables}
+    for each, own in zip(measurements, found, strict=True):
+        filled[each.table or tables[0]].extend(own)
+    further = {name: of(filled[tables[0]]) for name, of in (derived or {}).items()}
+    for name, own in (filled | further).items():
+        if own:
+            path = folder / f"{name}.csv"
+            columns = dict.fromkeys(column for row in own for column in row)
+            table.write_csv(own, path, columns=tuple(columns))
+            print(f"table:  {path} ({len(own)} rows)")
+    if draw:
+        figure = folder / f"{tables[0]}.png"
+        draw(*filled.values(), figure)
+        print(f"figure: {figure}")
+
+
+def rows(measurements: list[Measurement], folder: pathlib.Path) -> list[Rows]:
+    """The rows of each measurement, those kept in the folder not measured again."""
+    print(f"checking {len(measurements)} measurements", file=sys.stderr, flush=True)
+    check(measurements)
+    paths = [kept.path(each, folder) for each in measurements]
+    before = [path and kept.read(path) for path in paths]
+    progress = Progress(len(before), sum(own is None for own in before))
+    left = collections.Counter(each.label for each in measurements)
+    of_label: dict[str, Rows] = {}
+    found = []
+    for each, path, own in zip(measurements, paths, before, strict=True):
+        if own is None:
+            progress.show(each.label)
+            own = [kept.plain(row) for row in each.rows()]
+            progress.done += 1
+            if path:
+                kept.write(path, own)
+        found.append(own)
+        of_label.setdefault(each.label, []).extend(own)
+        left[each.label] -= 1
+        if each.headline and of_label[each.label] and not left[each.label]:
+            print(each.headline(of_label[each.label]), flush=True)
+    return found
 
 
 def check(measurements: list[Measurement]) -> list[Measurement]:
@@ -55,44 +130,6 @@ def check(measurements: list[Measurement]) -> list[Measurement]:
         except errors.UsageError as error:
             raise errors.UsageError(f"{each.label}: {error}") from None
     return measurements
-
-
-def rows(measurements: list[Measurement], folder: pathlib.Path) -> list[list[dict]]:
-    """The rows of each measurement, those kept in the folder not measured again."""
-    print(f"checking {len(measurements)} measurements", file=sys.stderr, flush=True)
-    check(measurements)
-    found = []
-    paths = [kept.path(each, folder) for each in measurements]
-    before = [path and kept.read(path) for path in paths]
-    progress = Progress(len(before), sum(own is None for own in before))
-    for each, path, own in zip(measurements, paths, before, strict=True):
-        if own is None:
-            progress.show(each.label)
-            own = [kept.plain(row) for row in each.rows()]
-            progress.done += 1
-            if path:
-                kept.write(path, own)
-        if each.headline and own:
-            print(each.headline(own), flush=True)
-        found.append(own)
-    return found
-
-
-def write(folder: pathlib.Path, tables: dict, figure: str, draw, columns=None):
-    """Write tables and figure and say where they are.
-
-    Args:
-      tables: {name without .csv: rows}; one without rows is left out.
-      draw: called with the rows of every table, then the path of the figure.
-      columns: of all tables; None: those of each table's first row.
-    """
-    for name, own in tables.items():
-        if own:
-            path = folder / f"{name}.csv"
-            table.write_csv(own, path, columns=columns or tuple(own[0]))
-            print(f"table:  {path}")
-    draw(*tables.values(), folder / figure)
-    print(f"figure: {folder / figure}")
 
 
 class Progress:

@@ -1,10 +1,17 @@
-"""Rows that were measured, kept under the hash of what they depend on."""
+"""Rows that were measured, kept under the hash of what they depend on.
+
+That is: the arrays, values and code of the user's that a measurement reaches, by what
+its functions close over and by the globals they read (`identity`); the code of this
+library; and the machine's kind. Rows of a measurement of which this cannot be said are
+not kept.
+"""
 
 import functools
 import hashlib
 import json
 import math
 import pathlib
+import sys
 
 import jax
 import numpy as np
@@ -15,34 +22,22 @@ from rnn_research import errors, files, identity
 FOLDER = "measured"
 
 
-def path(each, folder: pathlib.Path) -> pathlib.Path | None:
-    """Where the rows are kept; None of what has no identity."""
-    if each.given is None:
-        return None
-    written = pathlib.Path(each.rows.__code__.co_filename).read_bytes()
-    machine = (jax.__version__, jax.default_backend(), jax.config.jax_enable_x64)
+def path(measurement, folder: pathlib.Path) -> pathlib.Path | None:
+    """Where the rows are kept; None, with a line that says why, if they are not."""
+    reached = measurement.trace, measurement.rows
+    machine = jax.__version__, jax.default_backend(), jax.config.jax_enable_x64
     try:
-        parts = [_library(), repr(machine), each.label, *_described(each.given)]
-    except errors.UsageError:
+        code = sorted(identity.code(*reached).items())
+        parts = (_library(), machine, identity.text(reached), code)
+    except errors.UsageError as error:
+        print(
+            f"{measurement.label}: its rows are measured anew each time, since {error}",
+            file=sys.stderr,
+            flush=True,
+        )
         return None
-    content = "\n".join(parts).encode() + written
-    return folder / FOLDER / f"{hashlib.sha256(content).hexdigest()[:32]}.json"
-
-
-def _described(thing) -> list[str]:
-    """Texts that tell a tree of values, texts, numbers and arrays from another."""
-    if isinstance(thing, dict):
-        thing = list(thing.items())
-    if isinstance(thing, (list, tuple)):
-        inner = [text for each in thing for text in _described(each)]
-        return [f"{type(thing).__name__} {len(thing)}", *inner]
-    if isinstance(thing, (jax.Array, np.ndarray)):
-        numbers = np.asarray(thing)
-        content = hashlib.sha256(np.ascontiguousarray(numbers)).hexdigest()
-        return [f"{numbers.dtype}{numbers.shape} {content}"]
-    if isinstance(thing, identity.LITERALS):
-        return [repr(thing)]
-    return [identity.text(thing), repr(sorted(identity.code(thing).items()))]
+    digest = hashlib.sha256(repr(parts).encode()).hexdigest()
+    return folder / FOLDER / f"{digest[:32]}.json"
 
 
 @functools.cache

@@ -127,6 +127,9 @@ class _Reader:
             return "property" + self.describe((thing.fget, thing.fset, thing.fdel))
         name = self.describe(type(thing))
         fields = _fields(thing)
+        if hasattr(thing, "__wrapped__") and not _is_users(type(thing)):
+            # What jax.jit or functools.cache notes for itself: where the source stands.
+            fields = {name: own for name, own in fields.items() if name[0] != "_"}
         of_fields = (
             callable(thing)
             or dataclasses.is_dataclass(thing)

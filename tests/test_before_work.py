@@ -110,7 +110,7 @@ MEASURING = {
 def test_measurements_know_all_subjects_before_the_first(
     program, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(lyapunov, "calibration", lambda: pytest.fail("measured"))
+    monkeypatch.setattr(driver, "rows", lambda *given: pytest.fail("measured"))
     nothing, out = str(tmp_path), str(tmp_path / "out")
     for given, told in (
         ({"runs": (nothing,), "cells": ("elman",)}, "holds no run"),

@@ -11,10 +11,10 @@ import pytest
 from conftest import BATCH, INPUTS, LENGTH, WITH_FLAGS
 from test_cells_laws import example
 
-from experiments import gradient_norms
 from rnn_research import Cell, cells, diagnostics, errors, layers, models, tasks
 from rnn_research.checks.report import flags
 from rnn_research.diagnostics import table
+from rnn_research.measurements import decay, gradient_norms
 from rnn_research.plotting import style
 from rnn_research.unroll import trajectory, unroll
 
@@ -395,7 +395,7 @@ def rows_of_norms(logs, seed, length):
     return table.gradient_rows(logs, **labels)
 
 
-def test_gradients_that_are_not_finite_are_told(capsys):
+def test_gradients_that_are_not_finite_are_told():
     falling = -0.7 * np.arange(11.0)[::-1, None] + np.zeros(4)
     broken = np.where(np.arange(4) == 2, np.nan, falling)
     rows = [
@@ -405,38 +405,32 @@ def test_gradients_that_are_not_finite_are_told(capsys):
         *rows_of_norms(np.full((13, 4), np.nan), 0, 12),
         *rows_of_norms(np.full((13, 4), np.nan), 1, 12),
     ]
-    short, long = gradient_norms.fitted(rows)
+    short, long = decay.fitted(rows)
     assert (short["seeds"], short["not_finite"], short["why"]) == (3, 2, "")
     assert short["rate"] == pytest.approx(-0.7) and short["horizon"] == 7
     assert short["log_sigma_max"] == -0.5
     assert long["not_finite"] == 2 and math.isnan(long["rate"])
-    gradient_norms.report(rows, "cell")
-    said = capsys.readouterr().out.splitlines()
-    assert said == [
+    assert decay.headline(rows).splitlines() == [
         "cell: at T = 10 the gradient of 2 of 3 seeds is not finite",
         "cell: at T = 12 the gradient of 2 of 2 seeds is not finite; no rate, since of "
         "no seed is the gradient finite",
     ]
-    gradient_norms.report(rows[: 3 * 11], "cell")
-    said = capsys.readouterr().out
+    said = decay.headline(rows[: 3 * 11])
     assert said.startswith("cell: over T = 10 the gradient changes by 10^-2.74 (seeds")
     dead = rows_of_norms(np.where(np.arange(11) < 10, -np.inf, 0.0)[:, None], 0, 10)
-    gradient_norms.report(dead, "cell")
-    said = capsys.readouterr().out
+    said = decay.headline(dead)
     assert "comes to exactly zero" in said and "no rate, since a rate needs" in said
 
 
 def test_the_rate_stands_beside_its_bound():
-    settings = gradient_norms.GradientNormsConfig(
-        input_size=3, batch_size=2, hidden_size=4
-    )
+    seeds, shape = (0,), (5, 2, 3)
     cell, other = cells.elman(4), cells.gru(4)
-    rows = gradient_norms.of_cell("elman", cell, 5, settings).rows()
+    rows = gradient_norms.of_cell("elman", cell, seeds, shape).rows()
     key_params, _ = jax.random.split(jax.random.key(0))
     W = cell.init(key_params, 3).W_hh
     bound = math.log(np.linalg.svd(W, compute_uv=False)[0])
     assert all(row["log_sigma_max"] == pytest.approx(bound) for row in rows)
-    (curve,) = gradient_norms.fitted(rows)
+    (curve,) = decay.fitted(rows)
     assert curve["log_sigma_max"] == pytest.approx(bound)
-    rows = gradient_norms.of_cell("gru", other, 5, settings).rows()
+    rows = gradient_norms.of_cell("gru", other, seeds, shape).rows()
     assert {row["log_sigma_max"] for row in rows} == {None}  # three blocks

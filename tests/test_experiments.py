@@ -43,7 +43,8 @@ from rnn_research import (
 from rnn_research.benchmarks import libraries, worker
 from rnn_research.diagnostics import table
 from rnn_research.layers import architectures
-from rnn_research.measurements import subjects
+from rnn_research.measurements import driven
+from rnn_research.measurements import lyapunov as exponents
 
 ROOT = pathlib.Path(__file__).parent.parent
 PROGRAMS = {"adding_problem": adding_problem, "copy_memory": copy_memory}
@@ -404,14 +405,14 @@ def test_what_is_inside_a_trained_run(run_in):
     folder = run_in(adding_problem, training_settings(), "--workdir=trained")
     trained = str(folder / "trained")
     one = runs.load(trained)
-    settings = subjects.SubjectsConfig(runs=(trained,), batch_size=2)
+    settings = driven.DrivenConfig(runs=(trained,), batch_size=2)
     x = one.task.sample(jax.random.key(0), 2).inputs
     both = one.initial_params, one.params
-    for subject, params in zip(subjects.subjects(settings), both, strict=True):
+    for each, params in zip(driven.cells(settings), both, strict=True):
         expected = diagnostics.time_scales(cells.gru(8), params.body, x)
-        found = diagnostics.time_scales(subject.cell, subject.params, subject.x)
+        found = diagnostics.time_scales(each.cell, each.params, each.x)
         np.testing.assert_allclose(found, expected, rtol=1e-9)
-        assert diagnostics.saturation(subject.cell, subject.params, subject.x).low
+        assert diagnostics.saturation(each.cell, each.params, each.x).low
     for program, kind in (
         (jacobian_spectra, jacobian_spectra.JacobianSpectraConfig),
         (saturation, saturation.SaturationConfig),
@@ -435,8 +436,8 @@ def test_every_layer_of_a_trained_run(run_in):
         "--bidirectional",
         "--cell=zoneout(gru, rate=0.1)",
     )
-    settings = subjects.SubjectsConfig(runs=(str(folder / "trained"),), seeds=(1, 2))
-    found = [subject.labels for subject in subjects.subjects(settings)]
+    settings = driven.DrivenConfig(runs=(str(folder / "trained"),), seeds=(1, 2))
+    found = [each.labels for each in driven.cells(settings)]
     assert [own["seed"] for own in found] == 2 * [1, 1, 1, 1, 2, 2, 2, 2]
     assert {own["label"].split()[-1] for own in found} == set("1234")
 
@@ -570,7 +571,7 @@ def test_products_are_those_of_a_gradient():
 
 def test_lyapunov(tmp_path, monkeypatch, capsys, drawn):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(lyapunov, "LORENZ_STEPS", 6000)
+    monkeypatch.setattr(exponents, "LORENZ_STEPS", 6000)
     argv = "--gains=0.5,3 --cells=elman,lru --network_size=20 --hidden_size=4 "
     argv += "--length=200 --transient=50 --count=100"
     config.run(
@@ -602,7 +603,7 @@ def test_errors_over_sequences_add_up_as_independent_ones():
         exponents=jnp.array([[0.2, -0.1], [0.4, -0.3]]),
         errors=jnp.array([[3.0, 0.0], [4.0, 1.0]]),
     )
-    first, second = lyapunov.rows_of(found, size=2, kind="network", label="a")
+    first, second = exponents.rows_of(found, size=2, kind="network", label="a")
     assert (first["exponent"], first["error"]) == (pytest.approx(0.3), 2.5)
     assert second["error"] == 0.5
     assert first["dimension"] == 2  # both sums are positive, twice

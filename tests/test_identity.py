@@ -90,6 +90,7 @@ class Moved(Shift):
         return late
 
 
+@jax.jit
 def halved(x):
     return x / 2
 
@@ -230,6 +231,8 @@ CHANGES = {  # old text -> new, and whether the cell computes another thing
     ("in_axes=0", "in_axes=1"): True,  # closed over by what JAX returns
     ("return 0.5 * x", "return 0.4 * x"): True,  # of a module imported on the way
     ("return x / 2", "return x / 2  # a comment"): False,
+    ("return x / 2", "return x / 3"): True,  # under jax.jit
+    ("ALPHA, TABLE", "# a comment\nALPHA, TABLE"): False,  # and what is compiled moves
     ('project=lambda w, x: x @ w["U"]', 'project=lambda w, x: -x @ w["U"]'): True,
     ("[1, 2]}, 5", "[1, 2]}, 6"): False,
     ("    u = scaled", "    # a comment\n\n        u = scaled"): False,
@@ -263,6 +266,8 @@ def test_closures_lambdas_and_methods_are_told_apart(users):
         module.leaky(4, f=module.of_two(scaled, double)),
         module.leaky(4, f=functools.partial(double, 1)),
         module.leaky(4, f=functools.partial(double, 2)),
+        module.leaky(4, f=jax.jit(module.of_two(double, double))),
+        module.leaky(4, f=jax.jit(module.of_two(scaled, scaled))),
     ]
     known = [str((identity.text(each), identity.code(each))) for each in different]
     assert len(set(known)) == len(known) and "0x" not in "".join(known)

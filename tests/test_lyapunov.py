@@ -7,8 +7,8 @@ import pytest
 from conftest import INPUTS
 from test_cells_laws import example
 
-from experiments.lyapunov import TIME_STEP, lorenz
 from rnn_research import Cell, cells, diagnostics, engines, errors
+from rnn_research.measurements.lyapunov import TIME_STEP, lorenz
 from rnn_research.unroll import unroll
 
 

@@ -1,92 +1,189 @@
 """The driver of measurements: what is kept, what is measured anew, and a user's own."""
 
 import csv
+import functools
+import importlib
+import linecache
 import math
 import pathlib
 import re
+import shutil
 import sys
+import types
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research import errors
-from rnn_research.measurements import driver, kept
+from rnn_research import cells, errors, models, runtime
+from rnn_research.measurements import compared, curvature, driver, kept, truncation
+from rnn_research.resolve import resolve
 
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "diagnostics.md"
 OWN = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)[1]
 
 
-class Counted:
-    """Measurements of squares that count how often each is computed."""
+CALLS = """
+import math
+import pathlib
 
-    def __init__(self):
-        self.measured = []
+import jax
+import numpy as np
 
-    def of(self, number, fails=False):
-        def rows():
-            if fails:
-                raise KeyboardInterrupt
-            self.measured.append(number)
-            square = np.float32(number) ** 2
-            return [{"square": square, "log": -math.inf, "none": math.nan, "x": "nan"}]
-
-        given = {"number": number, "array": np.arange(number)}
-        return driver.Measurement(str(number), lambda: jnp.ones(2), rows, given)
+from helpers_of_measured import power
+from rnn_research.measurements import driver
 
 
-def test_a_sweep_that_was_ended_resumes(tmp_path, capsys):
-    counted = Counted()
+def of(number, array=(), fails=False, beside=None):
+    @jax.jit
+    def squared(x):
+        return power(x)
+
+    def rows():
+        if fails:
+            raise KeyboardInterrupt
+        with open("calls", "a") as file:
+            file.write(f"{number} ")
+        square = np.float32(squared(number))
+        row = {"square": square, "log": -math.inf, "none": math.nan, "x": "nan"}
+        return [row | {"sum": float(np.sum(array)), "beside": str(beside)}]
+
+    return driver.Measurement(str(number), lambda: squared(1.0), rows)
+"""
+HELPERS = """
+def power(x):
+    return x * x
+"""
+
+
+@pytest.fixture
+def users(tmp_path, monkeypatch):
+    """users(old, new) -> the user's module, with a text replaced in its two files."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    texts = {"measured_of_users": CALLS, "helpers_of_measured": HELPERS}
+
+    def load(old="", new=""):
+        importlib.invalidate_caches()
+        for name, text in texts.items():
+            sys.modules.pop(name, None)
+            (tmp_path / f"{name}.py").write_text(text.replace(old, new))
+        linecache.clearcache()
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        return importlib.import_module("measured_of_users")
+
+    yield load
+    for name in texts:
+        sys.modules.pop(name, None)
+
+
+def measured():
+    """The numbers that were measured, in order."""
+    path = pathlib.Path("calls")
+    return [int(text) for text in path.read_text().split()] if path.exists() else []
+
+
+def test_a_sweep_that_was_ended_resumes(users, capsys):
+    of, out = users().of, pathlib.Path("out")
     with pytest.raises(KeyboardInterrupt):
-        driver.rows([counted.of(2), counted.of(3, fails=True)], tmp_path)
-    found = driver.rows([counted.of(2), counted.of(3), counted.of(4)], tmp_path)
-    assert counted.measured == [2, 3, 4]
+        driver.rows([of(2), of(3, fails=True)], out)
+    found = driver.rows([of(2), of(3), of(4)], out)
+    assert measured() == [2, 3, 4]
     assert [own[0]["square"] for own in found] == [4, 9, 16]
     told = capsys.readouterr().err
     assert "1 of 3 are kept" in told and "3 (1 of 2)" in told
 
 
-def test_kept_rows_are_those_that_were_measured(tmp_path):
-    counted = Counted()
-    first = driver.rows([counted.of(2)], tmp_path)
-    again = driver.rows([counted.of(2)], tmp_path)
-    assert counted.measured == [2] and repr(first) == repr(again)
+def test_kept_rows_are_those_that_were_measured(users):
+    out = pathlib.Path("out")
+    first = driver.rows([users().of(2)], out)
+    again = driver.rows([users().of(2)], out)
+    assert measured() == [2] and repr(first) == repr(again)
     (row,) = again[0]
     assert row["log"] == -math.inf and math.isnan(row["none"]) and row["x"] == "nan"
 
 
-def test_what_is_given_decides(tmp_path):
-    counted = Counted()
-    one = counted.of(2)
-    changes = [one, one._replace(given={"number": 2, "array": np.arange(2) + 1})]
-    changes += [one._replace(given=(2,)), one._replace(given=None)]
-    for each in changes:
-        driver.rows([each], tmp_path)
-    assert counted.measured == [2] * 4
-    driver.rows(changes, tmp_path)  # what has no `given` is never kept
-    assert counted.measured == [2] * 5
+def test_what_rows_reach_decides(users, capsys):
+    """Arrays, code in any file of the user's, precision; a comment is free."""
+    of, out = users().of, pathlib.Path("out")
+    changed = [of(2), of(2, np.arange(2)), of(2, np.arange(2) + 1)]
+    changed.append(of(2)._replace(rows=functools.partial(of(2).rows)))
+    for _ in range(2):
+        driver.rows(changed, out)
+    assert measured() == [2] * 4
     with jax.enable_x64(not jax.config.jax_enable_x64):
-        driver.rows([one], tmp_path)
-    assert counted.measured == [2] * 6
+        driver.rows([of(2)], out)
+    assert measured() == [2] * 5
+    for old, new, is_another in (
+        ("return x * x", "return x * x * x", True),  # in the second file
+        ("return x * x", "return x * x  # a comment", False),
+        ('"sum": float', '"total": float', True),
+        ("@jax.jit", "# a comment\n    @jax.jit", False),
+    ):
+        assert old in CALLS + HELPERS
+        before = len(measured())
+        driver.rows([users(old, new).of(2)], out)
+        assert len(measured()) - before == is_another, (old, new)
+    assert "anew" not in capsys.readouterr().err
 
 
-def test_a_damaged_file_is_told(tmp_path):
-    counted = Counted()
-    driver.rows([counted.of(2)], tmp_path)
-    (path,) = (tmp_path / kept.FOLDER).iterdir()
+def test_rows_of_which_it_is_not_known_are_not_kept(users, capsys):
+    of, out = users().of, pathlib.Path("out")
+    for _ in range(2):
+        driver.rows([of(2, beside=object())], out)
+    assert measured() == [2, 2] and not out.exists()
+    assert "2: its rows are measured anew each time, since beside" in (
+        capsys.readouterr().err
+    )
+
+
+def test_changed_data_are_measured_anew(tmp_path):
+    """The text is another in a file of the same name."""
+    path, found = tmp_path / "own.txt", []
+    for text in ("to be or not to be, ", "to bo or net to be, "):
+        path.write_text(text * 60)
+        task = resolve("task", f"characters(text_file={str(path)!r})", length=12)
+        model = models.build(cells.elman(3), task, models.ModelConfig(hidden_size=3))
+        network = compared.Network(
+            "elman", "initial", 0, False, model, task, model.init(jax.random.key(0))
+        )
+        for each in (
+            truncation.of(network, (2,), (0,), batch_size=2),
+            curvature.of(network, 0, 2, 2),
+        ):
+            found.append(kept.path(each, tmp_path))
+    assert None not in found and len(set(found)) == 4
+
+
+def test_a_damaged_file_is_told(users):
+    of, out = users().of, pathlib.Path("out")
+    driver.rows([of(2)], out)
+    (path,) = (out / kept.FOLDER).iterdir()
     for damage in ("{", "{}"):
         path.write_text(damage)
         with pytest.raises(errors.RunError, match="is damaged"):
-            driver.rows([counted.of(2)], tmp_path)
+            driver.rows([of(2)], out)
+
+
+def test_a_headline_has_all_rows_of_its_label(tmp_path, capsys):
+    def of(label, number):
+        def rows():
+            return [{"label": label, "number": number}]
+
+        def headline(rows):
+            return f"{label}: {[row['number'] for row in rows]}"
+
+        return driver.Measurement(label, lambda: jnp.ones(2), rows, headline)
+
+    driver.rows([of("a", 1), of("b", 2), of("a", 3)], tmp_path)
+    assert capsys.readouterr().out.splitlines() == ["b: [2]", "a: [1, 3]"]
 
 
 def test_a_users_own_measurement(tmp_path, monkeypatch):
     (tmp_path / "sizes_of_weights.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     import sizes_of_weights
-
-    from rnn_research import runtime
 
     settings = sizes_of_weights.Config(
         cells=("elman", "gru"), hidden_size=3, workdir=str(tmp_path / "out")
@@ -96,5 +193,40 @@ def test_a_users_own_measurement(tmp_path, monkeypatch):
         rows = list(csv.DictReader(file))
     assert [row["label"] for row in rows] == ["elman", "gru"]
     assert all(float(row["norm"]) > 0 for row in rows)
-    assert len(list(pathlib.Path(tmp_path, "out", kept.FOLDER).iterdir())) == 2
+    assert len(list((tmp_path / "out" / kept.FOLDER).iterdir())) == 2
     sys.modules.pop("sizes_of_weights")
+
+
+def test_what_the_driver_writes(tmp_path, capsys):
+    """Every table with all columns of its rows, also derived ones; full precision."""
+
+    def of(label, table=None, **columns):
+        def rows():
+            precision = jax.config.jax_default_matmul_precision
+            return [{"label": label, "precision": precision, **columns}]
+
+        return driver.Measurement(label, lambda: jnp.ones(2), rows, table=table)
+
+    def plan(settings):
+        assert settings.workdir == str(tmp_path)
+        return [of("a", x=1), of("b", "others", z=2.5), of("c", y=3)]
+
+    def draw(first, others, path):
+        path.write_text(f"{len(first)} and {len(others)}")
+
+    driver.run(
+        types.SimpleNamespace(workdir=str(tmp_path)),
+        runtime.RunConfig(precision="float64"),
+        plan,
+        tables=("first", "others"),
+        draw=draw,
+        derived={"counts": lambda rows: [{"count": len(rows)}]},
+    )
+    written = {path.name: path.read_text() for path in tmp_path.glob("*.*")}
+    assert written == {
+        "first.csv": "label,precision,x,y\na,highest,1,\nc,highest,,3\n",
+        "others.csv": "label,precision,z\nb,highest,2.5\n",
+        "counts.csv": "count\n2\n",
+        "first.png": "2 and 1",
+    }
+    assert f"table:  {tmp_path}/first.csv (2 rows)" in capsys.readouterr().out

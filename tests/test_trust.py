@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from rnn_research import config, errors, report, runs, runtime
-from rnn_research.measurements import subjects
+from rnn_research.measurements import driven
 from rnn_research.runs import checkpoints
 
 EVIL = """
@@ -122,9 +122,9 @@ def test_every_command_that_reads_runs_says_what_to_trust(folder, capsys):
     write(folder, cell="trust_evil:cell")
 
     def main(settings, run_config):
-        list(subjects.subjects(settings))
+        list(driven.cells(settings))
 
-    settings = subjects.SubjectsConfig(), runtime.RunConfig()
+    settings = driven.DrivenConfig(), runtime.RunConfig()
     with pytest.raises(SystemExit) as stop:
         config.run(main, *settings, argv=[f"--runs={folder}"])
     said = capsys.readouterr().err

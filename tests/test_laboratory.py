@@ -27,6 +27,51 @@ def orthogonal(size, seed=0):
     return np.linalg.qr(np.random.default_rng(seed).normal(size=(size, size)))[0]
 
 
+# ---------------------------------------------------------------------------- precision
+
+
+def precisions(jaxpr):
+    """Those of every matrix product, also inside of loops and calls."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            yield equation.params["precision"]
+        for inner in jax.tree.leaves(list(equation.params.values())):
+            if hasattr(inner := getattr(inner, "jaxpr", inner), "eqns"):
+                yield from precisions(inner)
+
+
+def measure_with(measure, cell, arguments, params, x):
+    return measure(cell, params, x, *arguments)
+
+
+def test_all_products_of_a_measurement_are_in_full_precision():
+    """Those that make the weights as well, by whatever name the cell is measured."""
+    cell = cells.elman(3).replace(
+        weights=lambda params: params._replace(W_hh=params.W_hh @ params.W_hh)
+    )
+    params, key = cell.init(jax.random.key(0), INPUTS), jax.random.key(1)
+    x, lags = jnp.ones((20, 2, INPUTS)), np.array([1, 4])
+    ones = jax.tree.map(jnp.ones_like, params)
+    for measure, *arguments in (
+        (diagnostics.curse_of_memory, ones),
+        (diagnostics.frobenius_log_norms, key),
+        (diagnostics.jacobian_log_norms, lags),
+        (diagnostics.log_norm_bound,),
+        (diagnostics.lyapunov_exponents,),
+        (diagnostics.product_log_singular_values, lags),
+        (diagnostics.real_time_gradient, lambda t, y: y),
+        (diagnostics.saturation,),
+        (diagnostics.spectral_log_norm, key, 3),
+        (diagnostics.state_loss_log_norms,),
+        (diagnostics.step_jacobians,),
+    ):
+        whole = functools.partial(measure_with, measure, cell, arguments)
+        traced = jax.make_jaxpr(whole)(params, x)
+        found = list(precisions(traced.jaxpr))
+        highest = (jax.lax.Precision.HIGHEST,) * 2
+        assert len(found) > 2 and set(found) == {highest}, measure.__name__
+
+
 # ---------------------------------------------------------------------------- Jacobians
 
 

@@ -26,6 +26,7 @@ class Lyapunov(NamedTuple):
         return Lyapunov(jnp.mean(self.exponents, axis=0), errors)
 
 
+@precise
 def lyapunov_exponents(
     cell,
     params: Tree,

@@ -38,6 +38,7 @@ class Saturation(NamedTuple):
     state: dict[str, jax.Array]
 
 
+@precise
 def saturation(cell, params: Tree, x: jax.Array, **options) -> Saturation:
     """How many gates are closed or open, and how much of the state is beyond 0.99.
 

@@ -25,7 +25,8 @@ FOLDER = "measured"
 def path(measurement, folder: pathlib.Path) -> pathlib.Path | None:
     """Where the rows are kept; None, with a line that says why, if they are not."""
     reached = measurement.trace, measurement.rows
-    machine = jax.__version__, jax.default_backend(), jax.config.jax_enable_x64
+    drawn = jax.config.jax_enable_x64, jax.config.jax_default_prng_impl
+    machine = jax.__version__, jax.default_backend(), *drawn
     try:
         code = sorted(identity.code(*reached).items())
         parts = (_library(), machine, identity.text(reached), code)

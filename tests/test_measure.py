@@ -16,8 +16,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments import curvature as curvature_of
+from experiments import gradient_norms as gradient_norms_of
+from experiments import jacobian_spectra, truncated_gradients
+from experiments import lyapunov as lyapunov_of
+from experiments import saturation as saturation_of
 from rnn_research import cells, errors, models, runtime
-from rnn_research.measurements import compared, curvature, driver, kept, truncation
+from rnn_research.measurements import (
+    compared,
+    curvature,
+    driver,
+    gradient_norms,
+    kept,
+    lyapunov,
+    saturation,
+    spectra,
+    truncation,
+)
 from rnn_research.resolve import resolve
 
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "diagnostics.md"
@@ -154,6 +169,35 @@ def test_changed_data_are_measured_anew(tmp_path):
         ):
             found.append(kept.path(each, tmp_path))
     assert None not in found and len(set(found)) == 4
+
+
+SMALL = {"num_seeds": 2, "hidden_size": 3, "batch_size": 2}
+PROGRAMS = {
+    gradient_norms: (gradient_norms_of.GradientNormsConfig, {"lengths": (5, 6)}),
+    spectra: (jacobian_spectra.JacobianSpectraConfig, {"length": 6}),
+    lyapunov: (lyapunov_of.LyapunovConfig, {"network_size": 4, "gains": (1.0,)}),
+    saturation: (saturation_of.SaturationConfig, {"length": 6}),
+    truncation: (truncated_gradients.TruncatedGradientsConfig, {"length": 6}),
+    curvature: (curvature_of.CurvatureConfig, {"length": 6}),
+}
+
+
+@pytest.mark.first(4)
+@pytest.mark.parametrize("measured", PROGRAMS, ids=lambda module: module.__name__)
+def test_every_measurement_is_kept_whatever_is_measured_beside_it(measured, tmp_path):
+    kind, small = PROGRAMS[measured]
+
+    def paths(**changes):
+        given = {"cells": ("elman",)} | SMALL | small | changes
+        plan = measured.plan(kind(**given))
+        found = [kept.path(each, tmp_path) for each in plan]
+        assert None not in found and len(set(found)) == len(found)
+        return set(found)
+
+    before = paths()
+    assert before < paths(cells=("lru", "elman"), workdir="another")
+    shared = before & paths(batch_size=3)  # of lyapunov the systems without inputs
+    assert len(shared) == (3 if measured is lyapunov else 0)
 
 
 def test_a_damaged_file_is_told(users):

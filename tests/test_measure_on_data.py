@@ -1,5 +1,7 @@
 """Every measurement of a network that was trained on data, as a user runs it."""
 
+import re
+
 import pytest
 
 from experiments import (
@@ -45,13 +47,18 @@ def trained(folder, cell: str) -> str:
 
 
 @pytest.mark.slow
-def test_every_measurement_takes_a_run_on_data(tmp_path):
+def test_every_measurement_takes_a_run_on_data(tmp_path, capsys):
+    """And keeps its rows for the same command."""
     run = trained(tmp_path / "run", "gru")
     for program, settings in PROGRAMS.items():
         name = program.__name__.rpartition(".")[2]
         argv = [f"--runs={run}", f"--workdir={tmp_path / name}"]
         settings = settings, runtime.RunConfig(precision="float64")
-        config.run(program.main, *settings, argv=argv)
+        for _ in range(2):
+            capsys.readouterr()
+            config.run(program.main, *settings, argv=argv)
+        told = re.search(r"(\d+) of (\d+) are kept", capsys.readouterr().err)
+        assert told and told[1] == told[2], name
         assert (tmp_path / name / f"{name}.csv").stat().st_size > 100
         assert (tmp_path / name / f"{name}.png").exists()
     page = tmp_path / "page.html"

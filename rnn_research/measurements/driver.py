@@ -97,7 +97,7 @@ def rows(measurements: list[Measurement], folder: pathlib.Path) -> list[Rows]:
     """The rows of each measurement, those kept in the folder not measured again."""
     print(f"checking {len(measurements)} measurements", file=sys.stderr, flush=True)
     check(measurements)
-    paths = [kept.path(each, folder) for each in measurements]
+    paths = _paths(measurements, folder)
     before = [path and kept.read(path) for path in paths]
     progress = Progress(len(before), sum(own is None for own in before))
     left = collections.Counter(each.label for each in measurements)
@@ -130,6 +130,21 @@ def check(measurements: list[Measurement]) -> list[Measurement]:
         except errors.UsageError as error:
             raise errors.UsageError(f"{each.label}: {error}") from None
     return measurements
+
+
+def _paths(measurements: list[Measurement], folder) -> list[pathlib.Path | None]:
+    """Where the rows of each are kept; None where they are not, which is told."""
+    paths, reasons = [], []
+    for each in measurements:
+        try:
+            paths.append(kept.path(each, folder))
+        except errors.UsageError as error:
+            paths.append(None)
+            reasons.append(f"{each.label}: {error}")
+    if reasons:
+        count = f"{len(reasons)} of {len(measurements)}"
+        print(f"{count} are measured anew each time; {reasons[0]}", file=sys.stderr)
+    return paths
 
 
 class Progress:

@@ -2,8 +2,7 @@
 
 That is: the arrays, values and code of the user's that a measurement reaches, by what
 its functions close over and by the globals they read (`identity`); the code of this
-library; and the machine's kind. Rows of a measurement of which this cannot be said are
-not kept.
+library; and the machine's kind.
 """
 
 import functools
@@ -11,7 +10,6 @@ import hashlib
 import json
 import math
 import pathlib
-import sys
 
 import jax
 import numpy as np
@@ -22,21 +20,17 @@ from rnn_research import errors, files, identity
 FOLDER = "measured"
 
 
-def path(measurement, folder: pathlib.Path) -> pathlib.Path | None:
-    """Where the rows are kept; None, with a line that says why, if they are not."""
+def path(measurement, folder: pathlib.Path) -> pathlib.Path:
+    """Where the rows of a measurement are kept.
+
+    Raises:
+      errors.UsageError: something that it reaches has no identity.
+    """
     reached = measurement.trace, measurement.rows
     drawn = jax.config.jax_enable_x64, jax.config.jax_default_prng_impl
     machine = jax.__version__, jax.default_backend(), *drawn
-    try:
-        code = sorted(identity.code(*reached).items())
-        parts = (_library(), machine, identity.text(reached), code)
-    except errors.UsageError as error:
-        print(
-            f"{measurement.label}: its rows are measured anew each time, since {error}",
-            file=sys.stderr,
-            flush=True,
-        )
-        return None
+    code = sorted(identity.code(*reached).items())
+    parts = (_library(), machine, identity.text(reached), code)
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()
     return folder / FOLDER / f"{digest[:32]}.json"
 

@@ -64,7 +64,7 @@ def many(trainer, rows: supply.Rows, run: Runs, state: State, limit) -> State:
 
 def one(trainer, rows: supply.Rows, run: Runs, state: State) -> State:
     """One update of a run, made or dropped."""
-    given = _batch(trainer, rows, run, state)
+    given = batch(trainer, rows, run, state)
     grads, (loss, context) = jax.grad(
         functools.partial(_minimised, trainer, given, state.step), has_aux=True
     )(state.params)
@@ -87,7 +87,7 @@ def one(trainer, rows: supply.Rows, run: Runs, state: State) -> State:
     return _counted(trainer.config, state, loss, global_norm(grads), finite)
 
 
-def _batch(trainer, rows: supply.Rows, run: Runs, state: State) -> objective.Shares:
+def batch(trainer, rows: supply.Rows, run: Runs, state: State) -> objective.Shares:
     """The batch of a step, in shares."""
     task, size = trainer.task, trainer.config.batch_size
     key = jax.random.fold_in(keys_of(run)[1], state.step)

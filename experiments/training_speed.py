@@ -70,7 +70,10 @@ def main(settings: TrainingSpeedConfig):
         for row in rows:
             training_problem.save(training_problem.make(row), pathlib.Path(data))
         for each in measured(rows, chosen, data, settings):
-            print(f"{each.row}: {1000 / each.result['ms']:.1f} updates/s", flush=True)
+            print(
+                f"{Row(*each.row)}: {1000 / each.result['ms']:.1f} updates/s",
+                flush=True,
+            )
             found.append(each)
             records = training_page.records(found)
             path = folder / "training_speed.csv"
@@ -84,10 +87,8 @@ def main(settings: TrainingSpeedConfig):
 
 def rows_of(settings: TrainingSpeedConfig) -> list[Row]:
     """The adding problem for all libraries, the digits for ours."""
-    adding = [
-        Row(ENDLESS, *each)
-        for each in turns.parse_rows(settings.cells, settings.shapes)
-    ]
+    asked = turns.parse_rows(settings.cells, settings.shapes)
+    adding = [Row(ENDLESS, *each) for each in asked]
     for row in adding:
         training_problem.task_of(row)  # or its length is refused
     if "ours" not in settings.libraries:

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import runpy
 import subprocess
 import sys
@@ -714,7 +715,7 @@ def test_every_library_of_engine_speed_computes_the_same(name, cell, tmp_path):
     with jax.enable_x64(False):
         weights = dict(np.load(tmp_path / worker.weights_file(cell, 3)))
         x = np.load(tmp_path / worker.inputs_file(5, 4))
-        built = build(cell, weights, 3)
+        built = build(cell, weights, 3, "float32")
         if built is None:
             return
         if name == "pytorch":
@@ -728,6 +729,33 @@ def test_every_library_of_engine_speed_computes_the_same(name, cell, tmp_path):
     engine_speed.check(name, row, result, references)
     with pytest.raises(errors.RunError, match="loss is"):
         engine_speed.check(name, row, result | {"loss": 2 * loss}, references)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(libraries.LIBRARIES.keys() - {"pytorch", *libraries.ONLY_ON})
+)
+def test_every_library_multiplies_in_bfloat16(name, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    imported, build = libraries.LIBRARIES[name]
+    pytest.importorskip(imported)
+    for cell in ("elman", "gru", "lstm"):
+        shapes = torch_shapes(cell)
+        weights = {k: np.zeros(shape, np.float32) for k, shape in shapes.items()}
+        if built := build(cell, weights, 3, "bfloat16"):
+            params, x = jax.tree.map(
+                lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.bfloat16),
+                (built.params, np.zeros((5, 4, 2))),
+            )
+            traced = str(jax.make_jaxpr(jax.grad(built.loss))(params, x))
+            (found,) = set(re.findall(r":(\w+)\[[^\]]*\] = dot_general", traced))
+            assert found == "bf16", cell
+
+
+def torch_shapes(cell: str) -> dict[str, tuple]:
+    """Of the weights of a network of 3 units and 2 inputs."""
+    rows = 3 * {"elman": 1, "gru": 3, "lstm": 4}[cell]
+    shapes = {"weight_ih_l0": (rows, 2), "weight_hh_l0": (rows, 3)}
+    return shapes | {"bias_ih_l0": (rows,), "bias_hh_l0": (rows,)}
 
 
 def test_cudnn_gets_the_weights_in_its_order(tmp_path):

@@ -2,11 +2,13 @@
 
 LIBRARIES goes from a name to a function
 
-    build(cell, weights, hidden_size) -> Built
+    build(cell, weights, hidden_size, dtype) -> Built
 
 where `cell` is elman, gru or lstm and `weights` a PyTorch state dict of NumPy arrays,
-which all but PyTorch itself get by way of `interop`. x is [T, B, D]. A library whose
-network is another by definition says so in Built.variant.
+which all but PyTorch itself get by way of `interop`. x is [T, B, D]. `dtype`, a name,
+is that of parameters and x when it runs; a state that starts in float32 would have the
+products in float32 too. A library whose network is another by
+definition says so in Built.variant.
 """
 
 from collections.abc import Callable
@@ -36,9 +38,10 @@ class Built(NamedTuple):
         return (self.last(params, x) ** 2).mean()
 
 
-def ours(cell, weights, hidden_size) -> Built:
+def ours(cell, weights, hidden_size, dtype) -> Built:
     from rnn_research import engines, unroll
 
+    del dtype  # the state has that of the parameters
     value, params = _own(cell, weights, hidden_size)
 
     def last(params, x):
@@ -51,7 +54,7 @@ def ours(cell, weights, hidden_size) -> Built:
     return Built(last, params, recurrent)
 
 
-def linen(cell, weights, hidden_size) -> Built:
+def linen(cell, weights, hidden_size, dtype) -> Built:
     from flax import linen
 
     from rnn_research import interop
@@ -61,7 +64,7 @@ def linen(cell, weights, hidden_size) -> Built:
         "gru": linen.GRUCell,
         "lstm": linen.OptimizedLSTMCell,
     }
-    rnn = linen.RNN(kinds[cell](hidden_size), time_major=True)
+    rnn = linen.RNN(kinds[cell](hidden_size, param_dtype=dtype), time_major=True)
     params = interop.linen.export(*_own(cell, weights, hidden_size))
 
     def last(params, x):
@@ -73,7 +76,8 @@ def linen(cell, weights, hidden_size) -> Built:
     return Built(last, params, recurrent)
 
 
-def nnx(cell, weights, hidden_size) -> Built:
+def nnx(cell, weights, hidden_size, dtype) -> Built:
+    import jax
     from flax import nnx
 
     from rnn_research import interop
@@ -84,21 +88,21 @@ def nnx(cell, weights, hidden_size) -> Built:
         "lstm": nnx.OptimizedLSTMCell,
     }
     value, params = _own(cell, weights, hidden_size)
-    module = kinds[cell](
-        weights["weight_ih_l0"].shape[1], hidden_size, rngs=nnx.Rngs(0)
-    )
+    inputs = weights["weight_ih_l0"].shape[1]
+    module = kinds[cell](inputs, hidden_size, dtype=dtype, rngs=nnx.Rngs(0))
     nnx.update(module, interop.nnx.export(value, params))
     graph, state = nnx.split(module)
 
     def last(state, x):
         merged = nnx.merge(graph, state)
         start = merged.initialize_carry(x.shape[1:], nnx.Rngs(0))
+        start = jax.tree.map(lambda leaf: leaf.astype(dtype), start)
         return nnx.RNN(merged, time_major=True)(x, initial_carry=start)[-1]
 
     return Built(last, state, lambda g: [g["dense_h"]["kernel"][...]])
 
 
-def haiku(cell, weights, hidden_size) -> Built:
+def haiku(cell, weights, hidden_size, dtype) -> Built:
     """Its Elman network has ReLU, its GRU the reset before the product."""
     import haiku
     import jax
@@ -110,8 +114,9 @@ def haiku(cell, weights, hidden_size) -> Built:
     @haiku.transform
     def network(x):
         core = kinds[cell](hidden_size)
-        outputs, _ = haiku.dynamic_unroll(core, x, core.initial_state(x.shape[1]))
-        return outputs
+        start = core.initial_state(x.shape[1])
+        start = jax.tree.map(lambda leaf: leaf.astype(dtype), start)
+        return haiku.dynamic_unroll(core, x, start)[0]
 
     x = np.zeros((1, 1, weights["weight_ih_l0"].shape[1]), np.float32)
     W_x, W_h = weights["weight_ih_l0"].T, weights["weight_hh_l0"].T
@@ -161,7 +166,7 @@ def _haiku_lstm(*arrays):
 HAIKU_LAYOUTS = {"elman": _haiku_elman, "gru": _haiku_gru, "lstm": _haiku_lstm}
 
 
-def equinox(cell, weights, hidden_size) -> Built | None:
+def equinox(cell, weights, hidden_size, dtype) -> Built | None:
     """It has no Elman network."""
     import equinox
     import jax
@@ -184,7 +189,7 @@ def equinox(cell, weights, hidden_size) -> Built | None:
             module,
             list(params.values()),
         )
-        zeros = jnp.zeros((x.shape[1], hidden_size))
+        zeros = jnp.zeros((x.shape[1], hidden_size), dtype)
 
         def step(state, x_t):
             state = jax.vmap(filled)(x_t, state)
@@ -196,7 +201,7 @@ def equinox(cell, weights, hidden_size) -> Built | None:
     return Built(last, params, lambda gradient: [gradient["weight_hh"]])
 
 
-def keras(cell, weights, hidden_size) -> Built:
+def keras(cell, weights, hidden_size, dtype) -> Built:
     import keras
 
     from rnn_research import interop
@@ -206,7 +211,8 @@ def keras(cell, weights, hidden_size) -> Built:
         "gru": keras.layers.GRU,
         "lstm": keras.layers.LSTM,
     }
-    layer = kinds[cell](hidden_size)
+    options = {"dtype": dtype, "recurrent_initializer": "zeros"}
+    layer = kinds[cell](hidden_size, **options)
     layer.build((None, None, weights["weight_ih_l0"].shape[1]))
     layer.set_weights(interop.keras.export(*_own(cell, weights, hidden_size)))
     other = [variable.value for variable in layer.non_trainable_variables]
@@ -218,9 +224,10 @@ def keras(cell, weights, hidden_size) -> Built:
     return Built(last, params, lambda gradient: [gradient[1]])
 
 
-def pytorch(cell, weights, hidden_size) -> Built:
+def pytorch(cell, weights, hidden_size, dtype) -> Built:
     import torch
 
+    del dtype  # the state has that of x
     kinds = {"elman": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
     module = kinds[cell](weights["weight_ih_l0"].shape[1], hidden_size)
     module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
@@ -232,12 +239,13 @@ def pytorch(cell, weights, hidden_size) -> Built:
     return Built(last, module, lambda module: [module.weight_hh_l0.grad.float().cpu()])
 
 
-def cudnn(cell, weights, hidden_size) -> Built | None:
+def cudnn(cell, weights, hidden_size, dtype) -> Built | None:
     """The LSTM of cuDNN, by `jax.experimental.rnn`: on NVIDIA GPUs, in float32."""
     import jax
     import jax.numpy as jnp
     from jax.experimental import rnn
 
+    del dtype
     kinds = {"lstm": rnn.lstm}
     if cell not in kinds:
         return None

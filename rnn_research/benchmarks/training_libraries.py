@@ -111,7 +111,8 @@ def linen(problem: Problem) -> Training:
     import optax
 
     row, task = problem.row, task_of(problem.row)
-    built = libraries.linen(row.cell, problem.weights, row.hidden_size)
+    dtype = problem.W.dtype.name
+    built = libraries.linen(row.cell, problem.weights, row.hidden_size, dtype)
     params = {"network": built.params, "W": problem.W, "b": problem.b}
     params = jax.tree.map(jnp.asarray, params)
 
@@ -150,7 +151,10 @@ def pytorch(problem: Problem) -> Training:
     import torch
 
     row = problem.row
-    network = libraries.pytorch(row.cell, problem.weights, row.hidden_size).params
+    dtype = problem.W.dtype.name
+    network = libraries.pytorch(
+        row.cell, problem.weights, row.hidden_size, dtype
+    ).params
     head = torch.nn.Linear(*problem.W.shape)
     head.load_state_dict(
         {"weight": torch.from_numpy(problem.W.T), "bias": torch.from_numpy(problem.b)}

@@ -69,6 +69,7 @@ def markdown(rows: list[Row], table: list[dict], names: tuple[str, ...]) -> str:
     by = {(row_of(record), record["library"]): record for record in table}
     others = [name for name in names if name != "ours"]
     compared = [row for row in rows if any((row, name) in by for name in others)]
+    beside = others if "ours" in names else []
     lines = [
         "# A whole training update",
         "",
@@ -78,12 +79,12 @@ def markdown(rows: list[Row], table: list[dict], names: tuple[str, ...]) -> str:
         "",
     ]
     lines += _table(
-        ("cell", "task", "T, B, H", *names, *(f"gain on {name}" for name in others)),
+        ("cell", "task", "T, B, H", *names, *(f"gain on {name}" for name in beside)),
         [
             (
                 *_named(row),
                 *(_numbers(by.get((row, name)), "updates_per_s", 1) for name in names),
-                *(_numbers(by.get((row, name)), "gain", 2) for name in others),
+                *(_numbers(by.get((row, name)), "gain", 2) for name in beside),
             )
             for row in compared or rows
         ],

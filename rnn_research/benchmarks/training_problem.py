@@ -86,10 +86,11 @@ def batch_of(task: tasks.base.Task, size: int, step) -> tasks.base.Batch:
     """The batch of an update in a training of seed SEED; of endless tasks jittable."""
     _, training, _ = update.keys_of(Runs(SEED, LEARNING_RATE))
     keys = jax.random.split(jax.random.fold_in(training, step), size)
-    if task.is_endless:
-        return task.batch(None, keys)
-    indices = task.order(SEED, step, task.size("train"), size)
-    return task.batch(rows.gathered(task.splits["train"], np.asarray(indices)), keys)
+    given = None
+    if not task.is_endless:
+        indices = task.order(SEED, step, task.size("train"), size)
+        given = rows.gathered(task.splits["train"], np.asarray(indices))
+    return jax.jit(task.batch)(given, keys)
 
 
 def optimizer() -> optax.GradientTransformation:
@@ -107,7 +108,7 @@ def make(row: Row) -> Problem:
     In the precision that JAX has; what must be found, in float64.
     """
     task, cell = task_of(row), cell_of(row)
-    params = models.as_model(cell, task).init(jax.random.key(SEED))
+    params = jax.jit(models.as_model(cell, task).init)(jax.random.key(SEED))
     batches = [batch_of(task, row.batch_size, step) for step in range(CHECKED)]
     problem = Problem(
         row,
@@ -118,11 +119,11 @@ def make(row: Row) -> Problem:
         np.stack([batch.targets for batch in batches]),
         *(np.zeros(CHECKED), np.zeros(())),
     )
-    losses, moved = _expected(problem)
+    losses, moved = expected(problem)
     return problem._replace(losses=losses, moved=moved)
 
 
-def _expected(problem: Problem):
+def expected(problem: Problem):
     """The losses and how far the matrices come, by the plain loop, in float64."""
     task = task_of(problem.row)
     model = models.as_model(cell_of(problem.row), task)
@@ -132,20 +133,23 @@ def _expected(problem: Problem):
         def loss(params, batch):
             return task.loss(model.outputs(params, batch.inputs, call), batch)
 
-        @jax.jit
-        def one(params, state, batch):
+        def one(state, batch):
+            params, inner = state
             value, grads = jax.value_and_grad(loss)(params, batch)
-            updates, state = optimizer().update(grads, state, params)
-            return optax.apply_updates(params, updates), state, value
+            changes, inner = optimizer().update(grads, inner, params)
+            return (optax.apply_updates(params, changes), inner), value
 
-        start = params = params_of(problem)
-        state, losses = optimizer().init(params), []
-        for given in zip(problem.inputs, problem.targets, strict=True):
-            batch = tasks.base.Batch(*map(_wide, given))
-            params, state, value = one(params, state, batch)
-            losses.append(float(value))
+        @jax.jit
+        def several(params, batches):
+            start = params, optimizer().init(params)
+            (params, _), losses = jax.lax.scan(one, start, batches)
+            return params, losses
+
+        start = params_of(problem)
+        batches = tasks.base.Batch(_wide(problem.inputs), _wide(problem.targets))
+        params, losses = several(start, batches)
         moved = distance(recurrent(params), recurrent(start))
-    return np.array(losses), np.array(moved)
+    return np.asarray(losses), np.array(moved)
 
 
 def _wide(array):

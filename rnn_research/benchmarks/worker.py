@@ -89,7 +89,7 @@ def _measure_jax(job, cell, weights, hidden, x):
     jax.config.update("jax_platforms", "cuda" if job.platform == "gpu" else "cpu")
     if job.precision == "float32":
         jax.config.update("jax_default_matmul_precision", "highest")
-    built = LIBRARIES[job.library][1](cell, weights, hidden)
+    built = LIBRARIES[job.library][1](cell, weights, hidden, job.precision)
     if built is None:
         return None
     batch = x.shape[1]
@@ -142,7 +142,7 @@ def _measure_torch(job, cell, weights, hidden, x):
 
     from rnn_research.benchmarks.libraries import pytorch
 
-    built = pytorch(cell, weights, hidden)
+    built = pytorch(cell, weights, hidden, job.precision)
     device = "cuda" if job.platform == "gpu" else "cpu"
     dtype = getattr(torch, job.precision)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False

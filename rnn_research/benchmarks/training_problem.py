@@ -102,29 +102,28 @@ def optimizer() -> optax.GradientTransformation:
 # ------------------------------------------------------------------ before measuring
 
 
-def make(row: Row) -> Problem:
-    """The problem of a row: weights as a training begins with, and the first batches.
+def begun(row: Row) -> Problem:
+    """Weights as a training begins with, and the first batches; nothing found yet.
 
-    In the precision that JAX has; what must be found, in float64.
+    In the precision that JAX has.
     """
     task, cell = task_of(row), cell_of(row)
     params = jax.jit(models.as_model(cell, task).init)(jax.random.key(SEED))
     batches = [batch_of(task, row.batch_size, step) for step in range(CHECKED)]
-    problem = Problem(
+    return Problem(
         row,
         interop.pytorch.export(cell, params.body),
         np.array(params.head.W),
         np.array(params.head.b),
         np.stack([batch.inputs for batch in batches]),
         np.stack([batch.targets for batch in batches]),
-        *(np.zeros(CHECKED), np.zeros(())),
+        losses=np.full(CHECKED, np.nan),
+        moved=np.array(np.nan),
     )
-    losses, moved = expected(problem)
-    return problem._replace(losses=losses, moved=moved)
 
 
-def expected(problem: Problem):
-    """The losses and how far the matrices come, by the plain loop, in float64."""
+def solved(problem: Problem) -> Problem:
+    """With what must be found, by the plain loop in float64."""
     task = task_of(problem.row)
     model = models.as_model(cell_of(problem.row), task)
     call = Call(engine=engines.sequential())
@@ -145,11 +144,11 @@ def expected(problem: Problem):
             (params, _), losses = jax.lax.scan(one, start, batches)
             return params, losses
 
-        start = params_of(problem)
+        start = jax.tree.map(_wide, params_of(problem))
         batches = tasks.base.Batch(_wide(problem.inputs), _wide(problem.targets))
         params, losses = several(start, batches)
         moved = distance(recurrent(params), recurrent(start))
-    return np.asarray(losses), np.array(moved)
+    return problem._replace(losses=np.asarray(losses), moved=np.array(moved))
 
 
 def _wide(array):

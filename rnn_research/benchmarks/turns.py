@@ -115,13 +115,19 @@ def installed(names: tuple[str, ...], among: tuple[str, ...]) -> list[str]:
     """The libraries of these that are there; the others are named in a line.
 
     Raises:
-      errors.UsageError: a name is not `among` those that can be measured.
+      errors.UsageError: a name is not `among` those that can be measured, or none is
+        there.
     """
     for name in names:
         errors.check_option("--libraries", name, among)
     modules = {name: libraries.LIBRARIES[name][0] for name in names}
     there = [name for name in names if importlib.util.find_spec(modules[name])]
     missing = [name for name in names if name not in there]
+    if not there:
+        raise errors.UsageError(
+            f"--libraries={','.join(names)}: nothing is installed of these; see "
+            "requirements-bench.txt"
+        )
     if missing:
         print(f"not installed: {', '.join(missing)} (see requirements-bench.txt)")
     return there

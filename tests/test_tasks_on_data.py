@@ -218,7 +218,7 @@ def test_numbers_that_do_not_fit_are_not_cut_off():
     ("data", "told"),
     [
         ({"train": np.ones(3)}, "train, validation, test"),
-        (dict.fromkeys(base.SPLITS, np.ones((0, 2))), "train has no rows"),
+        (dict.fromkeys(base.SPLITS, np.ones((0, 2))), "train: there are no rows"),
         (dict.fromkeys(base.SPLITS, (np.ones(3), np.ones(4))), "of one length"),
         (dict.fromkeys(base.SPLITS, 3), "must be arrays"),
     ],
@@ -237,7 +237,7 @@ def test_data_that_are_none_are_told(data, told):
 def test_a_task_on_data_keeps_its_laws(carries):
     report = check_task(letters(carries=carries))
     assert report.passed, str(report)
-    assert len(report.checks) == 6 + carries
+    assert len(report.checks) == 7 + carries
 
 
 def failing(task) -> list[str]:

@@ -1,6 +1,5 @@
 """The laws of tasks, held by `check_task` for ours and for users' own."""
 
-import dataclasses
 import functools
 import time
 
@@ -8,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import cells, errors, models
+from rnn_research import errors
 from rnn_research.checks import series as of_series
 from rnn_research.checks.report import (
     EXACT,
@@ -19,15 +18,17 @@ from rnn_research.checks.report import (
     difference,
     measure,
 )
+from rnn_research.checks.task_subject import SIZE, Subject
 from rnn_research.layers import Call
+from rnn_research.models import fit
 from rnn_research.tasks import rows as rows_of
-from rnn_research.tasks.base import SPLITS, Batch, Task, add, means
+from rnn_research.tasks.base import SPLITS, Task, add, means
+from rnn_research.tasks.in_range import InRange
 from rnn_research.training import TrainConfig, evaluation, objective, trainer
 from rnn_research.training.state import of_run
 
-MOST_ROWS = 23  # of a split, for laws that run a network; no batch size divides it
-SIZE = 5  # of a batch
 MOST_STEPS = 2000
+READ = 10_000  # rows of a split that are looked at
 STRETCH = 8  # rows in a row that are compared, where context is carried
 SHARED = 0.01  # of the test rows that may be among those of training, by chance
 
@@ -50,83 +51,11 @@ def check_task(task: Task) -> Report:
     return Report(repr(task), tuple(checks), time.perf_counter() - begun)
 
 
-class Subject:
-    """A task with a small network, and few of its rows."""
-
-    def __init__(self, task: Task):
-        self.task = task
-
-    @functools.cached_property
-    def few(self) -> Task:
-        """The task with the first rows of each split."""
-        if self.task.is_endless:
-            return self.task
-        splits = {name: self.first(name, MOST_ROWS) for name in SPLITS}
-        return dataclasses.replace(self.task, data=lambda: splits)
-
-    def first(self, split: str, count: int):
-        own = self.task.splits[split]
-        return rows_of.gathered(own, np.arange(min(count, rows_of.size(own))))
-
-    @functools.cached_property
-    def model(self):
-        return models.as_model(cells.elman(4), self.task)
-
-    @functools.cached_property
-    def params(self):
-        return jax.jit(self.model.init)(jax.random.key(1))
-
-    @functools.cached_property
-    def keys(self):
-        return jax.random.split(jax.random.key(0), SIZE)
-
-    @functools.cached_property
-    def make(self):
-        return jax.jit(self.task.batch)
-
-    @functools.cached_property
-    def rows(self):
-        """Of the first batch; None of an endless task."""
-        if self.task.is_endless:
-            return None
-        size = rows_of.size(self.task.splits["train"])
-        return rows_of.gathered(self.task.splits["train"], np.arange(SIZE) % size)
-
-    @functools.cached_property
-    def batch(self) -> Batch:
-        return self.make(self.rows, self.keys)
-
-    @functools.cached_property
-    def totals(self):
-        return jax.jit(
-            lambda params, batch: self.task.totals(self.outputs(params, batch), batch)
-        )
-
-    def outputs(self, params, batch: Batch):
-        call = Call(mask=batch.mask, reset=batch.reset)
-        return self.model.outputs(params, batch.inputs, call)
-
-
 def _fit(subject: Subject) -> float:
-    task, network = subject.task, subject.task.network
     try:
-        batch = jax.eval_shape(lambda: objective.like_batch(task, SIZE))
-        scores = jax.eval_shape(subject.totals, subject.params, batch)
+        fit.check_fit(subject.model, subject.task)
     except errors.UsageError as error:
         raise Fault(str(error)) from error
-    shape = (task.length, SIZE) + (() if network.tokens else (network.inputs,))
-    kind = jnp.integer if network.tokens else jnp.floating
-    if batch.inputs.shape != shape or not jnp.issubdtype(batch.inputs.dtype, kind):
-        raise Fault(
-            f"inputs are {batch.inputs.dtype}{list(batch.inputs.shape)}, not "
-            f"{'whole numbers' if network.tokens else 'floats'} {list(shape)}"
-        )
-    if unknown := task.references.keys() - scores.keys():
-        raise Fault(
-            f"references speak of {min(unknown)!r}, which the score does not give"
-        )
-    if task.monitor not in scores:
-        raise Fault(f"monitor={task.monitor!r} is no metric of the score")
     return 0.0
 
 
@@ -134,11 +63,12 @@ def _pure(subject: Subject) -> float:
     """The same rows and keys give the same batch, and each row its own sequence."""
     whole = subject.batch
     again = subject.task.batch(subject.rows, subject.keys)
-    axes = objective.batch_axes(lambda n: objective.like_batch(subject.task, n))
+    axes = objective.batch_axes(lambda n: fit.like_batch(subject.task, n))
     cut = slice(1, 3)
     rows = jax.tree.map(lambda leaf: leaf[cut], subject.rows)
     part = subject.task.batch(rows, subject.keys[cut])
-    axes = axes._replace(weight=None)
+    if whole.weight is None:  # the one that fills a batch is none of the task's
+        axes = axes._replace(weight=None)
     same = jax.tree.map(
         lambda leaf, axis: jax.lax.slice_in_dim(leaf, 1, 3, axis=axis), whole, axes
     )
@@ -157,6 +87,18 @@ def _in_range(subject: Subject) -> float:
         plain = np.asarray(order(3, int(step)))
         if (found[step] != plain).any():
             raise Fault(f"at step {step} the order depends on how it is compiled")
+    return 0.0
+
+
+def _known(subject: Subject) -> float:
+    """The network has all tokens and classes; of a source those of the first rows."""
+    task = subject.task
+    splits = {name: subject.first(name, READ) for name in task.splits}
+    try:
+        for name, own in splits.items() or [("a batch", None)]:
+            InRange(task).check(own, name)
+    except errors.UsageError as error:
+        raise Fault(str(error)) from error
     return 0.0
 
 
@@ -189,8 +131,8 @@ def _fill_has_no_weight(subject: Subject) -> float:
     kept = subject.task.batch(
         jax.tree.map(lambda leaf: leaf[:-1], subject.rows), subject.keys[:-1]
     )
-    one = subject.totals(params, batch._replace(weight=weight))
-    other = subject.totals(params, kept._replace(weight=weight[:-1]))
+    one = subject.totals(params, batch.weighted(weight))
+    other = subject.totals(params, kept.weighted(weight[:-1]))
     return _error(one, other, batch.inputs)
 
 
@@ -229,7 +171,7 @@ def _splits_share_nothing(subject: Subject) -> float:
     """
     seen, worst = set(), 0.0
     for name in SPLITS:
-        own = subject.first(name, 10_000)
+        own = subject.first(name, READ)
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(own)]
         stretch = STRETCH if subject.task.carries else 1
         found = {
@@ -283,8 +225,12 @@ def _on_data(task: Task) -> bool:
     return not task.is_endless
 
 
+def _has_whole_numbers(task: Task) -> bool:
+    return InRange(task).has_any
+
+
 def _has_mask(task: Task) -> bool:
-    return jax.eval_shape(lambda: objective.like_batch(task, 2)).mask is not None
+    return jax.eval_shape(lambda: fit.like_batch(task, 2)).mask is not None
 
 
 def _carries_by_step(task: Task) -> bool:
@@ -304,6 +250,13 @@ LAWS = (
         0.0,
         "order(seed, step, size, batch_size) must give indices in [0, size)",
         _on_data,
+    ),
+    Law(
+        "the network knows all tokens and classes",
+        _known,
+        0.0,
+        "tokens must be below network.inputs, classes below network.outputs",
+        _has_whole_numbers,
     ),
     Law(
         "the metrics are those of every row once",

@@ -34,7 +34,13 @@ class Batch(NamedTuple):
     targets: Tree  # what the score reads: classes [T, B] or [B], numbers [B, O], ...
     mask: jax.Array | None = None  # [T, B] bool, False: not there
     reset: jax.Array | None = None  # [T, B] bool, True: forget the past first
-    weight: jax.Array | None = None  # [B], 0 for a row that only fills the batch
+    weight: jax.Array | None = None  # [B], what a row counts; 0: it fills the batch
+
+    def weighted(self, weight: jax.Array | None) -> "Batch":
+        """The batch, each row counting `weight` [B] times what it did."""
+        if weight is None or self.weight is None:
+            return self._replace(weight=self.weight if weight is None else weight)
+        return self._replace(weight=weight * self.weight)
 
 
 class Mean(NamedTuple):
@@ -146,22 +152,32 @@ class Task(values.Value):
         """What `data` gives, read once and checked.
 
         Raises:
-          errors.UsageError: a split is missing, unknown or empty, or its leaves differ
-            in length.
+          errors.UsageError: it fails, a split is missing, unknown or empty, or its
+            leaves are no numbers, differ in length or from those of 'train'.
         """
-        found = self.data()
+        try:
+            found = self.data()
+        except errors.UsageError:
+            raise
+        except Exception as error:
+            raise errors.UsageError(
+                f"{self}: data fails: {errors.one_line(error)}"
+            ) from error
+        if not isinstance(found, dict):
+            raise errors.UsageError(
+                f"{self}: data must return a dict of splits, or {{}} where every batch "
+                f"is fresh, not {errors.shown(found)}"
+            )
         if found and found.keys() != set(SPLITS):
             raise errors.UsageError(
                 f"{self}: data must give the splits {', '.join(SPLITS)}, not "
-                f"{', '.join(map(str, found)) or 'nothing'}"
+                f"{', '.join(map(str, found))}"
             )
         for split, of_split in found.items():
             try:
-                size = rows.size(of_split)
-            except ValueError as error:
+                rows.check(of_split, like=found["train"])
+            except errors.UsageError as error:
                 raise errors.UsageError(f"{self}: {split}: {error}") from None
-            if not size:
-                raise errors.UsageError(f"{self}: {split} has no rows")
         return found
 
     @property

@@ -23,24 +23,47 @@ def is_source(rows: Tree) -> bool:
 
 
 def size(rows: Tree) -> int:
-    """N.
+    """N."""
+    return len(rows if is_source(rows) else jax.tree.leaves(rows)[0])
 
-    Raises:
-      ValueError: they are no rows, or leaves have different lengths.
+
+def check(rows: Tree, like: Tree):
+    """Raise errors.UsageError unless they are rows, and those of arrays like others.
+
+    Args:
+      like: rows of which those must be of the shapes; of a source it is seen when they
+        are gathered.
     """
     if is_source(rows):
-        return len(rows)
+        try:
+            count = len(rows)
+        except Exception as error:
+            raise errors.UsageError(
+                f"the length of the source: {errors.one_line(error)}"
+            ) from error
+        if not count:
+            raise errors.UsageError("there are no rows")
+        return
     leaves = jax.tree.leaves(rows)
     if not leaves or not all(np.ndim(leaf) for leaf in leaves):
-        raise ValueError(
+        raise errors.UsageError(
             "rows must be arrays [N, ...], or a source with a length and items"
         )
     sizes = {len(leaf) for leaf in leaves}
     if len(sizes) > 1:
-        raise ValueError(
+        raise errors.UsageError(
             f"the arrays of rows must be of one length, not {sorted(sizes)}"
         )
-    return sizes.pop()
+    if sizes == {0}:
+        raise errors.UsageError("there are no rows")
+    arrays(rows)
+    if is_source(like):
+        return
+    (one, these), (other, those) = (_kind(tree, first=1) for tree in (rows, like))
+    if one != other or [each[0] for each in these] != [each[0] for each in those]:
+        raise errors.UsageError(
+            f"its rows are {_text(one, these)}, those of train {_text(other, those)}"
+        )
 
 
 def gathered(rows: Tree, indices: np.ndarray, like: Tree = None) -> Tree:
@@ -86,15 +109,16 @@ def _kind(row: Tree, first: int = 0) -> tuple:
     return structure, tuple((leaf.shape[first:], leaf.dtype) for leaf in leaves)
 
 
-def _refuse(place: int, kind: tuple, other: str, wanted: tuple):
-    def text(structure, leaves):
-        named = [f"{dtype}{list(shape)}" for shape, dtype in leaves]
-        shown = str(jax.tree.unflatten(structure, named))
-        return errors.cut(shown.replace("'", ""), 100)
+def _text(structure, leaves) -> str:
+    named = [f"{dtype}{list(shape)}" for shape, dtype in leaves]
+    shown = str(jax.tree.unflatten(structure, named))
+    return errors.cut(shown.replace("'", ""), 100)
 
+
+def _refuse(place: int, kind: tuple, other: str, wanted: tuple):
     raise errors.UsageError(
         "the rows of a source must have the same structure, shapes and types: row "
-        f"{place} is {text(*kind)}, {other} {text(*wanted)}"
+        f"{place} is {_text(*kind)}, {other} {_text(*wanted)}"
     )
 
 
@@ -105,6 +129,11 @@ def arrays(rows: Tree) -> Tree:
 
 def _plain(array) -> np.ndarray:
     """As a NumPy array of a type that JAX has now: float32 for float64, mostly."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise errors.UsageError(
+            "rows must be plain arrays; a masked one would lose its mask: fill it, and "
+            "give the mask in Batch"
+        )
     array = np.asarray(array)
     if array.dtype.kind in "OSUMm":
         raise errors.UsageError(f"rows must be numbers, not {array.dtype}")

@@ -11,8 +11,8 @@ def mean(
 ) -> Mean:
     """The mean of values [T, B, ...] or [B, ...] over what is there.
 
-    Where time comes first and the batch has a mask, masked steps do not count; rows of
-    weight 0 do not either. Of what is not there no NaN comes in.
+    Where time comes first and the batch has a mask, masked steps do not count; rows
+    count by their weight. Of what is not there no NaN comes in.
 
     Args:
       by_step: whether time comes first, also if only some steps are given; None: where
@@ -33,8 +33,12 @@ def mean(
     if there is not None:
         counted = counted & _up_to(values.ndim, there)
     each = values.size // counted.size
-    total = jnp.sum(jnp.where(counted, values, 0))
-    return Mean(total, jnp.sum(counted) * each)
+    total, number = jnp.where(counted, values, 0), counted
+    if batch.weight is not None:
+        weight = batch.weight[None] if by_step else batch.weight
+        weight = _up_to(values.ndim, weight)
+        total, number = total * weight, counted * weight
+    return Mean(jnp.sum(total), jnp.sum(number) * each)
 
 
 def _up_to(ndim: int, array) -> jax.Array:
@@ -43,9 +47,14 @@ def _up_to(ndim: int, array) -> jax.Array:
 
 
 def cross_entropy(logits, batch: Batch) -> Mean:
-    """-ln p of the target classes, in nats; logits [..., O], targets [...] of int."""
+    """-ln p of the target classes, in nats; logits [..., O], targets [...] of int.
+
+    NaN of a class that is not one of 0 to O - 1.
+    """
     log_p = jax.nn.log_softmax(logits)
-    chosen = jnp.take_along_axis(log_p, batch.targets[..., None], axis=-1)
+    targets, count = jnp.asarray(batch.targets), logits.shape[-1]
+    chosen = jnp.where(targets < 0, count, targets)  # else it would be -1 the last one
+    chosen = jnp.take_along_axis(log_p, chosen[..., None], axis=-1)
     return mean(-chosen[..., 0], batch, by_step=logits.ndim == 3)
 
 

@@ -16,7 +16,7 @@ from rnn_research import errors, runtime
 from rnn_research.cells.base import Keys
 from rnn_research.engines.base import Engine, solver_scores
 from rnn_research.layers import Call
-from rnn_research.models import Model
+from rnn_research.models import Model, fit
 from rnn_research.tasks.base import Batch, Task, as_totals
 from rnn_research.training import penalties
 from rnn_research.training.record import COLUMNS
@@ -67,11 +67,11 @@ class Objective:
 
     @functools.cached_property
     def _batch_axes(self) -> Tree:
-        return batch_axes(lambda size: like_batch(self.task, size))
+        return batch_axes(lambda size: fit.like_batch(self.task, size))
 
     @functools.cached_property
     def _output_axes(self) -> Tree:
-        return batch_axes(lambda size: _like_outputs(self.model, self.task, size))
+        return batch_axes(lambda size: fit.applied(self.model, self.task, size).outputs)
 
     def starting(self, params, size: int) -> Tree:
         """The context of sequences that begin."""
@@ -96,7 +96,7 @@ class Objective:
         rows, weight = jax.tree.map(lambda leaf: _split(leaf, 0, count), (rows, weight))
 
         def of_shard(rows, keys, weight):
-            return self.task.batch(rows, keys)._replace(weight=weight)
+            return self.task.batch(rows, keys).weighted(weight)
 
         made = runtime.over_shards(of_shard, self.mesh, rows, keys, weight)
         context = None if carried is None else self._continued(params, size, carried)
@@ -191,20 +191,6 @@ def batch_axes(like: Callable[[int], Tree]) -> Tree:
         return differ[0] if differ else -1
 
     return jax.tree.map(axis, *(jax.eval_shape(lambda n=n: like(n)) for n in (2, 3)))
-
-
-def like_batch(task, size: int) -> Batch:
-    keys = jax.random.split(jax.random.key(0), size)
-    weight = None if task.is_endless else jnp.ones(size)
-    return task.batch(task.example_rows(size), keys)._replace(weight=weight)
-
-
-def _like_outputs(model, task, size: int) -> Tree:
-    params = model.init(jax.random.key(0))
-    batch = like_batch(task, size)
-    context = model.initial_context(params, (size,))
-    call = Call(mask=batch.mask, reset=batch.reset)
-    return model.apply(params, batch.inputs, context, call).outputs
 
 
 def _context_axes(model) -> Tree:

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from rnn_research import compiled_programs, errors, memory
-from rnn_research.training import objective
+from rnn_research.models import fit
 
 
 def check(trainer, state, jaxpr):
@@ -15,7 +15,7 @@ def check(trainer, state, jaxpr):
     """
     mine = trainer.mesh.local_devices
     size = trainer.config.batch_size
-    batch = jax.eval_shape(lambda: objective.like_batch(trainer.task, size))
+    batch = jax.eval_shape(lambda: fit.like_batch(trainer.task, size))
     arrays = memory.size(batch) + memory.largest(jaxpr)
     arrays = arrays * len(mine) // trainer.mesh.devices.size
     held = memory.size(state) * len(mine)  # every device has a copy

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from rnn_research.tasks import rows as rows_of
+from rnn_research.tasks.in_range import InRange
 
 Tree = Any
 CHUNK_BYTES = 2**26
@@ -44,6 +45,7 @@ class Supply:
     def __init__(self, task, batch_size: int, sharding):
         self._task, self._size, self._sharding = task, batch_size, sharding
         self._placed: dict[str, Rows] = {}
+        self._in_range = InRange(task)
         self._held = None  # rows of a source that calls are made with
         self._ahead = None  # (the first of those behind them, a future of them)
         self._order = jax.jit(
@@ -60,6 +62,25 @@ class Supply:
 
     def close(self):
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def check(self):
+        """Raise errors.UsageError for tokens or classes that the network lacks.
+
+        Those of a source are seen when they are gathered.
+        """
+        for split, rows in self._task.splits.items():
+            if not rows_of.is_source(rows):
+                self._in_range.check(rows, split)
+
+    def _read(self, split: str, indices: np.ndarray) -> Tree:
+        """The rows of a source at indices [...], seen to be in range."""
+        like = self._task.example_rows(1)
+        found = rows_of.gathered(self._task.splits[split], indices, like)
+        flat = jax.tree.map(
+            lambda leaf: leaf.reshape(-1, *leaf.shape[indices.ndim :]), found
+        )
+        self._in_range.check(flat, split, indices.reshape(-1))
+        return found
 
     def example(self, split: str, runs: int, batch_size: int) -> Rows:
         """What a call is given, of a source the shapes alone: nothing is read."""
@@ -106,9 +127,7 @@ class Supply:
                 for seed, step in zip(runs.seed, steps, strict=True)
             ]
         )
-        found = rows_of.gathered(
-            self._task.splits["train"], indices, self._task.example_rows(1)
-        )
+        found = self._read("train", indices)
         return Rows(next=found, first=steps.astype(np.int32))
 
     def evaluating(self, split: str, indices: np.ndarray):
@@ -125,9 +144,7 @@ class Supply:
             for first in range(0, count, self._most):
                 places = first + np.arange(self._most)
                 own = indices[np.minimum(places, count - 1)]
-                found = rows_of.gathered(
-                    self._task.splits[split], own[None], self._task.example_rows(1)
-                )
+                found = self._read(split, own[None])
                 given = Rows(next=found, first=np.array([first], np.int32))
                 yield given, first, min(count, first + self._most)
 

@@ -13,9 +13,8 @@ import numpy as np
 import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
-from rnn_research import engines, errors, runtime
-from rnn_research.layers import Call
-from rnn_research.models import Model, check_carried
+from rnn_research import engines, runtime
+from rnn_research.models import Model, check_carried, fit
 from rnn_research.tasks.base import Task
 from rnn_research.training import (
     evaluation,
@@ -235,18 +234,13 @@ class Trainer:
         """Trace everything; nothing is compiled for it.
 
         Raises:
-          errors.UsageError: the task does not fit its score or network, the learning
-            rate does not stay finite, or memory is short.
+          errors.UsageError: data hold tokens or classes that the network lacks, the
+            learning rate does not stay finite, or memory is short.
         """
+        self.supply.check()
         state = jax.eval_shape(self._init, self.runs)
         traced = self._update.trace(*self._example_update(state))
         example = self._example_evaluation(state, evaluation.VALIDATION)
-        (sums, _), monitor = example[-1], self.task.monitor
-        if monitor not in sums:
-            raise errors.UsageError(
-                f"{self.task}: monitor={monitor!r} is no metric of its score, which "
-                f"gives {', '.join(sums)}"
-            )
         self._evaluate.trace(*example)
         resources.check_rates(self.schedule, self.config)
         resources.check(self, state, traced.jaxpr)
@@ -265,11 +259,13 @@ def build(
     """The trainer of `model` on `task` for all runs of `config`.
 
     Raises:
-      errors.UsageError: the task carries context, and the model's cannot be carried.
+      errors.UsageError: model and task do not fit together, or the task carries
+        context and the model's cannot be carried.
     """
     runtime.check_compiles()
+    records = fit.check_fit(model, task, engine).records
     if task.carries:
-        batch = jax.eval_shape(lambda: objective.like_batch(task, 2))
+        batch = jax.eval_shape(lambda: fit.like_batch(task, 2))
         check_carried(model, batch.inputs)
     pairs = config.all_runs()
     mesh = runtime.make_mesh(config.batch_size, len(pairs), config.num_devices)
@@ -285,7 +281,7 @@ def build(
         schedule=schedule,
         penalties=tuple(penalties),
         labels=model.groups(jax.eval_shape(model.init, jax.random.key(0))),
-        engines=_engines(model, task, engine),
+        engines=tuple(repr(record.engine) for record in records),
         mesh=mesh,
         objective=objective.Objective(model, task, tuple(penalties), engine, mesh),
         supply=supply.Supply(task, config.batch_size, everywhere),
@@ -294,21 +290,6 @@ def build(
             np.array([rate for _, rate in pairs], number_type),
         ),
         keeps_best=config.keeps_best(task),
-    )
-
-
-def _engines(model, task, engine) -> tuple[str, ...]:
-    """What runs the recurrences of the model, in order."""
-
-    def records(key):
-        params = model.init(key)
-        batch = objective.like_batch(task, 2)
-        context = model.initial_context(params, (2,))
-        call = Call(mask=batch.mask, reset=batch.reset, engine=engine)
-        return model.apply(params, batch.inputs, context, call).records
-
-    return tuple(
-        repr(record.engine) for record in jax.eval_shape(records, jax.random.key(0))
     )
 
 

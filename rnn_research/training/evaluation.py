@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rnn_research import errors
 from rnn_research.tasks.base import Mean, add, as_totals, means
 from rnn_research.training import objective, supply
 from rnn_research.training.state import Best, Runs, State
@@ -145,6 +146,29 @@ def kept_best(trainer, state: State, scores, due) -> State:
         ),
     )
     return state._replace(best=best)
+
+
+def asked(task, model, params: Tree, kept: str) -> dict[str, float]:
+    """What the task's evaluators say of the rows of 'test'.
+
+    Args:
+      kept: where the weights are, for the message.
+
+    Raises:
+      errors.RunError: one of them fails, or gives no numbers.
+    """
+    found = {}
+    for evaluator in task.evaluators:
+        name = getattr(evaluator, "__name__", str(evaluator))
+        try:
+            said = evaluator(model, params, task.splits.get(TEST))
+            found |= {str(key): float(value) for key, value in said.items()}
+        except Exception as error:
+            raise errors.RunError(
+                f"evaluator {name} must return numbers by name: "
+                f"{errors.one_line(error)}; {kept}"
+            ) from error
+    return found
 
 
 def measured(sums) -> dict[str, np.ndarray]:

@@ -227,8 +227,9 @@ class _Training:
         rows = self.keeper.rows.of(pair)
         step = int((now.best.step if made.keeps_best else now.step)[index])
         kept = [row for row in rows if row["step"] == step]
-        for evaluator in self.task.evaluators:
-            tests |= evaluator(made.model, params, self.task.splits.get("test"))
+        tests |= evaluation.asked(
+            self.task, made.model, params, self.keeper.last_good()
+        )
         summary = {
             "seed": seed,
             "learning_rate": rate,

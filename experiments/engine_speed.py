@@ -86,12 +86,17 @@ class EngineSpeedConfig(config.Settings):
 def main(settings: EngineSpeedConfig):
     shapes = settings.shapes or SHAPES[settings.platform]
     rows = turns.parse_rows(settings.cells, shapes)
-    chosen = turns.installed(settings.libraries, tuple(libraries.LIBRARIES))
-    chosen = [
+    able = tuple(
         name
-        for name in chosen
+        for name in settings.libraries
         if libraries.ONLY_ON.get(name) in (None, settings.platform)
-    ]
+    )
+    if not able:
+        raise errors.UsageError(
+            f"--libraries={','.join(settings.libraries)}: not on "
+            f"--platform={settings.platform}"
+        )
+    chosen = turns.installed(able, tuple(libraries.LIBRARIES))
     jax.config.update("jax_platforms", "cpu")  # the device is for those measured
     folder = pathlib.Path(settings.workdir)
     run_folder.check(folder)

@@ -289,6 +289,7 @@ def test_mistakes_in_gradient_norms(argv, message, users_folder, capsys):
         (["--cells=lru"], "--cells must be one of 'elman', 'gru', 'lstm'"),
         (["--cells=gruu"], "did you mean gru?"),
         (["--libraries=jaxx"], "--libraries must be one of 'ours'"),
+        (["--libraries=cudnn"], "not on --platform=cpu"),
         (["--shapes=200x50"], "write T x B x H"),
         (["--shapes=200x0x5"], "at least 1"),
     ],

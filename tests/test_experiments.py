@@ -175,7 +175,7 @@ def test_configs(path, run_in, monkeypatch):
 
 def test_help_waits_for_nothing_heavy():
     """What only a run needs is not imported for --help."""
-    modules = [*PROGRAMS, "gradient_norms", "engine_speed"]
+    modules = [*PROGRAMS, "gradient_norms", "engine_speed", "training_speed"]
     code = (
         f"import sys, experiments.{', experiments.'.join(modules)}\n"
         "heavy = {'matplotlib', 'orbax', 'flax', 'tensorboardX', 'rich'}\n"

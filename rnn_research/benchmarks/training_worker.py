@@ -47,6 +47,7 @@ def main():
             hidden_size=rows[0].hidden_size,
         )
     jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_enable_x64", False)
     for row in rows:
         problem = training_problem.load(row, pathlib.Path(job.folder))
         training = training_libraries.LIBRARIES[job.library](problem)

@@ -55,6 +55,7 @@ def ours(cell, weights, hidden_size, dtype) -> Built:
 
 
 def linen(cell, weights, hidden_size, dtype) -> Built:
+    import jax
     from flax import linen
 
     from rnn_research import interop
@@ -64,11 +65,14 @@ def linen(cell, weights, hidden_size, dtype) -> Built:
         "gru": linen.GRUCell,
         "lstm": linen.OptimizedLSTMCell,
     }
-    rnn = linen.RNN(kinds[cell](hidden_size, param_dtype=dtype), time_major=True)
+    module = kinds[cell](hidden_size)
+    rnn = linen.RNN(module, time_major=True)
     params = interop.linen.export(*_own(cell, weights, hidden_size))
 
     def last(params, x):
-        return rnn.apply({"params": {"cell": params}}, x)[-1]
+        start = module.initialize_carry(jax.random.key(0), x.shape[1:])
+        start = _in_type(dtype, start)
+        return rnn.apply({"params": {"cell": params}}, x, initial_carry=start)[-1]
 
     def recurrent(gradient):
         return [gradient[name]["kernel"] for name in gradient if name[0] == "h"]
@@ -77,7 +81,6 @@ def linen(cell, weights, hidden_size, dtype) -> Built:
 
 
 def nnx(cell, weights, hidden_size, dtype) -> Built:
-    import jax
     from flax import nnx
 
     from rnn_research import interop
@@ -95,8 +98,7 @@ def nnx(cell, weights, hidden_size, dtype) -> Built:
 
     def last(state, x):
         merged = nnx.merge(graph, state)
-        start = merged.initialize_carry(x.shape[1:], nnx.Rngs(0))
-        start = jax.tree.map(lambda leaf: leaf.astype(dtype), start)
+        start = _in_type(dtype, merged.initialize_carry(x.shape[1:], nnx.Rngs(0)))
         return nnx.RNN(merged, time_major=True)(x, initial_carry=start)[-1]
 
     return Built(last, state, lambda g: [g["dense_h"]["kernel"][...]])
@@ -114,8 +116,7 @@ def haiku(cell, weights, hidden_size, dtype) -> Built:
     @haiku.transform
     def network(x):
         core = kinds[cell](hidden_size)
-        start = core.initial_state(x.shape[1])
-        start = jax.tree.map(lambda leaf: leaf.astype(dtype), start)
+        start = _in_type(dtype, core.initial_state(x.shape[1]))
         return haiku.dynamic_unroll(core, x, start)[0]
 
     x = np.zeros((1, 1, weights["weight_ih_l0"].shape[1]), np.float32)
@@ -284,6 +285,12 @@ def _own(cell, weights, hidden_size):
 
     value = getattr(cells, cell)(hidden_size)
     return value, interop.pytorch.load(value, weights)
+
+
+def _in_type(dtype, state):
+    import jax
+
+    return jax.tree.map(lambda leaf: leaf.astype(dtype), state)
 
 
 def _batch_first(x):

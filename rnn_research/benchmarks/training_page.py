@@ -73,9 +73,10 @@ def markdown(rows: list[Row], table: list[dict], names: tuple[str, ...]) -> str:
     lines = [
         "# A whole training update",
         "",
-        "Batch, forward, backward, clipping and Adam on CPU in float32. Updates per "
-        "second, the median over the rounds, and the least and the most. Gain is ours "
-        "over the library, of rounds in which both were measured.",
+        "Batch, forward, backward, clipping and Adam on CPU in float32; ours as a "
+        "training runs it, the others as they come. Updates per second, the median "
+        "over the rounds, and the least and the most. Gain is ours over the library, "
+        "of rounds in which both were measured.",
         "",
     ]
     lines += _table(

@@ -1,5 +1,6 @@
 """Series and forecasting, against loops in NumPy; leaks that are planted are found."""
 
+import datetime
 import importlib.metadata
 
 import jax
@@ -251,6 +252,25 @@ def test_gaps_and_empty_cells_are_missing():
     months = b"m,a\n2020-01-01,1\n2020-02-01,2\n2020-04-01,4\n"
     found = series.parsed(months, "f", time="m")
     np.testing.assert_array_equal(found.values[:, 0], [1, 2, nan, 4])
+    for form in ("%Y%m", "%Y-%m", "%Y%m%d"):  # no numbers, of which 89 would be missing
+        each = ["2020-12-01", "2021-01-01", "2021-03-01"]
+        each = [datetime.date.fromisoformat(day).strftime(form) for day in each]
+        rows = "\r".join(["m,a", *(f"{day},{n}" for n, day in enumerate(each))])
+        found = series.parsed(rows.encode(), "f", time="m")
+        np.testing.assert_array_equal(found.values[:, 0], [0, 1, nan, 2])
+
+
+def test_a_row_without_values_is_a_step_of_its_own():
+    """Where nothing says the time; behind the last it is no row."""
+    nan = np.nan
+    for text, values in (
+        ("a\n1\n\n3\n\n\n", [[1], [nan], [3]]),
+        ("a,b\n1,2\n,\n\n3,4\n,\n", [[1, 2], [nan, nan], [3, 4]]),
+    ):
+        found = series.parsed(text.encode(), "f")
+        np.testing.assert_array_equal(found.values, values)
+    found = series.parsed(b"t,a\n1,2\n,\n2,3\n", "f", time="t")
+    np.testing.assert_array_equal(found.values, [[2], [3]])
 
 
 @pytest.mark.parametrize(
@@ -267,6 +287,14 @@ def test_gaps_and_empty_cells_are_missing():
         ("t,a\n1,2\n1,2,3\n", {}, "row 2 has 3 cells"),
         ("t,a\n", {}, "no rows"),
         ("a,a\n1,2\n", {}, "two columns"),
+        ("a;b\n1;2\n", {}, "has ';' between its columns, and a comma is needed"),
+        ("a\tb\n1\t2\n", {}, "between its columns"),
+        ("1,2\n3,4\n", {}, "its first line must hold the column names"),
+        (",a\n0,1\n1,5\n", {}, "column 1 has no name"),
+        ('a,b\n"1,5",2\n', {}, "'1,5' in row 1, which is no number"),
+        ("a,b\n1_000,2\n", {}, "'1_000' in row 1, which is no number"),
+        ("t,a\n01.02.2020,2\n", {"time": "t"}, "no date"),
+        ("t,a\n20200230,2\n", {"time": "t"}, "no date"),
         ("t,a\n1,2\n2,3\n999999,3\n", {"time": "t"}, "would hold only 3 rows"),
     ],
 )
@@ -282,6 +310,8 @@ def test_a_series_that_cannot_be_forecast_is_told_in_one_line(tmp_path):
     for options, said in (
         ({"of": constant}, "b is always 7"),
         ({"horizon": 31}, "lower them or give a longer series"),
+        ({"of": own.altered(own.values * 1e300)}, "give it in another unit"),
+        ({"of": own.altered(own.values * 1e-300)}, "give it in another unit"),
         ({"season": 70}, "season=70"),
         ({"target": "c"}, "none of the variables a, b"),
         ({"validation": 0.9}, "none to train on"),

@@ -12,6 +12,7 @@ import datetime
 import io
 import math
 import pathlib
+import re
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from rnn_research.data.provenance import Provenance, digest
 
 EMPTY = frozenset(("", "na", "nan", "n/a", "null", "none", "?"))
 SEATTLE_WEATHER = "seattle_weather"
+COMPACT = re.compile(r"([12]\d{3})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])?")
 MOST_FILLED = 10  # times as many steps as rows: beyond, the step is not the data's
 
 
@@ -85,8 +87,9 @@ def read(
       source: 'seattle_weather', or the path of a CSV file.
       variables: columns to read; default: all of a file but `time`, and of the weather
         temp_max, temp_min, precipitation and wind.
-      time: the column of times: dates (2012-01-31, 2012/01/31, with 12:30 behind) or
-        numbers. Steps that are left out become NaN. Without it rows are a step each.
+      time: the column of times: dates (2012-01-31, 2012/01/31, 20120131, with 12:30
+        behind, or months, 2012-01) or numbers. Steps that are left out become NaN.
+        Without it rows are a step each.
 
     Raises:
       errors.UsageError: there is no such file, column, number or regular step, times do
@@ -129,10 +132,17 @@ def parsed(
       label: what the text is called in messages.
     """
     names, rows = _table(content, label)
-    if time is not None and time not in names:
-        raise _no_column(label, time, names)
+    if time is not None:
+        if time not in names:
+            raise _no_column(label, time, names)
+        rows = [row for row in rows if any(row)]
     variables = variables or tuple(name for name in names if name != time)
     for name in variables:
+        if not name:
+            raise errors.UsageError(
+                f"{label}: column {names.index(name) + 1} has no name; if it counts "
+                "the rows, name it and give --time; else choose others by --variables"
+            )
         if name not in names:
             raise _no_column(label, name, names)
     if repeated := {name for name in variables if variables.count(name) > 1}:
@@ -152,27 +162,41 @@ def parsed(
 
 def _table(content: bytes, label: str) -> tuple[list[str], list[list[str]]]:
     try:
-        text = content.decode("utf-8-sig")
-        lines = [row for row in csv.reader(io.StringIO(text)) if any(row)]
+        text = io.StringIO(content.decode("utf-8-sig"), newline=None)
+        lines = list(csv.reader(text))
     except (UnicodeDecodeError, csv.Error) as error:
         raise errors.UsageError(
             f"{label} is no CSV text in UTF-8: {errors.one_line(error)}"
         ) from None
-    if len(lines) < 2:
+    while lines and not any(lines[-1]):
+        lines.pop()
+    first = next((at for at, row in enumerate(lines) if any(row)), len(lines))
+    if len(lines) < first + 2:
         raise errors.UsageError(
             f"{label} has no rows; it needs a line of column names, then rows"
         )
-    names = [name.strip() for name in lines[0]]
+    names, lines = [name.strip() for name in lines[first]], lines[first + 1 :]
+    if len(names) == 1 and (mark := re.search("[;\t|]", names[0])):
+        raise errors.UsageError(
+            f"{label} has {mark[0]!r} between its columns, and a comma is needed; "
+            "save it with commas, and numbers with a point: 1.5"
+        )
+    if all(_is_number(name) for name in names):
+        raise errors.UsageError(
+            f"{label} begins with numbers; its first line must hold the column names"
+        )
+    # An empty line is a missing value where there is one column, else no row.
+    lines = [row or [""] for row in lines if row or len(names) == 1]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise errors.UsageError(f"{label}: two columns are called {twice!r}")
-    for number, row in enumerate(lines[1:], start=1):
+    for number, row in enumerate(lines, start=1):
         if len(row) != len(names):
             raise errors.UsageError(
                 f"{label}: row {number} has {len(row)} cells where there are "
                 f"{len(names)} columns"
             )
-    return names, lines[1:]
+    return names, lines
 
 
 def _no_column(label: str, name: str, names: list[str]) -> errors.UsageError:
@@ -187,10 +211,7 @@ def _numbers(rows, column: int, name: str, label: str) -> np.ndarray:
         cell = row[column].strip()
         if cell.lower() in EMPTY:
             continue
-        try:
-            found[index] = float(cell)
-        except ValueError:
-            found[index] = math.inf
+        found[index] = float(cell) if _is_number(cell) else math.inf
         if not math.isfinite(found[index]):
             raise errors.UsageError(
                 f"{label}: column {name!r} holds {errors.shown(cell)} in row "
@@ -199,16 +220,28 @@ def _numbers(rows, column: int, name: str, label: str) -> np.ndarray:
     return found
 
 
+def _is_number(cell: str) -> bool:
+    """Python's own numbers may have '_' between digits; those of files do not."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
 def _times(cells: list[str], name: str, label: str) -> np.ndarray:
     """Numbers [L], or dates as datetime64[s]; increasing."""
     found: list = []
+    cells = [cell.strip() for cell in cells]
+    if all(map(COMPACT.fullmatch, cells)):  # 20120131, which is no number of steps
+        cells = [COMPACT.sub(r"\1-\2-\3", cell).rstrip("-") for cell in cells]
     for number, cell in enumerate(cells, start=1):
         try:
-            found.append(_time(cell.strip()))
+            found.append(_time(cell))
         except ValueError:
             raise errors.UsageError(
                 f"{label}: {name} is {errors.shown(cell)} in row {number}, which is no "
-                "date (2012-01-31, 2012-01-31 12:30) and no number"
+                "date (2012-01-31, 2012-01-31 12:30, 2012-01) and no number"
             ) from None
     if len({type(each) for each in found}) > 1:
         raise errors.UsageError(f"{label}: {name} mixes dates and numbers")
@@ -228,16 +261,16 @@ def _times(cells: list[str], name: str, label: str) -> np.ndarray:
 
 
 def _time(cell: str) -> float | np.datetime64:
-    try:
-        number = float(cell)
-    except ValueError:
-        when = datetime.datetime.fromisoformat(cell.replace("/", "-"))
+    if not _is_number(cell):
+        text = cell.replace("/", "-")
+        month = re.fullmatch(r"\d{4}-\d\d", text)
+        when = datetime.datetime.fromisoformat(text + "-01" * bool(month))
         if when.tzinfo is not None:
             when = when.astimezone(datetime.UTC).replace(tzinfo=None)
         return np.datetime64(when, "s")
-    if not math.isfinite(number):
+    if not math.isfinite(float(cell)):
         raise ValueError(cell)
-    return number
+    return float(cell)
 
 
 def _regular(times: np.ndarray, label: str) -> tuple[np.ndarray, np.ndarray]:

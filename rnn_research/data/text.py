@@ -87,8 +87,10 @@ def from_file(path: str) -> Text:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     try:
         splits = in_order(text)
-    except errors.UsageError as error:
-        raise errors.UsageError(f"{path}: {error}") from None
+    except errors.UsageError:
+        raise errors.UsageError(
+            f"{path} has {len(text)} characters; give a text of some thousand letters"
+        ) from None
     record = Provenance(
         str(path), "", "", digest(content), "that of the file", "a file of the user's"
     )

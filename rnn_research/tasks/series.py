@@ -13,6 +13,8 @@ from rnn_research.errors import check_between, check_option, check_size
 from rnn_research.tasks import base, forecast_outputs
 from rnn_research.tasks import forecast_references as without
 
+SMALLEST = 1e-30  # of a standard deviation, in numbers of 32 bits
+
 
 @base.task
 def forecasting(
@@ -194,7 +196,14 @@ class _Normal:
                     f"{name} {what} in the first {known.train} steps, which are those "
                     "of train; leave it out: --variables"
                 )
-        self.mean, self.std = np.nanmean(past, axis=0), np.nanstd(past, axis=0)
+        with np.errstate(over="ignore"):
+            self.mean, self.std = np.nanmean(past, axis=0), np.nanstd(past, axis=0)
+        for name, std in zip(series.names, self.std, strict=True):
+            if not SMALLEST < std < 1 / SMALLEST:
+                raise errors.UsageError(
+                    f"{name} varies by {std:.3g} in train, which 32 bits do not hold; "
+                    "give it in another unit"
+                )
         self.values = (series.values - self.mean) / self.std
         missing = np.isnan(self.values)
         filled = np.where(missing, 0, self.values)

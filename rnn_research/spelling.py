@@ -1,7 +1,7 @@
 """Numbers that JSON has not, spelled out as "inf", "-inf" and "nan".
 
-Every curve and score is written so: to metrics.jsonl, summary.json, the rows that a
-measurement keeps, and the page of a report.
+Every curve and score is written so, to metrics.jsonl, summary.json and the page of a
+report.
 """
 
 import math

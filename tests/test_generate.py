@@ -12,7 +12,7 @@ from rnn_research.cells import wrappers
 from rnn_research.checks.report import difference
 from rnn_research.layers import Call, architectures
 from rnn_research.tasks import scores
-from rnn_research.tasks.base import Batch, Network, Task
+from rnn_research.tasks.base import SPLITS, Batch, Network, Task
 from rnn_research.training import TrainConfig, trainer
 
 V, B, READ, STEPS = 5, 3, 4, 6
@@ -209,6 +209,7 @@ def test_a_context_that_cannot_be_carried_is_said_before_a_training():
         score=lambda outputs, batch: {"loss": scores.cross_entropy(outputs, batch)},
         network=Network(V, V, tokens=True),
         length=READ,
+        data=lambda: {split: np.zeros(4) for split in SPLITS},
         carries=True,
     )
     for body, match in (

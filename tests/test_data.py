@@ -121,7 +121,7 @@ BAD_FILES = {
     "picture.png": (b"\x89PNG\r\n", "not a UTF-8 text: byte 0"),
     "wide.txt": ("text".encode("utf-16-le"), "null bytes"),
     "empty.txt": (b" \n", "is empty"),
-    "short.txt": (b"ab", "three rows"),
+    "short.txt": (b"ab", "has 2 characters"),
     "few.txt": (b"abcdefghij" * 3, "few.txt, validation: 3 steps are too few"),
 }
 

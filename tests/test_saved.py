@@ -1,5 +1,6 @@
 """Models as files: the same model and weights come back, or one line says why."""
 
+import hashlib
 import json
 import pathlib
 import re
@@ -163,6 +164,16 @@ def test_what_does_not_fit_is_refused_in_one_line(tmp_path):
             models.load(folder, allow=allow)
         assert "\n" not in str(raised.value)
 
+    def weights_cut_to(count):
+        def edit(config):
+            (path,) = (tmp_path / "m").glob("*.safetensors")
+            content = path.read_bytes()[:count]
+            digest = hashlib.sha256(content).hexdigest()
+            path.with_name(f"weights-{digest[:12]}.safetensors").write_bytes(content)
+            return config | {"sha256": digest}
+
+        return edit
+
     def model_as(pattern, text):
         return lambda config: config | {"model": re.sub(pattern, text, config["model"])}
 
@@ -191,6 +202,8 @@ def test_what_does_not_fit_is_refused_in_one_line(tmp_path):
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
     with pytest.raises(errors.UsageError, match="damaged.*sha256 differs"):
         models.load(tmp_path / "m")
+    for cut in (0, 12, -8):
+        complains("holds no arrays that are known", weights_cut_to(cut))
     (tmp_path / "m" / "model.json").write_text("{")
     with pytest.raises(errors.UsageError, match="model.json is damaged"):
         models.load(tmp_path / "m")

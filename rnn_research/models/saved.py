@@ -146,9 +146,14 @@ def _read(path: pathlib.Path, digest: str) -> dict[str, np.ndarray]:
             f"{path} is damaged: it is not what was saved (sha256 differs)"
         )
     arrays = {}
-    for name, tensor in safetensors.deserialize(content):
-        kind = np.dtype(KINDS[tensor["dtype"]])
-        arrays[name] = np.frombuffer(tensor["data"], kind).reshape(tensor["shape"])
+    try:
+        for name, tensor in safetensors.deserialize(content):
+            kind = np.dtype(KINDS[tensor["dtype"]])
+            arrays[name] = np.frombuffer(tensor["data"], kind).reshape(tensor["shape"])
+    except (safetensors.SafetensorError, KeyError) as error:
+        raise errors.UsageError(
+            f"{path} holds no arrays that are known here: {errors.one_line(error)}"
+        ) from None
     return arrays
 
 

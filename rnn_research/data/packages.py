@@ -45,3 +45,11 @@ def member(
         ) from None
     record = Provenance(package, found.version, path, digest(content), licence, source)
     return content, record
+
+
+def is_installed(package: str) -> bool:
+    try:
+        importlib.metadata.distribution(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

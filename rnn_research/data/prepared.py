@@ -74,6 +74,11 @@ def read(name: str, folder: str | None = None) -> Prepared:
     return Prepared(builder.info.features, splits, record)
 
 
+def is_prepared(name: str, folder: str | None = None) -> bool:
+    """Whether a set can be read now; raises as `read` if there can be no such set."""
+    return _builder(name, folder)[1]
+
+
 def prepare(name: str, folder: str | None = None) -> str:
     """Download a set and write its files; the folder they are in. Once per set.
 

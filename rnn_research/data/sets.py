@@ -37,13 +37,14 @@ class Set(NamedTuple):
     archive: archives.Archive | None = None
 
 
-def _prepared(name: str) -> Callable[[], images.Images]:
-    return functools.partial(_images, name)
+OF_TENSORFLOW_DATASETS = {  # what reads any set of it for a task
+    "sequential_images": functools.cache(images.of_tensorflow_datasets),
+    "text_classification": sentences.of_tensorflow_datasets,
+}
 
 
-@functools.cache  # decoding takes seconds
-def _images(name: str) -> images.Images:
-    return images.of_tensorflow_datasets(name)
+def _of_tensorflow_datasets(task: str, name: str) -> Callable[[], Any]:
+    return functools.partial(OF_TENSORFLOW_DATASETS[task], name)
 
 
 SETS = {
@@ -93,19 +94,34 @@ SETS = {
         sentences.product_sentences,
         archive=sentences.RATED,
     ),
+    "r8": Set(
+        "text_classification",
+        "7,674 news",
+        "for research",
+        "news of Reuters in eight topics",
+        sentences.r8,
+        archive=sentences.R8,
+    ),
+    "tfds:imdb_reviews": Set(
+        "text_classification",
+        "50,000 reviews",
+        "none stated",
+        "movie reviews, of tensorflow-datasets",
+        _of_tensorflow_datasets("text_classification", "imdb_reviews"),
+    ),
     "tfds:mnist": Set(
         "sequential_images",
         "70,000 images of 28 x 28",
         "CC BY-SA 3.0",
         "hand-written digits, of tensorflow-datasets",
-        _prepared("mnist"),
+        _of_tensorflow_datasets("sequential_images", "mnist"),
     ),
     "tfds:cifar10": Set(
         "sequential_images",
         "60,000 colour images of 32 x 32",
         "none stated",
         "photographs in ten classes, of tensorflow-datasets",
-        _prepared("cifar10"),
+        _of_tensorflow_datasets("sequential_images", "cifar10"),
     ),
 }
 
@@ -157,7 +173,7 @@ def described(task: str) -> str:
 def read(name: str, task: str) -> Any:
     """The data of a set.
 
-    Any set of labelled images that tensorflow-datasets has is known as tfds:name.
+    Any set of the same form that tensorflow-datasets has is known as tfds:name.
 
     Raises:
       errors.UsageError: there is no such set for this task, or it cannot be read.
@@ -165,9 +181,9 @@ def read(name: str, task: str) -> Any:
     known = names(task)
     if name in known:
         return SETS[name].read()
-    takes_prepared = any(each.startswith(PREPARED) for each in known)
-    if isinstance(name, str) and name.startswith(PREPARED) and takes_prepared:
-        return _images(name.removeprefix(PREPARED))
+    of_prepared = OF_TENSORFLOW_DATASETS.get(task)
+    if isinstance(name, str) and name.startswith(PREPARED) and of_prepared:
+        return of_prepared(name.removeprefix(PREPARED))
     raise errors.UsageError(
         f"{task} has no data set {errors.shown(name)}"
         f"{errors.nearest(str(name), known)} (known: {', '.join(known)})"

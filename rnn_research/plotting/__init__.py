@@ -24,6 +24,7 @@ from rnn_research.plotting.sweeps import (
     remedy_gradients,
     training_course,
 )
+from rnn_research.plotting.texts import verdicts
 from rnn_research.plotting.training import (
     compared_gradients,
     compared_losses,
@@ -52,4 +53,5 @@ __all__ = [
     "speed_ratios",
     "training_course",
     "truncated_gradients",
+    "verdicts",
 ]

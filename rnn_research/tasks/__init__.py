@@ -3,6 +3,7 @@
 from rnn_research.tasks.adding import adding
 from rnn_research.tasks.copy_memory import copy_memory
 from rnn_research.tasks.images import sequential_images
+from rnn_research.tasks.sentences import text_classification
 from rnn_research.tasks.series import forecasting
 from rnn_research.tasks.temporal_order import temporal_order
 from rnn_research.tasks.text import characters
@@ -14,4 +15,5 @@ __all__ = [
     "forecasting",
     "sequential_images",
     "temporal_order",
+    "text_classification",
 ]

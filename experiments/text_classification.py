@@ -1,0 +1,133 @@
+"""What do people feel who wrote this? A text is read word by word.
+
+    python -m experiments.prepare_data --dataset=movie_sentences
+    python -m experiments.text_classification --cell=gru
+    python -m experiments.text_classification --cell=lstm --bidirectional
+    python -m experiments.text_classification --file=mine.txt --units=characters
+
+The default is sentences of movie reviews, of which about twenty people said how well
+they speak of the movie: more than nothing is 'positive'. The weights are those of the
+best validation accuracy. verdicts.png in the run folder shows some sentences of test
+and, word by word, what the network thinks so far: where 'not' turns it, for instance.
+
+RESULT
+"""
+
+import dataclasses
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnn_research import (
+    config,
+    data,
+    models,
+    plotting,
+    processes,
+    runs,
+    runtime,
+    training,
+)
+from rnn_research.layers import Call
+from rnn_research.runs import run
+from rnn_research.tasks import sentences
+
+
+@dataclasses.dataclass(frozen=True)
+class TextsConfig(config.Settings):
+    """Texts:"""
+
+    dataset: str = config.setting(
+        "movie_sentences", data.sets.described("text_classification")
+    )
+    file: str | None = config.setting(
+        None, "a UTF-8 file of your own, a class, a tab and a text in each line"
+    )
+    units: str = config.setting("words", "what a step reads", choices=sentences.UNITS)
+    vocabulary: int = config.setting(10_000, "the most words told apart", low=1)
+    head: str = config.setting(
+        "last",
+        "the class is read off the last state or their mean",
+        choices=("last", "pooled"),
+    )
+    length: int = config.setting(40, "words or characters read of a text", low=1)
+
+    def task(self) -> runs.TaskConfig:
+        """The task on these texts."""
+        given = {"dataset": self.dataset, "units": self.units, "head": self.head}
+        given["vocabulary"] = self.vocabulary
+        if self.file is not None:  # a run is found again from any folder
+            given["file"] = str(pathlib.Path(self.file).expanduser().absolute())
+        text = ", ".join(f"{name}={value!r}" for name, value in given.items())
+        return runs.TaskConfig(task=f"text_classification({text})", length=self.length)
+
+
+SHOWN = 8  # texts in the figure
+
+
+def main(
+    model_config: models.ModelConfig,
+    texts_config: TextsConfig,
+    *further: config.Settings,
+):
+    settings = model_config, texts_config.task(), *further
+    made, result = run.run("text_classification", *settings)
+    classes = sentences.read(texts_config.dataset, texts_config.file).classes
+    if processes.index() > 0 or len(classes) != 2 or texts_config.units != "words":
+        return
+    plotting.verdicts(
+        word_by_word(made.model, result.params, made.task, classes),
+        result.folder / "plots" / "verdicts.png",
+        classes=classes,
+        title=f"{made.cell} after each word: {classes[0]} (red), {classes[1]} (blue)",
+    )
+
+
+def word_by_word(model, params, task, classes) -> list[dict]:
+    """What the model says after each word of some texts of test."""
+    test = task.splits["test"]
+    lengths = test["lengths"]
+    chosen = np.flatnonzero((lengths >= 8) & (lengths <= 24))[:: max(1, 97)][:SHOWN]
+    if not len(chosen):
+        chosen = np.arange(min(SHOWN, len(lengths)))
+
+    @jax.jit
+    def shares(params, tokens):
+        """[T], the probability of the second class of each beginning of a text."""
+        steps = jnp.arange(len(tokens))
+        beginnings = jnp.broadcast_to(tokens[:, None], (len(tokens), len(tokens)))
+        call = Call(mask=steps[:, None] <= steps)
+        return jax.nn.softmax(model.outputs(params, beginnings, call))[:, 1]
+
+    rows = []
+    for number, at in enumerate(chosen):
+        tokens = test["tokens"][at].astype(np.int32)
+        found = np.asarray(shares(params, tokens))
+        pieces = task.vocabulary.pieces(tokens[: lengths[at]])
+        rows += [
+            {
+                "text": number,
+                "word": word,
+                "share": float(share),
+                "class": classes[test["labels"][at]],
+            }
+            for word, share in zip(pieces, found, strict=False)
+        ]
+    return rows
+
+
+if __name__ == "__main__":
+    config.run(
+        main,
+        models.ModelConfig(hidden_size=64),
+        TextsConfig(),
+        training.TrainConfig(
+            num_steps=600, batch_size=64, learning_rate=1e-3, eval_every=50
+        ),
+        runs.OptimizerConfig(),
+        runs.FolderConfig(),
+        runtime.RunConfig(),
+        runtime.ProcessConfig(),
+    )

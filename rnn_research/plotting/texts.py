@@ -4,7 +4,7 @@ import pathlib
 
 from rnn_research.plotting.style import new_figure, save, styled
 
-COLUMNS = 76  # letters in a line
+COLUMNS = 104  # letters in a line
 LINE, GAP = 1.25, 0.9  # heights, in letters' heights
 
 

@@ -21,7 +21,11 @@ class ModelConfig(config.Settings):
     hidden_size: int = config.setting(128, "units of each layer", low=1)
     num_layers: int = config.setting(1, "recurrent layers, stacked", low=1, high=1000)
     dropout: float = config.setting(
-        0.0, "share of features dropped between layers in training", low=0.0, high=0.99
+        0.0,
+        "share of features dropped in training: of embedded tokens, between layers, and "
+        "before the head",
+        low=0.0,
+        high=0.99,
     )
     layer_norm: bool = config.setting(
         False, "normalise the input of each further layer"
@@ -52,7 +56,9 @@ def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
     """The model of `options` with this cell (or layer) for this task.
 
     One layer of the cell alone is the plain recurrent network; further layers get
-    dropout, normalisation and skip as `options` says. A cell whose input-output map is
+    normalisation and skip as `options` says. Dropout is where Zaremba et al. 2014 (arXiv
+    1409.2329) have it: on all that goes into a layer or the head, numbers that are
+    inputs apart, and never on what goes from step to step. A cell whose input-output map is
     linear cannot multiply, so by default it is run in its paper's block, after a
     linear layer that brings the inputs to the hidden size.
 
@@ -69,7 +75,9 @@ def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
         raise errors.UsageError(
             f"--embedding_size is for tasks on tokens, and {task.name} gives numbers"
         )
-    parts = [layers.linear(width)] if glu and embedding_size != width else []
+    drop = [layers.dropout(options.dropout)] if options.dropout else []
+    parts = list(drop) if network.tokens else []
+    parts += [layers.linear(width)] if glu and embedding_size != width else []
     for index in range(options.num_layers):
         part = layers.as_layer(at_depth(cell, index, options.num_layers))
         if options.bidirectional:
@@ -80,10 +88,10 @@ def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
             part = layers.glu_block(part, dropout_rate=options.dropout)
         elif index > 0:
             before = [layers.layer_norm()] if options.layer_norm else []
-            drop = [layers.dropout(options.dropout)] if options.dropout else []
             part = layers.stack(*before, *drop, part) if before + drop else part
             part = layers.residual(part) if options.residual else part
         parts.append(part)
+    parts += drop
     return model(
         parts[0] if len(parts) == 1 else layers.stack(*parts),
         input_size=network.inputs,

@@ -48,7 +48,7 @@ class TextsConfig(config.Settings):
     units: str = config.setting("words", "what a step reads", choices=sentences.UNITS)
     vocabulary: int = config.setting(10_000, "the most words told apart", low=1)
     head: str = config.setting(
-        "last",
+        "pooled",
         "the class is read off the last state or their mean",
         choices=("last", "pooled"),
     )
@@ -121,10 +121,16 @@ def word_by_word(model, params, task, classes) -> list[dict]:
 if __name__ == "__main__":
     config.run(
         main,
-        models.ModelConfig(hidden_size=64),
+        models.ModelConfig(
+            cell="lstm", hidden_size=64, bidirectional=True, dropout=0.5
+        ),
         TextsConfig(),
         training.TrainConfig(
-            num_steps=600, batch_size=64, learning_rate=1e-3, eval_every=50
+            num_steps=1000,
+            batch_size=64,
+            learning_rate=3e-3,
+            weight_decay=1.0,
+            eval_every=50,
         ),
         runs.OptimizerConfig(),
         runs.FolderConfig(),

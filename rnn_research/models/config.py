@@ -22,8 +22,8 @@ class ModelConfig(config.Settings):
     num_layers: int = config.setting(1, "recurrent layers, stacked", low=1, high=1000)
     dropout: float = config.setting(
         0.0,
-        "share of features dropped in training: of embedded tokens, between layers, and "
-        "before the head",
+        "share of features dropped in training: of embedded tokens, between layers "
+        "and before the head",
         low=0.0,
         high=0.99,
     )
@@ -56,11 +56,11 @@ def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
     """The model of `options` with this cell (or layer) for this task.
 
     One layer of the cell alone is the plain recurrent network; further layers get
-    normalisation and skip as `options` says. Dropout is where Zaremba et al. 2014 (arXiv
-    1409.2329) have it: on all that goes into a layer or the head, numbers that are
-    inputs apart, and never on what goes from step to step. A cell whose input-output map is
-    linear cannot multiply, so by default it is run in its paper's block, after a
-    linear layer that brings the inputs to the hidden size.
+    normalisation and skip as `options` says. Dropout is where Zaremba et al. 2014
+    (arXiv 1409.2329) have it: on all that goes into a layer or the head, numbers that
+    are inputs apart, and never on what goes from step to step. A cell whose
+    input-output map is linear cannot multiply, so by default it is run in its paper's
+    block, after a linear layer that brings the inputs to the hidden size.
 
     Raises:
       errors.UsageError: embedding_size is given for a task on numbers.

@@ -20,7 +20,7 @@ def text_classification(
     file: str | None = None,
     units="words",
     vocabulary=10_000,
-    head="last",
+    head="pooled",
 ):
     """Say what class a text is of after reading it.
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research import errors, tasks
+from rnn_research import data, errors, tasks
 from rnn_research.tasks import base
 from rnn_research.tasks.adding import mark, mark_1997
 from rnn_research.tasks.temporal_order import lay_out
@@ -26,11 +26,8 @@ ALL_TASKS = {
 }
 
 
-ON_DATA = {
-    "characters",
-    "forecasting",
-    "sequential_images",
-}  # these have tests of their own
+# These have tests of their own.
+ON_DATA = {each.task for each in data.SETS.values()} | {"forecasting"}
 
 
 def sampled(task, count, seed=0):

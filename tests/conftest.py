@@ -39,6 +39,7 @@ from rnn_research.cells import wrappers  # noqa: E402
 SIZE, INPUTS, LENGTH, BATCH = 8, 3, 7, 4
 
 VARIANTS = {
+    "decayed gru": lambda size: wrappers.decayed(cells.gru(size), times=True),
     "elman relu": lambda size: cells.elman(size, activation="relu"),
     "gru before": lambda size: cells.gru(size, reset="before"),
     "learned_state lru": lambda size: wrappers.learned_state(cells.lru(size)),

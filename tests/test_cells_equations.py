@@ -10,7 +10,7 @@ import pytest
 from flax import linen
 from papers import B, D, T, assert_close, inputs, random_params, sigmoid
 
-from rnn_research import cells
+from rnn_research import cells, errors
 from rnn_research.cells import initializers, wrappers
 from rnn_research.unroll import trajectory, unroll
 
@@ -286,6 +286,44 @@ def test_weight_drop_masks_the_recurrent_matrix_only():
     assert_close(unroll(cell, params, x).outputs, unroll(inner, params, x).outputs)
     in_training = unroll(cell, params, x, key=jax.random.key(2)).outputs
     assert float(jnp.abs(in_training - unroll(cell, params, x).outputs).max()) > 1e-3
+
+
+@pytest.mark.parametrize("times", [False, True])
+def test_decayed_is_gru_d(times):
+    """Against NumPy from the paper, one sequence and step after the other."""
+    V, rest, gru = 2, 1, cells.gru(H)
+    cell = wrappers.decayed(gru, variables=V, times=times)
+    p = cell.init(jax.random.key(0), 2 * V + rest + times)
+    p = p._replace(b_x=p.b_x - 0.3, b_h=p.b_h - 0.2)  # some decays are at their limit
+    draw = np.random.default_rng(1)
+    x = draw.normal(size=(T, B, 2 * V + rest + times))
+    missing = draw.random((T, B, V)) < 0.5
+    x[:, :, V : 2 * V] = missing
+    if times:
+        x[:, :, -1] = draw.random((T, B)) + 0.5
+    expected = np.zeros((T, B, H))
+    for b in range(B):
+        h, last, d = np.zeros(H), np.zeros(V), np.zeros(V)
+        for t in range(T):
+            before = missing[t - 1, b] if t else np.ones(V)
+            d = (x[t, b, -1] if times else 1) + before * d
+            decay = np.exp(-np.maximum(0, p.w_x * d + p.b_x))
+            values = np.where(missing[t, b], decay * last, x[t, b, :V])
+            last = np.where(missing[t, b], last, x[t, b, :V])
+            h = np.exp(-np.maximum(0, d @ p.W_h + p.b_h)) * h
+            inner = np.concatenate([values, x[t, b, V : 2 * V + rest]])
+            u = cells.gru(H).project(p.cell, jnp.asarray(inner))
+            h = expected[t, b] = np.asarray(
+                cells.gru(H).step(p.cell, jnp.asarray(h), u)
+            )
+    assert_close(unroll(cell, p, jnp.asarray(x)).outputs, expected)
+
+
+def test_decayed_needs_inputs_of_its_form():
+    with pytest.raises(errors.UsageError, match="3 inputs do not hold 2 values"):
+        wrappers.decayed(cells.gru(H), variables=2).init(jax.random.key(0), 3)
+    with pytest.raises(errors.UsageError, match="the other way round"):
+        wrappers.decayed(wrappers.zoneout(cells.gru(H)))
 
 
 def test_learned_state_is_trained_and_starts_a_reset():

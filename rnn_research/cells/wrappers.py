@@ -9,10 +9,18 @@ import jax.numpy as jnp
 from rnn_research import errors
 from rnn_research.cells import base
 from rnn_research.cells.activations import is_log_of_zero
+from rnn_research.cells.decayed import decayed
 from rnn_research.cells.weight_drop import weight_drop
 from rnn_research.cells.zoneout import zoneout
 
-__all__ = ["learned_state", "residual", "resettable", "weight_drop", "zoneout"]
+__all__ = [
+    "decayed",
+    "learned_state",
+    "residual",
+    "resettable",
+    "weight_drop",
+    "zoneout",
+]
 
 
 class LearnedStateParams(NamedTuple):

@@ -16,9 +16,6 @@ on 2 cores.
 
 import dataclasses
 
-import jax
-import numpy as np
-
 from rnn_research import (
     config,
     data,
@@ -30,8 +27,7 @@ from rnn_research import (
     training,
 )
 from rnn_research.runs import run
-from rnn_research.tasks import images
-from rnn_research.tasks import rows as rows_of
+from rnn_research.tasks import confusion, images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +59,7 @@ def main(
     made, result = run.run("sequential_images", *settings)
     if processes.index() > 0:
         return
-    table = confused(
+    table = confusion.table(
         made.model,
         result.params,
         made.task,
@@ -76,30 +72,6 @@ def main(
         result.folder / "plots" / "confusion.png",
         title=f"{made.cell}: {right} of {made.task.size('test')} test images",
     )
-
-
-def confused(model, params, task, batch_size: int, *, names) -> list[dict]:
-    """How often each class of the test split is taken for each."""
-    size, keys = task.size("test"), jax.random.split(jax.random.key(0), batch_size)
-
-    @jax.jit
-    def answers(params, rows):
-        batch = task.batch(rows, keys)
-        return model.outputs(params, batch.inputs).argmax(-1), batch.targets
-
-    counts = np.zeros((len(names), len(names)), int)
-    for first in range(0, size, batch_size):
-        places = first + np.arange(batch_size)
-        rows = rows_of.gathered(task.splits["test"], np.minimum(places, size - 1))
-        said, wanted = (
-            np.asarray(each)[places < size] for each in answers(params, rows)
-        )
-        np.add.at(counts, (wanted, said), 1)
-    return [
-        {"class": one, "predicted": other, "count": int(counts[i, j])}
-        for i, one in enumerate(names)
-        for j, other in enumerate(names)
-    ]
 
 
 if __name__ == "__main__":

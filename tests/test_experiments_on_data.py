@@ -10,7 +10,7 @@ import pytest
 from experiments import char_lm, prepare_data, sequential_images
 from rnn_research import config, errors, models, plotting, runs, runtime, training
 from rnn_research.runs import writing
-from rnn_research.tasks import base, scores
+from rnn_research.tasks import base, confusion, scores
 
 SMALL = training.TrainConfig(
     num_steps=2, batch_size=4, eval_every=1, checkpoint_every=1
@@ -108,10 +108,10 @@ def test_confusion_counts_every_row_of_test_once():
     )
 
     class Echo:
-        def outputs(self, params, x):
+        def outputs(self, params, x, call):
             return jnp.roll(x[0], params, axis=-1)
 
-    found = sequential_images.confused(Echo(), 1, task, 4, names=("a", "b", "c"))
+    found = confusion.table(Echo(), 1, task, 4, names=("a", "b", "c"))
     counts = {(row["class"], row["predicted"]): row["count"] for row in found}
     often = np.bincount(labels, minlength=3)
     for at, name in enumerate("abc"):

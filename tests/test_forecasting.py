@@ -307,6 +307,7 @@ def test_a_bad_file_is_told_in_one_line(text, options, said):
 def test_a_series_that_cannot_be_forecast_is_told_in_one_line(tmp_path):
     own = waves()
     constant = own.altered(np.where(np.arange(2) == 1, 7.0, own.values))
+    line = waves(missing=False).altered(np.arange(COUNT)[:, None] * [1.0, 2.0])
     for options, said in (
         ({"of": constant}, "b is always 7"),
         ({"horizon": 31}, "lower them or give a longer series"),
@@ -315,6 +316,8 @@ def test_a_series_that_cannot_be_forecast_is_told_in_one_line(tmp_path):
         ({"season": 70}, "season=70"),
         ({"target": "c"}, "none of the variables a, b"),
         ({"validation": 0.9}, "none to train on"),
+        ({"of": line, "corrects": "drift"}, "drift is exact"),
+        ({"corrects": "drfit"}, "did you mean drift"),
         ({"of": str(tmp_path / "none.csv")}, "cannot read the series"),
     ):
         with pytest.raises(errors.UsageError, match=said):

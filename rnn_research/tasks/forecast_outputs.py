@@ -13,12 +13,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rnn_research.errors import UsageError
 from rnn_research.tasks import forecast_references as without
 from rnn_research.tasks import scores
 
 FORMS = ("quantile", "absolute", "squared")
 LEVELS = np.arange(1, 10) / 10  # of the quantiles
 MEDIAN = 4
+EXACT = 1e-5  # standard deviations: an error that is not more is rounding
 LEAST = 0.1  # of the mean distance: as near neighbours may start, also where values tie
 
 
@@ -41,6 +43,9 @@ def corrected(name: str | None, known: without.Known) -> Corrected:
 
     Args:
       known: the variable, normalised.
+
+    Raises:
+      errors.UsageError: its errors within 'train' are zero.
     """
     every = np.arange(len(known.y))
     if name is None:
@@ -50,8 +55,14 @@ def corrected(name: str | None, known: without.Known) -> Corrected:
         middle = without.middle(name, known, every)
     fit = known.origins
     errors = without.after(known.y, fit, known.horizon) - middle[fit]
-    spread = np.nanquantile(errors, LEVELS, axis=0).T
-    return Corrected(middle, np.sqrt(np.nanmean(errors**2, axis=0)), spread)
+    unit = np.sqrt(np.nanmean(errors**2, axis=0))
+    if not (unit > EXACT).all():
+        raise UsageError(
+            f"{name or 'the mean'} is exact within train, which leaves nothing to "
+            "correct; give another --corrects, or lower --length: a linear "
+            "autoregression on few rows fits them all"
+        )
+    return Corrected(middle, unit, np.nanquantile(errors, LEVELS, axis=0).T)
 
 
 def forecasts(outputs, base: Corrected, form: str):

@@ -13,11 +13,12 @@ def get_config():
     return {
         "cell": "gru",
         "hidden_size": 16,
-        "length": 28,
+        "length": 14,
         "horizon": 7,
+        "corrects": "linear autoregression",
         "batch_size": 50,
-        "learning_rate": 3e-3,
-        "weight_decay": 0.1,
-        "eval_every": 50,
+        "learning_rate": 2e-3,
+        "weight_decay": 7.0,
+        "eval_every": 25,
         "num_steps": 500,
     }

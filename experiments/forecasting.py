@@ -49,15 +49,14 @@ class SeriesConfig(config.Settings):
         choices=forecast_outputs.FORMS,
     )
     corrects: str | None = config.setting(
-        None,
-        "the reference whose forecast the network corrects, such as persistence or "
-        "'linear autoregression'; default: the mean of train",
+        "linear autoregression",
+        "the reference whose forecast the network corrects; none: the mean of train",
         choices=forecast_references.NAMES,
     )
     season: int | None = config.setting(
         None, "steps of a season; default: 365 of the weather, 1 of a file", low=1
     )
-    length: int = config.setting(28, "steps of the past in a window", low=1)
+    length: int = config.setting(14, "steps of the past in a window", low=1)
 
     def task(self) -> runs.TaskConfig:
         """The task on this series."""
@@ -95,7 +94,9 @@ if __name__ == "__main__":
         main,
         models.ModelConfig(hidden_size=16),
         SeriesConfig(),
-        training.TrainConfig(num_steps=500, learning_rate=3e-3, weight_decay=0.1),
+        training.TrainConfig(
+            num_steps=500, learning_rate=2e-3, weight_decay=7.0, eval_every=25
+        ),
         runs.OptimizerConfig(),
         runs.FolderConfig(),
         runtime.RunConfig(),

@@ -2,6 +2,7 @@
 
     python -m experiments.forecasting --config=configs/forecasting_weather_gru.py
     python -m experiments.forecasting --cell=lru --form=absolute --horizon=1
+    python -m experiments.forecasting --corrects=none
     python -m experiments.forecasting --csv=my.csv --time=day --target=sales --season=7
 
 Forecasts the next days of a variable from all variables: by default the daily maximum
@@ -10,9 +11,11 @@ temperature of Seattle, seven days ahead (package vega_datasets: pip install -e
 linear autoregression and climatology. The figure that is new here, forecasts.png, shows
 test windows with the bands of the quantiles and the best reference.
 
-Result: a GRU of 16 units beats all of these but the linear autoregression, to which it
-comes close (test CRPS 2.184 and 2.124 degrees at seeds 0 and 1, against 2.119). Time:
-half a minute on 2 cores.
+Result: not by itself, but by correcting it. A GRU of 16 units that learns what the
+linear autoregression leaves beats all of these in every one of five seeds: test CRPS
+2.095 to 2.139 degrees, mean 2.120, against 2.154. The gain is in the bands: by MASE it
+is level with the line, 0.680 to 0.692 against 0.684. How the setting was chosen is in
+results/README.md. Time: half a minute on 2 cores.
 """
 
 import dataclasses
@@ -95,7 +98,11 @@ if __name__ == "__main__":
         models.ModelConfig(hidden_size=16),
         SeriesConfig(),
         training.TrainConfig(
-            num_steps=500, learning_rate=2e-3, weight_decay=7.0, eval_every=25
+            num_steps=250,
+            batch_size=200,
+            learning_rate=2e-3,
+            weight_decay=7.0,
+            eval_every=25,
         ),
         runs.OptimizerConfig(),
         runs.FolderConfig(),

@@ -2,7 +2,9 @@
 
     python -m experiments.text_classification --config=configs/movie_sentences_lstm.py
 
-RESULT
+Expected: test accuracy 0.763, 0.783 and 0.773 at seeds 0, 1 and 2; the commonest class
+has 0.504, and a logistic regression on the words 0.790, which is not beaten.
+Time: a minute and a half on 2 cores.
 """
 
 

@@ -10,7 +10,10 @@ they speak of the movie: more than nothing is 'positive'. The weights are those 
 best validation accuracy. verdicts.png in the run folder shows some sentences of test
 and, word by word, what the network thinks so far: where 'not' turns it, for instance.
 
-RESULT
+Expected of the default, an LSTM of 64 units in both directions: test accuracy 0.763,
+0.783 and 0.773 at seeds 0, 1 and 2, where the commonest class has 0.504 and a logistic
+regression on the words, without their order, 0.790: that is not beaten. Time: a minute
+and a half on 2 cores.
 """
 
 import dataclasses
@@ -89,7 +92,7 @@ def word_by_word(model, params, task, classes) -> list[dict]:
     """What the model says after each word of some texts of test."""
     test = task.splits["test"]
     lengths = test["lengths"]
-    chosen = np.flatnonzero((lengths >= 8) & (lengths <= 24))[:: max(1, 97)][:SHOWN]
+    chosen = np.flatnonzero((lengths >= 8) & (lengths <= 24))[::97][:SHOWN]
     if not len(chosen):
         chosen = np.arange(min(SHOWN, len(lengths)))
 

@@ -5,6 +5,7 @@ import functools
 
 from rnn_research import cells, config, engines, errors, layers, values
 from rnn_research.cells.base import Cell
+from rnn_research.layers import architectures
 from rnn_research.models.base import Model, model
 from rnn_research.tasks.base import Task
 
@@ -15,8 +16,10 @@ class ModelConfig(config.Settings):
 
     cell: str = config.setting(
         "gru",
-        f"the cell: {', '.join(cells.__all__)}; with options, 'gru(reset=before)'; "
-        "wrapped, 'zoneout(gru, rate=0.1)'; your own, 'my_cells:leaky(alpha=0.3)'",
+        f"the cell: {', '.join(cells.__all__)}; or a whole layer: "
+        f"{', '.join(architectures.__all__)}; with options, "
+        "'gru(reset=before)'; wrapped, 'zoneout(gru, rate=0.1)'; your own, "
+        "'my_cells:leaky(alpha=0.3)'",
     )
     hidden_size: int = config.setting(128, "units of each layer", low=1)
     num_layers: int = config.setting(1, "recurrent layers, stacked", low=1, high=1000)

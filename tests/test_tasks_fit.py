@@ -10,6 +10,8 @@ import pytest
 
 from rnn_research import cells, errors, models, runs, training
 from rnn_research.checks import check_task
+from rnn_research.checks import tasks as laws
+from rnn_research.checks.report import measure
 from rnn_research.models import fit
 from rnn_research.tasks import base, order, scores
 from rnn_research.tasks.in_range import InRange
@@ -193,6 +195,47 @@ def test_a_class_that_the_network_lacks_breaks_a_law():
     assert [each.name for each in found][
         0
     ] == "the network knows all tokens and classes"
+
+
+def test_a_source_that_gives_another_row_each_time_breaks_a_law():
+    class Restless(Source):
+        def __getitem__(self, index):
+            self.rows = [(x + 1e-3, y) for x, y in self.rows]
+            return super().__getitem__(index)
+
+    own = list(zip(INPUTS, TARGETS, strict=True))
+    for source, passed in ((Source(own), True), (Restless(own), False)):
+        task = pictures(data=lambda source=source: dict.fromkeys(SPLITS, source))
+        (law,) = (law for law in laws.LAWS if "whenever it is read" in law.name)
+        assert law.concerns(task) and not law.concerns(pictures())
+        check = measure(law.name, laws.Subject(task), law.error, law.limit, "")
+        assert check.passed == passed
+
+
+@pytest.mark.slow
+def test_a_batch_in_which_nothing_counts_teaches_nothing():
+    """0 / 0 would end the training."""
+
+    def masked(rows, keys):
+        made = batch(rows, keys)
+        return made._replace(weight=1.0 * (made.targets > 0))
+
+    splits = dict.fromkeys(SPLITS, (INPUTS, TARGETS))
+    task = pictures(
+        batch=masked, data=lambda: splits | {"train": (INPUTS, 0 * TARGETS)}
+    )
+    config = training.TrainConfig(
+        num_steps=2, batch_size=4, num_devices=1, keep="last", grad_clip=0.0
+    )
+    found = training.train(
+        cells.elman(2), task, config, optimizer=training.optimizers.sgd(), quiet=True
+    )
+    pairs = zip(
+        *map(jax.tree.leaves, (found.params, found.initial_params)), strict=True
+    )
+    for one, other in pairs:
+        np.testing.assert_array_equal(one, other)
+    assert np.isfinite(found.summary["runs"][0]["test"]["loss"])
 
 
 # ------------------------------------------------------- weights of a task's own rows

@@ -75,6 +75,17 @@ def _pure(subject: Subject) -> float:
     return max(_error(whole, again), _error(part, same))
 
 
+def _read_again(subject: Subject) -> float:
+    """A source gives the same row whenever it is asked."""
+    task, places = subject.task, np.arange(SIZE)
+    for name in task.splits:
+        at = places % task.size(name)
+        once, again = (rows_of.gathered(task.splits[name], at) for _ in range(2))
+        if difference(once, again):
+            raise Fault(f"a row of {name} is another when it is read again")
+    return 0.0
+
+
 def _in_range(subject: Subject) -> float:
     """Indices are rows; of seed and step alone, whoever compiles it."""
     task, size = subject.task, subject.task.size("train")
@@ -229,6 +240,10 @@ def _has_whole_numbers(task: Task) -> bool:
     return InRange(task).has_any
 
 
+def _of_source(task: Task) -> bool:
+    return any(map(rows_of.is_source, task.splits.values()))
+
+
 def _has_mask(task: Task) -> bool:
     return jax.eval_shape(lambda: fit.like_batch(task, 2)).mask is not None
 
@@ -243,6 +258,13 @@ LAWS = (
         _pure,
         EXACT,
         "batch(rows, keys) must make each sequence of its own row and key alone",
+    ),
+    Law(
+        "a row is the same whenever it is read",
+        _read_again,
+        0.0,
+        "rows[i] must be a function of i alone; what is drawn, draw in batch, by keys",
+        _of_source,
     ),
     Law(
         "the order gives rows, by seed and step alone",

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from rnn_research.diagnostics.vectors import global_norm
-from rnn_research.tasks.base import means
+from rnn_research.tasks.base import Mean
 from rnn_research.training import objective, supply
 from rnn_research.training.state import Best, Runs, State, goes_on
 
@@ -111,7 +111,7 @@ def batch(trainer, rows: supply.Rows, run: Runs, state: State) -> objective.Shar
 def _minimised(trainer, given: objective.Shares, step, params):
     """The loss with the penalties; and the loss alone, and the context behind."""
     scores, context = trainer.objective.totals(params, given, training=True)
-    loss = means(scores)["loss"]
+    loss = _of_what_counts(scores["loss"])
     if not trainer.penalties:
         return loss, (loss, context)
     until = trainer.config.penalty_steps
@@ -123,6 +123,13 @@ def _minimised(trainer, given: objective.Shares, step, params):
         lambda: jnp.zeros(()),
     )
     return loss + added, (loss, context)
+
+
+def _of_what_counts(loss: Mean):
+    """The mean; 0 of a batch in which nothing counts, which teaches nothing."""
+    nothing = loss.count == 0
+    mean = loss.total / jnp.where(nothing, 1, loss.count)
+    return jnp.where(nothing, 0, mean)
 
 
 def _counted(config, state: State, loss, grad_norm, finite) -> State:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import types
 
@@ -339,6 +340,76 @@ def test_the_context_is_carried_and_forgotten_where_a_stream_begins_anew():
         at = np.arange(4) * each + step % each
         params, context = update(params, context, task.batch(own[at], None))
     assert_same(params, found.params, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.slow
+def test_what_is_masked_changes_nothing_where_context_is_carried():
+    """NaN and classes that are none, on two devices; against a plain loop."""
+    draw = np.random.default_rng(0)
+    mask = draw.random((14, WINDOW)) > 0.3
+    x = np.where(mask[..., None], draw.normal(size=(14, WINDOW, 2)), np.nan)
+    y = np.where(mask, draw.integers(0, 3, mask.shape), -7).astype(np.int8)
+    tree = {"x": x, "y": y, "mask": mask, "reset": draw.random(mask.shape) > 0.8}
+
+    def batch(own, keys):
+        targets = own["y"].astype(jnp.int32).T
+        x = jnp.swapaxes(own["x"], 0, 1)
+        return base.Batch(x, targets, mask=own["mask"].T, reset=own["reset"].T)
+
+    network = base.Network(2, 3)
+    splits = dict.fromkeys(base.SPLITS, tree)
+    changes = {"batch": batch, "network": network, "data": lambda: splits}
+    task, steps = dataclasses.replace(letters(), **changes), 8
+    model = models.as_model(cells.gru(3), task)
+    config = dataclasses.replace(
+        SMALL, num_steps=steps, grad_clip=0.0, keep="last", num_devices=2
+    )
+    sgd = training.optimizers.sgd()
+    found = training.train(model, task, config, optimizer=sgd, quiet=True)
+
+    @jax.jit
+    def update(params, context, own):
+        given = batch(own, None)
+        call = models.base.Call(mask=given.mask, reset=given.reset)
+
+        def loss(params):
+            applied = model.apply(params, given.inputs, context, call)
+            log_p = jax.nn.log_softmax(applied.outputs)
+            of_class = given.targets[..., None] == jnp.arange(3)
+            return -jnp.sum(log_p * of_class) / jnp.sum(given.mask), applied.context
+
+        gradient, behind = jax.grad(loss, has_aux=True)(params)
+        rate = config.learning_rate
+        return jax.tree.map(lambda p, g: p - rate * g, params, gradient), behind
+
+    params = found.initial_params
+    for step in range(steps):
+        if step % 3 == 0:
+            context = model.initial_context(params, (4,))
+        own = rows.gathered(tree, np.arange(4) * 3 + step % 3)
+        params, context = update(params, context, own)
+    assert_same(params, found.params, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("carries", [True, False])
+def test_an_evaluation_reads_every_row_once(carries):
+    """In streams, of which each row goes on from the one before it."""
+    for size, batch_size, shards in itertools.product(
+        (*range(1, 20), 33, 64), (1, 7, 64), (1, 3)
+    ):
+        task = types.SimpleNamespace(
+            is_endless=False, carries=carries, size=lambda split, size=size: size
+        )
+        config = types.SimpleNamespace(batch_size=batch_size)
+        plan = evaluation.plan(task, "test", config, shards)
+        assert sorted(plan.indices[plan.counts]) == list(range(size))
+        follows = plan.indices[1:] == plan.indices[:-1] + 1
+        assert follows[(plan.counts & plan.goes_on)[1:]].all()
+        assert (
+            not plan.goes_on[0].any()
+            and carries == plan.goes_on[1:].any()
+            or (len(plan.indices) == 1)
+        )
 
 
 def test_other_data_are_not_gone_on_with(tmp_path):

@@ -2,7 +2,7 @@
 
     python -m experiments.forecasting --config=configs/forecasting_weather_gru.py
     python -m experiments.forecasting --cell=lru --form=absolute --horizon=1
-    python -m experiments.forecasting --corrects=none
+    python -m experiments.forecasting --corrects=none --weight_decay=0.1
     python -m experiments.forecasting --csv=my.csv --time=day --target=sales --season=7
 
 Forecasts the next days of a variable from all variables: by default the daily maximum

@@ -7,6 +7,8 @@ arrays      splits in time, windows
 text        characters as tokens
 words       words as tokens
 sentences   texts with a class each
+sequences   recorded sequences with a class each
+sensors     sources of recorded sequences
 texts       sources of text
 images      sources of images
 prepared    data sets of tensorflow-datasets

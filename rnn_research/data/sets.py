@@ -10,6 +10,7 @@ from rnn_research.data import (
     images,
     packages,
     prepared,
+    sensors,
     sentences,
     texts,
 )
@@ -45,6 +46,13 @@ OF_TENSORFLOW_DATASETS = {  # what reads any set of it for a task
 
 def _of_tensorflow_datasets(task: str, name: str) -> Callable[[], Any]:
     return functools.partial(OF_TENSORFLOW_DATASETS[task], name)
+
+
+def _recordings(name: str, size: str) -> Set:
+    own = sensors.ARCHIVES[name]
+    read = functools.partial(sensors.read, name)
+    about = size, own.licence, own.source
+    return Set("time_series_classification", *about, read, archive=own)
 
 
 SETS = {
@@ -101,6 +109,15 @@ SETS = {
         "news of Reuters in eight topics",
         sentences.r8,
         archive=sentences.R8,
+    ),
+    "basic_motions": _recordings("basic_motions", "80 of 100 steps"),
+    "gun_point": _recordings("gun_point", "200 of 150 steps"),
+    "italy_power_demand": _recordings("italy_power_demand", "1,096 of 24 steps"),
+    "osu_leaf": _recordings("osu_leaf", "442 of 427 steps"),
+    "arrow_head": _recordings("arrow_head", "211 of 251 steps"),
+    "acsf1": _recordings("acsf1", "200 of 1,460 steps"),
+    "pickup_gesture_wiimote_z": _recordings(
+        "pickup_gesture_wiimote_z", "100 of 29 to 361 steps"
     ),
     "tfds:imdb_reviews": Set(
         "text_classification",

@@ -3,6 +3,7 @@
 from rnn_research.tasks.adding import adding
 from rnn_research.tasks.copy_memory import copy_memory
 from rnn_research.tasks.images import sequential_images
+from rnn_research.tasks.recordings import time_series_classification
 from rnn_research.tasks.sentences import text_classification
 from rnn_research.tasks.series import forecasting
 from rnn_research.tasks.temporal_order import temporal_order
@@ -16,4 +17,5 @@ __all__ = [
     "sequential_images",
     "temporal_order",
     "text_classification",
+    "time_series_classification",
 ]

@@ -1,0 +1,164 @@
+"""The class of a recording: what a sensor measured while something happened."""
+
+import functools
+
+import jax.numpy as jnp
+import numpy as np
+
+from rnn_research import data, errors
+from rnn_research.data import sequences
+from rnn_research.tasks import base, scores
+
+
+@base.task
+def time_series_classification(
+    *,
+    dataset="basic_motions",
+    file: str | None = None,
+    test_file: str | None = None,
+    chunk=1,
+    head="pooled",
+):
+    """Say what class a recording is of after reading it.
+
+        0.1  0.4  1.2  0.9  0.3      gesture 1
+        0.2  0.5  1.1  ·    ·        gesture 2      · is masked
+
+    T is the steps of the longest recording, divided by `chunk`. Each variable is
+    normalised by its mean and standard deviation within 'train'.
+
+    Args:
+      dataset: 'basic_motions', 'gun_point' or another one of the UCR and UEA archives
+        with its official test; see `data.SETS`.
+      file: a file of your own, a class and the values of one variable in each line, or
+        a .ts file; see `data.sequences`.
+      test_file: another one, for test; without it every fifth of each class is test.
+      chunk: how many successive values a step reads, so that D is as many times as
+        large and T as many times as short.
+      head: 'last' reads the class off the last state, 'pooled' off their mean.
+
+    Metrics: loss, the cross-entropy in nats; accuracy, by which the best weights are
+    chosen. References, on test: always the commonest class of train; the nearest
+    neighbour, by Euclidean distance, among train and validation; see `neighbour`.
+    """
+    errors.check_size(chunk=chunk)
+    errors.check_option("head", head, ("last", "pooled"))
+    if test_file is not None and file is None:
+        raise errors.UsageError("test_file is for a file of your own; give file too")
+    own = read(dataset, file, test_file)
+    if chunk > own.longest:
+        raise errors.UsageError(
+            f"chunk={chunk} is longer than the longest recording, {own.longest} steps"
+        )
+    mean, std = _normal(own)
+    length = -(-own.longest // chunk)
+    rows = {
+        split: {
+            "values": _chunked(values, mean, std, length, chunk),
+            "lengths": np.array([-(-len(x) // chunk) for x in values], np.int32),
+            "labels": labels,
+        }
+        for split, (values, labels) in own.splits.items()
+    }
+    unequal = any((each["lengths"] < length).any() for each in rows.values())
+    return base.Task(
+        batch=functools.partial(_batch, masked=bool(unequal)),
+        score=_score,
+        network=base.Network(len(mean) * chunk, len(own.classes), head=head),
+        length=length,
+        data=lambda: rows,
+        references=_references(dataset, file, test_file),
+        monitor="accuracy",
+        larger_is_better=True,
+        provenance=(own.provenance,),
+    )
+
+
+def read(dataset: str, file: str | None, test_file: str | None) -> sequences.Sequences:
+    """The recordings that a task is made of."""
+    if file is None:
+        return data.sets.read(dataset, "time_series_classification")
+    return sequences.from_files(file, test_file)
+
+
+def classes(task: base.Task) -> tuple[str, ...]:
+    """The names of the classes of such a task."""
+    given = dict(task.origin.arguments)
+    return read(given["dataset"], given["file"], given["test_file"]).classes
+
+
+def _normal(own: sequences.Sequences) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation [D] of all steps of train."""
+    steps = np.concatenate(own.splits["train"][0])
+    mean, std = steps.mean(axis=0), steps.std(axis=0)
+    if still := np.flatnonzero(steps.max(axis=0) == steps.min(axis=0)).tolist():
+        raise errors.UsageError(
+            f"{own.provenance.package}: variable {still[0] + 1} is always "
+            f"{steps[0, still[0]]:g} in train; leave it out"
+        )
+    return mean, std
+
+
+def _chunked(values, mean, std, length: int, chunk: int) -> np.ndarray:
+    """[N, T, D chunk]; where a recording has ended there is 0, the mean."""
+    found = np.zeros((len(values), length * chunk, len(mean)), np.float32)
+    for at, x in enumerate(values):
+        found[at, : len(x)] = (x - mean) / std
+    return found.reshape(len(values), length, -1)
+
+
+def _batch(rows, keys, *, masked: bool) -> base.Batch:
+    del keys
+    inputs = jnp.swapaxes(rows["values"], 0, 1).astype(jnp.zeros(()).dtype)
+    mask = None
+    if masked:
+        mask = jnp.arange(len(inputs))[:, None] < rows["lengths"]
+    return base.Batch(inputs, rows["labels"], mask=mask)
+
+
+def _score(outputs, batch):
+    return {
+        "loss": scores.cross_entropy(outputs, batch),
+        "accuracy": scores.accuracy(outputs, batch),
+    }
+
+
+@functools.cache
+def _references(dataset: str, file: str | None, test_file: str | None) -> dict:
+    """What the commonest class and the nearest neighbour give on test."""
+    own = read(dataset, file, test_file)
+    train, wanted = own.splits["train"][1], own.splits["test"][1]
+    shares = np.bincount(train, minlength=len(own.classes)) + 1
+    loss = -np.log(shares / shares.sum())[wanted].mean()
+    return {
+        "loss": {"how common each class is in train": float(loss)},
+        "accuracy": {
+            "always the commonest class of train": float(
+                (wanted == shares.argmax()).mean()
+            ),
+            "the nearest neighbour": float((neighbour(own) == wanted).mean()),
+        },
+    }
+
+
+def neighbour(own: sequences.Sequences) -> np.ndarray:
+    """The class of the nearest recording of train and validation, for each of test.
+
+    By the Euclidean distance of the values as they are given; recordings of different
+    lengths are stretched to the longest, by linear interpolation.
+    """
+    known = [*own.splits["train"][0], *own.splits["validation"][0]]
+    labels = np.concatenate([own.splits["train"][1], own.splits["validation"][1]])
+    asked = own.splits["test"][0]
+    near, far = (_stretched(each, own.longest) for each in (known, asked))
+    apart = [((near - x) ** 2).sum(axis=1).argmin() for x in far]
+    return labels[apart]
+
+
+def _stretched(values, length: int) -> np.ndarray:
+    """[N, length D]"""
+    found = []
+    for x in values:
+        at = np.linspace(0, len(x) - 1, length)
+        found.append([np.interp(at, np.arange(len(x)), each) for each in x.T])
+    return np.array(found).reshape(len(values), -1)

@@ -1,10 +1,14 @@
 """Recorded sequences with classes: files, splits, the task and its experiment."""
 
+import jax
 import numpy as np
 import pytest
 
-from rnn_research import errors
+from experiments import time_series_classification as experiment
+from rnn_research import config, errors, models, runs, runtime, tasks, training
+from rnn_research.checks import check_task
 from rnn_research.data import archives, sensors, sequences
+from rnn_research.tasks import confusion, recordings
 
 TS = b"""# what it is
 @problemName Tiny
@@ -111,3 +115,112 @@ def test_the_sets_are_as_they_are_published(name):
         found.splits["train"][0][0].shape[1],
         len(found.classes),
     )
+
+
+@pytest.fixture
+def waves(tmp_path):
+    """A file of slow and fast waves of different lengths and phases."""
+    draw, lines = np.random.default_rng(0), []
+    for number in range(60):
+        steps, phase = draw.integers(12, 21), draw.uniform(0, 6)
+        x = np.sin((0.4 if number % 2 else 1.2) * np.arange(steps) + phase) + 5
+        name = "slow" if number % 2 else "fast"
+        lines.append("\t".join([name, *map(str, x)]))
+    path = tmp_path / "waves.tsv"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def made(file, **given):
+    return tasks.time_series_classification(file=str(file), **given)
+
+
+def test_a_step_reads_a_chunk_of_what_is_there(waves):
+    task, apart = made(waves, chunk=3), made(waves)
+    assert (task.length, task.network.inputs) == (7, 3) and apart.length == 20
+    rows, singly = task.splits["test"], apart.splits["test"]
+    np.testing.assert_array_equal(
+        rows["values"].reshape(len(rows["values"]), -1)[:, :20],
+        singly["values"][..., 0],
+    )
+    np.testing.assert_array_equal(rows["lengths"], np.ceil(singly["lengths"] / 3))
+    train = apart.splits["train"]
+    there = np.arange(20) < train["lengths"][:, None]
+    values = train["values"][..., 0]
+    assert values[there].mean() == pytest.approx(0, abs=1e-5)
+    assert values[there].std() == pytest.approx(1, abs=1e-5)
+    assert not values[~there].any()
+    batch = apart.sample(jax.random.key(0), 5)
+    assert batch.inputs.shape == (20, 5, 1) and batch.mask.shape == (20, 5)
+
+
+def test_recordings_of_one_length_need_no_mask(tmp_path):
+    path = tmp_path / "equal.tsv"
+    path.write_text("a\t1\t2\nb\t2\t1\n" * 6)
+    assert made(path).sample(jax.random.key(0), 3).mask is None
+    path.write_text("a\t1\t1\nb\t1\t1\n" * 6)
+    with pytest.raises(errors.UsageError, match="variable 1 is always 1 in train"):
+        made(path)
+
+
+@pytest.mark.slow  # scikit-learn's import
+def test_the_neighbour_is_that_of_scikit_learn(waves):
+    from sklearn.neighbors import KNeighborsClassifier
+
+    own = sequences.from_files(str(waves))
+    grid = np.linspace(0, 1, own.longest)
+    x, y = {}, {}
+    for split, (values, labels) in own.splits.items():
+        x[split] = [np.interp(grid, np.linspace(0, 1, len(v)), v[:, 0]) for v in values]
+        y[split] = list(labels)
+    known = KNeighborsClassifier(1)
+    known.fit(x["train"] + x["validation"], y["train"] + y["validation"])
+    np.testing.assert_array_equal(recordings.neighbour(own), known.predict(x["test"]))
+
+
+PUBLISHED = {  # 1 - the error of 'ED (w=0)', UCR archive 2018, to four digits
+    "gun_point": 0.9133,
+    "italy_power_demand": 0.9553,
+    "osu_leaf": 0.5207,
+    "arrow_head": 0.8,
+    "acsf1": 0.54,
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_neighbour_has_its_published_accuracy(name):
+    if not archives.is_present(name, sensors.ARCHIVES[name]):
+        pytest.skip(f"{name} is not fetched")
+    own = sensors.read(name)
+    found = (recordings.neighbour(own) == own.splits["test"][1]).mean()
+    assert found == pytest.approx(PUBLISHED[name], abs=6e-5)
+
+
+@pytest.mark.slow
+def test_the_experiment_tells_slow_from_fast(waves, tmp_path):
+    argv = [f"--file={waves}", f"--workdir={tmp_path / 'run'}", "--num_steps=80"]
+    argv += ["--eval_every=40", "--hidden_size=8", "--learning_rate=0.02"]
+    argv += ["--num_seeds=2", "--chunk=2"]
+    settings = config.parse(
+        argv,
+        models.ModelConfig(),
+        experiment.RecordingsConfig(),
+        training.TrainConfig(),
+        runs.OptimizerConfig(),
+        runs.FolderConfig(),
+        runtime.RunConfig(),
+        runtime.ProcessConfig(),
+    )
+    experiment.main(*settings)
+    assert (tmp_path / "run" / "plots" / "confusion.png").stat().st_size > 5_000
+    read = runs.load(tmp_path / "run", seed=1)
+    assert recordings.classes(read.task) == ("fast", "slow")
+    given = read.model, read.params, read.task, 5
+    rows = confusion.table(*given, names=("fast", "slow"))
+    right = sum(row["count"] for row in rows if row["class"] == row["predicted"])
+    assert right >= 10 and sum(row["count"] for row in rows) == 12
+
+
+@pytest.mark.slow
+def test_the_task_keeps_its_laws(waves):
+    assert check_task(made(waves, chunk=4)).passed

@@ -37,9 +37,10 @@ def time_series_classification(
         large and T as many times as short.
       head: 'last' reads the class off the last state, 'pooled' off their mean.
 
-    Metrics: loss, the cross-entropy in nats; accuracy, by which the best weights are
-    chosen. References, on test: always the commonest class of train; the nearest
-    neighbour, by Euclidean distance, among train and validation; see `neighbour`.
+    Metrics: loss, the cross-entropy in nats, by which the best weights are chosen,
+    since the validation has few recordings; accuracy. References, on test: always the
+    commonest class of train; the nearest neighbour, by Euclidean distance, among train
+    and validation; see `neighbour`.
     """
     errors.check_size(chunk=chunk)
     errors.check_option("head", head, ("last", "pooled"))
@@ -68,8 +69,6 @@ def time_series_classification(
         length=length,
         data=lambda: rows,
         references=_references(dataset, file, test_file),
-        monitor="accuracy",
-        larger_is_better=True,
         provenance=(own.provenance,),
     )
 

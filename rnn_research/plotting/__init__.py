@@ -20,6 +20,7 @@ from rnn_research.plotting.speed import (
     speed_ratios,
 )
 from rnn_research.plotting.sweeps import (
+    attention_beside,
     remedies,
     remedy_gradients,
     training_course,
@@ -33,6 +34,7 @@ from rnn_research.plotting.training import (
 )
 
 __all__ = [
+    "attention_beside",
     "compared_gradients",
     "compared_losses",
     "confusion",

@@ -8,6 +8,7 @@ from rnn_research.plotting.style import (
     COLORS,
     Curve,
     dashes,
+    draw_curve,
     draw_level,
     new_figure,
     norm_panel,
@@ -181,4 +182,45 @@ def remedy_gradients(rows: list[dict], path: pathlib.Path, *, title: str):
         loc="outside lower center",
         ncols=min(columns, len(names)),
     )
+    save(figure, path)
+
+
+@styled
+def attention_beside(rows: list[dict], path: pathlib.Path):
+    """How well, how fast and with how much memory, against the length.
+
+    A line of panels a task: the loss over that of the best baseline (below 1 is
+    better), the seconds of an update, the memory of a gradient. The median over seeds
+    with a band from least to greatest.
+
+    Args:
+      rows: of `runs.side_by_side.rows`, with label, task, length, loss, reference (of
+        the loss), seconds, updates and gradient_mb.
+      path: the PNG to write.
+    """
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    labels = list(dict.fromkeys(row["label"] for row in rows))
+    figure, axes = new_figure(3, 9.0, 0.6 + 2.5 * len(tasks), rows=len(tasks))
+    panels = axes if len(tasks) > 1 else [axes]
+    quantities = {
+        "test loss / best baseline": lambda row: row["loss"] / row["reference"],
+        "ms an update": lambda row: 1e3 * row["seconds"] / max(1, row["updates"]),
+        "MB of a gradient": lambda row: row["gradient_mb"],
+    }
+    for task, line in zip(tasks, panels, strict=True):
+        for panel, (name, read) in zip(line, quantities.items(), strict=True):
+            for index, label in enumerate(labels):
+                curve = Curve()
+                for row in rows:
+                    if (row["task"], row["label"]) == (task, label):
+                        curve.add(row["length"], read(row))
+                draw_curve(panel, curve, COLORS[index % len(COLORS)], label)
+            panel.set_xscale("log")
+            panel.set_yscale("log")
+            panel.set_xlabel("steps T")
+            panel.set_ylabel(name)
+        draw_level(line[0], 1)
+        line[0].set_title(task.replace("_", " "))
+    handles = panels[0][0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper left", ncols=len(labels))
     save(figure, path)

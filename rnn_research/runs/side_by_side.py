@@ -1,0 +1,116 @@
+"""Several trainings one after the other, each in its folder, and one table of them."""
+
+import functools
+import pathlib
+from typing import NamedTuple
+
+import jax
+
+from rnn_research import errors, models, processes, runtime, training
+from rnn_research.layers import Call
+from rnn_research.models import fit
+from rnn_research.runs import loading, run, run_folder
+from rnn_research.runs.settings import FolderConfig, OptimizerConfig, TaskConfig
+
+
+class Plan(NamedTuple):
+    """A training, by its settings.
+
+    Attributes:
+      labels: what its rows are told from others by.
+    """
+
+    labels: dict[str, str]
+    model: models.ModelConfig
+    task: TaskConfig
+    train: training.TrainConfig
+    optimizer: OptimizerConfig = OptimizerConfig()
+
+
+def rows(
+    name: str, plans: list[Plan], folder: pathlib.Path, run_config: runtime.RunConfig
+) -> list[dict]:
+    """A row a run: what it came to, and what that cost. All is checked before.
+
+    The same call, given again, goes on where it was stopped; what is finished is read.
+
+    Columns: the labels, cell, task, length, seed, outcome, updates, loss (of test),
+    metric and value (that the best weights are chosen by, of test), best reference of
+    it and its name, seconds (of compute, evaluations included), parameters and
+    gradient_mb (temporary memory of a compiled gradient).
+    """
+    run_folder.check(folder)
+    runtime.start(
+        run_config,
+        batch_size=max(plan.train.batch_size for plan in plans),
+        hidden_size=max(plan.model.hidden_size for plan in plans),
+    )
+    made = [_made(plan) for plan in plans]
+    found = []
+    for plan, values in zip(plans, made, strict=True):
+        own = folder / "-".join(_plain(text) for text in plan.labels.values())
+        settings = plan.model, plan.task, plan.train, plan.optimizer
+        try:
+            _, result = run.run(name, *settings, FolderConfig(str(own)), run_config)
+        except errors.Diverged as error:  # a result as well
+            print(f"{plan.labels}: {error}", flush=True)
+            continue
+        if processes.index() == 0:
+            found += _rows(plan, values, result)
+    return found
+
+
+def _made(plan: Plan) -> loading.Resolved:
+    """What the settings name; raises what does not fit together."""
+    values = loading.resolved(plan.model, plan.task, plan.optimizer)
+    fit.check_fit(values.model, values.task, values.options["engine"])
+    return values
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isalnum() or c in "._=" else "-" for c in text).strip("-")
+
+
+def _rows(plan: Plan, values: loading.Resolved, result: training.Result) -> list[dict]:
+    task, summary = values.task, result.summary
+    metric = task.monitor
+    best = max if task.larger_is_better else min
+    references = task.references.get(metric, {})
+    reference = best(references, key=references.get) if references else ""
+    memory = gradient_bytes(values.model, task, plan.train.batch_size)
+    return [
+        {
+            **plan.labels,
+            "cell": plan.model.cell,
+            "task": task.name,
+            "length": task.length,
+            "seed": own.seed,
+            "outcome": own.summary["outcome"],
+            "updates": own.summary["steps"],
+            "loss": own.summary["test"]["loss"],
+            "metric": metric,
+            "value": own.summary["test"][metric],
+            "reference": references.get(reference, ""),
+            "reference_name": reference,
+            "seconds": summary["seconds"]["run"] / len(result.runs),
+            "parameters": summary["parameters"],
+            "gradient_mb": memory / 2**20,
+        }
+        for own in result.runs
+    ]
+
+
+def gradient_bytes(model, task, batch_size: int) -> int:
+    """Temporary memory of the compiled gradient of a batch, at the engine of `auto`."""
+
+    def gradient(params, batch):
+        def loss(params):
+            outputs = model.outputs(params, batch.inputs, Call(mask=batch.mask))
+            return task.loss(outputs, batch)
+
+        return jax.grad(loss)(params)
+
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    batch = jax.eval_shape(functools.partial(fit.like_batch, task, batch_size))
+    compiled = jax.jit(gradient).lower(params, batch).compile()
+    return compiled.memory_analysis().temp_size_in_bytes

@@ -120,7 +120,7 @@ def page(rows: list[dict], settings: ApplicationsConfig) -> str:
         "# Cells and applications",
         "",
         "The metric of test at the best validation, the median of "
-        f"{len(settings.all_seeds())} seeds (least to greatest), beside the best baseline. "
+        f"{len(settings.all_seeds())} seeds (least to greatest). "
         f"{settings.hidden_size} units, learning rate {settings.learning_rate:g}.",
         "",
         "| application | metric | baseline | cell | test | updates/s | parameters |",

@@ -136,6 +136,6 @@ def test_the_confusion_figure_shows_shares_and_counts(monkeypatch, tmp_path):
     assert [text.get_text() for text in axes.texts] == ["3", "1", "", "5"]
 
 
-def test_only_sets_of_tensorflow_datasets_are_prepared():
-    with pytest.raises(errors.UsageError, match="needs no preparation"):
+def test_only_sets_that_are_not_here_are_fetched():
+    with pytest.raises(errors.UsageError, match="needs no fetching"):
         prepare_data.main(prepare_data.PrepareConfig(dataset="digits"))

@@ -19,6 +19,7 @@ from rnn_research import (
     models,
     runs,
     runtime,
+    spelling,
     tasks,
     training,
 )
@@ -163,7 +164,7 @@ def test_stops_when_solved(tmp_path):
 def test_summary_config_and_events(tmp_path):
     result = small_train(tmp_path)
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert summary == json.loads(json.dumps(result.summary))
+    assert summary == json.loads(json.dumps(spelling.spelled(result.summary)))
     assert summary["task"] == "adding(10, form='arjovsky')"
     (run,) = summary["runs"]
     assert run["steps"] == 12 and run["seed"] == 0

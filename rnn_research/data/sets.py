@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from rnn_research import errors
 from rnn_research.data import (
     archives,
+    chorales,
     images,
     packages,
     prepared,
@@ -118,6 +119,14 @@ SETS = {
     "acsf1": _recordings("acsf1", "200 of 1,460 steps"),
     "pickup_gesture_wiimote_z": _recordings(
         "pickup_gesture_wiimote_z", "100 of 29 to 361 steps"
+    ),
+    "bach_chorales": Set(
+        "music",
+        "364 pieces",
+        chorales.BACH.licence,
+        "Bach's chorales in four parts",
+        chorales.bach_chorales,
+        archive=chorales.BACH,
     ),
     "tfds:imdb_reviews": Set(
         "text_classification",

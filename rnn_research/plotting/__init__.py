@@ -13,6 +13,7 @@ from rnn_research.plotting.gradients import (
     lyapunov,
     truncated_gradients,
 )
+from rnn_research.plotting.music import piano_roll
 from rnn_research.plotting.speed import (
     long_sequences,
     newton_speed,
@@ -48,6 +49,7 @@ __all__ = [
     "long_sequences",
     "lyapunov",
     "newton_speed",
+    "piano_roll",
     "remedies",
     "remedy_gradients",
     "saturation",

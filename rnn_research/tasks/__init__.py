@@ -3,6 +3,7 @@
 from rnn_research.tasks.adding import adding
 from rnn_research.tasks.copy_memory import copy_memory
 from rnn_research.tasks.images import sequential_images
+from rnn_research.tasks.piano_rolls import music
 from rnn_research.tasks.recordings import time_series_classification
 from rnn_research.tasks.sentences import text_classification
 from rnn_research.tasks.series import forecasting
@@ -14,6 +15,7 @@ __all__ = [
     "characters",
     "copy_memory",
     "forecasting",
+    "music",
     "sequential_images",
     "temporal_order",
     "text_classification",

@@ -1,0 +1,159 @@
+"""Can a network go on with a chorale of Bach's? Look, and listen.
+
+    pip install -e '.[apps]'
+    python -m experiments.prepare_data --dataset=bach_chorales
+    python -m experiments.music --cell=gru
+    python -m experiments.music --midi_folder=my_midi_files
+
+The default is 364 chorales in four parts as piano rolls, a frame each sixteenth. In
+training each is moved by up to five semitones, at random. In the run folder, sample.wav
+and sample.mid begin with the opening of a piece of test and go on with what the network
+adds; plots/piano_roll.png shows where. Keys are drawn independently of each other, as
+the loss takes them, so chords are blurred and may decay.
+
+Expected of the default, a GRU with 192 units: 4.04 nats a frame on test and an accuracy
+of 0.649 (seed 0), where each key after itself has 5.99, the last frame again 7.05 and
+0.627. Time: two minutes on 2 cores.
+"""
+
+import dataclasses
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnn_research import (
+    config,
+    data,
+    errors,
+    files,
+    models,
+    plotting,
+    processes,
+    runs,
+    runtime,
+    synthesizer,
+    training,
+)
+from rnn_research.data import midi
+from rnn_research.data import music as pieces_of
+from rnn_research.layers import Call
+from rnn_research.models.base import check_carried
+from rnn_research.runs import loading, run
+from rnn_research.tasks import piano_rolls
+
+
+@dataclasses.dataclass(frozen=True)
+class MusicConfig(config.Settings):
+    """Music:"""
+
+    dataset: str = config.setting("bach_chorales", data.sets.described("music"))
+    midi_folder: str | None = config.setting(
+        None, "a folder of MIDI files of your own, in place of a data set"
+    )
+    length: int = config.setting(192, "sixteenths in a row of training", low=1)
+    shift: int = config.setting(
+        5, "semitones that training moves pieces up or down at most", low=0
+    )
+    piece: str | None = config.setting(
+        None, "the piece of test to go on with; default: the first"
+    )
+    opening: int = config.setting(64, "sixteenths of it that are given", low=1)
+    sample: int = config.setting(192, "sixteenths that the network adds", low=1)
+    tempo: float = config.setting(80.0, "quarter notes a minute, of the sound", low=1)
+
+    def task(self) -> runs.TaskConfig:
+        """The task on this music."""
+        name, given = "dataset", self.dataset
+        if self.midi_folder is not None:  # a run is found again from any folder
+            name = "midi_folder"
+            given = str(pathlib.Path(self.midi_folder).expanduser().absolute())
+        text = f"music({name}={given!r}, shift={self.shift})"
+        return runs.TaskConfig(task=text, length=self.length)
+
+
+def main(
+    model_config: models.ModelConfig,
+    music_config: MusicConfig,
+    train_config: training.TrainConfig,
+    optimizer_config: runs.OptimizerConfig,
+    *further: config.Settings,
+):
+    midi.library()
+    task_config = music_config.task()
+    values = loading.resolved(model_config, task_config, optimizer_config)
+    check_carried(values.model, jnp.zeros((1, 1, pieces_of.KEYS)))
+    opening = opening_of(music_config)
+    settings = model_config, task_config, train_config, optimizer_config, *further
+    made, result = run.run("music", *settings)
+    if processes.index() > 0:
+        return
+    key = jax.random.key(train_config.seed)
+    added = continued(made.model, result.params, opening, music_config.sample, key)
+    keep(np.concatenate([opening, added]), len(opening), result.folder, music_config)
+
+
+def opening_of(settings: MusicConfig) -> np.ndarray:
+    """The beginning of a piece of test, frames [T, 88]."""
+    test = piano_rolls.read(settings.dataset, settings.midi_folder).splits["test"]
+    known = {piece.name: piece for piece in test}
+    name = settings.piece or test[0].name
+    if name not in known:
+        near = errors.nearest(name, list(known))
+        raise errors.UsageError(
+            f"no piece of test is {errors.shown(name)}{near} (one is {test[0].name})"
+        )
+    return pieces_of.roll(known[name].notes)[: settings.opening]
+
+
+def continued(model, params, opening, steps: int, key) -> np.ndarray:
+    """What the network adds to an opening [T, 88], frames [steps, 88].
+
+    Each key of a frame is drawn by its probability, and the frame is read as the next.
+    """
+    silence = np.zeros((1, opening.shape[1]))
+    given = np.concatenate([silence, opening])[:, None].astype(np.float32)
+
+    @jax.jit
+    def run_on(params, given, key):
+        context = model.initial_context(params, (1,))
+        read = model.apply(params, given, context, Call())
+
+        def step(carried, key):
+            context, logits = carried
+            frame = jax.random.bernoulli(key, jax.nn.sigmoid(logits))
+            inputs = frame[None].astype(given.dtype)
+            applied = model.apply(params, inputs, context, Call())
+            return (applied.context, applied.outputs[0]), frame[0]
+
+        start = read.context, read.outputs[-1]
+        return jax.lax.scan(step, start, jax.random.split(key, steps))[1]
+
+    return np.asarray(run_on(params, given, key))
+
+
+def keep(frames: np.ndarray, given: int, folder: pathlib.Path, settings: MusicConfig):
+    """Write the music as MIDI, as sound and as a picture."""
+    notes, tempo = pieces_of.notes(frames), settings.tempo
+    files.write_atomically(folder / "sample.mid", midi.written(notes, tempo))
+    sound = synthesizer.wav(synthesizer.sound(notes, tempo))
+    files.write_atomically(folder / "sample.wav", sound)
+    path = folder / "plots" / "piano_roll.png"
+    plotting.piano_roll(frames, path, given=given)
+    print(f"music: {folder / 'sample.wav'}, {folder / 'sample.mid'}; {path}")
+
+
+if __name__ == "__main__":
+    config.run(
+        main,
+        models.ModelConfig(cell="gru", hidden_size=192),
+        MusicConfig(),
+        training.TrainConfig(
+            num_steps=1000, batch_size=16, learning_rate=3e-3, eval_every=100
+        ),
+        runs.OptimizerConfig(),
+        runs.FolderConfig(),
+        runtime.RunConfig(),
+        runtime.ProcessConfig(),
+    )

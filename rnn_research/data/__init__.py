@@ -7,6 +7,7 @@ arrays      splits in time, windows
 text        characters as tokens
 words       words as tokens
 sentences   texts with a class each
+failures    records of machines up to their failure
 sequences   recorded sequences with a class each
 sensors     sources of recorded sequences
 texts       sources of text

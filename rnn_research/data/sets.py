@@ -8,6 +8,7 @@ from rnn_research import errors
 from rnn_research.data import (
     archives,
     chorales,
+    failures,
     images,
     packages,
     prepared,
@@ -28,6 +29,7 @@ class Set(NamedTuple):
       read: () -> the data.
       package: the installed package that holds it; '' of what comes with Python.
       archive: what `prepare_data` fetches first, where no installed package holds it.
+      simulate: what makes it, for `prepare_data`, where nothing holds it.
     """
 
     task: str
@@ -37,6 +39,7 @@ class Set(NamedTuple):
     read: Callable[[], Any]
     package: str = ""
     archive: archives.Archive | None = None
+    simulate: Callable[[], Any] | None = None
 
 
 OF_TENSORFLOW_DATASETS = {  # what reads any set of it for a task
@@ -128,6 +131,14 @@ SETS = {
         chorales.bach_chorales,
         archive=chorales.BACH,
     ),
+    failures.BATTERIES: Set(
+        "failure_prediction",
+        "200 runs of 40 to 110 minutes",
+        "the simulator: NASA-1.3",
+        "discharges of batteries that progpy simulates",
+        failures.battery_runs,
+        simulate=failures.simulate_batteries,
+    ),
     "tfds:imdb_reviews": Set(
         "text_classification",
         "50,000 reviews",
@@ -160,7 +171,7 @@ def prepare(name: str) -> str:
     """
     if name.startswith(PREPARED):
         return prepared.prepare(name.removeprefix(PREPARED))
-    fetched = [own for own, each in SETS.items() if each.archive]
+    fetched = [own for own, each in SETS.items() if each.archive or each.simulate]
     if name not in SETS:
         known = ", ".join([*fetched, f"{PREPARED}NAME"])
         near = errors.nearest(name, fetched)
@@ -171,7 +182,8 @@ def prepare(name: str) -> str:
         raise errors.UsageError(
             f"{name} needs no fetching: it is of {SETS[name].source}"
         )
-    return str(archives.fetch(name, SETS[name].archive))
+    one = SETS[name]
+    return str(one.simulate() if one.simulate else archives.fetch(name, one.archive))
 
 
 def is_present(name: str) -> bool:
@@ -179,6 +191,8 @@ def is_present(name: str) -> bool:
     one = SETS[name]
     if one.archive:
         return archives.is_present(name, one.archive)
+    if one.simulate:
+        return (archives.folder() / name).is_dir()
     if name.startswith(PREPARED):
         return prepared.is_prepared(name.removeprefix(PREPARED))
     return not one.package or packages.is_installed(one.package)

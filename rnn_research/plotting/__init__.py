@@ -6,6 +6,7 @@ from rnn_research.plotting.dynamics import (
     jacobian_spectra,
     saturation,
 )
+from rnn_research.plotting.failures import remaining_time
 from rnn_research.plotting.forecasts import forecast_bands
 from rnn_research.plotting.gradients import (
     curse_of_memory,
@@ -50,6 +51,7 @@ __all__ = [
     "lyapunov",
     "newton_speed",
     "piano_roll",
+    "remaining_time",
     "remedies",
     "remedy_gradients",
     "saturation",

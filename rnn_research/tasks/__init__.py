@@ -2,6 +2,7 @@
 
 from rnn_research.tasks.adding import adding
 from rnn_research.tasks.copy_memory import copy_memory
+from rnn_research.tasks.failures import failure_prediction
 from rnn_research.tasks.images import sequential_images
 from rnn_research.tasks.piano_rolls import music
 from rnn_research.tasks.recordings import time_series_classification
@@ -14,6 +15,7 @@ __all__ = [
     "adding",
     "characters",
     "copy_memory",
+    "failure_prediction",
     "forecasting",
     "music",
     "sequential_images",

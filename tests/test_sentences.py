@@ -93,6 +93,7 @@ def test_the_experiment_learns_draws_and_is_read_again(rated, tmp_path):
     argv = [f"--file={rated}", "--num_steps=60", "--eval_every=20", "--batch_size=20"]
     argv += [f"--workdir={tmp_path / 'run'}", "--length=8", "--cell=gru"]
     argv += ["--hidden_size=8", "--learning_rate=0.02", "--dropout=0"]
+    argv += ["--precision=float64"]
     settings = config.parse(
         argv,
         models.ModelConfig(),

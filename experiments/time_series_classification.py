@@ -85,8 +85,7 @@ def main(
             for (one, other), count in counts.items()
         ],
         result.folder / "plots" / "confusion.png",
-        title=f"{made.cell}: {right} of {counts.total()} on test, "
-        f"{len(result.runs)} seeds",
+        title=f"{made.cell}: {right} of {counts.total()}",
     )
 
 

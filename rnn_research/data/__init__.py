@@ -10,6 +10,8 @@ sentences   texts with a class each
 failures    records of machines up to their failure
 sequences   recorded sequences with a class each
 sensors     sources of recorded sequences
+monitored   series that are normal at first
+faults      what goes wrong with sensors
 texts       sources of text
 music       notes, piano rolls, pieces
 chorales    Bach's, from MusicXML

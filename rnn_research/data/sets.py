@@ -10,6 +10,7 @@ from rnn_research.data import (
     chorales,
     failures,
     images,
+    monitored,
     packages,
     prepared,
     sensors,
@@ -138,6 +139,14 @@ SETS = {
         "discharges of batteries that progpy simulates",
         failures.battery_runs,
         simulate=failures.simulate_batteries,
+    ),
+    monitored.INTERNAL_BLEEDING: Set(
+        "anomaly_detection",
+        "7,501 steps",
+        monitored.ARCHIVE.licence,
+        monitored.ARCHIVE.source,
+        monitored.internal_bleeding,
+        archive=monitored.ARCHIVE,
     ),
     "tfds:imdb_reviews": Set(
         "text_classification",

@@ -48,7 +48,8 @@ def check_fit(model: Model, task: Task, engine=engines.auto()) -> Applied:
             f"{task}: monitor={task.monitor!r} is no metric of its score, which gives "
             f"{', '.join(scores)}"
         )
-    if unknown := task.references.keys() - scores.keys():
+    unknown = task.references.keys() - scores.keys()
+    if unknown and not task.evaluators:  # what these give is seen at the end
         raise errors.UsageError(
             f"{task}: references speak of {min(unknown)!r}, which its score does not "
             f"give; it gives {', '.join(scores)}"

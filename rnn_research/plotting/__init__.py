@@ -1,5 +1,6 @@
 """Figures: each one function of a tidy table, in one style."""
 
+from rnn_research.plotting.anomalies import anomalies, precision_recall
 from rnn_research.plotting.classes import confusion
 from rnn_research.plotting.dynamics import (
     curvature,
@@ -36,6 +37,7 @@ from rnn_research.plotting.training import (
 )
 
 __all__ = [
+    "anomalies",
     "attention_beside",
     "compared_gradients",
     "compared_losses",
@@ -51,6 +53,7 @@ __all__ = [
     "lyapunov",
     "newton_speed",
     "piano_roll",
+    "precision_recall",
     "remaining_time",
     "remedies",
     "remedy_gradients",

@@ -17,7 +17,9 @@ def draw(cell, model, task, result: Result, plots: pathlib.Path):
     gradient is the gradient by lag before and after training. With --diagnose_every
     also gradients_during_training.png, of the first run.
     """
-    for metric in ("loss", *(name for name in task.references if name != "loss")):
+    recorded = result.runs[0].metrics[0]  # evaluators have nothing to say until the end
+    others = [each for each in task.references if each in recorded and each != "loss"]
+    for metric in ("loss", *others):
         is_loss = metric == "loss"
         plotting.learning_curve(
             [row for run in result.runs for row in run.metrics],

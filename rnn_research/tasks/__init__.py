@@ -1,6 +1,7 @@
 """Tasks. `__all__` is the list of tasks: a new task adds its name there."""
 
 from rnn_research.tasks.adding import adding
+from rnn_research.tasks.anomalies import anomaly_detection
 from rnn_research.tasks.copy_memory import copy_memory
 from rnn_research.tasks.failures import failure_prediction
 from rnn_research.tasks.images import sequential_images
@@ -13,6 +14,7 @@ from rnn_research.tasks.text import characters
 
 __all__ = [
     "adding",
+    "anomaly_detection",
     "characters",
     "copy_memory",
     "failure_prediction",

@@ -13,7 +13,14 @@ test, and says how many of each are found. A moving z-score and a linear autoreg
 are scored alike. anomalies.png in the run folder shows series, score and labels,
 precision_recall.png all three scores.
 
-RESULT
+Expected of the default, a GRU with 32 units on arterial pressure, for seeds 0, 1 and 2:
+average precision 0.663, 0.689 and 0.680 on test, where a linear autoregression on the
+same 64 values has 0.505 and a moving z-score 0.002. The highest score of network and
+autoregression lies at the anomaly, that of the z-score does not. Alarms where nothing
+is wrong, of 1,000 steps: 11, 30 and 8; the autoregression gives 24. Time: about a
+minute on 2 cores. With --faults=10, forty injected faults beside the anomaly: 0.270,
+0.249 and 0.267 against 0.170 and 0.160. Every fault is found, by the autoregression
+too, which gives 351 false alarms where the network gives 41, 70 and 24.
 """
 
 import dataclasses
@@ -99,7 +106,11 @@ if __name__ == "__main__":
         models.ModelConfig(hidden_size=32),
         WatchConfig(),
         training.TrainConfig(
-            num_steps=1000, batch_size=64, learning_rate=3e-3, eval_every=50
+            num_seeds=3,
+            num_steps=1000,
+            batch_size=64,
+            learning_rate=3e-3,
+            eval_every=50,
         ),
         runs.OptimizerConfig(),
         runs.FolderConfig(),

@@ -39,7 +39,8 @@ def anomalies(
         panel.set_xlim(times[0], times[-1])
     series.plot(times, values, color="#444444", linewidth=0.7)
     series.set_ylabel("series")
-    series.legend(loc="upper right", fontsize=7, ncols=len(kinds))
+    above = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": len(kinds)}
+    series.legend(fontsize=7, **above)
     scores.plot(times, every, color=COLORS[0], linewidth=0.7)
     scores.axhline(threshold, color="#444444", linewidth=0.8, linestyle=(0, (4, 2)))
     alarms = [at for at, score in zip(times, every, strict=True) if score > threshold]
@@ -63,10 +64,12 @@ def precision_recall(rows: list[dict], path: pathlib.Path, *, title: str):
       path: the PNG to write.
     """
     figure, (axes,) = new_figure(1, 4.2, 3.4)
-    for label in dict.fromkeys(row["label"] for row in rows):
+    labels = dict.fromkeys(row["label"] for row in rows)
+    for label, color in zip(labels, COLORS, strict=False):
         own = [row for row in rows if row["label"] == label]
         recall = [row["recall"] for row in own]
-        axes.plot(recall, [row["precision"] for row in own], label=label)
+        precision = [row["precision"] for row in own]
+        axes.plot(recall, precision, label=label, color=color)
     axes.set_xlabel("recall, of the steps that are labelled")
     axes.set_ylabel("precision")
     axes.set_xlim(0, 1)

@@ -128,3 +128,17 @@ def test_what_is_not_finite_is_spelled_and_named(tmp_path, capsys):
     told = capsys.readouterr().out
     assert "validation loss 0.50000 (not finite in 1 of 2 runs)" in told
     assert "accuracy not finite" in told and "nan" not in told
+
+
+def test_a_loss_below_zero_is_no_goal_reached():
+    """-ln p of a density may be below 0, and nothing says that this is solved."""
+    config = training.TrainConfig(num_steps=8, eval_every=4)
+    task = tasks.adding(10).replace(solved_at=None)
+    now = types.SimpleNamespace(
+        step=np.array([4]), finite=np.array([True]), made=np.array([4])
+    )
+    row = {"seed": 0, "learning_rate": 1e-3, "step": 4, "loss": -1.0}
+    assert outcomes.Outcomes(config, task).outcomes(now, [row]) == [outcomes.GOES_ON]
+    now.step = np.array([8])
+    ends = outcomes.Outcomes(config, task).outcomes(now, [row | {"step": 8}])
+    assert ends == [outcomes.ENDED]

@@ -104,6 +104,14 @@ def draw_line(axes, rows: list[dict], name: str, **look):
     axes.plot(steps, values, **look)
 
 
+def scale_of_losses(axes):
+    """A logarithmic axis, but where a line of a loss, as -ln p may be, is below 0."""
+    lines = (line.get_ydata() for line in axes.get_lines())
+    heights = [y for line in lines for y in line if math.isfinite(y)]
+    if min(heights, default=1.0) > 0:
+        axes.set_yscale("log")
+
+
 def dashes(index: int):
     """The line style of curve number `index`, whose colours begin anew after eight."""
     return "-" if index < len(COLORS) else (0, (4, 2))

@@ -13,6 +13,7 @@ from rnn_research.plotting.style import (
     new_figure,
     norm_panel,
     save,
+    scale_of_losses,
     styled,
 )
 
@@ -49,7 +50,7 @@ def training_course(rows: list[dict], path: pathlib.Path, *, baseline: float, ti
         top, middle, bottom = (panels[column] for panels in axes)
         top.set_title(cell)
         draw_level(top, baseline, "memoryless")
-        top.set_yscale("log")
+        scale_of_losses(top)
         middle.set_yscale("log")
         draw_level(bottom, 1, "1")
         bottom.set_xlabel("updates")

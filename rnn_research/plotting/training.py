@@ -14,6 +14,7 @@ from rnn_research.plotting.style import (
     new_figure,
     norm_panel,
     save,
+    scale_of_losses,
     styled,
 )
 
@@ -54,7 +55,7 @@ def learning_curve(
         for index, (rate, by_seed) in enumerate(runs.items()):
             _draw_seeds(axes, by_seed, metric, rate, COLORS[index % len(COLORS)])
     if metric == "loss":
-        axes.set_yscale("log")
+        scale_of_losses(axes)
     alike: dict[str, list[str]] = {}  # that would be written over each other
     for name, level in references.items():
         alike.setdefault(f"{level:.3g}", []).append(name)
@@ -127,7 +128,7 @@ def gradients_during_training(
     _draw_strip(figure, strip, used[0], rows)
     draw_line(used[0], rows, "loss", color="#999999", linewidth=1)
     draw_level(used[0], baseline, "no memory")
-    used[0].set_yscale("log")
+    scale_of_losses(used[0])
     used[0].set_title("Validation loss")
     for panel, draw in zip(used[1:], (_draw_horizon, *further), strict=True):
         draw(panel, rows)
@@ -247,7 +248,7 @@ def compared_losses(entries, path: pathlib.Path):
         ends.append((entry.steps[-1], middle[-1], entry.name, color))
     for baseline in {entry.baseline for entry in entries} - {None}:
         draw_level(axes, baseline, "no memory")
-    axes.set_yscale("log")
+    scale_of_losses(axes)
     axes.set_xlim(left=0)
     axes.set_xlabel("updates")
     axes.set_ylabel("validation loss")

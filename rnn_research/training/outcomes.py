@@ -17,16 +17,16 @@ class Outcomes:
     `now` is what `numbers` gives, `last` the newest row of each run or None.
 
     Attributes:
-      stop: a run stops at a validation loss below it; 0 is never.
+      stop: a run stops at a validation loss below it.
       goal: a run that ends below it has solved the task; None: there is no such.
     """
 
     def __init__(self, config, task: Task):
         self._config, self._pairs = config, config.all_runs()
         self._places = {pair: index for index, pair in enumerate(self._pairs)}
-        stop = task.solved_at if config.stop_at is None else config.stop_at
-        self.stop = stop or 0.0
-        self.goal = self.stop or task.solved_at
+        chosen = task.solved_at if config.stop_at is None else config.stop_at
+        self.stop = chosen or -math.inf  # a loss, as -ln p may be, is below 0 too
+        self.goal = chosen or task.solved_at
 
     def index(self, row: dict) -> int:
         """The place among the runs of the one that a row is of."""

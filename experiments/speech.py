@@ -3,6 +3,7 @@
     python -m experiments.prepare_data --dataset=fsdd
     python -m experiments.speech --cell=gru
     python -m experiments.speech --form=sequence --cell=lstm --bidirectional
+    python -m experiments.speech --dataset=japanese_vowels --head=pooled
 
 The default is single English digits of six speakers, 13 mel-frequency cepstral
 coefficients per frame; confusion.png in the run folder shows which digit of test is
@@ -21,6 +22,7 @@ import numpy as np
 from rnn_research import (
     config,
     data,
+    errors,
     models,
     plotting,
     processes,
@@ -32,6 +34,12 @@ from rnn_research.runs import run
 from rnn_research.tasks import confusion, ctc, dictation, spoken
 
 CLASS, SEQUENCE = "class", "sequence"
+VOWELS = "japanese_vowels"
+LENGTHS = {
+    "spoken_digits": 40,
+    "spoken_sequences": 200,
+    "time_series_classification": None,
+}
 SHOWN = 3  # utterances in the figure
 
 
@@ -39,14 +47,18 @@ SHOWN = 3  # utterances in the figure
 class SpeechConfig(config.Settings):
     """Speech:"""
 
-    dataset: str = config.setting("fsdd", data.sets.described("spoken_digits"))
+    dataset: str = config.setting(
+        "fsdd",
+        f"{data.sets.described('spoken_digits')}; {VOWELS}: which of nine men says "
+        "two vowels, --form=class only",
+    )
     form: str = config.setting(
         CLASS,
         "a recording's class, or the classes of several recordings in a row",
         choices=(CLASS, SEQUENCE),
     )
     length: int | None = config.setting(
-        None, "frames that are heard; default: 40, in a row 200", low=1
+        None, "frames that are heard; default of fsdd: 40, in a row 200", low=1
     )
     head: str = config.setting(
         "last",
@@ -58,13 +70,26 @@ class SpeechConfig(config.Settings):
         12, "the most frames between recordings in a row", low=0
     )
 
+    @property
+    def of(self) -> str:
+        """The task that the recordings are of."""
+        if self.dataset == VOWELS:
+            return "time_series_classification"
+        return "spoken_digits"
+
     def task(self) -> runs.TaskConfig:
         """The task on these recordings."""
-        given = {"dataset": self.dataset, "split": self.split}
+        name = "spoken_sequences" if self.form == SEQUENCE else self.of
+        if self.dataset == VOWELS and (self.form != CLASS or self.length):
+            raise errors.UsageError(
+                f"{VOWELS} are single recordings, heard as long as they are: give "
+                f"--form={CLASS}, and no --length"
+            )
+        given = {"dataset": self.dataset}
         given |= {"head": self.head} if self.form == CLASS else {"pause": self.pause}
-        name = "spoken_digits" if self.form == CLASS else "spoken_sequences"
+        given |= {} if self.dataset == VOWELS else {"split": self.split}
         text = ", ".join(f"{key}={value!r}" for key, value in given.items())
-        length = self.length or (40 if self.form == CLASS else 200)
+        length = self.length or LENGTHS[name]
         return runs.TaskConfig(task=f"{name}({text})", length=length)
 
 
@@ -78,7 +103,7 @@ def main(
     made, result = run.run("speech", *settings)
     if processes.index() > 0:
         return
-    classes = data.sets.read(speech_config.dataset, "spoken_digits").classes
+    classes = data.sets.read(speech_config.dataset, speech_config.of).classes
     given = made.model, result.params, made.task
     plots = result.folder / "plots"
     if speech_config.form == SEQUENCE:

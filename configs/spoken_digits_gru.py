@@ -2,7 +2,10 @@
 
     python -m experiments.speech --config=configs/spoken_digits_gru.py
 
-RESULT
+Expected: test accuracy 0.990, 0.997 and 0.987 at seeds 0, 1 and 2; the commonest digit
+has 0.1, a logistic regression on the mean of a recording's frames 0.853. All speakers
+are in all splits, so this says nothing of voices that were never heard.
+Time: 20 s of compute on 2 cores.
 """
 
 

@@ -12,7 +12,12 @@ network has to find out by itself where each begins (connectionist temporal
 classification); posteriors.png shows what it says at each frame, and the digits that
 are read off it. The weights are those of the best validation metric.
 
-RESULT
+Expected of fsdd: a GRU of 64 units, the default, names 0.990, 0.997 and 0.987 of the
+test digits at seeds 0, 1 and 2, where always the commonest has 0.1 and a logistic
+regression on the mean of the frames 0.853. In a row an LSTM of 64 units in both
+directions has a label error rate of 0.003 on test (seed 0), where to cut at the pauses
+and ask that regression has 0.150. configs/japanese_vowels_lstm.py names nine speakers.
+Time: 20 s of compute on 2 cores, in a row two minutes.
 """
 
 import dataclasses

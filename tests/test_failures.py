@@ -57,7 +57,11 @@ def test_rows_are_the_last_steps_and_what_remains(folder):
     assert (test["inputs"][..., :3] == 0).all()  # settings that never change
     capped = tasks.failure_prediction(15, cmapss=str(folder), cap=5)
     assert capped.splits["train"]["left"].max() * life == pytest.approx(5)
-    assert check_task(task).passed
+
+
+@pytest.mark.slow
+def test_the_laws_of_tasks_hold(folder):
+    assert check_task(tasks.failure_prediction(15, cmapss=str(folder))).passed
 
 
 def test_scores_against_scipy(folder):

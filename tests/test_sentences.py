@@ -43,6 +43,10 @@ def test_a_batch_is_masked_where_a_text_has_ended(rated):
     batch = long.sample(jax.random.key(0), 5)
     assert batch.inputs.shape == batch.mask.shape == (9, 5)
     assert np.asarray(batch.mask).sum(0).tolist() == [7] * 5
+
+
+@pytest.mark.slow
+def test_the_laws_of_tasks_hold(rated):
     every = tasks.text_classification(40, file=str(rated), units="characters")
     assert check_task(every).passed
 

@@ -35,7 +35,7 @@ def in_float64():
         yield
 
 
-@pytest.mark.first(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["gru", "elman", "lstm"])
 @pytest.mark.parametrize("name", ["linen", "pytorch", "ours"])
 def test_every_library_makes_the_same_updates(name, cell, in_float64):

@@ -11,6 +11,7 @@ failures    records of machines up to their failure
 sequences   recorded sequences with a class each
 sensors     sources of recorded sequences
 monitored   series that are normal at first
+short_series  many series that go on
 faults      what goes wrong with sensors
 speech      recordings with a class each
 texts       sources of text

@@ -15,6 +15,7 @@ from rnn_research.data import (
     prepared,
     sensors,
     sentences,
+    short_series,
     speech,
     texts,
 )
@@ -157,6 +158,14 @@ SETS = {
         "digits that six people speak, the Free Spoken Digit Dataset",
         speech.fsdd,
         archive=speech.FSDD,
+    ),
+    short_series.M1_YEARLY: Set(
+        "global_forecasting",
+        "181 series of 15 to 58 values",
+        "CC BY 4.0; the package: BSD-3-Clause",
+        short_series.ARCHIVE.source,
+        short_series.m1_yearly,
+        archive=short_series.ARCHIVE,
     ),
     "tfds:imdb_reviews": Set(
         "text_classification",

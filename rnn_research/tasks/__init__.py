@@ -10,6 +10,7 @@ from rnn_research.tasks.piano_rolls import music
 from rnn_research.tasks.recordings import time_series_classification
 from rnn_research.tasks.sentences import text_classification
 from rnn_research.tasks.series import forecasting
+from rnn_research.tasks.short_series import global_forecasting
 from rnn_research.tasks.spoken import spoken_digits
 from rnn_research.tasks.temporal_order import temporal_order
 from rnn_research.tasks.text import characters
@@ -21,6 +22,7 @@ __all__ = [
     "copy_memory",
     "failure_prediction",
     "forecasting",
+    "global_forecasting",
     "music",
     "sequential_images",
     "spoken_digits",

@@ -45,6 +45,10 @@ APPLICATIONS = {
     "images": Application("sequential_images", None, 600),
     "weather": Application("forecasting", 28, 300),
     "text": Application("text_classification", 40, 300),
+    "speech": Application("spoken_digits", 40, 300),
+    "sensors": Application("time_series_classification", None, 300),
+    "failures": Application("failure_prediction", 90, 300),
+    "music": Application("music", 192, 200, 16),
 }
 T = "{T}"  # in a cell's options: the steps of the inputs
 
@@ -63,7 +67,7 @@ class ApplicationsConfig(config.Seeds):
     hidden_size: int = config.setting(64, "units of each", low=1)
     learning_rate: float = config.setting(3e-3, "of all", above=0)
     num_steps: int | None = config.setting(
-        None, "updates of each; default: 300 to 600, by application", low=1
+        None, "updates of each; default: 200 to 600, by application", low=1
     )
     workdir: str = config.setting("runs/compare_applications", "folder of it all")
 

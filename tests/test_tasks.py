@@ -27,7 +27,8 @@ ALL_TASKS = {
 
 
 # These have tests of their own.
-ON_DATA = {each.task for each in data.SETS.values()} | {"forecasting"}
+ON_DATA = {each.task for each in data.SETS.values()}
+ON_DATA |= {"forecasting", "spoken_sequences"}
 
 
 def sampled(task, count, seed=0):

@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import pathlib
 import re
+import tomllib
 
 import pytest
 
@@ -194,3 +195,14 @@ def test_the_page_on_cells_of_your_own(tmp_path, monkeypatch, capsys):
     argv = check.replace("my_cells", "page_cells").split()[3:]
     config.run(check_cell.main, check_cell.CheckConfig(), argv=argv)
     assert "4 checked" in capsys.readouterr().out
+
+
+def test_every_package_is_installed():
+    """Of the library each folder with modules, by the words of pyproject.toml."""
+    setuptools = pytest.importorskip("setuptools")
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        chosen = tomllib.load(file)["tool"]["setuptools"]["packages"]["find"]
+    found = set(setuptools.find_packages(str(ROOT), include=chosen["include"]))
+    modules = (ROOT / "rnn_research").rglob("*.py")
+    there = {".".join(path.parent.relative_to(ROOT).parts) for path in modules}
+    assert found == there | {"experiments"}

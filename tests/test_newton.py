@@ -114,8 +114,8 @@ def test_a_product_in_low_precision_is_never_silently_wrong():
     if solver.converged:
         assert solver.residual <= 1e-5
         np.testing.assert_allclose(outputs, loop, atol=0.05)
-    else:
-        np.testing.assert_array_equal(outputs, loop)
+    else:  # the loop itself, compiled another way
+        np.testing.assert_allclose(outputs, loop, atol=1e-5)
 
 
 @pytest.mark.parametrize("guess", ["initial", "step"])

@@ -14,6 +14,9 @@ monitored   series that are normal at first
 short_series  many series that go on
 faults      what goes wrong with sensors
 speech      recordings with a class each
+utterances  recordings in a row
+clips       audio with a class each
+log_mel     audio as frames
 texts       sources of text
 music       notes, piano rolls, pieces
 chorales    Bach's, from MusicXML

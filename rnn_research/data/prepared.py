@@ -8,6 +8,7 @@ since another of its formats (parquet) loses rows without a word.
 
 import contextlib
 import importlib.util
+import io
 import os
 import re
 import socket
@@ -130,6 +131,11 @@ def _builder(name: str, folder: str | None):
             f"tensorflow-datasets has no set {name!r}"
             f"{errors.nearest(name, known, prefix='tfds:')}"
         ) from None
+    except ImportError:  # its features of audio, for instance
+        raise errors.UsageError(
+            f"tfds:{name} needs TensorFlow also to be read: pip install -r "
+            "requirements-tfds.txt"
+        ) from None
     except Exception as error:  # a configuration that is not there, a set too old
         if "is already set to FileFormat" in str(error):
             raise errors.UsageError(
@@ -142,13 +148,14 @@ def _builder(name: str, folder: str | None):
 
 @contextlib.contextmanager
 def _without_warnings():
-    """That a folder is not there is no warning, but a question that was asked."""
+    """That a folder or TensorFlow is not there is what was asked, and no warning."""
     from absl import logging
 
     before = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
     try:
-        yield
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
     finally:
         logging.set_verbosity(before)
 

@@ -8,6 +8,7 @@ from rnn_research import errors
 from rnn_research.data import (
     archives,
     chorales,
+    clips,
     failures,
     images,
     monitored,
@@ -47,6 +48,7 @@ class Set(NamedTuple):
 
 OF_TENSORFLOW_DATASETS = {  # what reads any set of it for a task
     "sequential_images": functools.cache(images.of_tensorflow_datasets),
+    "spoken_words": functools.cache(clips.of_tensorflow_datasets),
     "text_classification": sentences.of_tensorflow_datasets,
 }
 
@@ -174,6 +176,13 @@ SETS = {
         "movie reviews, of tensorflow-datasets",
         _of_tensorflow_datasets("text_classification", "imdb_reviews"),
     ),
+    "tfds:speech_commands": Set(
+        "spoken_words",
+        "100,503 clips of a second",
+        "CC BY 4.0",
+        "words that people say, of tensorflow-datasets, with TensorFlow",
+        _of_tensorflow_datasets("spoken_words", "speech_commands"),
+    ),
     "tfds:mnist": Set(
         "sequential_images",
         "70,000 images of 28 x 28",
@@ -222,7 +231,10 @@ def is_present(name: str) -> bool:
     if one.simulate:
         return (archives.folder() / name).is_dir()
     if name.startswith(PREPARED):
-        return prepared.is_prepared(name.removeprefix(PREPARED))
+        try:
+            return prepared.is_prepared(name.removeprefix(PREPARED))
+        except errors.UsageError:  # what reads it is not installed
+            return False
     return not one.package or packages.is_installed(one.package)
 
 

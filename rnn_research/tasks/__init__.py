@@ -2,6 +2,7 @@
 
 from rnn_research.tasks.adding import adding
 from rnn_research.tasks.anomalies import anomaly_detection
+from rnn_research.tasks.audio import spoken_words
 from rnn_research.tasks.copy_memory import copy_memory
 from rnn_research.tasks.dictation import spoken_sequences
 from rnn_research.tasks.failures import failure_prediction
@@ -27,6 +28,7 @@ __all__ = [
     "sequential_images",
     "spoken_digits",
     "spoken_sequences",
+    "spoken_words",
     "temporal_order",
     "text_classification",
     "time_series_classification",

@@ -55,7 +55,7 @@ def _classified(length, recordings: speech.Recordings, split: int, head: str):
     features, count = recordings.frames[0].shape[1], len(recordings.classes)
     return base.Task(
         batch=batch,
-        score=_score,
+        score=score,
         network=base.Network(features, count, head=head),
         length=length,
         data=lambda: rows,
@@ -78,7 +78,7 @@ def _rows(recordings, places, length: int) -> dict[str, np.ndarray]:
     return {"frames": frames, "lengths": lengths, "labels": labels}
 
 
-def _score(outputs, batch):
+def score(outputs, batch):
     return {
         "loss": scores.cross_entropy(outputs, batch),
         "accuracy": scores.accuracy(outputs, batch),

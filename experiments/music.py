@@ -20,7 +20,6 @@ import dataclasses
 import pathlib
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from rnn_research import (
@@ -36,12 +35,12 @@ from rnn_research import (
     synthesizer,
     training,
 )
-from rnn_research.data import midi
-from rnn_research.data import music as pieces_of
+from rnn_research.data import four_parts as voices
+from rnn_research.data import midi, music
 from rnn_research.layers import Call
-from rnn_research.models.base import check_carried
+from rnn_research.models import check_carried, fit
 from rnn_research.runs import loading, run
-from rnn_research.tasks import piano_rolls
+from rnn_research.tasks import four_parts, pieces
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +51,11 @@ class MusicConfig(config.Settings):
     midi_folder: str | None = config.setting(
         None, "a folder of MIDI files of your own, in place of a data set"
     )
+    form: str = config.setting(
+        "roll",
+        "what is read: keys of a piano roll or four parts",
+        choices=tuple(pieces.FORMS),
+    )
     length: int = config.setting(192, "sixteenths in a row of training", low=1)
     shift: int = config.setting(
         5, "semitones that training moves pieces up or down at most", low=0
@@ -61,6 +65,9 @@ class MusicConfig(config.Settings):
     )
     opening: int = config.setting(64, "sixteenths of it that are given", low=1)
     sample: int = config.setting(192, "sixteenths that the network adds", low=1)
+    temperature: float = config.setting(
+        1.0, "of the choice of what is added; below 1 it is surer", low=0.01
+    )
     tempo: float = config.setting(80.0, "quarter notes a minute, of the sound", low=1)
 
     def task(self) -> runs.TaskConfig:
@@ -69,8 +76,9 @@ class MusicConfig(config.Settings):
         if self.midi_folder is not None:  # a run is found again from any folder
             name = "midi_folder"
             given = str(pathlib.Path(self.midi_folder).expanduser().absolute())
-        text = f"music({name}={given!r}, shift={self.shift})"
-        return runs.TaskConfig(task=text, length=self.length)
+        text = f"music({name}={given!r}, form={self.form!r}, shift={self.shift})"
+        steps = four_parts.PARTS if self.form == "parts" else 1
+        return runs.TaskConfig(task=text, length=steps * self.length)
 
 
 def main(
@@ -83,20 +91,22 @@ def main(
     midi.library()
     task_config = music_config.task()
     values = loading.resolved(model_config, task_config, optimizer_config)
-    check_carried(values.model, jnp.zeros((1, 1, pieces_of.KEYS)))
-    opening = opening_of(music_config)
+    check_carried(values.model, fit.like_batch(values.task, 1).inputs)
+    piece = chosen(music_config)
     settings = model_config, task_config, train_config, optimizer_config, *further
     made, result = run.run("music", *settings)
     if processes.index() > 0:
         return
+    go_on = continued_roll if music_config.form == "roll" else continued_parts
     key = jax.random.key(train_config.seed)
-    added = continued(made.model, result.params, opening, music_config.sample, key)
-    keep(np.concatenate([opening, added]), len(opening), result.folder, music_config)
+    notes = go_on(made.model, result.params, piece, music_config, key)
+    given = min(music_config.opening, len(music.roll(piece.notes)))
+    keep(notes, given, result.folder, music_config.tempo)
 
 
-def opening_of(settings: MusicConfig) -> np.ndarray:
-    """The beginning of a piece of test, frames [T, 88]."""
-    test = piano_rolls.read(settings.dataset, settings.midi_folder).splits["test"]
+def chosen(settings: MusicConfig) -> music.Piece:
+    """The piece of test to go on with."""
+    test = pieces.read(settings.dataset, settings.midi_folder).splits["test"]
     known = {piece.name: piece for piece in test}
     name = settings.piece or test[0].name
     if name not in known:
@@ -104,43 +114,62 @@ def opening_of(settings: MusicConfig) -> np.ndarray:
         raise errors.UsageError(
             f"no piece of test is {errors.shown(name)}{near} (one is {test[0].name})"
         )
-    return pieces_of.roll(known[name].notes)[: settings.opening]
+    return known[name]
 
 
-def continued(model, params, opening, steps: int, key) -> np.ndarray:
-    """What the network adds to an opening [T, 88], frames [steps, 88].
+def continued_roll(model, params, piece, settings: MusicConfig, key):
+    """The notes of an opening and of what the network adds, as a piano roll.
 
     Each key of a frame is drawn by its probability, and the frame is read as the next.
     """
-    silence = np.zeros((1, opening.shape[1]))
+    opening = music.roll(piece.notes)[: settings.opening]
+    silence = np.zeros((1, music.KEYS))
     given = np.concatenate([silence, opening])[:, None].astype(np.float32)
 
     @jax.jit
-    def run_on(params, given, key):
+    def run_on(params, given, keys):
         context = model.initial_context(params, (1,))
         read = model.apply(params, given, context, Call())
 
         def step(carried, key):
             context, logits = carried
-            frame = jax.random.bernoulli(key, jax.nn.sigmoid(logits))
+            p = jax.nn.sigmoid(logits / settings.temperature)
+            frame = jax.random.bernoulli(key, p)
             inputs = frame[None].astype(given.dtype)
             applied = model.apply(params, inputs, context, Call())
             return (applied.context, applied.outputs[0]), frame[0]
 
-        start = read.context, read.outputs[-1]
-        return jax.lax.scan(step, start, jax.random.split(key, steps))[1]
+        return jax.lax.scan(step, (read.context, read.outputs[-1]), keys)[1]
 
-    return np.asarray(run_on(params, given, key))
+    added = np.asarray(run_on(params, given, jax.random.split(key, settings.sample)))
+    return music.notes(np.concatenate([opening, added]))
 
 
-def keep(frames: np.ndarray, given: int, folder: pathlib.Path, settings: MusicConfig):
+def continued_parts(model, params, piece, settings: MusicConfig, key):
+    """The notes of an opening and of what the network adds, part by part."""
+    opening = voices.encoded(piece)[: settings.opening]
+    silence = np.full((1, voices.PARTS), voices.REST)
+    given = four_parts.tokens(np.concatenate([silence, opening]))
+    made = models.generate(
+        model,
+        params,
+        None,
+        given.reshape(-1, 1)[voices.PARTS - 1 :],
+        voices.PARTS * settings.sample,
+        models.sample(temperature=settings.temperature),
+        key,
+    )
+    added = four_parts.does(np.asarray(made.tokens)).reshape(-1, voices.PARTS)
+    return voices.decoded(np.concatenate([opening, added]))
+
+
+def keep(notes, given: int, folder: pathlib.Path, tempo: float):
     """Write the music as MIDI, as sound and as a picture."""
-    notes, tempo = pieces_of.notes(frames), settings.tempo
     files.write_atomically(folder / "sample.mid", midi.written(notes, tempo))
     sound = synthesizer.wav(synthesizer.sound(notes, tempo))
     files.write_atomically(folder / "sample.wav", sound)
     path = folder / "plots" / "piano_roll.png"
-    plotting.piano_roll(frames, path, given=given)
+    plotting.piano_roll(music.roll(notes), path, given=given)
     print(f"music: {folder / 'sample.wav'}, {folder / 'sample.mid'}; {path}")
 
 

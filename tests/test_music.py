@@ -1,6 +1,7 @@
 """Music: notes, piano rolls, MusicXML, MIDI, sound, and the task on them."""
 
 import io
+import sys
 import wave
 import zipfile
 from xml.etree import ElementTree
@@ -26,8 +27,9 @@ from rnn_research import (
 from rnn_research import training as training_of
 from rnn_research.checks import check_task
 from rnn_research.data import archives, chorales, midi, music
+from rnn_research.data import four_parts as voices
 from rnn_research.data.music import Note, Piece
-from rnn_research.tasks import base, piano_rolls
+from rnn_research.tasks import base, four_parts, piano_rolls, pieces
 
 needs_chorales = pytest.mark.skipif(
     not archives.is_present("bach_chorales", chorales.BACH),
@@ -181,6 +183,7 @@ def test_written_midi_is_read_again():
         (b"MThd\0\0\0\6\0\1\0\1\0\x60MTrk\0\0\0\x09", "is no MIDI file: "),
         (b"a text", "is no MIDI file: "),
         (midi.written((), 80), "has no notes"),
+        (midi.written([Note(0, 20_001, 60)], 80), "lasts 20001 quarter notes"),
         (b"MThd\0\0\0\6\0\0\0\0\xe7\x28", "counts seconds"),
     ],
 )
@@ -189,6 +192,12 @@ def test_what_is_no_music_is_one_line_that_names_the_file(folder, content, said)
     with pytest.raises(errors.UsageError, match=rf"odd\.mid {said}") as error:
         midi.from_folder(str(folder))
     assert "\n" not in str(error.value)
+
+
+def test_without_mido_one_line_says_how_to_get_it(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mido", None)
+    with pytest.raises(errors.UsageError, match=r"pip install -e '\.\[apps\]'"):
+        midi.from_folder(str(folder))
 
 
 def test_folders_without_music_are_one_line(tmp_path, folder):
@@ -236,7 +245,7 @@ def test_notes_sound_when_they_are_to():
 
 def test_rows_are_frames_and_those_before_them(folder):
     task = tasks.music(24, midi_folder=str(folder))
-    piece = piano_rolls.read("", str(folder)).splits["test"][0]
+    piece = pieces.read("", str(folder)).splits["test"][0]
     whole = music.roll(piece.notes)  # 64 frames: rows of 24, 24 and 16
     first = [leaf[:3] for leaf in jax.tree.leaves(task.splits["test"])]
     rows = jax.tree.unflatten(jax.tree.structure(task.splits["test"]), first)
@@ -272,8 +281,10 @@ def test_only_training_moves_pieces(folder):
 
 
 @pytest.mark.slow
-def test_the_task_keeps_the_laws(folder):
-    assert check_task(tasks.music(16, midi_folder=str(folder), shift=5)).passed
+@pytest.mark.parametrize("form", pieces.FORMS)
+def test_the_task_keeps_the_laws(four, form):
+    given = {"midi_folder": str(four), "form": form, "shift": 5}
+    assert check_task(tasks.music(32, **given)).passed
 
 
 def test_scores_are_those_of_another_library():
@@ -282,7 +293,7 @@ def test_scores_are_those_of_another_library():
     sounds = draw.random((5, 3, 88)) < 0.3
     there = np.arange(5)[:, None] < np.array([5, 2, 3])
     batch = base.Batch(jnp.zeros((5, 3, 88)), jnp.asarray(sounds), jnp.asarray(there))
-    found = base.means(piano_rolls._score(jnp.asarray(logits), batch))
+    found = base.means(piano_rolls.score(jnp.asarray(logits), batch))
     p, wanted = 1 / (1 + np.exp(-logits[there])), sounds[there]
     nats = metrics.log_loss(wanted.reshape(-1), p.reshape(-1)) * 88
     assert found["loss"] == pytest.approx(nats, rel=1e-5)
@@ -311,6 +322,99 @@ def test_references_are_those_of_the_test(folder):
     assert loss["each key after itself"] < loss["how often each key sounds"]
 
 
+# --------------------------------------------------------------------- four parts
+
+
+def chorale(number: int) -> tuple[Note, ...]:
+    """Sixteen quarter notes of four parts each; the last one of the bass is a rest."""
+    draw = np.random.default_rng(number)
+    found = [
+        Note(at, at + 1, int(draw.integers(low, low + 9)), part)
+        for part, low in enumerate((65, 59, 53, 43))
+        for at in range(16)
+    ]
+    return tuple(sorted(found[:-1]))
+
+
+@pytest.fixture
+def four(tmp_path):
+    kept = tmp_path / "four"
+    kept.mkdir()
+    for number in range(10):
+        (kept / f"{number}.mid").write_bytes(midi.written(chorale(number), 80))
+    return kept
+
+
+def test_four_parts_are_what_each_does():
+    notes = Note(0, 0.5, 70, 0), Note(0.5, 1, 70, 0), Note(0.25, 0.75, 40, 3)
+    found = voices.encoded(Piece("a", notes))
+    struck, held, low = 1 + 70 - 21, 89 + 70 - 21, 40 - 21
+    assert found[:, 0].tolist() == [struck, held, struck, held]
+    assert found[:, 3].tolist() == [0, 1 + low, 89 + low, 0]
+    assert not found[:, 1:3].any()
+    assert voices.decoded(found) == tuple(sorted(notes))
+    assert voices.decoded([[held, 0, 0, 0]]) == (Note(0, 0.25, 70),)
+    assert voices.decoded(voices.encoded(Piece("b", chorale(0)))) == chorale(0)
+
+
+@pytest.mark.parametrize("odd", [Note(0, 1, 60, 4), Note(3.5, 5, 70), Note(20, 21, 9)])
+def test_what_is_not_in_four_parts_is_one_line(odd):
+    with pytest.raises(errors.UsageError, match="odd is not in four parts") as error:
+        voices.encoded(Piece("odd", (*chorale(0), odd)))
+    assert "\n" not in str(error.value)
+
+
+def test_a_step_is_what_a_part_does_after_those_above(four):
+    task = tasks.music(64, midi_folder=str(four), form="parts")
+    rows = jax.tree.map(lambda leaf: leaf[:5], task.splits["test"])
+    batch = task.batch(rows, jax.random.split(jax.random.key(0), 5))
+    assert batch.inputs.shape == (64, 5) and task.network.tokens
+    (first, *_) = pieces.read("", str(four)).splits["test"]
+    whole = voices.encoded(first)  # 64 frames: rows of 16
+    flat = (whole + 177 * np.arange(4)).reshape(4, 64)
+    np.testing.assert_array_equal(batch.targets.T[:4], flat)
+    np.testing.assert_array_equal(batch.inputs[1:], batch.targets[:-1])
+    assert batch.inputs[0].tolist()[:4] == [3 * 177, *flat[:3, -1]]
+    np.testing.assert_array_equal(four_parts.does(flat.reshape(64, 4)), whole)
+    with pytest.raises(errors.UsageError, match="multiple of four, not 30"):
+        tasks.music(30, midi_folder=str(four), form="parts")
+
+
+def test_parts_are_moved_together(four):
+    task = tasks.music(256, midi_folder=str(four), form="parts", shift=5)
+    train = task.splits["train"]
+    count = task.size("train")
+    moved = task.batch(train, jax.random.split(jax.random.key(0), count)).targets.T
+    moved = four_parts.does(np.asarray(moved).reshape(count, 64, 4))
+    frames = train["frames"][:, 1:]
+    by = (moved - frames)[frames > 0].reshape(count, -1)
+    assert (by == by[:, :1]).all() and len(set(by[:, 0].tolist())) > 2
+    assert not moved[frames == 0].any()
+
+
+def test_scores_and_references_of_parts_are_of_frames(four):
+    task = tasks.music(256, midi_folder=str(four), form="parts")
+    batch = task.sample(jax.random.key(0), 3, "test")
+    logits = np.random.default_rng(0).normal(size=(256, 3, 708))
+    found = base.means(task.score(jnp.asarray(logits), batch))
+    targets, flat = np.asarray(batch.targets).reshape(-1), logits.reshape(-1, 708)
+    p = np.exp(flat) / np.exp(flat).sum(-1, keepdims=True)
+    nats = metrics.log_loss(targets, p, labels=np.arange(708))
+    assert found["loss"] == pytest.approx(4 * nats, rel=1e-5)
+    right = metrics.accuracy_score(targets, flat.argmax(-1))
+    assert found["accuracy"] == pytest.approx(right)
+    train, test = (task.splits[name]["frames"][:, 1:] for name in ("train", "test"))
+    nats = 0.0
+    for part in range(4):
+        often = np.bincount(train[..., part].reshape(-1), minlength=177) + 1
+        p = np.broadcast_to(often / often.sum(), (test[..., part].size, 177))
+        wanted = test[..., part].reshape(-1)
+        nats += metrics.log_loss(wanted, p, labels=np.arange(177))
+    loss = task.references["loss"]
+    assert loss["how often each part does what"] == pytest.approx(nats)
+    assert 0.5 < loss["each part after itself"] < nats
+
+
 # --------------------------------------------------------------------- experiment
 
 
@@ -333,13 +437,26 @@ def test_the_experiment_writes_what_can_be_heard_and_seen(folder, tmp_path):
     argv += [f"--workdir={tmp_path / 'run'}", "--hidden_size=4", "--opening=20"]
     experiment.main(*settings_of(*argv, "--sample=12", "--batch_size=2"))
     kept = tmp_path / "run"
-    given = piano_rolls.read("", str(folder)).splits["test"][0]
+    given = pieces.read("", str(folder)).splits["test"][0]
     notes = midi.read((kept / "sample.mid").read_bytes(), "sample.mid")
     opening = music.roll(given.notes)[:20]
     np.testing.assert_array_equal(music.roll(notes)[:20], opening)
     with wave.open(str(kept / "sample.wav")) as file:
         assert file.getnframes() / file.getframerate() == pytest.approx(6, abs=0.2)
     assert (kept / "plots" / "piano_roll.png").stat().st_size > 5_000
+
+
+@pytest.mark.slow
+def test_the_experiment_continues_four_parts(four, tmp_path):
+    argv = [f"--midi_folder={four}", "--num_steps=2", "--eval_every=1", "--length=16"]
+    argv += [f"--workdir={tmp_path / 'run'}", "--hidden_size=4", "--opening=20"]
+    argv += ["--form=parts", "--sample=12", "--batch_size=2", "--temperature=0.5"]
+    experiment.main(*settings_of(*argv))
+    (given, *_) = pieces.read("", str(four)).splits["test"]
+    notes = midi.read((tmp_path / "run" / "sample.mid").read_bytes(), "sample.mid")
+    made, wanted = voices.encoded(Piece("a", notes)), voices.encoded(given)
+    np.testing.assert_array_equal(made[:20], wanted[:20])
+    assert 20 < len(made) <= 32
 
 
 def test_what_cannot_go_on_is_one_line(folder):
@@ -356,9 +473,12 @@ def test_a_continuation_reads_what_it_has_written():
     params = model.init(jax.random.key(0))
     sure = params.head._replace(W=params.head.W * 1e5)
     params = params._replace(head=sure)
-    opening = music.roll(tune(0))[:10]
-    added = experiment.continued(model, params, opening, 12, jax.random.key(1))
-    whole = np.concatenate([np.zeros((1, 88), bool), opening, added])
+    settings = experiment.MusicConfig(opening=10, sample=12)
+    given = Piece("a", tune(0)), settings, jax.random.key(1)
+    made = music.roll(experiment.continued_roll(model, params, *given))
+    opening, added = music.roll(tune(0))[:10], made[10:]
+    np.testing.assert_array_equal(made[:10], opening)
+    whole = np.concatenate([np.zeros((1, 88), bool), made])
     said = model.outputs(params, jnp.asarray(whole[:-1, None], jnp.float32))[:, 0] > 0
     np.testing.assert_array_equal(added, said[10:])
     assert 0 < added.mean() < 1 and len(added) == 12

@@ -13,6 +13,7 @@ ENDINGS = ".mid", ".midi"
 DRUMS = 9  # the channel whose notes are no pitches
 TICKS = 480  # in a quarter note, of what is written
 LOUDNESS = 72
+LONGEST = 20_000  # quarter notes, some hours
 
 
 def from_folder(folder: str) -> Music:
@@ -59,14 +60,13 @@ def read(content: bytes, name: str) -> tuple[Note, ...]:
       name: the file in messages.
 
     Raises:
-      errors.UsageError: it is no MIDI file, counts no quarter notes, or has no notes.
+      errors.UsageError: it is no MIDI file, counts no quarter notes, has no notes, or
+        lasts for hours.
     """
     mido = library()
     try:
         file = mido.MidiFile(file=io.BytesIO(content))
-    except (
-        Exception
-    ) as error:  # of what is no MIDI file mido raises what it stumbles on
+    except Exception as error:  # mido raises whatever it stumbles on
         raise errors.UsageError(
             f"{name} is no MIDI file: {errors.one_line(error) or 'it ends too early'}"
         ) from None
@@ -81,6 +81,10 @@ def read(content: bytes, name: str) -> tuple[Note, ...]:
     ]
     if not found:
         raise errors.UsageError(f"{name} has no notes; leave it out")
+    if (last := max(note.stop for note in found)) > LONGEST:
+        raise errors.UsageError(
+            f"{name} lasts {last:.0f} quarter notes, more than {LONGEST}; leave it out"
+        )
     return tuple(sorted(found))
 
 

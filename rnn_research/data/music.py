@@ -47,7 +47,7 @@ def roll(notes: Iterable[Note]) -> np.ndarray:
     A key that is struck again sounds on, as in the piano rolls of Boulanger-Lewandowski
     et al. 2012 (arXiv:1206.6392). What a piano lacks is left out.
     """
-    spans = [(*_frames(note), note.pitch - LOWEST) for note in notes]
+    spans = [(*frames_of(note), note.pitch - LOWEST) for note in notes]
     found = np.zeros((max((stop for _, stop, _ in spans), default=0), KEYS), bool)
     for start, stop, key in spans:
         if 0 <= key < KEYS:
@@ -55,7 +55,8 @@ def roll(notes: Iterable[Note]) -> np.ndarray:
     return found
 
 
-def _frames(note: Note) -> tuple[int, int]:
+def frames_of(note: Note) -> tuple[int, int]:
+    """The first frame in which it sounds, and the first in which it does no more."""
     return _frame(note.start), _frame(note.stop)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from rnn_research.data.music import GRID, LOWEST
 from rnn_research.plotting.style import COLORS, new_figure, save, styled
 
-MARGIN = 3  # keys above and below all that sound
+MARGIN = 3  # keys below all that sound, and twice as many above for a text
 
 
 @styled
@@ -29,9 +29,9 @@ def piano_roll(frames: np.ndarray, path: pathlib.Path, *, given: int):
         axes.barh(keys + LOWEST, 1 / GRID, left=left, height=0.9, color=color)
     sounding = np.flatnonzero(frames.any(0)) + LOWEST
     low, high = (sounding[0], sounding[-1]) if len(sounding) else (60, 60)
-    axes.set_ylim(low - MARGIN, high + MARGIN)
+    axes.set_ylim(low - MARGIN, high + 2 * MARGIN)
     axes.set_xlim(0, len(frames) / GRID)
-    c = [key for key in range(0, 128, 12) if low - MARGIN <= key <= high + MARGIN]
+    c = [key for key in range(0, 128, 12) if low - MARGIN <= key <= high + 2 * MARGIN]
     axes.set_yticks(c, [f"C{key // 12 - 1}" for key in c])
     axes.set_xlabel("quarter notes")
     axes.axvline(given / GRID, color=COLORS[1], linewidth=1.2)

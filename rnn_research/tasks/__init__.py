@@ -7,7 +7,7 @@ from rnn_research.tasks.copy_memory import copy_memory
 from rnn_research.tasks.dictation import spoken_sequences
 from rnn_research.tasks.failures import failure_prediction
 from rnn_research.tasks.images import sequential_images
-from rnn_research.tasks.piano_rolls import music
+from rnn_research.tasks.pieces import music
 from rnn_research.tasks.recordings import time_series_classification
 from rnn_research.tasks.sentences import text_classification
 from rnn_research.tasks.series import forecasting

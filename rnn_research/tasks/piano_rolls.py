@@ -1,107 +1,68 @@
-"""The next frame of a piece of music."""
-
-import functools
+"""Pieces of music as piano rolls; see `tasks.pieces`."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import data, errors
-from rnn_research.data import midi
-from rnn_research.data import music as pieces_of
-from rnn_research.data.music import Music, Piece
+from rnn_research.data import music
+from rnn_research.data.music import KEYS, Piece
 from rnn_research.tasks import base, scores
 
-FURTHEST = 11  # semitones: an octave less one
+
+def network() -> base.Network:
+    return base.Network(inputs=KEYS, outputs=KEYS, head="step")
 
 
-@base.task
-def music(length, *, dataset="bach_chorales", midi_folder: str | None = None, shift=0):
-    """Predict each frame of a piano roll from those before it.
+def rows(pieces: tuple[Piece, ...], length: int, shift: int) -> dict[str, np.ndarray]:
+    """'frames' [N, T + 1, 88], the first the one before; see `cut`."""
+    return cut([music.roll(piece.notes) for piece in pieces], pieces, length, shift)
 
-        target     keys that sound in   frame 1   frame 2   frame 3 ...
-        input                           silence   frame 1   frame 2 ...
 
-    A frame is a sixteenth of a bar of 4/4: 88 keys, 1 where one sounds, 0 elsewhere.
-    A row is a piece, or up to T frames of it, of which the first is preceded by the
-    frame before it in the piece.
+def cut(
+    wholes: list[np.ndarray], pieces: tuple[Piece, ...], length: int, shift: int
+) -> dict[str, np.ndarray]:
+    """Pieces cut into rows of at most `length` frames, each with the one before.
 
     Args:
-      length: T, the frames of a row.
-      dataset: 'bach_chorales'; see `data.SETS`.
-      midi_folder: a folder of MIDI files, in place of a data set.
-      shift: rows of 'train' are moved by up to so many semitones up or down, each time
-        they are read by others.
+      wholes: the frames of each of the pieces, [frames, ...]; 0 is silence.
+      shift: how many semitones a row is to be moved by at most.
 
-    Metrics: loss, -ln p of a frame in nats, where each key is independent of the others
-    of its frame given the past (Boulanger-Lewandowski et al. 2012, arXiv:1206.6392);
-    accuracy, TP / (TP + FP + FN) of all keys and frames, where p > 1/2 is 'sounds' (Bay
-    et al. 2009). References, with the counts of train, on test: how often each key
-    sounds; the last frame again, where a key changes with a probability that depends on
-    whether it sounds; and that for each key of its own.
+    Returns:
+      'frames' [N, length + 1, ...]; 'lengths' [N], how many of them are there besides
+      the one before; 'down' and 'up' [N], the least and most semitones that leave each
+      key on the piano.
     """
-    errors.check_size(length=length)
-    errors.check_between("shift", shift, 0, FURTHEST)
-    found = read(dataset, midi_folder)
-    rows = {
-        split: _rows(pieces, length, int(shift) if split == "train" else 0)
-        for split, pieces in found.splits.items()
-    }
-    keys = pieces_of.KEYS
-    return base.Task(
-        batch=_batch,
-        score=_score,
-        network=base.Network(inputs=keys, outputs=keys, head="step"),
-        length=length,
-        data=lambda: rows,
-        references=references(rows["train"], rows["test"]),
-        provenance=(found.provenance,),
+    frames, lengths, down, up = [], [], [], []
+    for piece, whole in zip(pieces, wholes, strict=True):
+        whole = np.concatenate([np.zeros_like(whole[:1]), whole])
+        pitches = [note.pitch for note in piece.notes]
+        for first in range(0, len(whole) - 1, length):
+            own = whole[first : first + length + 1]
+            short = length + 1 - len(own)
+            frames.append(np.pad(own, ((0, short), *[(0, 0)] * (own.ndim - 1))))
+            lengths.append(len(own) - 1)
+            down.append(-min(shift, max(0, min(pitches) - music.LOWEST)))
+            up.append(min(shift, max(0, music.LOWEST + KEYS - 1 - max(pitches))))
+    counts = {"lengths": lengths, "down": down, "up": up}
+    counts = {name: np.array(each, np.int32) for name, each in counts.items()}
+    return {"frames": np.stack(frames), **counts}
+
+
+def shifts(rows, keys) -> jax.Array:
+    """By how many semitones each row is moved, [B]."""
+    return jax.vmap(lambda key, down, up: jax.random.randint(key, (), down, up + 1))(
+        keys, rows["down"], rows["up"]
     )
 
 
-def read(dataset: str, midi_folder: str | None) -> Music:
-    """The pieces that a task is made of."""
-    if midi_folder is None:
-        return data.sets.read(dataset, "music")
-    return _of_folder(midi_folder)
-
-
-_of_folder = functools.cache(midi.from_folder)
-
-
-def _rows(pieces: tuple[Piece, ...], length: int, shift: int) -> dict[str, np.ndarray]:
-    """Frames [N, T + 1, 88], the first the one before; how many of T are there [N]; the
-    least and the most semitones to move [N]."""
-    frames, lengths = [], []
-    for piece in pieces:
-        whole = np.pad(pieces_of.roll(piece.notes), ((1, 0), (0, 0)))
-        for first in range(0, len(whole) - 1, length):
-            own = whole[first : first + length + 1]
-            frames.append(np.pad(own, ((0, length + 1 - len(own)), (0, 0))))
-            lengths.append(len(own) - 1)
-    frames = np.stack(frames)
-    sounding = frames.any(axis=1)
-    low, high = sounding.argmax(1), sounding[:, ::-1].argmax(1)  # free keys at the ends
-    return {
-        "frames": frames,
-        "lengths": np.array(lengths, np.int32),
-        "down": -np.minimum(shift, low).astype(np.int32),
-        "up": np.minimum(shift, high).astype(np.int32),
-    }
-
-
-def _batch(rows, keys) -> base.Batch:
-    def moved(key, frames, down, up):
-        by = jax.random.randint(key, (), down, up + 1)
-        return jnp.roll(frames, by, axis=-1)
-
-    frames = jax.vmap(moved)(keys, rows["frames"], rows["down"], rows["up"])
-    frames = frames.swapaxes(0, 1)  # [T + 1, B, 88]
+def batch(rows, keys) -> base.Batch:
+    roll = jax.vmap(lambda frames, by: jnp.roll(frames, by, axis=-1))
+    frames = roll(rows["frames"], shifts(rows, keys)).swapaxes(0, 1)  # [T + 1, B, 88]
     mask = jnp.arange(len(frames) - 1)[:, None] < rows["lengths"]
     return base.Batch(frames[:-1].astype(float), frames[1:], mask=mask)
 
 
-def _score(logits, batch):
+def score(logits, batch):
     sounds = batch.targets
     nats = jax.nn.softplus(jnp.where(sounds, -logits, logits)).sum(-1)
     said = logits > 0
@@ -117,8 +78,8 @@ def _score(logits, batch):
 
 
 def references(train: dict, test: dict) -> dict[str, dict[str, float]]:
-    """What predictions give that need no network; see `music`."""
-    (before, now), (last, wanted) = _pairs(train), _pairs(test)
+    """What predictions give that need no network; see `tasks.music`."""
+    (before, now), (last, wanted) = pairs(train), pairs(test)
     often = (now.sum(0) + 1) / (len(now) + 2)  # [88], as all of Laplace's rule
     change = _change(before.reshape(-1, 1), now.reshape(-1, 1))
     by_key = _change(before, now)
@@ -133,7 +94,7 @@ def references(train: dict, test: dict) -> dict[str, dict[str, float]]:
     }
 
 
-def _pairs(rows: dict) -> tuple[np.ndarray, np.ndarray]:
+def pairs(rows: dict) -> tuple[np.ndarray, np.ndarray]:
     """Frames that are there, with those before them, [n, 88] of bool each."""
     frames = rows["frames"]
     there = np.arange(frames.shape[1] - 1) < rows["lengths"][:, None]

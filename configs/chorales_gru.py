@@ -12,6 +12,7 @@ def get_config():
         "cell": "gru",
         "hidden_size": 192,
         "dataset": "bach_chorales",
+        "form": "roll",
         "length": 192,
         "shift": 5,
         "batch_size": 16,

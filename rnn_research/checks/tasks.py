@@ -22,7 +22,7 @@ from rnn_research.checks.task_subject import SIZE, Subject
 from rnn_research.layers import Call
 from rnn_research.models import fit
 from rnn_research.tasks import rows as rows_of
-from rnn_research.tasks.base import SPLITS, Task, add, means
+from rnn_research.tasks.base import SPLITS, Sourced, Task, add, means
 from rnn_research.tasks.in_range import InRange
 from rnn_research.training import TrainConfig, evaluation, objective, trainer
 from rnn_research.training.state import of_run
@@ -152,11 +152,17 @@ def _masked_steps_do_not_count(subject: Subject) -> float:
     """What is written at masked steps changes neither metric nor gradient."""
     batch = subject.batch
 
-    def spoiled(leaf):
-        if leaf.shape[:2] != batch.mask.shape:
+    def spoiled(leaf, mask=batch.mask):
+        if leaf.shape[:2] != mask.shape:
             return leaf
-        mask = batch.mask.reshape(*batch.mask.shape, *[1] * (leaf.ndim - 2))
+        mask = mask.reshape(*mask.shape, *[1] * (leaf.ndim - 2))
         return jnp.where(mask, leaf, jnp.zeros_like(leaf))
+
+    def spoiled_inputs(inputs):
+        if not isinstance(inputs, Sourced):
+            return jax.tree.map(spoiled, inputs)
+        source = spoiled(inputs.source, inputs.source_mask)
+        return inputs._replace(steps=spoiled(inputs.steps), source=source)
 
     def loss(params, batch):
         return means(subject.totals(params, batch))["loss"]
@@ -164,7 +170,7 @@ def _masked_steps_do_not_count(subject: Subject) -> float:
     both = (
         batch,
         batch._replace(
-            inputs=jax.tree.map(spoiled, batch.inputs),
+            inputs=spoiled_inputs(batch.inputs),
             targets=jax.tree.map(spoiled, batch.targets),
         ),
     )

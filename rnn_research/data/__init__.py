@@ -17,6 +17,7 @@ speech      recordings with a class each
 utterances  recordings in a row
 clips       audio with a class each
 log_mel     audio as frames
+parallel    texts in several languages
 texts       sources of text
 music       notes, piano rolls, pieces
 chorales    Bach's, from MusicXML

@@ -13,6 +13,7 @@ from rnn_research.data import (
     images,
     monitored,
     packages,
+    parallel,
     prepared,
     sensors,
     sentences,
@@ -50,6 +51,7 @@ OF_TENSORFLOW_DATASETS = {  # what reads any set of it for a task
     "sequential_images": functools.cache(images.of_tensorflow_datasets),
     "spoken_words": functools.cache(clips.of_tensorflow_datasets),
     "text_classification": sentences.of_tensorflow_datasets,
+    "translation": functools.cache(parallel.of_tensorflow_datasets),
 }
 
 
@@ -182,6 +184,29 @@ SETS = {
         "CC BY 4.0",
         "words that people say, of tensorflow-datasets, with TensorFlow",
         _of_tensorflow_datasets("spoken_words", "speech_commands"),
+    ),
+    "emoji_names": Set(
+        "translation",
+        "3,704 names in 14 languages",
+        "BSD-3-Clause; the names: Unicode",
+        "names of emoji, of the package emoji",
+        parallel.emoji_names,
+        "emoji",
+    ),
+    "interface_strings": Set(
+        "translation",
+        "2,653 texts, English and French",
+        "BSD-3-Clause",
+        f"the interface of JupyterLab, of the package {parallel.LANGUAGE_PACK}",
+        parallel.interface_strings,
+        parallel.LANGUAGE_PACK,
+    ),
+    "tfds:ted_hrlr_translate/pt_to_en": Set(
+        "translation",
+        "52,000 sentences",
+        "CC BY-NC-ND 4.0",
+        "TED talks, Portuguese and English, of tensorflow-datasets",
+        _of_tensorflow_datasets("translation", "ted_hrlr_translate/pt_to_en"),
     ),
     "tfds:mnist": Set(
         "sequential_images",

@@ -177,7 +177,7 @@ def model_log_norms(
     if loss == "state":
         return _state_loss(setups[layer])
     arriving = task_gradients(model, params, task, batch)[layer]
-    count = batch.inputs.shape[1]  # the loss is a mean
+    count = jax.tree.leaves(batch.inputs)[0].shape[1]  # the loss is a mean
     outputs, final = jax.tree.map(lambda leaf: leaf * count, arriving)
     return adjoint_log_norms(setups[layer], outputs=outputs, final=final)
 

@@ -39,12 +39,16 @@ class Model(values.Value):
 
     Attributes:
       init: (key) -> ModelParams.
-      apply: (params, x [T, B, D] or tokens [T, B], context, Call) -> Applied, whose
-        outputs are [T, B, O] or [B, O].
+      apply: (params, x [T, B, D], tokens [T, B] or Sourced, context, Call) -> Applied,
+        whose outputs are [T, B, O] or [B, O].
       initial_context: (params, batch_shape) -> context.
       groups, retract: as for cells.
       network: what it takes and what it gives.
       causal: the output at t depends on inputs up to t only.
+      read: (params, source [S, B], source_mask [S, B], Call) -> the context in which a
+        source was read, and nothing since; None where there is no source.
+      look: (params, Sourced, Call) -> [T, B, S], how the attention of each step is
+        shared among those of the source; None where there is none.
     """
 
     init: Callable[[jax.Array], ModelParams]
@@ -54,10 +58,13 @@ class Model(values.Value):
     retract: Callable[[ModelParams], ModelParams]
     network: Network
     causal: bool = True
+    read: Callable[..., Tree] | None = None
+    look: Callable[..., jax.Array] | None = None
 
     def outputs(self, params, x, call: Call = Call()) -> jax.Array:
         """The outputs from the initial context."""
-        context = self.initial_context(params, x.shape[1:2])
+        size = jax.tree.leaves(x)[0].shape[1]
+        context = self.initial_context(params, (size,))
         return self.apply(params, x, context, call).outputs
 
 
@@ -133,14 +140,14 @@ def model(
 
     def apply(params, x, context, call):
         if tokens:
-            x = _embedded(params.embedding, x, call.mask)
+            x = embedded(params.embedding, x, call.mask)
         whole = call._replace(whole=head == "last")
         applied = body.apply(params.body, x, context, whole)
         h = applied.outputs
         if head == "step":
             y = linear.apply(params.head, h, None, call).outputs
         else:
-            h = _pooled(h, call) if head == "pooled" else h
+            h = pooled(h, call) if head == "pooled" else h
             y = linear.apply(params.head, h[None], None, Call()).outputs[0]
         return applied._replace(outputs=y)
 
@@ -162,7 +169,7 @@ def model(
     )
 
 
-def _embedded(embedding, tokens, mask) -> jax.Array:
+def embedded(embedding, tokens, mask) -> jax.Array:
     """x [T, B, D], the rows of the tokens [T, B]; NaN for one that has none."""
     tokens = jnp.asarray(tokens)
     if tokens.ndim != 2 or not jnp.issubdtype(tokens.dtype, jnp.integer):
@@ -174,7 +181,7 @@ def _embedded(embedding, tokens, mask) -> jax.Array:
     return rows.get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
 
 
-def _pooled(outputs, call: Call) -> jax.Array:
+def pooled(outputs, call: Call) -> jax.Array:
     """[B, H], the mean over the steps there since the last reset; 0 where none is."""
     counted = jnp.ones(outputs.shape[:2], bool)
     if call.mask is not None:

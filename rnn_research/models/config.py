@@ -3,10 +3,14 @@
 import dataclasses
 import functools
 
+import jax
+
 from rnn_research import cells, config, engines, errors, layers, values
 from rnn_research.cells.base import Cell
 from rnn_research.layers import architectures
-from rnn_research.models.base import Model, model
+from rnn_research.models import looking
+from rnn_research.models.base import Model, check_carried, model
+from rnn_research.models.from_source import encoder_decoder
 from rnn_research.tasks.base import Task
 
 
@@ -42,6 +46,13 @@ class ModelConfig(config.Settings):
         "width of the embedding, for tasks on tokens; default: the width of the cell",
         low=1,
     )
+    attention: str = config.setting(
+        "auto",
+        "how a decoder looks at the source, in tasks that have one: inside of the cell "
+        "(bahdanau), behind it (luong), or not (none); auto: bahdanau with a cell, "
+        "luong with a layer or in a block",
+        choices=("auto", *looking.KINDS),
+    )
     block: str = config.setting(
         "auto",
         "the layer around the cell: 'glu' is norm, cell, gate and skip; auto picks glu "
@@ -69,8 +80,6 @@ def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
       errors.UsageError: embedding_size is given for a task on numbers.
     """
     network, embedding_size = task.network, options.embedding_size
-    linear_map = isinstance(cell, Cell) and cell.structure.linear_map
-    glu = options.block == "glu" or (options.block == "auto" and linear_map)
     width = layers.output_size(layers.as_layer(cell), network.inputs)
     if network.tokens:
         embedding_size = embedding_size or width
@@ -78,9 +87,39 @@ def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
         raise errors.UsageError(
             f"--embedding_size is for tasks on tokens, and {task.name} gives numbers"
         )
+    if network.source is not None:
+        return _with_source(cell, task, options, embedding_size, width)
+    if options.attention != "auto":
+        raise errors.UsageError(
+            f"--attention is for tasks that read a source, and {task.name} has none"
+        )
     drop = [layers.dropout(options.dropout)] if options.dropout else []
     parts = list(drop) if network.tokens else []
-    parts += [layers.linear(width)] if glu and embedding_size != width else []
+    parts += _body(cell, options, width, embedding_size) + drop
+    return model(
+        _in_a_row(parts),
+        input_size=network.inputs,
+        output_size=network.outputs,
+        head=network.head,
+        tokens=network.tokens,
+        embedding_size=embedding_size,
+    )
+
+
+def _in_a_row(parts: list):
+    return parts[0] if len(parts) == 1 else layers.stack(*parts)
+
+
+def _is_glu(cell, options: ModelConfig) -> bool:
+    linear_map = isinstance(cell, Cell) and cell.structure.linear_map
+    return options.block == "glu" or (options.block == "auto" and linear_map)
+
+
+def _body(cell, options: ModelConfig, width: int, input_size: int | None) -> list:
+    """The layers of the cell, of inputs of a size; None: it is not known."""
+    glu = _is_glu(cell, options)
+    drop = [layers.dropout(options.dropout)] if options.dropout else []
+    parts = [layers.linear(width)] if glu and input_size != width else []
     for index in range(options.num_layers):
         part = layers.as_layer(at_depth(cell, index, options.num_layers))
         if options.bidirectional:
@@ -94,15 +133,40 @@ def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
             part = layers.stack(*before, *drop, part) if before + drop else part
             part = layers.residual(part) if options.residual else part
         parts.append(part)
-    parts += drop
-    return model(
-        parts[0] if len(parts) == 1 else layers.stack(*parts),
-        input_size=network.inputs,
-        output_size=network.outputs,
-        head=network.head,
-        tokens=network.tokens,
+    return parts
+
+
+def _with_source(
+    cell, task: Task, options: ModelConfig, embedding_size: int, width: int
+) -> Model:
+    """Encoder and decoder of one kind; only the encoder reads in both directions."""
+    in_a_cell = isinstance(cell, Cell) and not _is_glu(cell, options)
+    attention = options.attention
+    if attention == "auto":
+        attention = looking.BAHDANAU if in_a_cell else looking.LUONG
+    forward = dataclasses.replace(options, bidirectional=False)
+    decoder, above = _body(cell, forward, width, None), []
+    if attention == looking.BAHDANAU:
+        decoder, above = decoder[:1], decoder[1:]
+        if not in_a_cell:
+            raise errors.UsageError(
+                f"--attention=bahdanau is inside of a cell, and {cell} is a layer or "
+                "in a block; take --attention=luong"
+            )
+        decoder = [at_depth(cell, 0, options.num_layers)]
+    made = encoder_decoder(
+        _in_a_row(_body(cell, options, width, embedding_size)),
+        _in_a_row(decoder),
+        source_size=task.network.source,
+        input_size=task.network.inputs,
+        output_size=task.network.outputs,
         embedding_size=embedding_size,
+        attention=attention,
+        above=_in_a_row(above) if above else None,
+        dropout=options.dropout,
     )
+    check_carried(made, jax.ShapeDtypeStruct((1, 1), int))  # so that it can write
+    return made
 
 
 def at_depth(cell, index: int, count: int):

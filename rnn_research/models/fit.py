@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from rnn_research import engines, errors
 from rnn_research.layers import Applied, Call
 from rnn_research.models.base import Model
-from rnn_research.tasks.base import Batch, Task
+from rnn_research.tasks.base import Batch, Sourced, Task
 from rnn_research.unroll import describe
 
 Tree = Any
@@ -88,9 +88,15 @@ def check_batch(task: Task) -> Batch:
 
 
 def _check_inputs(task: Task, inputs: Tree):
+    network = task.network
+    if isinstance(inputs, Sourced) != (network.source is not None):
+        raise errors.UsageError(
+            f"{task}: batch must make Sourced inputs where its network has a source, "
+            f"and only there; it makes {_text(inputs)}"
+        )
+    inputs = inputs.steps if isinstance(inputs, Sourced) else inputs
     if not isinstance(inputs, jax.ShapeDtypeStruct):
         return  # a tree, for a model of the user's own
-    network = task.network
     shape = (task.length, SIZE) + (() if network.tokens else (network.inputs,))
     kind = jnp.integer if network.tokens else jnp.floating
     if inputs.shape != shape or not jnp.issubdtype(inputs.dtype, kind):

@@ -113,8 +113,9 @@ def _path(best, parents, chosen, log_p) -> tuple[jax.Array, jax.Array]:
 
 
 def _check(model, first):
-    inputs, outputs, head, tokens = model.network
-    if not (tokens and head == "step" and outputs <= inputs):
+    inputs, outputs = model.network.inputs, model.network.outputs
+    by_step = model.network.head == "step"
+    if not (model.network.tokens and by_step and outputs <= inputs):
         raise errors.UsageError(
             "only a model of tokens with logits at every step can generate "
             f"(tokens=True, head='step'); this one has {model.network}"

@@ -36,10 +36,12 @@ from rnn_research.plotting.training import (
     gradients_during_training,
     learning_curve,
 )
+from rnn_research.plotting.translations import attention_maps, scores_by_length
 
 __all__ = [
     "anomalies",
     "attention_beside",
+    "attention_maps",
     "compared_gradients",
     "compared_losses",
     "confusion",
@@ -60,6 +62,7 @@ __all__ = [
     "remedies",
     "remedy_gradients",
     "saturation",
+    "scores_by_length",
     "speed_by_length",
     "speed_ratios",
     "training_course",

@@ -15,6 +15,7 @@ from rnn_research.tasks.short_series import global_forecasting
 from rnn_research.tasks.spoken import spoken_digits
 from rnn_research.tasks.temporal_order import temporal_order
 from rnn_research.tasks.text import characters
+from rnn_research.tasks.translating import translation
 
 __all__ = [
     "adding",
@@ -32,4 +33,5 @@ __all__ = [
     "temporal_order",
     "text_classification",
     "time_series_classification",
+    "translation",
 ]

@@ -27,10 +27,18 @@ SPLITS = ("train", "validation", "test")
 HEADS = ("step", "last", "pooled")
 
 
+class Sourced(NamedTuple):
+    """The inputs of a network that reads a source, all of it, before its first step."""
+
+    steps: jax.Array  # [T, B] tokens
+    source: jax.Array  # [S, B] tokens
+    source_mask: jax.Array  # [S, B] bool, False: not there
+
+
 class Batch(NamedTuple):
     """Sequences side by side, time first."""
 
-    inputs: Tree  # floats [T, B, D] or tokens [T, B]
+    inputs: Tree  # floats [T, B, D], tokens [T, B] or Sourced
     targets: Tree  # what the score reads: classes [T, B] or [B], numbers [B, O], ...
     mask: jax.Array | None = None  # [T, B] bool, False: not there
     reset: jax.Array | None = None  # [T, B] bool, True: forget the past first
@@ -63,12 +71,16 @@ class Network(NamedTuple):
       head: 'step', outputs [T, B, O]; 'last', [B, O], of the last step that is there;
         'pooled', [B, O], of the mean over the steps that are there.
       tokens: inputs are tokens [T, B], which the network embeds.
+      source: how many different tokens a source has that is read first; then inputs are
+        `Sourced`, the last of their tokens begins a sequence, and the last of the
+        outputs ends one. None: there is no source.
     """
 
     inputs: int
     outputs: int
     head: str = "step"
     tokens: bool = False
+    source: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

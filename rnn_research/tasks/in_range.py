@@ -13,12 +13,12 @@ import numpy as np
 
 from rnn_research import errors
 from rnn_research.tasks import rows as rows_of
-from rnn_research.tasks.base import Batch, Task
+from rnn_research.tasks.base import Batch, Sourced, Task
 
 Tree = Any
 MOST_ROWS, BYTES = 4096, 2**24  # that are made to a batch together, to be seen
 OF_ENDLESS = 64  # rows that are made
-TOKEN, CLASS = "token", "class"
+SOURCE, TOKEN, CLASS = "source token", "token", "class"
 
 
 class InRange:
@@ -65,7 +65,8 @@ class InRange:
         """Of tokens and classes the least [B] of each row and the greatest, [2, B]."""
         batch, found = self._task.batch(rows, _keys(size)), {}
         for name, leaf in self._whole_numbers(batch, size).items():
-            if batch.mask is not None and leaf.shape == batch.mask.shape:
+            by_step = batch.mask is not None and leaf.shape == batch.mask.shape
+            if by_step and name != SOURCE:
                 leaf = jnp.where(batch.mask, leaf, 0)
             by_row = leaf.reshape(-1, size)
             found[name] = jnp.stack([by_row.min(axis=0), by_row.max(axis=0)])
@@ -77,8 +78,12 @@ class InRange:
         by_step = self._task.length, size
         shape = by_step if network.head == "step" else (size,)
         found = {}
-        if network.tokens and _is_whole(batch.inputs, by_step):
-            found[TOKEN] = batch.inputs
+        inputs = batch.inputs
+        if isinstance(inputs, Sourced):
+            found[SOURCE] = jnp.where(inputs.source_mask, inputs.source, 0)
+            inputs = inputs.steps
+        if network.tokens and _is_whole(inputs, by_step):
+            found[TOKEN] = inputs
         if network.outputs > 1 and _is_whole(batch.targets, shape):
             found[CLASS] = batch.targets
         return found
@@ -86,11 +91,15 @@ class InRange:
     def _is_wrong(self, name: str, value: int, rows: Tree, row: int, size: int) -> bool:
         if 0 <= value < self._limit(name):
             return False
-        return name == TOKEN or self._is_misread(value, rows, row, size)
+        return name != CLASS or self._is_misread(value, rows, row, size)
 
     def _limit(self, name: str) -> int:
         network = self._task.network
-        return network.inputs if name == TOKEN else network.outputs
+        return {
+            SOURCE: network.source,
+            TOKEN: network.inputs,
+            CLASS: network.outputs,
+        }[name]
 
     def _is_misread(self, value: int, rows: Tree, row: int, size: int) -> bool:
         """Whether the score takes a value for a class that it does not have.
@@ -122,7 +131,7 @@ class InRange:
 
     def _refuse(self, name: str, value: int, where: str):
         limit = self._limit(name)
-        size = "inputs" if name == TOKEN else "outputs"
+        size = {SOURCE: "source", TOKEN: "inputs", CLASS: "outputs"}[name]
         raise errors.UsageError(
             f"{self._task}: {where}: {name} {value} is none of 0 to {limit - 1}, the "
             f"{name}{'es' if name == CLASS else 's'} of a network with {size}={limit}; "

@@ -159,7 +159,7 @@ def asked(task, model, params: Tree, kept: str) -> dict[str, float]:
     """
     found = {}
     for evaluator in task.evaluators:
-        name = getattr(evaluator, "__name__", str(evaluator))
+        name = errors.cut(getattr(evaluator, "__name__", str(evaluator)), 80)
         try:
             said = evaluator(model, params, task.splits.get(TEST))
             found |= {str(key): float(value) for key, value in said.items()}

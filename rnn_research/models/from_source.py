@@ -1,0 +1,263 @@
+"""A network that reads a source, and then writes: encoder and decoder, any cells.
+
+    m_1 ... m_S = encoder(E_s source)
+    r           = what stands for the whole source
+    h_t         = decoder([E y_t-1, r], ...)            y_t-1 the token before
+    p(y_t)      = softmax(W tanh(W_o [h_t, c_t] + b_o) + b)
+
+without attention (Sutskever et al. 2014, arXiv 1409.3215; r at every step as in Cho et
+al. 2014, arXiv 1406.1078): r is the encoder's output for the whole, and c_t = r. With
+attention r is the mean of m_s, in place of a start of the decoder's state, which not
+every cell can be given; and c_t = sum_s share_ts m_s, with shares by h_t-1, read by the
+decoder at step t (Bahdanau et al. 2014, arXiv 1409.0473), or by h_t, behind it (Luong
+et al. 2015, arXiv 1508.04025, without input feeding, so that any engine may run it).
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import errors, layers, values
+from rnn_research.cells.base import Cell
+from rnn_research.layers import Applied
+from rnn_research.layers.base import split_call
+from rnn_research.models import looking
+from rnn_research.models.base import Model, embedded, pooled
+from rnn_research.tasks.base import Network, Sourced
+from rnn_research.unroll import set_up_and_run
+
+__all__ = ["encoder_decoder"]  # what a text may name
+Tree = Any
+
+
+class EncoderDecoderParams(NamedTuple):
+    source_embedding: jax.Array  # [V_s, E]
+    embedding: jax.Array  # [V, E]
+    encoder: Tree
+    decoder: Tree
+    above: Tree  # of the layers above the decoder's first
+    attention: Tree
+    mix: layers.LinearParams  # W_o, b_o
+    head: layers.LinearParams
+
+
+class Read(NamedTuple):
+    """The context: what was read, and where the decoder is."""
+
+    whole: jax.Array  # r [B, M]
+    memory: jax.Array  # m_s [B, S, M]; S = 0 without attention, or where none was read
+    visible: jax.Array  # [B, S] bool
+    decoder: Tree
+    above: Tree
+
+
+@values.factory
+def encoder_decoder(
+    encoder,
+    decoder,
+    *,
+    source_size,
+    input_size,
+    output_size,
+    embedding_size,
+    attention=looking.BAHDANAU,
+    above=None,
+    dropout=0.0,
+):
+    """An encoder and a decoder of layers or cells; see the module's docstring.
+
+    Behind the token that ends a sequence, the last of the outputs, this token follows
+    with certainty: so what is generated has ended, and a beam compares whole sequences.
+
+    Args:
+      encoder: reads the source; it may read in both directions.
+      decoder: reads forward; with attention='bahdanau' a cell.
+      source_size: how many different tokens the source has.
+      input_size: how many the decoder reads.
+      output_size: how many it chooses from, the last of them the end.
+      embedding_size: E.
+      attention: 'bahdanau', 'luong' or 'none'.
+      above: a layer that reads what the decoder gives.
+      dropout: share of the features of embeddings, memory and output that are dropped
+        in training.
+    """
+    errors.check_size(
+        source_size=source_size,
+        input_size=input_size,
+        output_size=output_size,
+        embedding_size=embedding_size,
+    )
+    errors.check_option("attention", attention, looking.KINDS)
+    in_loop = attention == looking.BAHDANAU
+    if in_loop and not isinstance(decoder, Cell):
+        raise errors.UsageError(
+            f"attention='bahdanau' is inside of a cell, and {decoder} is a layer; "
+            "take attention='luong'"
+        )
+    has_memory = attention != looking.NONE
+    encoder, own = layers.as_layer(encoder), layers.as_layer(decoder)
+    above = None if above is None else layers.as_layer(above)
+    if not own.causal or not (above is None or above.causal):
+        raise errors.UsageError("a decoder must read forward alone")
+    memory_size = layers.output_size(encoder, embedding_size)
+    read_size = embedding_size + memory_size * (1 + in_loop)
+    width = layers.output_size(own, read_size)
+    looks = looking.looking(decoder) if in_loop else None
+    given_above = width + memory_size * in_loop
+    top = width if above is None else layers.output_size(above, given_above)
+    drop, mix, head = (
+        layers.dropout(dropout),
+        layers.linear(width),
+        layers.linear(output_size),
+    )
+
+    def init(key):
+        keys = jax.random.split(key, 8)
+        query = width if in_loop else top
+        return EncoderDecoderParams(
+            jax.random.normal(keys[0], (source_size, embedding_size)),
+            jax.random.normal(keys[1], (input_size, embedding_size)),
+            encoder.init(keys[2], embedding_size),
+            own.init(keys[3], read_size),
+            None if above is None else above.init(keys[4], given_above),
+            looking.init(attention, keys[5], query, memory_size),
+            mix.init(keys[6], top + memory_size),
+            head.init(keys[7], width),
+        )
+
+    def initial_context(params, batch_shape):
+        dtype = params.embedding.dtype
+        whole = jnp.zeros((*batch_shape, memory_size), dtype)
+        memory = jnp.zeros((*batch_shape, 0, memory_size), dtype)
+        return context_of(params, whole, memory, jnp.zeros(memory.shape[:-1], bool))
+
+    def context_of(params, whole, memory, visible):
+        shape, over = whole.shape[:-1], None
+        if in_loop:
+            start = looks.initial_state(bound(params, memory, visible), shape)
+        else:
+            start = own.initial_context(params.decoder, shape)
+        if above is not None:
+            over = above.initial_context(params.above, shape)
+        return Read(whole, memory, visible, start, over)
+
+    def bound(params, memory, visible):
+        keys = looking.keys_of(params.attention, memory)
+        return looking.LookingParams(
+            params.decoder, params.attention, keys, memory, visible
+        )
+
+    def read(params, source, source_mask, call):
+        return encoded(params, source, source_mask, call)[0]
+
+    def encoded(params, source, source_mask, call):
+        """The context, and the records of the engines."""
+        call = call._replace(mask=source_mask, reset=None, whole=False)
+        before, inside, behind = split_call(call, 3)
+        x = embedded(params.source_embedding, source, source_mask)
+        x = drop.apply((), x, None, before).outputs
+        start = encoder.initial_context(params.encoder, (x.shape[1],))
+        inside = inside._replace(whole=not has_memory)
+        m, _, records = encoder.apply(params.encoder, x, start, inside)
+        if not has_memory:
+            nothing = initial_context(params, m.shape[:1])
+            return nothing._replace(whole=m), records
+        m = drop.apply((), m, None, behind).outputs
+        memory, visible = jnp.swapaxes(m, 0, 1), source_mask.T
+        return context_of(params, pooled(m, call), memory, visible), records
+
+    def decoded(params, tokens, context, call):
+        """h and c [T, B, ...] of the decoder's first layer, its state, records."""
+        before, inside = split_call(call, 2)
+        x = drop.apply((), embedded(params.embedding, tokens, call.mask), None, before)
+        whole = jnp.broadcast_to(context.whole, (*tokens.shape, memory_size))
+        x = jnp.concatenate([x.outputs, whole], axis=-1)
+        if not in_loop:
+            return own.apply(params.decoder, x, context.decoder, inside)
+        _, found = set_up_and_run(
+            looks,
+            bound(params, context.memory, context.visible),
+            x,
+            state=context.decoder,
+            mask=call.mask,
+            reset=call.reset,
+            key=inside.key,
+            engine=call.engine,
+        )
+        return Applied(found.outputs, found.final_state, (found.record,))
+
+    def written(params, tokens, context, call):
+        """h [T, B, H] and c [T, B, M] that the output is made of, context, records."""
+        first, rest = split_call(call, 2)
+        found, state, records = decoded(params, tokens, context, first)
+        h, over = found[..., :width], context.above
+        if above is not None:
+            h, over, added = above.apply(params.above, found, over, rest)
+            records += added
+        if in_loop:
+            c = found[..., width:]
+        elif has_memory:
+            c = looking.seen(shares(params, h, context), context.memory)
+        else:
+            c = jnp.broadcast_to(context.whole, (*tokens.shape, memory_size))
+        return h, c, context._replace(decoder=state, above=over), records
+
+    def shares(params, query, context):
+        keys = looking.keys_of(params.attention, context.memory)
+        return looking.shares(params.attention, query, keys, context.visible)
+
+    def apply(params, x, context, call):
+        first, second, behind = split_call(call, 3)
+        records, tokens = (), x
+        if isinstance(x, Sourced):
+            tokens = x.steps
+            context, records = encoded(params, x.source, x.source_mask, first)
+        h, c, after, added = written(params, tokens, context, second)
+        o = jnp.concatenate([h, c], axis=-1) @ params.mix.W + params.mix.b
+        o = drop.apply((), jnp.tanh(o), None, behind).outputs
+        y = o @ params.head.W + params.head.b
+        return Applied(_ended(y, tokens, output_size - 1), after, records + added)
+
+    def look(params, x, call):
+        context = read(params, x.source, x.source_mask, call)
+        if not in_loop:
+            query = written(params, x.steps, context, call)[0]
+            return shares(params, query, context)
+        y = decoded(params, x.steps, context, call).outputs[..., :width]
+        before = jnp.concatenate([jnp.zeros_like(y[:1]), y[:-1]])
+        return shares(params, before, context)
+
+    def groups(params):
+        free = jax.tree.map(lambda leaf: "free", params)
+        return free._replace(
+            encoder=encoder.groups(params.encoder),
+            decoder=own.groups(params.decoder),
+            above=None if above is None else above.groups(params.above),
+        )
+
+    def retract(params):
+        return params._replace(
+            encoder=encoder.retract(params.encoder),
+            decoder=own.retract(params.decoder),
+            above=None if above is None else above.retract(params.above),
+        )
+
+    return Model(
+        init=init,
+        apply=apply,
+        initial_context=initial_context,
+        groups=groups,
+        retract=retract,
+        network=Network(
+            input_size, output_size, "step", tokens=True, source=source_size
+        ),
+        read=read,
+        look=look if has_memory else None,
+    )
+
+
+def _ended(logits, tokens, end: int) -> jax.Array:
+    """The logits [T, B, O]; behind the end, the end alone."""
+    certain = jnp.where(jnp.arange(logits.shape[-1]) == end, 0.0, -jnp.inf)
+    return jnp.where((tokens == end)[..., None], certain.astype(logits.dtype), logits)

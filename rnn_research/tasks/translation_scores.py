@@ -1,0 +1,120 @@
+"""How good translations are, and what needs no network."""
+
+import collections
+import math
+
+import numpy as np
+
+from rnn_research import errors
+from rnn_research.data import words
+
+WITHOUT_SPACES = ("ja", "zh")  # languages of which BLEU compares characters
+ROUNDS, MOST_PAIRS = 8, 20_000  # of the word table
+
+
+def plain(text: str) -> str:
+    """In lower case, with spaces between words and marks."""
+    return " ".join(words.split(text))
+
+
+def scored(written, wanted, language: str) -> dict[str, float]:
+    """Exact match from 0 to 1, chrF and BLEU from 0 to 100, of texts by people."""
+    sacrebleu = _sacrebleu()
+    written, wanted = [list(map(plain, texts)) for texts in (written, wanted)]
+    tokenize = "char" if language in WITHOUT_SPACES else "none"
+    bleu = sacrebleu.metrics.BLEU(tokenize=tokenize)
+    same = [a == b for a, b in zip(written, wanted, strict=True)]
+    return {
+        "exact_match": sum(same) / len(same),
+        "chrf": sacrebleu.metrics.CHRF().corpus_score(written, [wanted]).score,
+        "bleu": bleu.corpus_score(written, [wanted]).score,
+    }
+
+
+def _sacrebleu():
+    try:
+        import sacrebleu  # half a second, and only translations need it
+    except ImportError:
+        raise errors.UsageError(
+            "scores of translations need sacrebleu, which is not installed: "
+            "pip install -e '.[apps]'"
+        ) from None
+    return sacrebleu
+
+
+# --------------------------------------------------------------------- references
+
+COPY, TABLE = "copying the source", "a word table"
+COMMON = "how common each token is in train"
+
+
+def references(pairs, language: str, tokens: dict, size: int) -> dict:
+    """The baselines of each metric on test.
+
+    Args:
+      pairs: {split: (sources, targets)}.
+      tokens: {split: (tokens [N, T], lengths [N])} of the targets.
+      size: how many different ones there are.
+    """
+    table = word_table(*pairs["train"])
+    sources, targets = pairs["test"]
+    named = {
+        COPY: scored(sources, targets, language),
+        TABLE: scored(by_table(table, sources), targets, language),
+    }
+    found = {
+        metric: {name: own[metric] for name, own in named.items()}
+        for metric in ("exact_match", "chrf", "bleu")
+    }
+    return {"loss": {COMMON: _unigrams(tokens, size)}, **found}
+
+
+def _unigrams(tokens: dict, size: int) -> float:
+    """-E ln p in nats, p(y) = (c(y) + 1) / (n + V), c(y) of train."""
+
+    def there(split):
+        target, lengths = tokens[split]
+        return target[np.arange(target.shape[1]) < lengths[:, None]]
+
+    train, test = there("train"), there("test")
+    counts = np.bincount(train, minlength=size) + 1
+    return float(-np.log(counts / counts.sum())[test].mean())
+
+
+def by_table(table: dict[str, str], sources) -> list[str]:
+    """Word by word; what the table lacks is copied."""
+    return [
+        " ".join(table.get(word, word) for word in words.split(text))
+        for text in sources
+    ]
+
+
+def word_table(sources, targets) -> dict[str, str]:
+    """The most probable word for each word, from pairs of texts.
+
+    IBM Model 1 (Brown et al. 1993): each target word comes from one of the source's, or
+    from none,
+
+        p(t | s) ~ sum over pairs of  p(t | s) / sum_s' p(t | s'),
+
+    found in some rounds of expectation and maximisation.
+    """
+    pairs = [
+        (["", *words.split(source)], words.split(target))
+        for source, target in zip(sources, targets, strict=True)
+    ][:MOST_PAIRS]
+    p = collections.defaultdict(lambda: 1.0)
+    for _ in range(ROUNDS):
+        counts, totals = collections.Counter(), collections.Counter()
+        for source, target in pairs:
+            for t in target:
+                norm = math.fsum(p[s, t] for s in source)
+                for s in source:
+                    share = p[s, t] / norm
+                    counts[s, t] += share
+                    totals[s] += share
+        p = {(s, t): count / totals[s] for (s, t), count in counts.items()}
+    best: dict[str, tuple[float, str]] = {}
+    for (s, t), probability in p.items():
+        best[s] = max(best.get(s, (0.0, "")), (probability, t))
+    return {s: t for s, (_, t) in best.items() if s}

@@ -11,12 +11,12 @@ runs, walks or plays badminton. These sets are small, so several seeds are train
 by side. The weights of each are those of the best validation loss; confusion.png in the
 run folder counts the answers of all seeds on the official test.
 
-Expected of the default, a GRU with 32 units: accuracy 0.950, 0.875 and 0.975 on test for
+Expected of the default, a GRU with 32 units: test accuracy 0.950, 0.875 and 0.975 for
 seeds 0, 1 and 2, where the nearest neighbour has 0.600 and the commonest class 0.250;
 published are 0.860 to 1.000 (Toth et al. 2023, arXiv 2311.12214). All eight recordings
 of validation are right by then, so they choose little. Time: a minute on 2 cores. On
-outlines and on one day's power the nearest neighbour is better: docs/applications.md
-has the other sets.
+outlines of arrowheads and on one day's power the nearest neighbour is better:
+docs/applications.md has the other sets.
 """
 
 import collections

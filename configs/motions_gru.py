@@ -1,6 +1,6 @@
 """A GRU tells from a smart watch whether somebody stands, runs, walks or plays.
 
-    python -m experiments.time_series_classification --config=configs/basic_motions_gru.py
+    python -m experiments.time_series_classification --config=configs/motions_gru.py
 
 Expected: test accuracy 0.950, 0.875 and 0.975 for seeds 0, 1 and 2, where the nearest
 neighbour has 0.600 and the commonest class 0.250.

@@ -125,6 +125,8 @@ def test_a_score_is_of_the_step_that_is_forecast(file):
         ({"target": None}, "a label needs a target"),
         ({"label": "broke"}, "no column 'broke'; did you mean broken"),
         ({"csv": None, "dataset": "weather"}, "dataset"),
+        ({"csv": None}, "internal_bleeding has columns of its own"),
+        ({"fault_seed": -1}, "fault_seed"),
         ({"faults": 20}, "20 faults of each kind have 2 steps each"),
         ({"smoothing": 0}, "smoothing"),
     ],

@@ -84,8 +84,13 @@ def read(
     """The series that a task is made of."""
     errors.check_between("faults", faults, 0, 10_000)
     errors.check_between("size", size, 0.0, 1000.0)
+    errors.check_between("fault_seed", fault_seed, 0, errors.LARGEST)
     own = {"target": target, "label": label, "time": time, "normal": normal}
     if csv is None and dataset == monitored.INTERNAL_BLEEDING:
+        if any(name is not None for name in (target, label, time)):
+            raise errors.UsageError(
+                f"{dataset} has columns of its own; target, label and time are of a csv"
+            )
         made = data.sets.read(dataset, "anomaly_detection")
     elif csv is None:
         errors.check_option("dataset", dataset, DATASETS)

@@ -20,7 +20,7 @@ from rnn_research import (
 from rnn_research.checks import check_task
 from rnn_research.data import packages, parallel
 from rnn_research.layers import Call
-from rnn_research.models import looking
+from rnn_research.models import looking, readers
 from rnn_research.tasks import translating, translation_scores
 from rnn_research.tasks.base import Sourced
 
@@ -47,9 +47,13 @@ def files(tmp_path):
 def made(attention="bahdanau", cell=None, **options):
     cell = cell or cells.gru(5)
     return models.encoder_decoder(
-        layers.bidirectional(cell, cell),
+        readers.text(
+            layers.bidirectional(cell, cell),
+            tokens=7,
+            embedding_size=4,
+            dropout=options.get("dropout", 0.0),
+        ),
         cell,
-        source_size=7,
         input_size=9,
         output_size=8,
         embedding_size=4,
@@ -210,9 +214,8 @@ def test_what_cannot_be_built_is_one_line(files):
         )
     with pytest.raises(errors.UsageError, match="must read forward alone"):
         models.encoder_decoder(
-            cells.gru(4),
+            readers.text(cells.gru(4), tokens=3, embedding_size=2),
             layers.bidirectional(cells.gru(4), cells.gru(4)),
-            source_size=3,
             input_size=3,
             output_size=2,
             embedding_size=2,

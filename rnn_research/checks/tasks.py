@@ -161,7 +161,9 @@ def _masked_steps_do_not_count(subject: Subject) -> float:
     def spoiled_inputs(inputs):
         if not isinstance(inputs, Sourced):
             return jax.tree.map(spoiled, inputs)
-        source = spoiled(inputs.source, inputs.source_mask)
+        source = inputs.source
+        if inputs.source_mask is not None:
+            source = spoiled(source, inputs.source_mask)
         return inputs._replace(steps=spoiled(inputs.steps), source=source)
 
     def loss(params, batch):

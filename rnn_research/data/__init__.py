@@ -22,6 +22,7 @@ texts       sources of text
 music       notes, piano rolls, pieces
 chorales    Bach's, from MusicXML
 midi        MIDI files, read and written
+glyphs      pictures with captions
 images      sources of images
 prepared    data sets of tensorflow-datasets
 sets        all sets by name

@@ -10,6 +10,7 @@ from rnn_research.data import (
     chorales,
     clips,
     failures,
+    glyphs,
     images,
     monitored,
     packages,
@@ -96,6 +97,14 @@ SETS = {
         "hand-written digits, which come with scikit-learn",
         images.digits,
         "scikit-learn",
+    ),
+    "glyphs": Set(
+        "captioning",
+        "36,000 pictures of 6,520 characters",
+        "DejaVu's, free",
+        "DejaVu's faces, which come with matplotlib, and Unicode's names",
+        glyphs.glyphs,
+        "matplotlib",
     ),
     "movie_sentences": Set(
         "text_classification",

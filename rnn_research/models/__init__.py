@@ -2,6 +2,7 @@
 
     base       what a model is, and the one made of these three
     from_source  one that reads a source before it writes
+    readers    what it reads the source with: a text, a picture
     looking    attention, inside of a cell and behind it
     config     from settings and a task to a model
     generate   a model of tokens, run on what it has chosen by one of `choices`

@@ -45,8 +45,8 @@ class Model(values.Value):
       groups, retract: as for cells.
       network: what it takes and what it gives.
       causal: the output at t depends on inputs up to t only.
-      read: (params, source [S, B], source_mask [S, B], Call) -> the context in which a
-        source was read, and nothing since; None where there is no source.
+      read: (params, source, source_mask, Call), as of `Sourced`, -> the context in
+        which a source was read, and nothing since; None where there is no source.
       look: (params, Sourced, Call) -> [T, B, S], how the attention of each step is
         shared among those of the source; None where there is none.
     """

@@ -8,7 +8,7 @@ import jax
 from rnn_research import cells, config, engines, errors, layers, values
 from rnn_research.cells.base import Cell
 from rnn_research.layers import architectures
-from rnn_research.models import looking
+from rnn_research.models import looking, readers
 from rnn_research.models.base import Model, check_carried, model
 from rnn_research.models.from_source import encoder_decoder
 from rnn_research.tasks.base import Task
@@ -155,9 +155,8 @@ def _with_source(
             )
         decoder = [at_depth(cell, 0, options.num_layers)]
     made = encoder_decoder(
-        _in_a_row(_body(cell, options, width, embedding_size)),
+        _reader(cell, task.network.source, options, embedding_size, width),
         _in_a_row(decoder),
-        source_size=task.network.source,
         input_size=task.network.inputs,
         output_size=task.network.outputs,
         embedding_size=embedding_size,
@@ -167,6 +166,18 @@ def _with_source(
     )
     check_carried(made, jax.ShapeDtypeStruct((1, 1), int))  # so that it can write
     return made
+
+
+def _reader(cell, source, options: ModelConfig, embedding_size: int, width: int):
+    """What reads tokens or a picture."""
+    if isinstance(source, tuple):
+        return readers.picture(*source, size=width, dropout=options.dropout)
+    return readers.text(
+        _in_a_row(_body(cell, options, width, embedding_size)),
+        tokens=source,
+        embedding_size=embedding_size,
+        dropout=options.dropout,
+    )
 
 
 def at_depth(cell, index: int, count: int):

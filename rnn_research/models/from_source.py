@@ -1,16 +1,16 @@
-"""A network that reads a source, and then writes: encoder and decoder, any cells.
+"""A network that reads a source, and then writes: a reader and a decoder of any cell.
 
-    m_1 ... m_S = encoder(E_s source)
-    r           = what stands for the whole source
-    h_t         = decoder([E y_t-1, r], ...)            y_t-1 the token before
-    p(y_t)      = softmax(W tanh(W_o [h_t, c_t] + b_o) + b)
+    m_1 ... m_S, r = reader(source)                     r stands for the whole source
+    h_t            = decoder([E y_t-1, r], ...)         y_t-1 the token before
+    p(y_t)         = softmax(W tanh(W_o [h_t, c_t] + b_o) + b)
 
 without attention (Sutskever et al. 2014, arXiv 1409.3215; r at every step as in Cho et
-al. 2014, arXiv 1406.1078): r is the encoder's output for the whole, and c_t = r. With
-attention r is the mean of m_s, in place of a start of the decoder's state, which not
-every cell can be given; and c_t = sum_s share_ts m_s, with shares by h_t-1, read by the
-decoder at step t (Bahdanau et al. 2014, arXiv 1409.0473), or by h_t, behind it (Luong
-et al. 2015, arXiv 1508.04025, without input feeding, so that any engine may run it).
+al. 2014, arXiv 1406.1078) c_t = r. r is read at every step in place of a start of the
+decoder's state, which not every cell can be given. With attention, of a text (see
+`readers`) or a picture (Xu et al. 2015, arXiv 1502.03044), c_t = sum_s share_ts m_s,
+with shares by h_t-1, read by the decoder at step t (Bahdanau et al. 2014, arXiv
+1409.0473), or by h_t, behind it (Luong et al. 2015, arXiv 1508.04025, without input
+feeding, so that any engine may run it).
 """
 
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from rnn_research.cells.base import Cell
 from rnn_research.layers import Applied
 from rnn_research.layers.base import split_call
 from rnn_research.models import looking
-from rnn_research.models.base import Model, embedded, pooled
+from rnn_research.models.base import Model, embedded
 from rnn_research.tasks.base import Network, Sourced
 from rnn_research.unroll import set_up_and_run
 
@@ -32,9 +32,8 @@ Tree = Any
 
 
 class EncoderDecoderParams(NamedTuple):
-    source_embedding: jax.Array  # [V_s, E]
+    reader: Tree
     embedding: jax.Array  # [V, E]
-    encoder: Tree
     decoder: Tree
     above: Tree  # of the layers above the decoder's first
     attention: Tree
@@ -54,10 +53,9 @@ class Read(NamedTuple):
 
 @values.factory
 def encoder_decoder(
-    encoder,
+    reader,
     decoder,
     *,
-    source_size,
     input_size,
     output_size,
     embedding_size,
@@ -65,15 +63,14 @@ def encoder_decoder(
     above=None,
     dropout=0.0,
 ):
-    """An encoder and a decoder of layers or cells; see the module's docstring.
+    """A reader and a decoder of layers or cells; see the module's docstring.
 
     Behind the token that ends a sequence, the last of the outputs, this token follows
     with certainty: so what is generated has ended, and a beam compares whole sequences.
 
     Args:
-      encoder: reads the source; it may read in both directions.
+      reader: reads the source: `readers.text(...)` or `readers.picture(...)`.
       decoder: reads forward; with attention='bahdanau' a cell.
-      source_size: how many different tokens the source has.
       input_size: how many the decoder reads.
       output_size: how many it chooses from, the last of them the end.
       embedding_size: E.
@@ -83,7 +80,6 @@ def encoder_decoder(
         in training.
     """
     errors.check_size(
-        source_size=source_size,
         input_size=input_size,
         output_size=output_size,
         embedding_size=embedding_size,
@@ -96,11 +92,11 @@ def encoder_decoder(
             "take attention='luong'"
         )
     has_memory = attention != looking.NONE
-    encoder, own = layers.as_layer(encoder), layers.as_layer(decoder)
+    own = layers.as_layer(decoder)
     above = None if above is None else layers.as_layer(above)
     if not own.causal or not (above is None or above.causal):
         raise errors.UsageError("a decoder must read forward alone")
-    memory_size = layers.output_size(encoder, embedding_size)
+    memory_size = reader.size
     read_size = embedding_size + memory_size * (1 + in_loop)
     width = layers.output_size(own, read_size)
     looks = looking.looking(decoder) if in_loop else None
@@ -116,9 +112,8 @@ def encoder_decoder(
         keys = jax.random.split(key, 8)
         query = width if in_loop else top
         return EncoderDecoderParams(
-            jax.random.normal(keys[0], (source_size, embedding_size)),
+            reader.init(keys[0]),
             jax.random.normal(keys[1], (input_size, embedding_size)),
-            encoder.init(keys[2], embedding_size),
             own.init(keys[3], read_size),
             None if above is None else above.init(keys[4], given_above),
             looking.init(attention, keys[5], query, memory_size),
@@ -153,19 +148,13 @@ def encoder_decoder(
 
     def encoded(params, source, source_mask, call):
         """The context, and the records of the engines."""
-        call = call._replace(mask=source_mask, reset=None, whole=False)
-        before, inside, behind = split_call(call, 3)
-        x = embedded(params.source_embedding, source, source_mask)
-        x = drop.apply((), x, None, before).outputs
-        start = encoder.initial_context(params.encoder, (x.shape[1],))
-        inside = inside._replace(whole=not has_memory)
-        m, _, records = encoder.apply(params.encoder, x, start, inside)
+        call = call._replace(whole=not has_memory)
+        found = reader.read(params.reader, source, source_mask, call)
         if not has_memory:
-            nothing = initial_context(params, m.shape[:1])
-            return nothing._replace(whole=m), records
-        m = drop.apply((), m, None, behind).outputs
-        memory, visible = jnp.swapaxes(m, 0, 1), source_mask.T
-        return context_of(params, pooled(m, call), memory, visible), records
+            nothing = initial_context(params, found.whole.shape[:1])
+            return nothing._replace(whole=found.whole), found.records
+        made = context_of(params, found.whole, found.states, found.visible)
+        return made, found.records
 
     def decoded(params, tokens, context, call):
         """h and c [T, B, ...] of the decoder's first layer, its state, records."""
@@ -231,14 +220,14 @@ def encoder_decoder(
     def groups(params):
         free = jax.tree.map(lambda leaf: "free", params)
         return free._replace(
-            encoder=encoder.groups(params.encoder),
+            reader=reader.groups(params.reader),
             decoder=own.groups(params.decoder),
             above=None if above is None else above.groups(params.above),
         )
 
     def retract(params):
         return params._replace(
-            encoder=encoder.retract(params.encoder),
+            reader=reader.retract(params.reader),
             decoder=own.retract(params.decoder),
             above=None if above is None else above.retract(params.above),
         )
@@ -250,7 +239,7 @@ def encoder_decoder(
         groups=groups,
         retract=retract,
         network=Network(
-            input_size, output_size, "step", tokens=True, source=source_size
+            input_size, output_size, "step", tokens=True, source=reader.source
         ),
         read=read,
         look=look if has_memory else None,

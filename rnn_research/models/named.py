@@ -6,7 +6,7 @@ from rnn_research import calls, cells, errors, imports, layers, texts, values
 from rnn_research.cells import initializers, wrappers
 from rnn_research.cells.base import Cell
 from rnn_research.interop import flax_cells
-from rnn_research.models import base, from_source
+from rnn_research.models import base, from_source, readers
 
 
 def only_cell(value) -> Cell:
@@ -17,7 +17,7 @@ def only_cell(value) -> Cell:
 
 
 # Where two have a name the last is meant, and an initial value before all.
-PARTS = (cells, wrappers, flax_cells, layers, base, from_source)
+PARTS = (cells, wrappers, flax_cells, layers, base, from_source, readers)
 
 
 def resolve_model(text: str) -> base.Model:

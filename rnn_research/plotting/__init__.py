@@ -1,6 +1,7 @@
 """Figures: each one function of a tidy table, in one style."""
 
 from rnn_research.plotting.anomalies import anomalies, precision_recall
+from rnn_research.plotting.captions import captioned, looked_at
 from rnn_research.plotting.classes import confusion
 from rnn_research.plotting.dynamics import (
     curvature,
@@ -42,6 +43,7 @@ __all__ = [
     "anomalies",
     "attention_beside",
     "attention_maps",
+    "captioned",
     "compared_gradients",
     "compared_losses",
     "confusion",
@@ -53,6 +55,7 @@ __all__ = [
     "jacobian_spectra",
     "learning_curve",
     "long_sequences",
+    "looked_at",
     "lyapunov",
     "newton_speed",
     "piano_roll",

@@ -3,6 +3,7 @@
 from rnn_research.tasks.adding import adding
 from rnn_research.tasks.anomalies import anomaly_detection
 from rnn_research.tasks.audio import spoken_words
+from rnn_research.tasks.captions import captioning
 from rnn_research.tasks.copy_memory import copy_memory
 from rnn_research.tasks.dictation import spoken_sequences
 from rnn_research.tasks.failures import failure_prediction
@@ -20,6 +21,7 @@ from rnn_research.tasks.translating import translation
 __all__ = [
     "adding",
     "anomaly_detection",
+    "captioning",
     "characters",
     "copy_memory",
     "failure_prediction",

@@ -31,8 +31,8 @@ class Sourced(NamedTuple):
     """The inputs of a network that reads a source, all of it, before its first step."""
 
     steps: jax.Array  # [T, B] tokens
-    source: jax.Array  # [S, B] tokens
-    source_mask: jax.Array  # [S, B] bool, False: not there
+    source: jax.Array  # tokens [S, B], or pictures [B, H, W, C]
+    source_mask: jax.Array | None  # of tokens [S, B] bool, False: not there
 
 
 class Batch(NamedTuple):
@@ -71,16 +71,16 @@ class Network(NamedTuple):
       head: 'step', outputs [T, B, O]; 'last', [B, O], of the last step that is there;
         'pooled', [B, O], of the mean over the steps that are there.
       tokens: inputs are tokens [T, B], which the network embeds.
-      source: how many different tokens a source has that is read first; then inputs are
-        `Sourced`, the last of their tokens begins a sequence, and the last of the
-        outputs ends one. None: there is no source.
+      source: of what is read first, how many different tokens, or (H, W, C) of a
+        picture; then inputs are `Sourced`, the last of their tokens begins a sequence,
+        and the last of the outputs ends one. None: there is no source.
     """
 
     inputs: int
     outputs: int
     head: str = "step"
     tokens: bool = False
-    source: int | None = None
+    source: int | tuple[int, int, int] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

@@ -80,7 +80,8 @@ class InRange:
         found = {}
         inputs = batch.inputs
         if isinstance(inputs, Sourced):
-            found[SOURCE] = jnp.where(inputs.source_mask, inputs.source, 0)
+            if not isinstance(network.source, tuple):
+                found[SOURCE] = jnp.where(inputs.source_mask, inputs.source, 0)
             inputs = inputs.steps
         if network.tokens and _is_whole(inputs, by_step):
             found[TOKEN] = inputs

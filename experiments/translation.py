@@ -17,7 +17,9 @@ Expected of the default (seed 0), on 398 names that test has: exact match 0.281,
 74.3 and BLEU 67.4, and as much with a beam of 5 (0.279, 74.4, 67.1). A word table has
 0.048, 52.0 and 13.5, copying the source 0.028, 15.4 and 0.3. Names of one word, which
 train lacks, are better copied (32 chrF against 15); of names of three words and more
-the network is ahead. Time: some two minutes on 2 cores.
+the network is ahead. With --attention=none it has 0.178, 69.5 and 57.5, and no name of
+ten words or more is right; with attention 0.44 of these are. Time: some two minutes on
+2 cores.
 """
 
 import dataclasses

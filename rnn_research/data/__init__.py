@@ -2,6 +2,7 @@
 
 provenance  what a run's record says of its data
 packages    members of installed packages, without importing them
+users_files files of the user's
 archives    members of packages that are fetched once, by prepare_data
 arrays      splits in time, windows
 text        characters as tokens

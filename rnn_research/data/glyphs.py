@@ -4,7 +4,6 @@ import collections
 import functools
 import io
 import itertools
-import pathlib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -13,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_research import errors
-from rnn_research.data import packages
-from rnn_research.data.provenance import Provenance, digest
+from rnn_research.data import packages, users_files
+from rnn_research.data.provenance import Provenance
 from rnn_research.data.sentences import split_of
 from rnn_research.data.words import UNKNOWN
 
@@ -74,17 +73,8 @@ def from_file(path: str) -> Captioned:
     Raises:
       errors.UsageError: it cannot be read, is no font, or has too few of them.
     """
-    try:
-        content = pathlib.Path(path).expanduser().read_bytes()
-    except (OSError, ValueError) as error:  # a path may hold a null byte
-        reason = getattr(error, "strerror", None) or errors.one_line(error)
-        raise errors.UsageError(
-            f"{errors.cut(str(path), 120)} cannot be read: {reason}"
-        ) from None
-    record = Provenance(
-        str(path), "", "", digest(content), "that of the file", "a font of the user's"
-    )
-    return _captioned({str(path): content}, (record,))
+    content = users_files.content_of(path)
+    return _captioned({str(path): content}, (users_files.record(path, content),))
 
 
 def pieces(caption: str) -> list[str]:

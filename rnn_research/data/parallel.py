@@ -3,12 +3,11 @@
 import functools
 import importlib.metadata
 import json
-import pathlib
 import re
 from typing import NamedTuple
 
 from rnn_research import errors
-from rnn_research.data import packages, prepared
+from rnn_research.data import packages, prepared, users_files
 from rnn_research.data.provenance import Provenance, digest
 from rnn_research.data.sentences import split_of
 
@@ -218,19 +217,7 @@ def from_files(source: str, target: str) -> Parallel:
 
 
 def _lines(path: str) -> tuple[list[str], bytes]:
-    try:
-        content = pathlib.Path(path).expanduser().read_bytes()
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise errors.UsageError(
-            f"{path} is not a UTF-8 text: byte {error.start} is no character; save it "
-            "as UTF-8"
-        ) from None
-    except (OSError, ValueError) as error:  # a path may hold a null byte
-        reason = getattr(error, "strerror", None) or errors.one_line(error)
-        raise errors.UsageError(
-            f"{errors.cut(str(path), 120)} cannot be read: {reason}"
-        ) from None
+    text, content = users_files.text_of(path)
     return [line.strip() for line in text.splitlines()], content
 
 

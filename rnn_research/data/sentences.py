@@ -1,13 +1,12 @@
 """Texts with a class each."""
 
 import functools
-import pathlib
 from typing import NamedTuple
 
 import numpy as np
 
 from rnn_research import errors
-from rnn_research.data import archives, prepared
+from rnn_research.data import archives, prepared, users_files
 from rnn_research.data.provenance import Provenance, digest
 
 INNER = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
@@ -148,33 +147,18 @@ def from_file(path: str) -> Texts:
     Raises:
       errors.UsageError: it cannot be read, a line is not so, or there is one class.
     """
-    try:
-        content = pathlib.Path(path).expanduser().read_bytes()
-        lines = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise errors.UsageError(
-            f"{path} is not a UTF-8 text: byte {error.start} is no character; save it "
-            "as UTF-8"
-        ) from None
-    except (OSError, ValueError) as error:  # a path may hold a null byte
-        reason = getattr(error, "strerror", None) or errors.one_line(error)
-        raise errors.UsageError(
-            f"{errors.cut(str(path), 120)} cannot be read: {reason}"
-        ) from None
+    text, content = users_files.text_of(path)
     rows = []
-    for number, line in enumerate(lines, start=1):
-        name, tab, text = line.partition("\t")
+    for number, line in enumerate(text.splitlines(), start=1):
+        name, tab, said = line.partition("\t")
         if not line.strip():
             continue
-        if not (tab and name.strip() and text.strip()):
+        if not (tab and name.strip() and said.strip()):
             raise errors.UsageError(
                 f"{path}, line {number}: give a class, a tab and a text in each line"
             )
-        rows.append((split_of(text), text.strip(), name.strip()))
-    record = Provenance(
-        str(path), "", "", digest(content), "that of the file", "a file of the user's"
-    )
-    return _texts(rows, record)
+        rows.append((split_of(said), said.strip(), name.strip()))
+    return _texts(rows, users_files.record(path, content))
 
 
 def split_of(key: str) -> str:

@@ -13,13 +13,13 @@ that are missing at the end (NaN, ?, nothing) make a sequence shorter.
 """
 
 import math
-import pathlib
 import re
 from typing import NamedTuple
 
 import numpy as np
 
 from rnn_research import errors
+from rnn_research.data import users_files
 from rnn_research.data.provenance import Provenance, digest
 
 MISSING = frozenset(("", "?", "nan"))
@@ -171,7 +171,9 @@ def from_files(path: str, test_path: str | None = None) -> Sequences:
     Raises:
       errors.UsageError: one cannot be read, or a class is too rare.
     """
-    contents = [_read(each) for each in (path, test_path) if each is not None]
+    contents = [
+        users_files.content_of(each) for each in (path, test_path) if each is not None
+    ]
     train = parsed(contents[0], path)
     if test_path is None:
         train, test = _apart(train, VALIDATED + 1)
@@ -180,16 +182,6 @@ def from_files(path: str, test_path: str | None = None) -> Sequences:
     sha256 = digest("".join(digest(content) for content in contents))
     about = "that of the file", "a file of the user's"
     return official(train, test, Provenance(path, "", "", sha256, *about))
-
-
-def _read(path: str) -> bytes:
-    try:
-        return pathlib.Path(path).expanduser().read_bytes()
-    except (OSError, ValueError) as error:  # a path may hold a null byte
-        reason = getattr(error, "strerror", None) or errors.one_line(error)
-        raise errors.UsageError(
-            f"{errors.cut(str(path), 120)} cannot be read: {reason}"
-        ) from None
 
 
 def _apart(whole: Labelled, every: int) -> tuple[Labelled, Labelled]:

@@ -11,14 +11,13 @@ divided by colons, and its values last, divided by commas.
 
 import functools
 import math
-import pathlib
 from typing import NamedTuple
 
 import numpy as np
 
 from rnn_research import errors
-from rnn_research.data import archives, sensors
-from rnn_research.data.provenance import Provenance, digest
+from rnn_research.data import archives, sensors, users_files
+from rnn_research.data.provenance import Provenance
 
 M1_YEARLY = "m1_yearly"
 ARCHIVE = sensors.archive(
@@ -54,15 +53,8 @@ def from_file(path: str) -> ShortSeries:
     Raises:
       errors.UsageError: it cannot be read, or is none.
     """
-    try:
-        content = pathlib.Path(path).expanduser().read_bytes()
-    except (OSError, ValueError) as error:  # a path may hold a null byte
-        reason = getattr(error, "strerror", None) or errors.one_line(error)
-        raise errors.UsageError(
-            f"{errors.cut(str(path), 120)} cannot be read: {reason}"
-        ) from None
-    about = "that of the file", "a file of the user's"
-    return parsed(content, path, Provenance(path, "", "", digest(content), *about))
+    content = users_files.content_of(path)
+    return parsed(content, path, users_files.record(path, content))
 
 
 def parsed(content: bytes, label: str, record: Provenance) -> ShortSeries:

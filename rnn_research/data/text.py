@@ -1,13 +1,13 @@
 """Texts with three splits, and their characters as tokens."""
 
-import pathlib
 from typing import NamedTuple
 
 import numpy as np
 
 from rnn_research import errors
+from rnn_research.data import users_files
 from rnn_research.data.arrays import in_order
-from rnn_research.data.provenance import Provenance, digest
+from rnn_research.data.provenance import Provenance
 
 UNKNOWN = "\ufffd"  # how a character that the vocabulary lacks is shown
 
@@ -63,19 +63,7 @@ def from_file(path: str) -> Text:
     Raises:
       errors.UsageError: it cannot be read, is no text or holds next to nothing.
     """
-    try:
-        content = pathlib.Path(path).expanduser().read_bytes()
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise errors.UsageError(
-            f"{path} is not a UTF-8 text: byte {error.start} is no character; save it "
-            "as UTF-8"
-        ) from None
-    except (OSError, ValueError) as error:  # a path may hold a null byte
-        reason = getattr(error, "strerror", None) or errors.one_line(error)
-        raise errors.UsageError(
-            f"{errors.cut(str(path), 120)} cannot be read: {reason}"
-        ) from None
+    text, content = users_files.text_of(path)
     if "\0" in text:
         raise errors.UsageError(
             f"{path} is not a text: it holds null bytes; save it as UTF-8"
@@ -91,7 +79,4 @@ def from_file(path: str) -> Text:
         raise errors.UsageError(
             f"{path} has {len(text)} characters; give a text of some thousand letters"
         ) from None
-    record = Provenance(
-        str(path), "", "", digest(content), "that of the file", "a file of the user's"
-    )
-    return Text(**splits, provenance=record)
+    return Text(**splits, provenance=users_files.record(path, content))

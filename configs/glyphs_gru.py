@@ -2,8 +2,9 @@
 
     python -m experiments.captioning --config=configs/glyphs_gru.py
 
-Expected (seed 0): exact match 0.135, chrF 60.8 and BLEU 44.7 on test, where the name of
+Expected: exact match 0.135, chrF 60.8 and BLEU 44.7 on test (seed 0), where the name of
 the nearest picture of train has 0, 58.4 and 39.7.
+Time: 15 minutes on 2 cores that eight programs shared.
 """
 
 

@@ -75,7 +75,7 @@ def test_what_fails_in_the_score_leaves_no_folder(tmp_path):
         return {"loss": jnp.mean(outputs @ batch.targets)}
 
     task = dataclasses.replace(tasks.adding(10), score=score)
-    with pytest.raises(TypeError):
+    with pytest.raises(errors.UsageError, match="score fails on outputs"):
         runs.train(cells.elman(4), task, SMALL, workdir=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

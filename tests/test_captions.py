@@ -132,10 +132,8 @@ def test_a_convolution_is_that_of_xla(size, stride):
     np.testing.assert_allclose(readers._squares(x, stride) @ W, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "attention",
-    ["luong", *(pytest.param(k, marks=pytest.mark.slow) for k in ("bahdanau", "none"))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("attention", ["luong", "bahdanau", "none"])
 def test_what_is_written_is_the_most_probable_word_each_time(task, attention, tmp_path):
     options = models.ModelConfig(attention=attention, dropout=0.2)
     model = models.build(cells.gru(6), task, options)

@@ -268,6 +268,7 @@ def test_gradient_norms_from_a_checkpoint(run_in, capsys):
     assert summary["runs"][0]["steps"] == 2
 
 
+@pytest.mark.slow
 def test_engine_speed(tmp_path, monkeypatch, capsys, drawn):
     """Two libraries in their processes; results are held against float64."""
     monkeypatch.chdir(tmp_path)
@@ -532,6 +533,7 @@ def test_options_are_added_to_a_call(cell, options, expected):
     assert remedies.with_options(cell, options) == expected
 
 
+@pytest.mark.slow
 def test_exploding_tells_of_runs_that_diverge(run_in, capsys, drawn):
     folder = run_in(
         exploding,

@@ -225,6 +225,7 @@ def test_a_damaged_run_goes_on_from_the_checkpoint_before(
     assert (tmp_path / "checkpoints" / "8.damaged").is_dir()
 
 
+@pytest.mark.slow
 def test_a_lost_row_is_not_passed_over(tmp_path):
     train(tmp_path, num_steps=8)
     (tmp_path / "metrics.jsonl").write_text("")

@@ -296,7 +296,7 @@ def test_a_training_does_not_depend_on_the_devices(carries):
     assert_same(one.params, two.params, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.first(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("carries", [True, False])
 def test_in_the_middle_of_an_epoch_it_is_resumed_exactly(tmp_path, carries):
     """12 updates are an epoch of the streams; it is stopped after 6 and after 9."""

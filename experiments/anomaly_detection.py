@@ -24,7 +24,6 @@ too, which gives 351 false alarms where the network gives 41, 70 and 24.
 """
 
 import dataclasses
-import pathlib
 
 from rnn_research import config, models, plotting, processes, runs, runtime, training
 from rnn_research.runs import run
@@ -63,11 +62,8 @@ class WatchConfig(config.Settings):
     def task(self) -> runs.TaskConfig:
         """The task on this series."""
         given = dataclasses.asdict(self)
-        del given["length"]
-        if self.csv is not None:  # a run is found again from any folder
-            given["csv"] = str(pathlib.Path(self.csv).expanduser().absolute())
-        text = ", ".join(f"{name}={value!r}" for name, value in given.items())
-        return runs.TaskConfig(task=f"anomaly_detection({text})", length=self.length)
+        length = given.pop("length")
+        return runs.TaskConfig.called("anomaly_detection", length, ["csv"], **given)
 
 
 def main(

@@ -34,7 +34,6 @@ shared two cores.
 """
 
 import dataclasses
-import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -72,11 +71,14 @@ class PicturesConfig(config.Settings):
 
     def task(self) -> runs.TaskConfig:
         """The task on these pictures."""
-        given = {"dataset": self.dataset, "at_least": self.at_least}
-        if self.file is not None:  # a run is found again from any folder
-            given["file"] = str(pathlib.Path(self.file).expanduser().absolute())
-        text = ", ".join(f"{name}={value!r}" for name, value in given.items())
-        return runs.TaskConfig(task=f"captioning({text})", length=self.length)
+        return runs.TaskConfig.called(
+            "captioning",
+            self.length,
+            files=["file"],
+            dataset=self.dataset,
+            at_least=self.at_least,
+            file=self.file,
+        )
 
 
 SHOWN, LOOKED_AT = 48, 6  # pictures with captions; of the first, what is looked at

@@ -16,7 +16,6 @@ Expected of the default, a GRU with 128 units: 2.06 bits per character on test a
 """
 
 import dataclasses
-import pathlib
 
 from rnn_research import config, data, models, processes, runs, runtime, training
 from rnn_research.resolve import resolve
@@ -35,11 +34,10 @@ class TextConfig(config.Settings):
 
     def task(self) -> runs.TaskConfig:
         """The task on this text."""
-        name, given = "dataset", self.dataset
-        if self.text_file is not None:  # a run is found again from any folder
-            name = "text_file"
-            given = str(pathlib.Path(self.text_file).expanduser().absolute())
-        return runs.TaskConfig(task=f"characters({name}={given!r})", length=self.length)
+        given = {"dataset": self.dataset}
+        if self.text_file is not None:
+            given = {"text_file": self.text_file}
+        return runs.TaskConfig.called("characters", self.length, ["text_file"], **given)
 
 
 def main(

@@ -18,7 +18,6 @@ seeds 0, 1 and 2, where a linear regression has 5.39, the mean life 6.13 and the
 
 import dataclasses
 import math
-import pathlib
 
 import jax
 import numpy as np
@@ -45,11 +44,10 @@ class FailuresConfig(config.Settings):
     def task(self) -> runs.TaskConfig:
         """The task on these runs."""
         given = {"cap": self.cap}
-        if self.cmapss is not None:  # a run is found again from any folder
-            given["cmapss"] = str(pathlib.Path(self.cmapss).expanduser().absolute())
-            given["part"] = self.part
-        text = ", ".join(f"{k}={v!r}" for k, v in given.items() if v is not None)
-        return runs.TaskConfig(task=f"failure_prediction({text})", length=self.length)
+        if self.cmapss is not None:
+            given |= {"cmapss": self.cmapss, "part": self.part}
+        length = self.length
+        return runs.TaskConfig.called("failure_prediction", length, ["cmapss"], **given)
 
 
 SHOWN = 6  # runs in the figure

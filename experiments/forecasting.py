@@ -19,7 +19,6 @@ results/README.md. Time: half a minute on 2 cores.
 """
 
 import dataclasses
-import pathlib
 
 from rnn_research import config, models, plotting, processes, runs, runtime, training
 from rnn_research.data.series import SEATTLE_WEATHER
@@ -63,15 +62,11 @@ class SeriesConfig(config.Settings):
 
     def task(self) -> runs.TaskConfig:
         """The task on this series."""
-        given = {name: value for name, value in dataclasses.asdict(self).items()}
-        del given["length"]
-        path = given.pop("csv")
-        source = SEATTLE_WEATHER
-        if path is not None:  # a run is found again from any folder
-            source = str(pathlib.Path(path).expanduser().absolute())
-        given = {"series": source} | given
-        text = ", ".join(f"{k}={v!r}" for k, v in given.items() if v is not None)
-        return runs.TaskConfig(task=f"forecasting({text})", length=self.length)
+        given = dataclasses.asdict(self)
+        length, path = given.pop("length"), given.pop("csv")
+        given = {"series": SEATTLE_WEATHER if path is None else path} | given
+        files = [] if path is None else ["series"]
+        return runs.TaskConfig.called("forecasting", length, files, **given)
 
 
 def main(

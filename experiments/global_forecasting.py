@@ -15,7 +15,6 @@ Expected of the default, a GRU with 16 units: 3.398, 3.325 and 3.333 for seeds 0
 """
 
 import dataclasses
-import pathlib
 
 import jax
 import numpy as np
@@ -50,10 +49,7 @@ class ShortSeriesConfig(config.Settings):
     def task(self) -> runs.TaskConfig:
         """The task on these series, which have a length of their own."""
         given = dataclasses.asdict(self)
-        if self.file is not None:  # a run is found again from any folder
-            given["file"] = str(pathlib.Path(self.file).expanduser().absolute())
-        text = ", ".join(f"{k}={v!r}" for k, v in given.items() if v is not None)
-        return runs.TaskConfig(task=f"global_forecasting({text})", length=None)
+        return runs.TaskConfig.called("global_forecasting", None, ["file"], **given)
 
 
 SHOWN = 4  # series in the figure

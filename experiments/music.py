@@ -76,13 +76,13 @@ class MusicConfig(config.Settings):
 
     def task(self) -> runs.TaskConfig:
         """The task on this music."""
-        name, given = "dataset", self.dataset
-        if self.midi_folder is not None:  # a run is found again from any folder
-            name = "midi_folder"
-            given = str(pathlib.Path(self.midi_folder).expanduser().absolute())
-        text = f"music({name}={given!r}, form={self.form!r}, shift={self.shift})"
+        given = {"dataset": self.dataset}
+        if self.midi_folder is not None:
+            given = {"midi_folder": self.midi_folder}
+        given |= {"form": self.form, "shift": self.shift}
         steps = four_parts.PARTS if self.form == "parts" else 1
-        return runs.TaskConfig(task=text, length=steps * self.length)
+        length = steps * self.length
+        return runs.TaskConfig.called("music", length, ["midi_folder"], **given)
 
 
 def main(

@@ -44,9 +44,8 @@ class ImagesConfig(config.Settings):
 
     def task(self) -> runs.TaskConfig:
         """The task on these images, which have a length of their own."""
-        given = f"dataset={self.dataset!r}, form={self.form!r}"
-        text = f"sequential_images({given}, permutation={self.permutation})"
-        return runs.TaskConfig(task=text, length=None)
+        given = dataclasses.asdict(self)
+        return runs.TaskConfig.called("sequential_images", None, **given)
 
 
 def main(

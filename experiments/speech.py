@@ -22,7 +22,6 @@ nine speakers. Time: 20 s of compute on 2 cores, in a row two minutes.
 """
 
 import dataclasses
-import pathlib
 
 import numpy as np
 
@@ -38,7 +37,7 @@ from rnn_research import (
     training,
 )
 from rnn_research.runs import run
-from rnn_research.tasks import audio, confusion, ctc, dictation, spoken
+from rnn_research.tasks import audio, classification, confusion, ctc, dictation
 
 CLASS, SEQUENCE = "class", "sequence"
 VOWELS = "japanese_vowels"
@@ -71,7 +70,7 @@ class SpeechConfig(config.Settings):
     head: str = config.setting(
         "last",
         "the class is read off the last state or their mean",
-        choices=spoken.HEADS,
+        choices=classification.HEADS,
     )
     split: int = config.setting(0, "the seed of the split and of what is joined", low=0)
     pause: int = config.setting(
@@ -96,13 +95,12 @@ class SpeechConfig(config.Settings):
                 "recordings, heard as long as they are"
             )
         given = {"dataset": self.dataset}
-        if self.folder:  # a run is found again from any folder
-            given = {"folder": str(pathlib.Path(self.folder).expanduser().absolute())}
+        if self.folder:
+            given = {"folder": self.folder}
         given |= {"head": self.head} if self.form == CLASS else {"pause": self.pause}
         given |= {"split": self.split} if self.of == "spoken_digits" else {}
-        text = ", ".join(f"{key}={value!r}" for key, value in given.items())
         length = self.length or LENGTHS.get(name)
-        return runs.TaskConfig(task=f"{name}({text})", length=length)
+        return runs.TaskConfig.called(name, length, files=["folder"], **given)
 
     def classes(self, task) -> tuple[str, ...]:
         """The names of the classes of the task."""

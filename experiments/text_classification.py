@@ -17,7 +17,6 @@ and a half on 2 cores.
 """
 
 import dataclasses
-import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +34,7 @@ from rnn_research import (
 )
 from rnn_research.layers import Call
 from rnn_research.runs import run
-from rnn_research.tasks import sentences
+from rnn_research.tasks import classification, sentences
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,18 +52,22 @@ class TextsConfig(config.Settings):
     head: str = config.setting(
         "pooled",
         "the class is read off the last state or their mean",
-        choices=("last", "pooled"),
+        choices=classification.HEADS,
     )
     length: int = config.setting(40, "words or characters read of a text", low=1)
 
     def task(self) -> runs.TaskConfig:
         """The task on these texts."""
-        given = {"dataset": self.dataset, "units": self.units, "head": self.head}
-        given["vocabulary"] = self.vocabulary
-        if self.file is not None:  # a run is found again from any folder
-            given["file"] = str(pathlib.Path(self.file).expanduser().absolute())
-        text = ", ".join(f"{name}={value!r}" for name, value in given.items())
-        return runs.TaskConfig(task=f"text_classification({text})", length=self.length)
+        return runs.TaskConfig.called(
+            "text_classification",
+            self.length,
+            files=["file"],
+            dataset=self.dataset,
+            units=self.units,
+            head=self.head,
+            vocabulary=self.vocabulary,
+            file=self.file,
+        )
 
 
 SHOWN = 8  # texts in the figure

@@ -21,7 +21,6 @@ docs/applications.md has the other sets.
 
 import collections
 import dataclasses
-import pathlib
 
 from rnn_research import (
     config,
@@ -34,7 +33,7 @@ from rnn_research import (
     training,
 )
 from rnn_research.runs import run
-from rnn_research.tasks import confusion, recordings
+from rnn_research.tasks import classification, confusion, recordings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,17 +53,21 @@ class RecordingsConfig(config.Settings):
     head: str = config.setting(
         "pooled",
         "the class is read off the last state or their mean",
-        choices=("last", "pooled"),
+        choices=classification.HEADS,
     )
 
     def task(self) -> runs.TaskConfig:
         """The task on these recordings, which have a length of their own."""
-        given = {"dataset": self.dataset, "chunk": self.chunk, "head": self.head}
-        for name in ("file", "test_file"):  # a run is found again from any folder
-            if (path := getattr(self, name)) is not None:
-                given[name] = str(pathlib.Path(path).expanduser().absolute())
-        text = ", ".join(f"{name}={value!r}" for name, value in given.items())
-        return runs.TaskConfig(task=f"time_series_classification({text})", length=None)
+        return runs.TaskConfig.called(
+            "time_series_classification",
+            None,
+            files=["file", "test_file"],
+            dataset=self.dataset,
+            chunk=self.chunk,
+            head=self.head,
+            file=self.file,
+            test_file=self.test_file,
+        )
 
 
 def main(

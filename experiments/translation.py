@@ -23,7 +23,6 @@ ten words or more is right; with attention 0.44 of these are. Time: some two min
 """
 
 import dataclasses
-import pathlib
 
 import jax
 import numpy as np
@@ -66,12 +65,10 @@ class LanguagesConfig(config.Settings):
     def task(self) -> runs.TaskConfig:
         """The task on these texts."""
         given = dataclasses.asdict(self)
-        del given["length"]
-        for name in ("source_file", "target_file"):  # found again from any folder
-            if given[name] is not None:
-                given[name] = str(pathlib.Path(given[name]).expanduser().absolute())
-        text = ", ".join(f"{k}={v!r}" for k, v in given.items() if v is not None)
-        return runs.TaskConfig(task=f"translation({text})", length=self.length)
+        files = "source_file", "target_file"
+        return runs.TaskConfig.called(
+            "translation", given.pop("length"), files, **given
+        )
 
 
 @dataclasses.dataclass(frozen=True)

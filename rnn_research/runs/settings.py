@@ -1,6 +1,8 @@
 """The settings that name the task, the optimizer and the folder."""
 
 import dataclasses
+import inspect
+import pathlib
 
 from rnn_research import config, tasks
 from rnn_research.training import optimizers, penalties
@@ -18,6 +20,25 @@ class TaskConfig(config.Settings):
     length: int | None = config.setting(
         200, "T, as the task defines it; none: the task takes no length", low=1
     )
+
+    @classmethod
+    def called(cls, name: str, length: int | None, files=(), **options):
+        """The task of that name with options; None is left out where it is the default.
+
+        Args:
+          files: the options that are paths; they become absolute, so that a run is
+            found again from any folder.
+        """
+        known = inspect.signature(getattr(tasks, name)).parameters
+        given = []
+        for key, value in options.items():
+            if value is None and known[key].default is None:
+                continue
+            if key in files:
+                value = str(pathlib.Path(value).expanduser().absolute())
+            given.append(f"{key}={value!r}")
+        text = ", ".join(given)
+        return cls(task=f"{name}({text})", length=length)
 
 
 @dataclasses.dataclass(frozen=True)

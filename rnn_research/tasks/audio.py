@@ -6,7 +6,7 @@ import numpy as np
 
 from rnn_research import data, errors
 from rnn_research.data import clips, log_mel
-from rnn_research.tasks import base, spoken
+from rnn_research.tasks import base, classification
 from rnn_research.tasks import rows as rows_of
 
 LOUDEST = 2**15  # of audio in 16 bits
@@ -44,7 +44,7 @@ def spoken_words(
     """
     errors.check_size(bands=bands)
     errors.check_between("seconds", seconds, 0.025, 3600)
-    errors.check_option("head", head, spoken.HEADS)
+    errors.check_option("head", head, classification.HEADS)
     found = read(dataset, folder, seconds)
     samples = round(seconds * found.rate)
     length = log_mel.frames(samples, found.rate)
@@ -59,11 +59,13 @@ def spoken_words(
     count = len(found.classes)
     return base.Task(
         batch=batch,
-        score=spoken.score,
+        score=classification.score,
         network=base.Network(bands, count, head=head),
         length=length,
         data=lambda: found.splits,
-        references=_references(found),
+        references=classification.references(
+            found.splits["train"].labels, found.splits["test"].labels, count
+        ),
         monitor="accuracy",
         larger_is_better=True,
         provenance=(found.provenance,),
@@ -108,14 +110,3 @@ def _scale(found: clips.Clips, bands: int):
     x = np.asarray(jax.jit(_bands, static_argnums=(1, 2))(own, found.rate, bands))
     heard = np.asarray(_mask(own, found.rate, own["audio"].shape[1])).T
     return x[heard].mean(axis=0), x[heard].std(axis=0) + 1e-3
-
-
-def _references(found: clips.Clips) -> dict:
-    train, wanted = (found.splits[split].labels for split in ("train", "test"))
-    shares = np.bincount(train, minlength=len(found.classes)) + 1
-    loss = -np.log(shares / shares.sum())[wanted].mean()
-    common = (wanted == shares.argmax()).mean()
-    return {
-        "loss": {"how common each class is in train": float(loss)},
-        "accuracy": {"always the commonest class of train": float(common)},
-    }

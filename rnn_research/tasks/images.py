@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research import data, errors
-from rnn_research.tasks import base, scores
+from rnn_research.tasks import base, classification
 
 FORMS = ("pixels", "rows", "permuted")
 
@@ -49,25 +49,16 @@ def sequential_images(*, dataset="digits", form="pixels", permutation=0):
         x = x.reshape(x.shape[0], steps, -1)[:, taken]
         return base.Batch(jnp.swapaxes(x, 0, 1), labels.astype(jnp.int32))
 
-    def score(outputs, batch):
-        return {
-            "loss": scores.cross_entropy(outputs, batch),
-            "accuracy": scores.accuracy(outputs, batch),
-        }
-
     count = len(images.classes)
     features = (width if form == "rows" else 1) * colours
-    shares, common = _known(splits, count)
+    train, test = (_labels(splits[split]) for split in ("train", "test"))
     return base.Task(
         batch=batch,
-        score=score,
+        score=classification.score,
         network=base.Network(features, count, head="last"),
         length=steps,
         data=lambda: splits,
-        references={
-            "loss": {"how common each class is in train": shares},
-            "accuracy": {"always the commonest class of train": common},
-        },
+        references=classification.references(train, test, count),
         monitor="accuracy",
         larger_is_better=True,
         provenance=(images.provenance,),
@@ -78,14 +69,6 @@ def classes(task: base.Task) -> tuple[str, ...]:
     """The names of the classes of such a task."""
     given = dict(task.origin.arguments)
     return data.sets.read(given["dataset"], "sequential_images").classes
-
-
-def _known(splits, count: int) -> tuple[float, float]:
-    """What the frequencies of classes in train (each once more) give on test."""
-    train, test = (_labels(splits[split]) for split in ("train", "test"))
-    often = np.bincount(train, minlength=count) + 1
-    loss = -np.log(often / often.sum())[test].mean()
-    return float(loss), float((test == often.argmax()).mean())
 
 
 def _labels(rows) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 
 from rnn_research import data, errors
 from rnn_research.data import sequences
-from rnn_research.tasks import base, scores
+from rnn_research.tasks import base, classification
 
 
 @base.task
@@ -43,7 +43,7 @@ def time_series_classification(
     and validation; see `neighbour`.
     """
     errors.check_size(chunk=chunk)
-    errors.check_option("head", head, ("last", "pooled"))
+    errors.check_option("head", head, classification.HEADS)
     if test_file is not None and file is None:
         raise errors.UsageError("test_file is for a file of your own; give file too")
     own = read(dataset, file, test_file)
@@ -64,7 +64,7 @@ def time_series_classification(
     unequal = any((each["lengths"] < length).any() for each in rows.values())
     return base.Task(
         batch=functools.partial(_batch, masked=bool(unequal)),
-        score=_score,
+        score=classification.score,
         network=base.Network(len(mean) * chunk, len(own.classes), head=head),
         length=length,
         data=lambda: rows,
@@ -115,29 +115,15 @@ def _batch(rows, keys, *, masked: bool) -> base.Batch:
     return base.Batch(inputs, rows["labels"], mask=mask)
 
 
-def _score(outputs, batch):
-    return {
-        "loss": scores.cross_entropy(outputs, batch),
-        "accuracy": scores.accuracy(outputs, batch),
-    }
-
-
 @functools.cache
 def _references(dataset: str, file: str | None, test_file: str | None) -> dict:
     """What the commonest class and the nearest neighbour give on test."""
     own = read(dataset, file, test_file)
     train, wanted = own.splits["train"][1], own.splits["test"][1]
-    shares = np.bincount(train, minlength=len(own.classes)) + 1
-    loss = -np.log(shares / shares.sum())[wanted].mean()
-    return {
-        "loss": {"how common each class is in train": float(loss)},
-        "accuracy": {
-            "always the commonest class of train": float(
-                (wanted == shares.argmax()).mean()
-            ),
-            "the nearest neighbour": float((neighbour(own) == wanted).mean()),
-        },
-    }
+    found = classification.references(train, wanted, len(own.classes))
+    right = (neighbour(own) == wanted).mean()
+    found["accuracy"]["the nearest neighbour"] = float(right)
+    return found
 
 
 def neighbour(own: sequences.Sequences) -> np.ndarray:

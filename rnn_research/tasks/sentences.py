@@ -7,7 +7,7 @@ import numpy as np
 
 from rnn_research import data, errors
 from rnn_research.data import sentences, words
-from rnn_research.tasks import base, scores
+from rnn_research.tasks import base, classification
 
 UNITS = ("words", "characters")
 
@@ -44,14 +44,14 @@ def text_classification(
     """
     errors.check_size(length=length, vocabulary=vocabulary)
     errors.check_option("units", units, UNITS)
-    errors.check_option("head", head, ("last", "pooled"))
+    errors.check_option("head", head, classification.HEADS)
     texts = read(dataset, file)
     known = _vocabulary(texts, units, vocabulary)
     rows = {split: _rows(known, length, *own) for split, own in texts.splits.items()}
     count = len(texts.classes)
     return base.Task(
         batch=_batch,
-        score=_score,
+        score=classification.score,
         network=base.Network(known.size, count, head=head, tokens=True),
         length=length,
         data=lambda: rows,
@@ -93,13 +93,6 @@ def _batch(rows, keys) -> base.Batch:
     return base.Batch(tokens, rows["labels"], mask=mask)
 
 
-def _score(outputs, batch):
-    return {
-        "loss": scores.cross_entropy(outputs, batch),
-        "accuracy": scores.accuracy(outputs, batch),
-    }
-
-
 @functools.cache
 def _references(dataset: str, file: str | None) -> dict:
     """What the commonest class and a bag of words give on test."""
@@ -108,23 +101,14 @@ def _references(dataset: str, file: str | None) -> dict:
 
     texts = read(dataset, file)
     (train, y), (test, wanted) = texts.splits["train"], texts.splits["test"]
-    shares = np.bincount(y, minlength=len(texts.classes)) + 1
     bag = CountVectorizer(tokenizer=words.split, token_pattern=None, lowercase=False)
     regression = LogisticRegression(max_iter=1000)
     regression.fit(bag.fit_transform(train), y)
     log_p = regression.predict_log_proba(bag.transform(test))
     at = np.searchsorted(regression.classes_, wanted)
-    common = "always the commonest class of train"
+    right = (regression.classes_[log_p.argmax(1)] == wanted).mean()
+    found = classification.references(y, wanted, len(texts.classes))
     linear = "logistic regression on words"
-    return {
-        "loss": {
-            "how common each class is in train": float(
-                -np.log(shares / shares.sum())[wanted].mean()
-            ),
-            linear: float(-log_p[np.arange(len(wanted)), at].mean()),
-        },
-        "accuracy": {
-            common: float((wanted == shares.argmax()).mean()),
-            linear: float((regression.classes_[log_p.argmax(1)] == wanted).mean()),
-        },
-    }
+    found["loss"][linear] = float(-log_p[np.arange(len(wanted)), at].mean())
+    found["accuracy"][linear] = float(right)
+    return found

@@ -7,9 +7,7 @@ import numpy as np
 
 from rnn_research import data, errors
 from rnn_research.data import speech
-from rnn_research.tasks import base, scores
-
-HEADS = ("last", "pooled")
+from rnn_research.tasks import base, classification
 
 
 @base.task
@@ -40,7 +38,7 @@ def spoken_digits(length, *, dataset="fsdd", split=0, head="last"):
 def _classified(length, recordings: speech.Recordings, split: int, head: str):
     errors.check_size(length=length)
     errors.check_between("split", split, 0, errors.LARGEST)
-    errors.check_option("head", head, HEADS)
+    errors.check_option("head", head, classification.HEADS)
     places = recordings.splits(split)
     rows = {name: _rows(recordings, at, length) for name, at in places.items()}
     mean, spread = scale(recordings, places["train"])
@@ -55,7 +53,7 @@ def _classified(length, recordings: speech.Recordings, split: int, head: str):
     features, count = recordings.frames[0].shape[1], len(recordings.classes)
     return base.Task(
         batch=batch,
-        score=score,
+        score=classification.score,
         network=base.Network(features, count, head=head),
         length=length,
         data=lambda: rows,
@@ -78,13 +76,6 @@ def _rows(recordings, places, length: int) -> dict[str, np.ndarray]:
     return {"frames": frames, "lengths": lengths, "labels": labels}
 
 
-def score(outputs, batch):
-    return {
-        "loss": scores.cross_entropy(outputs, batch),
-        "accuracy": scores.accuracy(outputs, batch),
-    }
-
-
 def means(recordings, places) -> np.ndarray:
     """[N, D], the mean of the frames of each recording."""
     return np.stack([recordings.frames[at].mean(axis=0) for at in places])
@@ -105,21 +96,10 @@ def _references(recordings, split: int) -> dict:
     """What the commonest class and the mean of the frames give on test."""
     places = recordings.splits(split)
     train, wanted = (recordings.labels[places[name]] for name in ("train", "test"))
-    shares = np.bincount(train, minlength=len(recordings.classes)) + 1
     fitted = regression(recordings, places["train"])
     log_p = fitted.predict_log_proba(means(recordings, places["test"]))
+    found = classification.references(train, wanted, len(recordings.classes))
     linear = "logistic regression on the mean of the frames"
-    return {
-        "loss": {
-            "how common each class is in train": float(
-                -np.log(shares / shares.sum())[wanted].mean()
-            ),
-            linear: float(-log_p[np.arange(len(wanted)), wanted].mean()),
-        },
-        "accuracy": {
-            "always the commonest class of train": float(
-                (wanted == shares.argmax()).mean()
-            ),
-            linear: float((log_p.argmax(axis=1) == wanted).mean()),
-        },
-    }
+    found["loss"][linear] = float(-log_p[np.arange(len(wanted)), wanted].mean())
+    found["accuracy"][linear] = float((log_p.argmax(axis=1) == wanted).mean())
+    return found

@@ -21,8 +21,7 @@ from rnn_research import config, models, plotting, runs, runtime, training
 from rnn_research.diagnostics import table
 from rnn_research.resolve import resolve
 from rnn_research.runs import side_by_side
-
-T = "{T}"  # in a cell's options: the steps of the inputs
+from rnn_research.runs.side_by_side import STEPS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +29,9 @@ class AttentionConfig(config.Seeds):
     """Attention beside:"""
 
     cells: tuple[str, ...] = config.setting(
-        ("gru", "lstm", "lru", f"transformer(window={T})"),
-        f"cells and layers to compare, as for --cell; {T} is the length of the inputs",
+        ("gru", "lstm", "lru", f"transformer(window={STEPS})"),
+        "cells and layers to compare, as for --cell; "
+        f"{STEPS} is the length of the inputs",
     )
     delays: tuple[int, ...] = config.setting(
         (20, 60, 180), "delays of the copy problem", low=1
@@ -70,11 +70,11 @@ def plan(task: str, length: int, cell: str, settings) -> side_by_side.Plan:
     steps = resolve("task", task, length=length).length
     return side_by_side.Plan(
         labels={
-            "label": cell.replace(f"(window={T})", ""),
+            "label": side_by_side.label(cell),
             "asked": f"{task} {length}",
         },
         model=models.ModelConfig(
-            cell=cell.replace(T, str(steps)), hidden_size=settings.hidden_size
+            cell=side_by_side.of_length(cell, steps), hidden_size=settings.hidden_size
         ),
         task=runs.TaskConfig(task=task, length=length),
         train=training.TrainConfig(

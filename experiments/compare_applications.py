@@ -29,6 +29,7 @@ from rnn_research import (
 from rnn_research.diagnostics import table
 from rnn_research.resolve import resolve
 from rnn_research.runs import side_by_side
+from rnn_research.runs.side_by_side import STEPS
 
 
 class Application(NamedTuple):
@@ -50,7 +51,6 @@ APPLICATIONS = {
     "failures": Application("failure_prediction", 90, 300),
     "music": Application("music", 192, 200, 16),
 }
-T = "{T}"  # in a cell's options: the steps of the inputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,8 +58,9 @@ class ApplicationsConfig(config.Seeds):
     """Applications:"""
 
     cells: tuple[str, ...] = config.setting(
-        ("elman", "gru", "lstm", "lru", f"transformer(window={T})"),
-        f"cells and layers to compare, as for --cell; {T} is the length of the inputs",
+        ("elman", "gru", "lstm", "lru", f"transformer(window={STEPS})"),
+        "cells and layers to compare, as for --cell; "
+        f"{STEPS} is the length of the inputs",
     )
     applications: tuple[str, ...] = config.setting(
         tuple(APPLICATIONS), f"which of {', '.join(APPLICATIONS)}", choices=APPLICATIONS
@@ -97,10 +98,11 @@ def plans(settings: ApplicationsConfig) -> list[side_by_side.Plan]:
             side_by_side.Plan(
                 labels={
                     "application": name,
-                    "label": cell.replace(f"(window={T})", ""),
+                    "label": side_by_side.label(cell),
                 },
                 model=models.ModelConfig(
-                    cell=cell.replace(T, str(steps)), hidden_size=settings.hidden_size
+                    cell=side_by_side.of_length(cell, steps),
+                    hidden_size=settings.hidden_size,
                 ),
                 task=runs.TaskConfig(task=one.task, length=one.length),
                 train=training.TrainConfig(

@@ -101,7 +101,7 @@ def sweep(
         raise errors.UsageError("--remedies: none fits a cell of these on this task")
     rows, course, gradients = [], [], []
     for cell, remedy, own_model, own_train, own_optimizer in fitting:
-        own_folder = folder / folder_name(f"{cell}-{remedy}")
+        own_folder = folder / run_folder.named(f"{cell}-{remedy}")
         try:
             run.run(
                 name,
@@ -190,10 +190,6 @@ def fits(cell, remedy, model_config, train_config, optimizer_config, task) -> bo
         print(f"{cell}, {remedy}: left out, {error}", flush=True)
         return False
     return True
-
-
-def folder_name(text: str) -> str:
-    return "".join(c if c.isalnum() or c in "._=-" else "-" for c in text).strip("-")
 
 
 def ends_of(labels: dict, train_config, metrics: list[dict], folder) -> list[dict]:

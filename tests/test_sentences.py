@@ -64,6 +64,13 @@ def test_references_are_those_of_the_test(rated):
     assert loss == pytest.approx(-np.log(shares)[labels["test"]].mean())
 
 
+def test_references_are_those_of_what_the_file_holds_now(rated):
+    before = tasks.text_classification(4, file=str(rated)).references
+    lines = rated.read_text(encoding="utf-8").splitlines()
+    rated.write_text("\n".join(lines[:200]) + "\n", encoding="utf-8")
+    assert tasks.text_classification(4, file=str(rated)).references != before
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

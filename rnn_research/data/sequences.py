@@ -55,12 +55,7 @@ def parsed(content: bytes, label: str) -> Labelled:
     Raises:
       errors.UsageError: it is no text, holds no sequence, or a line is not of the form.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise errors.UsageError(
-            f"{label} is not a UTF-8 text: byte {error.start} is no character"
-        ) from None
+    text = users_files.decoded(content, label)
     lines = [(n, line.strip()) for n, line in enumerate(text.splitlines(), start=1)]
     lines = [(n, line) for n, line in lines if line and not line.startswith("#")]
     is_ts = any(line.lower() == "@data" for _, line in lines)

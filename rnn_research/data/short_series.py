@@ -63,12 +63,7 @@ def parsed(content: bytes, label: str, record: Provenance) -> ShortSeries:
     Args:
       label: what the text is called in messages.
     """
-    try:
-        lines = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise errors.UsageError(
-            f"{label} is not a UTF-8 text: byte {error.start} is no character"
-        ) from None
+    lines = users_files.decoded(content, label).splitlines()
     horizon, names, values, is_data = None, [], [], False
     for number, line in enumerate(lines, start=1):
         line = line.strip()

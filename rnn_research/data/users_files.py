@@ -28,11 +28,23 @@ def text_of(path: str) -> tuple[str, bytes]:
       errors.UsageError: it cannot be read, or is no such text.
     """
     content = content_of(path)
+    return decoded(content, path), content
+
+
+def decoded(content: bytes, label: str) -> str:
+    """The text of bytes in UTF-8.
+
+    Args:
+      label: what they are called in messages.
+
+    Raises:
+      errors.UsageError: they are no such text.
+    """
     try:
-        return content.decode("utf-8-sig"), content
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise errors.UsageError(
-            f"{path} is not a UTF-8 text: byte {error.start} is no character; save it "
+            f"{label} is not a UTF-8 text: byte {error.start} is no character; save it "
             "as UTF-8"
         ) from None
 

@@ -46,7 +46,7 @@ def verdicts(rows: list[dict], path: pathlib.Path, *, classes, title: str):
                 look["bbox"] = {"facecolor": color, "edgecolor": "none", "pad": 1.2}
             else:
                 look["fontweight"] = "bold"
-            axes.text(x, y + LINE / 2, word.replace("$", r"\\$"), **look)
+            axes.text(x, y + LINE / 2, word, **look)
         y += LINE
     axes.set_title(title, loc="left")
     save(figure, path)

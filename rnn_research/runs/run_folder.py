@@ -23,6 +23,11 @@ UNREADABLE = "[]*?\\"  # letters that a checkpoint's reader takes for patterns
 SUMMARY = "summary.json"  # there when the run has ended, as config.json says it should
 
 
+def named(text: str) -> str:
+    """A name for a folder that says what the text does."""
+    return "".join(c if c.isalnum() or c in "._=-" else "-" for c in text).strip("-")
+
+
 class LockedFolder:
     """The folder of a run, held by a kernel lock until it is closed or we die.
 

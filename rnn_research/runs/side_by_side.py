@@ -45,13 +45,15 @@ def rows(
         batch_size=max(plan.train.batch_size for plan in plans),
         hidden_size=max(plan.model.hidden_size for plan in plans),
     )
-    made = [_made(plan) for plan in plans]
+    for plan in plans:
+        _check(plan)
     found = []
-    for plan, values in zip(plans, made, strict=True):
-        own = folder / "-".join(_plain(text) for text in plan.labels.values())
+    for plan in plans:
+        own = folder / "-".join(map(run_folder.named, plan.labels.values()))
         settings = plan.model, plan.task, plan.train, plan.optimizer
+        given = *settings, FolderConfig(str(own)), run_config
         try:
-            _, result = run.run(name, *settings, FolderConfig(str(own)), run_config)
+            values, result = run.run(name, *given)
         except errors.Diverged as error:  # a result as well
             print(f"{plan.labels}: {error}", flush=True)
             continue
@@ -60,15 +62,23 @@ def rows(
     return found
 
 
-def _made(plan: Plan) -> loading.Resolved:
-    """What the settings name; raises what does not fit together."""
+STEPS = "{T}"  # in a cell's options: the steps of the inputs
+
+
+def of_length(cell: str, steps: int) -> str:
+    """The text of a cell with the number of steps in its options."""
+    return cell.replace(STEPS, str(steps))
+
+
+def label(cell: str) -> str:
+    """The text of a cell without a window of the length of the inputs."""
+    return cell.replace(f"(window={STEPS})", "")
+
+
+def _check(plan: Plan):
+    """Raise what does not fit together."""
     values = loading.resolved(plan.model, plan.task, plan.optimizer)
     fit.check_fit(values.model, values.task, values.options["engine"])
-    return values
-
-
-def _plain(text: str) -> str:
-    return "".join(c if c.isalnum() or c in "._=" else "-" for c in text).strip("-")
 
 
 def _rows(plan: Plan, values: loading.Resolved, result: training.Result) -> list[dict]:

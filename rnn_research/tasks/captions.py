@@ -70,7 +70,7 @@ def captioning(length, *, dataset="glyphs", file: str | None = None, at_least=2)
         length=length,
         data=lambda: rows,
         evaluators=(written,),
-        references=_references(dataset, file, length, at_least),
+        references=_references(dataset, file, length, at_least, captioned.provenance),
         monitor="captions",
         larger_is_better=True,
         provenance=captioned.provenance,
@@ -86,7 +86,14 @@ def read(dataset: str, file: str | None) -> glyphs.Captioned:
 
 
 @functools.cache
-def _references(dataset: str, file: str | None, length: int, at_least: int) -> dict:
+def _references(
+    dataset: str, file: str | None, length: int, at_least: int, of: tuple
+) -> dict:
+    """Those of `caption_references.of`, on test.
+
+    `of` is where the data come from, which tells one content of a file from another.
+    """
+    del of
     captioned = read(dataset, file)
     known = glyphs.vocabulary(captioned.splits["train"][1], at_least)
     return caption_references.of(captioned, known, length)

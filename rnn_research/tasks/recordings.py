@@ -7,6 +7,7 @@ import numpy as np
 
 from rnn_research import data, errors
 from rnn_research.data import sequences
+from rnn_research.data.provenance import Provenance
 from rnn_research.tasks import base, classification
 
 
@@ -68,7 +69,7 @@ def time_series_classification(
         network=base.Network(len(mean) * chunk, len(own.classes), head=head),
         length=length,
         data=lambda: rows,
-        references=_references(dataset, file, test_file),
+        references=_references(dataset, file, test_file, own.provenance),
         provenance=(own.provenance,),
     )
 
@@ -116,8 +117,14 @@ def _batch(rows, keys, *, masked: bool) -> base.Batch:
 
 
 @functools.cache
-def _references(dataset: str, file: str | None, test_file: str | None) -> dict:
-    """What the commonest class and the nearest neighbour give on test."""
+def _references(
+    dataset: str, file: str | None, test_file: str | None, of: Provenance
+) -> dict:
+    """What the commonest class and the nearest neighbour give on test.
+
+    `of` is where the data come from, which tells one content of a file from another.
+    """
+    del of
     own = read(dataset, file, test_file)
     train, wanted = own.splits["train"][1], own.splits["test"][1]
     found = classification.references(train, wanted, len(own.classes))

@@ -32,6 +32,7 @@ class AttentionConfig(config.Seeds):
         ("gru", "lstm", "lru", f"transformer(window={STEPS})"),
         "cells and layers to compare, as for --cell; "
         f"{STEPS} is the length of the inputs",
+        names="cells",
     )
     delays: tuple[int, ...] = config.setting(
         (20, 60, 180), "delays of the copy problem", low=1

@@ -24,7 +24,9 @@ class CheckConfig(config.Settings):
     """Check:"""
 
     cell: tuple[str, ...] = config.setting(
-        ("gru",), "cells, as for --cell; or all, every cell of the library"
+        ("gru",),
+        "cells, as for --cell; or all, every cell of the library",
+        names="cells",
     )
     hidden_size: int = config.setting(
         8, "units; few, because Jacobians are dense", low=2

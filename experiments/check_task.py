@@ -21,7 +21,7 @@ class CheckConfig(config.Settings):
     """Check:"""
 
     task: tuple[str, ...] = config.setting(
-        ("adding",), "tasks, as for --task; your own, 'my_tasks:mine'"
+        ("adding",), "tasks, as for --task; your own, 'my_tasks:mine'", names="tasks"
     )
     length: int | None = config.setting(
         50, "T, as the task defines it; none: the task takes no length", low=1

@@ -61,6 +61,7 @@ class ApplicationsConfig(config.Seeds):
         ("elman", "gru", "lstm", "lru", f"transformer(window={STEPS})"),
         "cells and layers to compare, as for --cell; "
         f"{STEPS} is the length of the inputs",
+        names="cells",
     )
     applications: tuple[str, ...] = config.setting(
         tuple(APPLICATIONS), f"which of {', '.join(APPLICATIONS)}", choices=APPLICATIONS

@@ -20,7 +20,7 @@ from rnn_research.measurements import compared, curvature, driver
 class CurvatureConfig(compared.ComparedConfig):
     """Curvature:"""
 
-    task: str = config.setting("adding", "the task for --cells")
+    task: str = config.setting("adding", "the task for --cells", names="tasks")
     length: int = config.setting(100, "T for --cells", low=2)
     hidden_size: int = config.setting(32, "units of each cell", low=1)
     count: int = config.setting(

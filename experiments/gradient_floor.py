@@ -42,13 +42,13 @@ class GradientFloorConfig(config.Settings):
     """Gradient floor:"""
 
     cells: tuple[str, ...] = config.setting(
-        ("elman", "gru", "lstm"), "cells, as for --cell"
+        ("elman", "gru", "lstm"), "cells, as for --cell", names="cells"
     )
     shapes: tuple[str, ...] = config.setting(
         ("100x32x64", "200x50x128", "784x128x128", "200x64x512", "5000x16x32"),
         "T x B x H, one per row",
     )
-    engine: str = config.setting("auto", "as for --engine")
+    engine: str = config.setting("auto", "as for --engine", names="engines")
     rounds: int = config.setting(9, "calls of each, in turns", low=1)
     workdir: str = config.setting("runs/gradient_floor", "folder for the table")
 

@@ -42,6 +42,7 @@ class GradientNormsConfig(compared.ComparedConfig):
     task: str | None = config.setting(
         None,
         "the task for --cells with --loss=task; default: adding; runs have their own",
+        names="tasks",
     )
     jacobian_lags: int = config.setting(
         24, "lags k at which the exact dh_T/dh_{T-k} is measured; 0: none", low=0

@@ -27,7 +27,7 @@ from rnn_research.runs import run_folder
 class LongSequencesConfig(config.Settings):
     """Long sequences:"""
 
-    cell: str = config.setting("gru", "the cell")
+    cell: str = config.setting("gru", "the cell", names="cells")
     reversible_cell: str | None = config.setting(
         "unicornn", "the cell with an inverse; 'none' for none"
     )
@@ -35,7 +35,9 @@ class LongSequencesConfig(config.Settings):
         (1000, 3000, 10000, 30000, 100000, 300000, 1000000), "lengths T", low=2
     )
     engines: tuple[str, ...] = config.setting(
-        ("sequential", "adjoint", "checkpointed"), "engines that evaluate --cell"
+        ("sequential", "adjoint", "checkpointed"),
+        "engines that evaluate --cell",
+        names="engines",
     )
     longest: int = config.setting(
         100000, "largest T for engines other than checkpointed and reversible", low=2

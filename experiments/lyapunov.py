@@ -28,7 +28,9 @@ class LyapunovConfig(compared.ComparedConfig):
         "gains g of the random network",
     )
     cells: tuple[str, ...] = config.setting(
-        ("elman", "gru", "lstm", "cornn"), "cells to compare, as for --cell"
+        ("elman", "gru", "lstm", "cornn"),
+        "cells to compare, as for --cell",
+        names="cells",
     )
     count: int = config.setting(16, "leading exponents of each cell", low=1)
     network_size: int = config.setting(200, "units of the random network", low=2)

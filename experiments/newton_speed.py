@@ -48,7 +48,9 @@ LOOP = engines.base.Engine(lambda *given: fastest_loop(*given)(*given))
 class NewtonSpeedConfig(config.Settings):
     """Newton's method:"""
 
-    cell: str = config.setting("gru", "the cell of the sweeps over length and width")
+    cell: str = config.setting(
+        "gru", "the cell of the sweeps over length and width", names="cells"
+    )
     lengths: tuple[int, ...] = config.setting(
         (100, 300, 1000, 3000, 10000), "T of the sweep over the length", low=20
     )

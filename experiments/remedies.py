@@ -62,7 +62,7 @@ class RemediesConfig(config.Settings):
     """Remedies:"""
 
     cells: tuple[str, ...] | None = config.setting(
-        None, "several cells, each with every remedy, in place of --cell"
+        None, "several cells, each with every remedy, in place of --cell", names="cells"
     )
     remedies: tuple[str, ...] = config.setting(
         DEFAULT,

@@ -22,7 +22,7 @@ from rnn_research.measurements import compared, driver, truncation
 class TruncatedGradientsConfig(compared.ComparedConfig):
     """Truncated gradients:"""
 
-    task: str = config.setting("adding", "the task for --cells")
+    task: str = config.setting("adding", "the task for --cells", names="tasks")
     length: int = config.setting(200, "T for --cells", low=2)
     windows: tuple[int, ...] = config.setting(
         (1, 2, 5, 10, 20, 50, 100, 150, 200),

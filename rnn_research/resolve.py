@@ -34,7 +34,7 @@ class Kind(NamedTuple):
 def _some(module, names: list[str]):
     """Some names of a module that has two kinds."""
     found = types.SimpleNamespace(**{name: getattr(module, name) for name in names})
-    found.__all__ = names
+    found.__all__, found.__name__ = names, module.__name__
     return found
 
 

@@ -140,7 +140,8 @@ def _find(name: str, kind: str, known: dict) -> Callable:
         return getattr(known[name], name)
     if len(known) > 8:
         near = ", ".join(errors.most_like(name, known, count=3, cutoff=0.0))
-        there = f"nearest: {near}; all: python -m experiments.adding_problem --help"
+        listed = f"; all: python -m experiments.train --list_{kind}s"
+        there = f"nearest: {near}{listed * (kind != 'option')}"
     else:
         there = f"known: {', '.join(known)}"
     raise errors.UsageError(

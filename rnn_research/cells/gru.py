@@ -33,7 +33,7 @@ def gru(
     layer_norm=False,
     recurrent=initializers.orthogonal(),
 ):
-    """GRU (Cho et al. 2014, arXiv 1406.1078). Two networks bear this name:
+    """GRU (Cho et al. 2014, arXiv 1406.1078), in both of its published forms:
 
         r, z = sigmoid(W h_{t-1} + U x_t + b)                      one each
         reset='after':   n = tanh(U_n x_t + b_n + r * (W_n h_{t-1} + b_hn))

@@ -6,12 +6,11 @@ A page marks such a part with `<!-- generated: cells -->` and `<!-- end -->`; th
 command writes what stands between them. A test fails where a page is out of date.
 """
 
-import ast
 import inspect
 import pathlib
 import re
 
-from rnn_research import config, data, diagnostics, engines, errors, tasks
+from rnn_research import commands, config, data, diagnostics, engines, errors, tasks
 from rnn_research.cells import initializers, wrappers
 from rnn_research.checks import catalogue
 from rnn_research.training import optimizers, penalties
@@ -103,10 +102,15 @@ def measurements() -> str:
 
 
 def experiments() -> str:
-    """The programs in experiments/, each with its question."""
-    files = [path for path in modules("experiments") if path.stem != "__init__"]
-    rows = [(f"`python -m experiments.{path.stem}`", title(path)) for path in files]
-    return table(("command", "question"), rows)
+    """The programs in experiments/ by group, each with its question."""
+    parts = []
+    for group, titles in commands.groups().items():
+        rows = [
+            (f"`python -m experiments.{name}`", first(text))
+            for name, text in titles.items()
+        ]
+        parts.append(f"## {group}\n\n{table(('command', 'question'), rows)}")
+    return "\n\n".join(parts)
 
 
 # ------------------------------------------------------------------------ the map
@@ -139,7 +143,7 @@ def modules(folder: str, below: str = "") -> list[pathlib.Path]:
 
 def title(path: pathlib.Path) -> str:
     """The first paragraph of the docstring of a file."""
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    text = commands.title(path)
     if not text:
         raise errors.UsageError(f"{path} has no docstring; say in a line what it holds")
     return first(text)

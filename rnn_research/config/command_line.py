@@ -99,9 +99,9 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
     try:
         stray = flag_values(["program", *argv])[1:]
     except flags.UnrecognizedFlagError as error:
-        name = error.flagname
+        name, known = error.flagname, [*names, *_lists(settings)]
         raise errors.UsageError(
-            f"unknown flag --{name}{errors.nearest(name, names, prefix='--')} "
+            f"unknown flag --{name}{errors.nearest(name, known, prefix='--')} "
             "(--help lists all)"
         ) from None
     except flags.IllegalFlagValueError as error:
@@ -168,6 +168,29 @@ def _read_config(path: str | None, owners: dict[str, dataclasses.Field]) -> dict
     return fields
 
 
+LIST = "list_"
+
+
+def _lists(settings: tuple[Settings, ...]) -> list[str]:
+    """`list_cells` where a setting names cells, and so on."""
+    fields = (field for group in settings for field in dataclasses.fields(group))
+    found = dict.fromkeys(field.metadata["names"] for field in fields)
+    return [f"{LIST}{names}" for names in found if names]
+
+
+def _listed(argv: Sequence[str], settings: tuple[Settings, ...]) -> str:
+    """'cells' where `--list_cells` is all that is given; '' where there is no list.
+
+    Raises:
+      errors.UsageError: it is not all.
+    """
+    given = [argument.lstrip("-") for argument in argv if argument.startswith("-")]
+    asked = [name for name in given if name in _lists(settings)]
+    if asked and len(argv) > 1:
+        raise errors.UsageError(f"--{asked[0]} only shows what there is; give it alone")
+    return asked[0].removeprefix(LIST) if asked else ""
+
+
 def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
     """Call `main` with the settings that the command line gives.
 
@@ -189,8 +212,13 @@ def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
                 print(text, flush=True)
             end(0, "")
         try:
-            main(*parse(argv, *settings))
-            print(end="", flush=True)
+            if names := _listed(argv, settings):
+                from rnn_research import names as known  # it knows all there is
+
+                print(known.text(names), flush=True)
+            else:
+                main(*parse(argv, *settings))
+                print(end="", flush=True)
         except errors.UsageError as error:
             end(2, errors.cut(f"error: {error}"))
         except errors.RunError as error:

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import shutil
+import sys
 import textwrap
 
 CONFIG = "Python file whose get_config() returns a dict of the settings above"
@@ -23,6 +24,25 @@ def text(description: str, *settings) -> str:
     lines.append("Files of settings:")
     lines += _lines("config", None, CONFIG, width)
     return "\n".join(lines)
+
+
+def listing(groups: dict[str, dict[str, str]], end: str) -> str:
+    """{group: {name: what it is}}, a line each; on a terminal no wider than that."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    indent = 4 + max(len(name) for rows in groups.values() for name in rows)
+    lines = []
+    for group, rows in groups.items():
+        lines.append(f"{group}:")
+        lines += [cut(f"  {name:<{indent - 2}}{rows[name]}", width) for name in rows]
+        lines.append("")
+    return "\n".join([*lines, end])
+
+
+def cut(line: str, width: int | None) -> str:
+    """The line without what goes beyond a width; None: all of it."""
+    if width is None or len(line) <= width:
+        return line
+    return f"{line[: width - 1].rstrip()}…"
 
 
 def _prose(text: str, width: int) -> list[str]:
@@ -47,6 +67,8 @@ def _said_of(field: dataclasses.Field) -> str:
         text += "; also as arguments without the flag"
     if field.metadata["choices"]:
         text += f" ({', '.join(field.metadata['choices'])})"
+    if field.metadata["names"]:
+        text += f"; --list_{field.metadata['names']} shows all"
     return text
 
 

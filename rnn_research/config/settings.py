@@ -21,14 +21,16 @@ def setting(
     above: float | None = None,
     choices: Sequence[str] | None = None,
     positional: bool = False,
+    names: str | None = None,
 ):
     """A dataclass field: default, help, and the range low <= x <= high, above < x.
 
     A number is finite, a whole one at most `LARGEST` where `high` says nothing else.
-    Of a positional one, a tuple, the values can be given without its name too.
+    Of a positional one, a tuple, the values can be given without its name too. Where it
+    names values of a kind, such as 'cells', `--list_cells` shows those there are.
     """
     limits = {"low": low, "high": high, "above": above, "choices": choices}
-    metadata = {"help": help, "positional": positional, **limits}
+    metadata = {"help": help, "positional": positional, "names": names, **limits}
     return dataclasses.field(default=default, metadata=metadata)
 
 

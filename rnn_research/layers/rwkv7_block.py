@@ -103,7 +103,7 @@ def _squared_relu():
 
 @layer
 def rwkv7_block(hidden_size, *, heads=4, depth=1, rank=32):
-    """RWKV-7 (Peng et al. 2025, arXiv 2503.14456), layers of
+    """RWKV-7 (Peng et al. 2025, arXiv 2503.14456), layers of time and channel mixing:
 
         h = h + W_o time_mix(shift(layer_norm(h)))            `depth` times these two
         h = h + V relu(K shift(layer_norm(h)))^2              K [H, 4H], V [4H, H]

@@ -23,6 +23,7 @@ class ComparedConfig(config.Seeds):
     cells: tuple[str, ...] | None = config.setting(
         None,
         f"cells to compare, as for --cell; default: {','.join(DEFAULT_CELLS)}",
+        names="cells",
     )
     runs: tuple[str, ...] | None = config.setting(
         None, "folders of trained runs: their weights before and after training"

@@ -5,9 +5,8 @@ import functools
 
 import jax
 
-from rnn_research import cells, config, engines, errors, layers, values
+from rnn_research import config, engines, errors, layers, values
 from rnn_research.cells.base import Cell
-from rnn_research.layers import architectures
 from rnn_research.models import looking, readers
 from rnn_research.models.base import Model, check_carried, model
 from rnn_research.models.from_source import encoder_decoder
@@ -20,10 +19,10 @@ class ModelConfig(config.Settings):
 
     cell: str = config.setting(
         "gru",
-        f"the cell: {', '.join(cells.__all__)}; or a whole layer: "
-        f"{', '.join(architectures.__all__)}; with options, "
-        "'gru(reset=before)'; wrapped, 'zoneout(gru, rate=0.1)'; your own, "
-        "'my_cells:leaky(alpha=0.3)'",
+        "the cell, such as gru, lstm or lru, or a whole layer, such as transformer; "
+        "with options, 'gru(reset=before)'; wrapped, 'zoneout(gru, rate=0.1)'; your "
+        "own, 'my_cells:leaky(alpha=0.3)'",
+        names="cells",
     )
     hidden_size: int = config.setting(128, "units of each layer", low=1)
     num_layers: int = config.setting(1, "recurrent layers, stacked", low=1, high=1000)
@@ -63,6 +62,7 @@ class ModelConfig(config.Settings):
         "auto",
         f"how the recurrence is evaluated: {', '.join(engines.__all__)}; with options, "
         "'checkpointed(chunk=16)'",
+        names="engines",
     )
 
 

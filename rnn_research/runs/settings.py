@@ -16,6 +16,7 @@ class TaskConfig(config.Settings):
         "adding",
         f"{', '.join(tasks.__all__)}; with options, 'copy_memory(layout=janet)'; your "
         "own, 'my_tasks:mine'",
+        names="tasks",
     )
     length: int | None = config.setting(
         200, "T, as the task defines it; none: the task takes no length", low=1
@@ -49,16 +50,19 @@ class OptimizerConfig(config.Settings):
         "adam",
         f"{', '.join(optimizers.OPTIMIZERS)}; with options, 'rmsprop(decay=0.99)'; "
         "your own, 'my_file:mine'",
+        names="optimizers",
     )
     schedule: str = config.setting(
         "constant",
         f"the learning rate over time: {', '.join(optimizers.SCHEDULES)}; with "
         "options, 'cosine(final=0.1)'",
+        names="schedules",
     )
     penalties: tuple[str, ...] | None = config.setting(
         None,
         f"terms added to the loss: {', '.join(penalties.__all__)}; with options, "
         "'omega(weight=2),orthogonality(weight=0.1)'; your own, 'my_terms:mine'",
+        names="penalties",
     )
 
 

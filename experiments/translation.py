@@ -108,7 +108,7 @@ def main(
     path.write_text("\n".join(map("\t".join, lines)) + "\n", encoding="utf-8")
     plots = result.folder / "plots"
     plotting.scores_by_length(
-        by_length(pairs, written, target),
+        translation_scores.by_length(pairs, written, target),
         plots / "by_length.png",
         metric="chrf",
         title=f"{made.cell}, {source} to {target}",
@@ -120,44 +120,6 @@ def main(
             title=f"{made.cell}: what is looked at as each word is written",
         )
     print(f"all translations of test: {path}")
-
-
-LEAST = 10  # texts of one length, to be scored
-
-
-def by_length(pairs, written, target: str) -> list[dict]:
-    """chrF by the words of the source, of the network and of what needs none."""
-    sources, wanted = pairs["test"]
-    table = translation_scores.word_table(*pairs["train"])
-    every = {
-        "the network": written,
-        translation_scores.TABLE: translation_scores.by_table(table, sources),
-        translation_scores.COPY: sources,
-    }
-    lengths = np.array([len(words.split(text)) for text in sources])
-    rows = []
-    for what, texts in every.items():
-        for places, name in _lengths(lengths):
-            own = [[each[at] for at in places] for each in (texts, wanted)]
-            scores = translation_scores.scored(*own, target)
-            rows.append({"what": what, "length": name, "count": len(places), **scores})
-    return rows
-
-
-def _lengths(lengths: np.ndarray) -> list[tuple[np.ndarray, str]]:
-    """The places of texts of each length; of those with few, together with longer."""
-    found, low = [], lengths.min()
-    for high in np.unique(lengths):
-        places = np.flatnonzero((lengths >= low) & (lengths <= high))
-        rest = np.count_nonzero(lengths > high)
-        if len(places) < LEAST or 0 < rest < LEAST:
-            continue
-        found.append((places, f"{low}" if low == high else f"{low}-{high}"))
-        low = high + 1
-    if low <= lengths.max():
-        places = np.flatnonzero(lengths >= low)
-        found.append((places, f"{low}-{lengths.max()}"))
-    return found
 
 
 SHOWN = 3  # texts in the figure of attention

@@ -8,6 +8,7 @@ import pytest
 from experiments import attention_beside, compare_applications
 from rnn_research import cells, config, errors, models, runs, runtime, tasks, training
 from rnn_research.runs import side_by_side
+from rnn_research.tasks import translation_scores
 
 
 def test_the_memory_of_a_gradient_grows_with_the_length():
@@ -39,21 +40,34 @@ def read(path):
 
 @pytest.mark.slow
 def test_attention_beside_measures_quality_time_and_memory(tmp_path, capsys):
+    pytest.importorskip("emoji")
+    pytest.importorskip("sacrebleu")
     argv = ["--cells=gru,transformer(window={T})", "--delays=3", "--windows=8"]
-    argv += ["--hidden_size=8", "--num_steps=2", "--batch_size=4"]
+    argv += ["--attentions=auto", "--words=4", "--hidden_size=8", "--num_steps=2", "--batch_size=4"]
     argv += [f"--workdir={tmp_path / 'a'}", "--precision=float64"]
     settings = config.parse(
         argv, attention_beside.AttentionConfig(), runtime.RunConfig()
     )
     attention_beside.main(*settings)
     rows = read(tmp_path / "a" / "attention_beside.csv")
-    assert [row["label"] for row in rows] == ["gru", "transformer"] * 2
+    assert [row["label"] for row in rows] == ["gru", "transformer"] * 3
     assert [row["cell"] for row in rows][1::2] == [
         "transformer(window=23)",
         "transformer(window=8)",
+        "transformer(window=4)",
     ]
     assert all(float(row["gradient_mb"]) > 0 for row in rows)
     assert (tmp_path / "a" / "attention_beside.png").stat().st_size > 10_000
+    said = read(tmp_path / "a" / "translation_by_length.csv")
+    assert {row["what"] for row in said} == {
+        "gru",
+        "transformer",
+        translation_scores.COPY,
+        translation_scores.TABLE,
+    }
+    copied = [row for row in said if row["what"] == translation_scores.COPY]
+    assert sum(int(row["count"]) for row in copied) == 2 * 398  # beside each network
+    assert (tmp_path / "a" / "translation_by_length.png").stat().st_size > 10_000
     capsys.readouterr()
     attention_beside.main(*settings)  # all is there
     assert read(tmp_path / "a" / "attention_beside.csv") == rows

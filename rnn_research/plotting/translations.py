@@ -2,7 +2,14 @@
 
 import pathlib
 
-from rnn_research.plotting.style import COLORS, new_figure, save, styled
+from rnn_research.plotting.style import (
+    COLORS,
+    Curve,
+    draw_curve,
+    new_figure,
+    save,
+    styled,
+)
 
 
 @styled
@@ -35,19 +42,30 @@ def scores_by_length(rows: list[dict], path: pathlib.Path, *, metric: str, title
     """How good translations are, by the length of their source.
 
     Args:
-      rows: with 'what' (who translates), 'length' (in words), 'count' and the metric.
+      rows: with 'what' (who translates), 'length' (in words), 'count', the metric and,
+        for several panels, 'panel'. The median of several rows is drawn, in a band from
+        the least to the greatest.
       path: the PNG to write.
     """
-    figure, (axes,) = new_figure(1, 5.0, 3.2)
+    panels = list(dict.fromkeys(row.get("panel", "") for row in rows))
     each = list(dict.fromkeys(row["what"] for row in rows))
-    for color, what in zip(COLORS, each, strict=False):
-        own = [row for row in rows if row["what"] == what]
-        x = range(len(own))
-        axes.plot(x, [row[metric] for row in own], "o-", color=color, label=what, ms=4)
-    labels = [f"{row['length']}\n({row['count']})" for row in own]
-    axes.set_xticks(range(len(own)), labels)
-    axes.set_xlabel("words of the source (and how many texts of test)")
-    axes.set_ylabel(metric)
-    axes.legend()
-    axes.set_title(title, loc="left")
+    counts = {row["length"]: row["count"] for row in rows}
+    places = {length: at for at, length in enumerate(counts)}
+    figure, every = new_figure(len(panels), 0.5 + 4.5 * len(panels), 3.4)
+    for axes, panel in zip(every, panels, strict=True):
+        for index, what in enumerate(each):
+            curve = Curve()
+            for row in rows:
+                if row["what"] == what and row.get("panel", "") == panel:
+                    curve.add(places[row["length"]], row[metric])
+            if curve.values:
+                draw_curve(axes, curve, COLORS[index % len(COLORS)], what)
+        labels = [f"{length}\n({count})" for length, count in counts.items()]
+        axes.set_xticks(range(len(labels)), labels)
+        axes.set_xlabel("words of the source (and how many texts of test)")
+        axes.set_ylabel(metric)
+        axes.set_ylim(0, None)
+        axes.set_title(panel, loc="left")
+    every[0].legend()
+    figure.suptitle(title, x=0.01, ha="left", fontsize=9, fontweight="bold")
     save(figure, path)

@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -30,14 +31,18 @@ class Plan(NamedTuple):
 def rows(
     name: str, plans: list[Plan], folder: pathlib.Path, run_config: runtime.RunConfig
 ) -> list[dict]:
-    """A row a run: what it came to, and what that cost. All is checked before.
+    """A row a run, as `rows_of`; of each training that `trained` gives."""
+    found = trained(name, plans, folder, run_config)
+    return [row for each in found for row in rows_of(*each)]
+
+
+def trained(
+    name: str, plans: list[Plan], folder: pathlib.Path, run_config: runtime.RunConfig
+) -> Iterator[tuple[Plan, loading.Resolved, training.Result]]:
+    """Each training, once it has ended. All is checked before the first begins.
 
     The same call, given again, goes on where it was stopped; what is finished is read.
-
-    Columns: the labels, cell, task, length, seed, outcome, updates, loss (of test),
-    metric and value (that the best weights are chosen by, of test), best reference of
-    it and its name, seconds (of compute, evaluations included), parameters and
-    gradient_mb (temporary memory of a compiled gradient).
+    A training that diverged is said and left out. Process 0 alone is given them.
     """
     run_folder.check(folder)
     runtime.start(
@@ -47,7 +52,6 @@ def rows(
     )
     for plan in plans:
         _check(plan)
-    found = []
     for plan in plans:
         own = folder / "-".join(map(run_folder.named, plan.labels.values()))
         settings = plan.model, plan.task, plan.train, plan.optimizer
@@ -58,8 +62,7 @@ def rows(
             print(f"{plan.labels}: {error}", flush=True)
             continue
         if processes.index() == 0:
-            found += _rows(plan, values, result)
-    return found
+            yield plan, values, result
 
 
 STEPS = "{T}"  # in a cell's options: the steps of the inputs
@@ -81,7 +84,16 @@ def _check(plan: Plan):
     fit.check_fit(values.model, values.task, values.options["engine"])
 
 
-def _rows(plan: Plan, values: loading.Resolved, result: training.Result) -> list[dict]:
+def rows_of(
+    plan: Plan, values: loading.Resolved, result: training.Result
+) -> list[dict]:
+    """A row a run: what it came to, and what that cost.
+
+    Columns: the labels, cell, task, length, seed, outcome, updates, loss (of test),
+    metric and value (that the best weights are chosen by, of test), best reference of
+    it and its name, seconds (of compute, evaluations included), parameters and
+    gradient_mb (temporary memory of a compiled gradient).
+    """
     task, summary = values.task, result.summary
     metric = task.monitor
     best = max if task.larger_is_better else min

@@ -44,7 +44,7 @@ def _sacrebleu():
 
 # --------------------------------------------------------------------- references
 
-COPY, TABLE = "copying the source", "a word table"
+NETWORK, COPY, TABLE = "the network", "copying the source", "a word table"
 COMMON = "how common each token is in train"
 
 
@@ -118,3 +118,49 @@ def word_table(sources, targets) -> dict[str, str]:
     for (s, t), probability in p.items():
         best[s] = max(best.get(s, (0.0, "")), (probability, t))
     return {s: t for s, (_, t) in best.items() if s}
+
+
+# ---------------------------------------------------------------------- by length
+
+LEAST = 10  # texts of one length, to be scored
+
+
+def by_length(pairs, written, language: str) -> list[dict]:
+    """Scores by the words of the source: of what is written, and of what is simpler.
+
+    Args:
+      pairs: {split: (sources, targets)}, train and test.
+      written: the translations of test.
+      language: of the targets.
+
+    Returns:
+      Rows of what (NETWORK or a baseline), length ('3', or '6-9' where texts of
+      one length are few), count, exact_match, chrf and bleu.
+    """
+    sources, wanted = pairs["test"]
+    table = word_table(*pairs["train"])
+    every = {NETWORK: written, TABLE: by_table(table, sources), COPY: sources}
+    lengths = np.array([len(words.split(text)) for text in sources])
+    rows = []
+    for what, texts in every.items():
+        for places, name in _lengths(lengths):
+            own = [[each[at] for at in places] for each in (texts, wanted)]
+            scores = scored(*own, language)
+            rows.append({"what": what, "length": name, "count": len(places), **scores})
+    return rows
+
+
+def _lengths(lengths: np.ndarray) -> list[tuple[np.ndarray, str]]:
+    """The places of texts of each length; of those with few, together with longer."""
+    found, low = [], lengths.min()
+    for high in np.unique(lengths):
+        places = np.flatnonzero((lengths >= low) & (lengths <= high))
+        rest = np.count_nonzero(lengths > high)
+        if len(places) < LEAST or 0 < rest < LEAST:
+            continue
+        found.append((places, f"{low}" if low == high else f"{low}-{high}"))
+        low = high + 1
+    if low <= lengths.max():
+        places = np.flatnonzero(lengths >= low)
+        found.append((places, f"{low}-{lengths.max()}"))
+    return found

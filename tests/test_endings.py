@@ -1,6 +1,7 @@
 """How programs end: signals, pipes that nobody reads, parents that die."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 import signal
@@ -153,6 +154,8 @@ def test_a_shells_loop_stops():
         text=True,
         cwd=ROOT,
         start_new_session=True,
+        # A shell started in the background ignores SIGINT, and passes that on.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         timeout=60,
     )
     assert shell.stdout.count("begun") == 2 and "after" not in shell.stdout

@@ -8,12 +8,18 @@ A recurrence is three pure functions, and only the middle one is sequential:
 
 A cell is a record of such functions; `unroll` runs any cell over a sequence, by any
 engine, with masks, resets and both end states. Notation: T time, B batch, D input,
-N state, K drive, H output; sequences are [T, B, D], time first.
+N state, K drive, H output; sequences are [T, B, D], time first. `load` reads a trained
+network back from its folder.
 """
+
+from typing import TYPE_CHECKING
 
 from rnn_research.cells.activations import Activations
 from rnn_research.cells.base import Associative, Cell, Structure, affine, cell
 from rnn_research.unroll import Unrolled, trajectory, unroll
+
+if TYPE_CHECKING:
+    from rnn_research.runs import load
 
 __all__ = [
     "Activations",
@@ -23,6 +29,15 @@ __all__ = [
     "Unrolled",
     "affine",
     "cell",
+    "load",
     "trajectory",
     "unroll",
 ]
+
+
+def __getattr__(name: str):
+    if name == "load":
+        from rnn_research import runs  # all of training, half a second
+
+        return runs.load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

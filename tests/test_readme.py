@@ -155,6 +155,9 @@ def test_the_python_code_runs(users_folder, capsys):
         small = small.replace(large, less)
     names = {}
     exec(small, names)
-    assert names["outputs"].shape == (9, 5, 6)
+    trained, x = names["trained"], names["x"]
+    expected = trained.model.outputs(names["result"].params, x)
+    np.testing.assert_array_equal(names["outputs"], expected)
+    assert expected.shape == (5, 1) and names["final_state"].shape == (5, 6)
     assert names["result"].summary["runs"][0]["steps"] == 2
     assert (users_folder / "runs" / "mine" / "summary.json").exists()

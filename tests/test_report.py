@@ -28,6 +28,7 @@ from rnn_research import (
     tasks,
     training,
 )
+from rnn_research.measurements import compared
 from rnn_research.report import moments
 from rnn_research.runs import run
 
@@ -236,8 +237,10 @@ def test_what_cannot_be_reported_is_told(folders, tmp_path):
     )
     assert no_command.summary
     (entry,) = report.read([tmp_path / "library"])
-    (note,) = entry.notes
-    assert not entry.moments and "not trained by a command" in note
+    assert not entry.notes and [each.step for each in entry.moments] == [0, 4]
+    settings = compared.ComparedConfig(runs=(str(tmp_path / "library"),))
+    with pytest.raises(errors.UsageError, match="trained from Python"):
+        compared.named_runs(settings)
 
 
 # ---------------------------------------------------------------- in a real browser

@@ -103,6 +103,32 @@ def test_no_text_that_is_read_reaches_a_file_or_a_package(folder):
     assert "trust_evil" not in sys.modules
 
 
+def test_no_call_of_a_training_from_python_does_either(folder):
+    sound = {
+        "model": "model(recurrent(gru(4)), input_size=2, output_size=1, head='last')",
+        "task": "rnn_research.tasks.adding:adding(6)",
+        "precision": "float64",
+    }
+    for kind, text in (
+        ("model", "os:system('touch called')"),
+        ("model", "trust_evil:run()"),
+        ("model", sound["model"].replace("gru(4)", "trust_evil:cell(4)")),
+        ("task", "trust_evil:task(6)"),
+        ("task", "subprocess:run(('touch', 'called'))"),
+        ("task", "rnn_research.processes:end(0, 'ended')"),
+        ("task", None),
+        ("precision", "trust_evil:run"),
+        ("model", sound["model"]),
+    ):
+        (folder / "config.json").write_text(json.dumps({"calls": sound | {kind: text}}))
+        with pytest.raises(errors.UsageError) as told:
+            runs.load_all(folder)
+        assert "\n" not in str(told.value)
+        assert (NO_CHECKPOINT in str(told.value)) == (text == sound["model"]), text
+        assert not marks(folder), text
+    assert "trust_evil" not in sys.modules
+
+
 def test_what_the_user_trusts_is_loaded_and_nothing_beside_it(folder):
     write(folder, cell="zoneout(trust_evil:cell)")
     with pytest.raises(errors.UsageError, match="--trust=trust_evil"):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from rnn_research import config, models, runs
+from rnn_research import config, errors, models, runs
 from rnn_research.resolve import resolve
 from rnn_research.runs.settings import trust
 from rnn_research.tasks.base import Task
@@ -50,7 +50,8 @@ def named_runs(settings: ComparedConfig) -> list[tuple[str, runs.Loaded]]:
     """Every run of --runs, by its folder and, of several, the learning rate.
 
     Raises:
-      errors.UsageError: a folder holds none, or needs a file that --trust lacks.
+      errors.UsageError: a folder holds none, or none of a command, or needs a file
+        that --trust lacks.
     """
     paths = [pathlib.Path(folder) for folder in settings.runs or ()]
     names = [path.resolve().name for path in paths]  # `.` has none
@@ -58,6 +59,11 @@ def named_runs(settings: ComparedConfig) -> list[tuple[str, runs.Loaded]]:
     for path, own in zip(paths, names, strict=True):
         twice = names.count(own) > 1
         loaded = runs.load_all(path, allow=settings.trust or ())
+        if "cell" not in loaded[0].settings:
+            raise errors.UsageError(
+                f"{path} was trained from Python, not by a command; measure it there, "
+                "with `diagnostics`"
+            )
         several = len({one.learning_rate for one in loaded}) > 1
         for one in loaded:
             rate = f", rate {one.learning_rate:g}" if several else ""

@@ -112,11 +112,17 @@ class Checkpoints:
             return "there is no checkpoint yet"
         return f"the last good checkpoint is {self.path(steps[-1])}"
 
-    def restore(self, step: int, like: Tree, accept: Callable[[dict], None]):
+    def restore(
+        self,
+        step: int,
+        like: Tree,
+        accept: Callable[[dict], None],
+        part: bool = False,
+    ):
         """What was saved at `step`, placed and typed as the arrays of `like` are.
 
         Args:
-          accept: as for `newest`.
+          accept, part: as for `newest`.
 
         Raises:
           Damaged: it cannot be read, or is not what was written.
@@ -136,12 +142,12 @@ class Checkpoints:
                 raise Damaged(f"{name} is missing")
             if found[name] != digest:
                 raise Damaged(f"{name} is not what was written (sha256 differs)")
-        if manifest["kinds"] != (kinds := _kinds(like)):
-            names = sorted(manifest["kinds"].keys() | kinds.keys())
-            saved, here = (
-                {name: each.get(name) for name in names}
-                for each in (manifest["kinds"], kinds)
-            )
+        kinds, all_saved = _kinds(like), manifest["kinds"]
+        names = sorted(kinds.keys() if part else kinds.keys() | all_saved.keys())
+        saved, here = (
+            {name: each.get(name) for name in names} for each in (all_saved, kinds)
+        )
+        if saved != here:
             name = next(name for name in names if saved[name] != here[name])
             raise Damaged(
                 f"{name} is {saved[name]} there, {here[name]} here; was --precision "
@@ -153,8 +159,11 @@ class Checkpoints:
             ),
             like,
         )
+        context = ocp.Context()
+        context.pytree.loading.partial_load = part
         try:
-            read = ocp.load_checkpointables(self.path(step), {"state": abstract})
+            with context:
+                read = ocp.load_checkpointables(self.path(step), {"state": abstract})
         except Exception as error:
             raise Damaged(f"it cannot be read: {_reason(error)}") from error
         for name, digest in _hash_leaves(read["state"]).items():
@@ -185,10 +194,12 @@ class Checkpoints:
         like: Tree,
         accept: Callable[[dict], None],
         say: Callable[[str], None],
+        part: bool = False,
     ) -> Restored | None:
         """The newest checkpoint that is sound, None where there is none at all.
 
         Args:
+          part: `like` holds only some of the fields that were saved.
           accept: (notes) -> raises Damaged if what they speak of is not there, and
             what it likes if the checkpoint is of another run.
           say: is given one line for each checkpoint that is refused.
@@ -204,7 +215,7 @@ class Checkpoints:
                 "same --workdir, on a disk that they share",
             )
         for wait in WAITS:
-            restored, refused = self._newest_of(steps, like, accept)
+            restored, refused = self._newest_of(steps, like, accept, part)
             now = self.steps()
             if restored or now == steps:
                 break
@@ -225,13 +236,13 @@ class Checkpoints:
         return restored
 
     def _newest_of(
-        self, steps: list[int], like: Tree, accept: Callable[[dict], None]
+        self, steps: list[int], like: Tree, accept: Callable[[dict], None], part: bool
     ) -> tuple[Restored | None, dict[int, str]]:
         """The newest that is sound, and why those after it are not."""
         refused = {}
         for step in reversed(steps):
             try:
-                restored = self.restore(step, like, accept)
+                restored = self.restore(step, like, accept, part)
             except Damaged as error:
                 refused[step] = str(error)
             if not processes.highest(int(step in refused))[0]:

@@ -3,7 +3,7 @@
 import pathlib
 
 from rnn_research import hardware, processes
-from rnn_research.runs import metrics, run_folder, same_run
+from rnn_research.runs import from_python, metrics, run_folder, same_run
 from rnn_research.runs.checkpoints import Checkpoints
 from rnn_research.training.keeping import InMemory
 from rnn_research.training.settings import CANNOT_CHANGE_THE_PAST
@@ -40,7 +40,8 @@ class InFolder(InMemory):
 
     def described(self, trainer) -> dict:
         of_values, given = same_run.describe(trainer), trainer.given.resolved()
-        self._settings = same_run.plain({**of_values, **self._given, **given})
+        calls = {"calls": from_python.noted(trainer)}
+        self._settings = same_run.plain({**of_values, **calls, **self._given, **given})
         return self._settings
 
     def _may_differ(self, saved: dict) -> frozenset[str]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from rnn_research import config, errors, files, models, runtime, texts
 from rnn_research.resolve import resolve, resolve_penalties
-from rnn_research.runs import checkpoints, same_run
+from rnn_research.runs import checkpoints, from_python, same_run
 from rnn_research.runs.settings import OptimizerConfig, TaskConfig, as_dict
 from rnn_research.tasks.base import Task
 from rnn_research.training import trainer
@@ -38,7 +38,11 @@ def load(
 ) -> Loaded:
     """The model, the task and the newest weights of a training run.
 
+        trained = load("runs/mine")
+        outputs = trained.model.outputs(trained.params, x)   x [T, B, D]
+
     Args:
+      folder: of a training program, or the `workdir` of `runs.train`.
       seed, learning_rate: which run, where the folder holds several.
       allow: files of yours, such as 'my_cells', that its settings may name; they are
         imported. Others are not, whatever the folder says.
@@ -74,15 +78,10 @@ def load_all(
     saved = files.read_json(folder / "config.json")
     if saved is None:
         raise errors.UsageError(f"{folder} holds no run: there is no config.json in it")
-    if not {"cell", "task"} <= saved.keys():
-        raise errors.UsageError(
-            f"{folder} was not trained by a command; load it yourself"
-        )
     settings, made = _made(folder, saved, allow)
     initial = made.init()
     store = checkpoints.Checkpoints(folder / "checkpoints")
-    described = same_run.describe(made)
-    now = settings | {name: described[name] for name in same_run.FOLLOWS}
+    now = settings | _described(settings, made)
     free = CANNOT_CHANGE_THE_PAST | same_run.NOT_COMPARED | {"on_nan"}
 
     def accept(notes):
@@ -92,11 +91,12 @@ def load_all(
         noted = notes.get("settings")
         same_run.compare(noted, settings, free, store.folder, advice)
 
-    restored = store.newest(initial, accept, say=print)
+    wanted = _Best(_Kept.of(initial.best)) if made.keeps_best else _Kept.of(initial)
+    restored = store.newest(wanted, accept, say=print, part=True)
     if restored is None:
         raise errors.UsageError(f"{folder} has no checkpoint yet")
-    before, after = to_host(initial.params), to_host(restored.tree.kept)
-    steps = restored.tree.best.step if made.keeps_best else restored.tree.step
+    kept = restored.tree.best if made.keeps_best else restored.tree
+    before, after, steps = to_host((initial.params, kept.params, kept.step))
     return [
         Loaded(
             settings,
@@ -112,8 +112,46 @@ def load_all(
     ]
 
 
+class _Kept(NamedTuple):
+    """The part of a `State`, or of its `Best`, that is loaded."""
+
+    params: Any
+    step: Any
+
+    @classmethod
+    def of(cls, state) -> "_Kept":
+        return cls(state.params, state.step)
+
+
+class _Best(NamedTuple):
+    best: _Kept
+
+
 def _made(folder: pathlib.Path, settings: dict, allow: tuple[str, ...]):
-    """The settings with the defaults of others, and the trainer they make.
+    """The settings with the defaults of others, and the trainer they make."""
+    if "cell" in settings:
+        return _by_command(folder, settings, allow)
+    model, task = from_python.read(folder, settings.get("calls"), allow)
+    config = _read(TrainConfig, settings, allow)
+    return settings, trainer.build(
+        model, task, dataclasses.replace(config, num_devices=1)
+    )
+
+
+def _described(settings: dict, made: trainer.Trainer) -> dict:
+    """What model, task and their code are now, to compare with the settings.
+
+    From Python the optimizer and the engine, which may be any, are not made again.
+    """
+    described = same_run.describe(made)
+    if "cell" in settings:
+        return {name: described[name] for name in same_run.FOLLOWS}
+    code = {**settings.get("code", {}), **described["code"]}
+    return {"model": described["model"], "task": described["task"], "code": code}
+
+
+def _by_command(folder: pathlib.Path, settings: dict, allow: tuple[str, ...]):
+    """As `_made`, of the settings of a training program.
 
     Raises:
       errors.UsageError: a setting is none, or names what is not allowed.

@@ -11,6 +11,7 @@ from rnn_research.tasks import rows
 NOT_COMPARED = frozenset(
     {
         "allocator",
+        "calls",  # what they make is compared
         "compilation_cache",
         "machine",
         "num_devices",

@@ -320,13 +320,13 @@ def test_a_reader_beside_a_run_that_writes(saved, tmp_path, monkeypatch):
     shutil.copytree(saved, folder)
     restore, moves = checkpoints.Checkpoints.restore, [(8, 12), (4, 16)]
 
-    def disturbed(self, step, like, accept):
+    def disturbed(self, step, *given):
         while moves:
             old, new = moves.pop(0)
             (folder / f"{old}.json").unlink()
             shutil.rmtree(folder / str(old))
             checkpoints.Checkpoints(folder).save(new, tree(new), {"step": new})
-        return restore(self, step, like, accept)
+        return restore(self, step, *given)
 
     monkeypatch.setattr(checkpoints.Checkpoints, "restore", disturbed)
     restored, said = newest(folder)

@@ -1,7 +1,6 @@
 """How programs end: signals, pipes that nobody reads, parents that die."""
 
 import dataclasses
-import functools
 import os
 import pathlib
 import signal
@@ -148,14 +147,18 @@ def test_a_shells_loop_stops():
     """Which it does only if the program died of the signal itself."""
     body = "import os, signal; os.killpg(0, signal.SIGINT); time.sleep(20)"
     loop = 'for i in 1 2 3; do echo begun; "$0" -c "$1"; done; echo after'
+    # A shell in the background ignores SIGINT, and what it starts does so as well.
+    listen = "signal.signal(signal.SIGINT, signal.SIG_DFL)"
+    start = f"import os, signal, sys; {listen}; os.execvp('bash', sys.argv[1:])"
     shell = subprocess.run(
-        ["bash", "-c", loop, sys.executable, PROGRAM.format(body=body)],
+        [
+            *(sys.executable, "-c", start),
+            *("bash", "-c", loop, sys.executable, PROGRAM.format(body=body)),
+        ],
         capture_output=True,
         text=True,
         cwd=ROOT,
         start_new_session=True,
-        # A shell started in the background ignores SIGINT, and passes that on.
-        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         timeout=60,
     )
     assert shell.stdout.count("begun") == 2 and "after" not in shell.stdout

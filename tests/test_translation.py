@@ -18,7 +18,7 @@ from rnn_research import (
     training,
 )
 from rnn_research.checks import check_task
-from rnn_research.data import packages, parallel, prepared, provenance
+from rnn_research.data import packages, parallel
 from rnn_research.layers import Call
 from rnn_research.models import looking, readers
 from rnn_research.tasks import translating, translation_scores
@@ -297,26 +297,6 @@ def test_files_that_are_none_are_one_line(tmp_path, one, other, said):
     assert "\n" not in str(error.value)
     with pytest.raises(errors.UsageError, match="give both source_file and target_f"):
         tasks.translation(5, source_file=str(paths[0]))
-
-
-def test_translations_of_tensorflow_datasets_keep_their_splits(monkeypatch):
-    """Of rows as that library gives them: bytes, by language."""
-    rows = [{"pt": b"um gato", "en": b"a cat"}, {"pt": "pão".encode(), "en": b"bread"}]
-    splits = dict.fromkeys(("train", "validation", "test"), rows)
-    record = provenance.Provenance("tfds:x", "1", "", "", "", "")
-    found = prepared.Prepared({"pt": None, "en": None}, splits, record)
-    monkeypatch.setattr(prepared, "read", lambda name: found)
-    pairs = parallel.of_tensorflow_datasets("x").pairs("pt", "en")
-    assert pairs["test"] == (("um gato", "pão"), ("a cat", "bread"))
-    lacking = found._replace(splits={"train": rows})
-    monkeypatch.setattr(prepared, "read", lambda name: lacking)
-    with pytest.raises(errors.UsageError, match="tfds:x has no split"):
-        parallel.of_tensorflow_datasets("x")
-    pictures = dict.fromkeys(splits, [{"image": np.zeros(2), "label": 1}])
-    other = found._replace(features={"image": None, "label": None}, splits=pictures)
-    monkeypatch.setattr(prepared, "read", lambda name: other)
-    with pytest.raises(errors.UsageError, match="hold texts in two languages; it hol"):
-        parallel.of_tensorflow_datasets("x")
 
 
 needs_emoji = pytest.mark.skipif(

@@ -113,8 +113,6 @@ def from_folder(folder: str, seconds: float) -> Clips:
 def of_tensorflow_datasets(name: str, seconds: float = 1.0) -> Clips:
     """Audio with labels that tensorflow-datasets has prepared: 'speech_commands'.
 
-    Its features of audio need TensorFlow also to be read.
-
     Raises:
       errors.UsageError: see `prepared.read`; or it does not hold labelled audio, or
         lacks a split.
@@ -122,7 +120,7 @@ def of_tensorflow_datasets(name: str, seconds: float = 1.0) -> Clips:
     found = prepared.read(name)
     features = dict(found.features.items())
     names = getattr(features.get("label"), "names", None)
-    rate = getattr(features.get("audio"), "sample_rate", None)
+    rate = found.rates.get("audio")
     if names is None or not rate:
         raise errors.UsageError(
             f"tfds:{name} does not hold labelled audio; it holds "

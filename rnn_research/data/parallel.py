@@ -169,14 +169,14 @@ def of_tensorflow_datasets(name: str) -> Parallel:
             f"tfds:{name} has no split {min(missing)}; it has {', '.join(found.splits)}"
         )
     first = found.splits["train"][0]
-    texts = [each for each in languages if isinstance(first.get(each), bytes)]
+    texts = [each for each in languages if isinstance(first.get(each), (bytes, str))]
     if len(texts) < 2:
         raise errors.UsageError(
             f"tfds:{name} does not hold texts in two languages; it holds "
             f"{errors.cut(', '.join(map(str, languages)), 80)}"
         )
     rows = [
-        (split, {each: row[each].decode(errors="replace") for each in texts})
+        (split, {each: prepared.text(row[each]) for each in texts})
         for split in SPLITS
         for row in found.splits[split]
     ]

@@ -1,15 +1,17 @@
 """Data sets of tensorflow-datasets that were prepared before, read without TensorFlow.
 
-Reading asks `is_prepared` first and never goes to the network: `tfds.load` would try to
-download for minutes where there is none. Files are of the format array_record, which
-has random access; the rows in them are counted and compared with the set's own record,
-since another of its formats (parquet) loses rows without a word.
+Reading looks at the files alone and never goes to the network: `tfds.load` would try to
+download for minutes where there is none, and the code of some sets, coco_captions for
+one, needs TensorFlow. Files are of the format array_record, which has random access;
+the rows in them are counted and compared with the set's own record, since another of
+its formats (parquet) loses rows without a word.
 """
 
 import contextlib
 import importlib.util
 import io
 import os
+import pathlib
 import re
 import socket
 import urllib.parse
@@ -21,6 +23,8 @@ from rnn_research import errors
 from rnn_research.data.provenance import Provenance, digest
 
 FORMAT = "array_record"
+INFO = "dataset_info.json"
+TENSOR = "tensorflow_datasets.core.features.tensor_feature.Tensor"
 IN_MEMORY = 2**30  # bytes of a split that are decoded into arrays
 AT_ONCE = 1024  # rows that are decoded together
 NAME = r"[A-Za-z0-9_]+(/[A-Za-z0-9_.\-]+)?"
@@ -30,54 +34,67 @@ class Prepared(NamedTuple):
     features: Any  # as tensorflow-datasets describes them
     splits: dict[str, Any]  # {split: source of rows}, as the set has them
     provenance: Provenance
+    rates: dict[str, int] = {}  # of features that are audio, in samples per second
 
 
-def read(name: str, folder: str | None = None) -> Prepared:
+def read(name: str, folder: str | None = None, *, encoded=()) -> Prepared:
     """A set with all its splits as random-access sources.
 
     Args:
       name: 'mnist'; with a configuration, 'name/configuration'.
       folder: where sets are; default: $TFDS_DATA_DIR or ~/tensorflow_datasets.
+      encoded: features that are given as they are stored, such as the bytes of images.
 
     Raises:
       errors.UsageError: tensorflow-datasets is not installed or does not know the
         name; the set is not prepared, or lacks rows.
     """
-    builder, is_prepared = _builder(name, folder)
-    if not is_prepared:
+    place = _place(name, folder)
+    if place is None:
         raise errors.UsageError(
-            f"tfds:{name} is not prepared in {builder.data_path}: python -m "
+            f"tfds:{name} is not prepared in {_root(folder)}: python -m "
             f"experiments.prepare_data --dataset=tfds:{name}"
         )
     try:
+        builder, rates = _from_files(name, place)
         _check_whole(name, builder)
+        skip = _library(name).decode.SkipDecoding()
+        decoders = {own: skip for own in encoded if own in builder.info.features}
         splits = {
-            split: builder.as_data_source(split, file_format=FORMAT)
+            split: builder.as_data_source(
+                split, decoders=decoders or None, file_format=FORMAT
+            )
             for split in builder.info.splits
         }
     except errors.UsageError:
         raise
     except Exception as error:
         raise errors.UsageError(
-            f"tfds:{name} in {builder.data_path} cannot be read: "
-            f"{errors.one_line(error)}; remove that folder and prepare it again"
+            f"tfds:{name} in {place} cannot be read: {errors.one_line(error)}; remove "
+            "that folder and prepare it again"
         ) from None
-    described = (builder.data_path / "dataset_info.json").read_bytes()
     record = Provenance(
         f"tfds:{name}",
         str(builder.version),
-        "dataset_info.json",
-        digest(described),
+        INFO,
+        digest((place / INFO).read_bytes()),
         errors.cut(builder.info.as_proto.redistribution_info.license, 200)
         or "not stated",
         builder.info.homepage or "tensorflow-datasets",
     )
-    return Prepared(builder.info.features, splits, record)
+    return Prepared(builder.info.features, splits, record, rates)
 
 
 def is_prepared(name: str, folder: str | None = None) -> bool:
     """Whether a set can be read now; raises as `read` if there can be no such set."""
-    return _builder(name, folder)[1]
+    return _place(name, folder) is not None
+
+
+def text(value) -> str:
+    """A text of a row, whose bytes are UTF-8."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return str(value)
 
 
 def prepare(name: str, folder: str | None = None) -> str:
@@ -87,14 +104,14 @@ def prepare(name: str, folder: str | None = None) -> str:
       errors.UsageError: as `read`; TensorFlow is not installed.
       errors.RunError: the set could not be fetched.
     """
-    builder, is_prepared = _builder(name, folder)
-    if not is_prepared:
+    if not is_prepared(name, folder):
         if importlib.util.find_spec("tensorflow") is None:
             raise errors.UsageError(
                 "preparing a set needs TensorFlow, reading it does not: in an "
                 "environment of its own, pip install -r requirements-tfds.txt, and "
                 "rerun this command"
             )
+        builder = _builder(name, folder)
         _check_reachable(name, builder.url_infos)
         try:
             builder.download_and_prepare()
@@ -103,10 +120,15 @@ def prepare(name: str, folder: str | None = None) -> str:
                 f"tfds:{name} could not be prepared: {errors.one_line(error)}"
             ) from None
     read(name, folder)
-    return str(builder.data_path)
+    return str(_place(name, folder))
 
 
-def _builder(name: str, folder: str | None):
+def _library(name: str):
+    """tensorflow-datasets, if there can be a set of that name.
+
+    Raises:
+      errors.UsageError: there cannot, or it is not installed.
+    """
     if not re.fullmatch(
         NAME, name
     ):  # with a colon it would be looked up in the network
@@ -121,40 +143,100 @@ def _builder(name: str, folder: str | None):
             f"tfds:{name} needs tensorflow-datasets ({errors.one_line(error)}): pip "
             "install -r requirements.txt"
         ) from None
+    return tfds
+
+
+def _root(folder: str | None) -> pathlib.Path:
+    """The folder of all sets."""
+    from tensorflow_datasets.core import constants
+
+    return pathlib.Path(folder or constants.DATA_DIR).expanduser()
+
+
+def _place(name: str, folder: str | None) -> pathlib.Path | None:
+    """The folder of a set's newest version; None if it is not prepared.
+
+    Raises:
+      errors.UsageError: as `read`.
+    """
+    tfds = _library(name)
+    from tensorflow_datasets.core import dataset_builder
+    from tensorflow_datasets.core.utils import version
+
+    of_set = _root(folder) / name
+    if "/" not in name:
+        of_set /= dataset_builder.load_default_config_name(of_set) or ""
+    found = [
+        of_set / str(each)
+        for each in version.list_all_versions(of_set)
+        if (of_set / str(each) / INFO).is_file()
+    ]
+    if found:
+        return found[-1]
+    known = tfds.list_builders(with_community_datasets=False)
+    if (own := name.partition("/")[0]) not in known:
+        raise errors.UsageError(
+            f"tensorflow-datasets has no set {own!r}"
+            f"{errors.nearest(own, known, prefix='tfds:')}"
+        )
+    return None
+
+
+def _from_files(name: str, place: pathlib.Path):
+    """(what reads the files of a set, the rates of its audio).
+
+    The feature of audio needs TensorFlow; what is stored of it, unless it is stored
+    encoded, is a tensor of samples.
+    """
+    from google.protobuf import json_format
+    from tensorflow_datasets.core import dataset_info, read_only_builder
+    from tensorflow_datasets.core.proto import feature_pb2
+
+    described, rates = feature_pb2.Feature(), {}
+    features = (place / "features.json").read_text(encoding="utf-8")
+    json_format.Parse(features, described, ignore_unknown_fields=True)
+    for own, each in described.features_dict.features.items():
+        if each.HasField("audio") and not each.audio.lazy_decode:
+            rates[own], audio = each.audio.sample_rate, each.audio
+            samples = feature_pb2.TensorFeature(
+                shape=audio.shape, dtype=audio.dtype, encoding=audio.encoding
+            )
+            each.tensor.CopyFrom(samples)  # in place of the audio
+            each.python_class_name = TENSOR
+    info = dataset_info.read_proto_from_builder_dir(str(place))
+    if info.file_format != FORMAT:
+        raise errors.UsageError(
+            f"tfds:{name} was prepared in a format other than {FORMAT}, the only one "
+            f"read here: remove {place}, then python -m experiments.prepare_data "
+            f"--dataset=tfds:{name}"
+        )
+    info.features.CopyFrom(described)
+    with _without_warnings():
+        return read_only_builder.builder_from_metadata(str(place), info), rates
+
+
+def _builder(name: str, folder: str | None):
+    """What downloads a set."""
+    tfds = _library(name)
     try:
         with _without_warnings():
-            builder = tfds.builder(name, file_format=FORMAT, data_dir=folder)
-            return builder, builder.is_prepared()
-    except tfds.core.registered.DatasetNotFoundError:
-        known = tfds.list_builders(with_community_datasets=False)
-        raise errors.UsageError(
-            f"tensorflow-datasets has no set {name!r}"
-            f"{errors.nearest(name, known, prefix='tfds:')}"
-        ) from None
-    except ImportError:  # its features of audio, for instance
-        raise errors.UsageError(
-            f"tfds:{name} needs TensorFlow also to be read: pip install -r "
-            "requirements-tfds.txt"
-        ) from None
+            return tfds.builder(name, file_format=FORMAT, data_dir=folder)
     except Exception as error:  # a configuration that is not there, a set too old
-        if "is already set to FileFormat" in str(error):
-            raise errors.UsageError(
-                f"tfds:{name} was prepared in a format other than {FORMAT}, the only "
-                f"one read here: remove its folder, then python -m "
-                f"experiments.prepare_data --dataset=tfds:{name}"
-            ) from None
         raise errors.UsageError(f"tfds:{name}: {errors.one_line(error)}") from None
 
 
 @contextlib.contextmanager
 def _without_warnings():
-    """That a folder or TensorFlow is not there is what was asked, and no warning."""
+    """Without the warnings and banners that it has for what is not there."""
     from absl import logging
 
     before = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
     try:
-        with contextlib.redirect_stderr(io.StringIO()):
+        with (
+            contextlib.redirect_stderr(io.StringIO()),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
             yield
     finally:
         logging.set_verbosity(before)

@@ -101,14 +101,14 @@ def r8() -> Texts:
     rows = []
     for kept in ("train.tab", "test.tab"):
         lines = content[kept].decode().splitlines()
-        for line in lines[3:]:  # names, types and roles of the columns
+        rows_of = filter(None, lines[3:])  # behind names, types, roles of the columns
+        for line in rows_of:
             topic, text = line.split("\t")[:2]
             split = "test" if kept == "test.tab" else _train_or_validation(text)
             rows.append((split, text, topic))
     return _texts(rows, record)
 
 
-@functools.cache
 def of_tensorflow_datasets(name: str) -> Texts:
     """Texts with labels of tensorflow-datasets, such as 'imdb_reviews'.
 
@@ -133,7 +133,7 @@ def of_tensorflow_datasets(name: str) -> Texts:
     rows = []
     for split in ("train", "test"):
         for row in found.splits[split]:
-            text = row["text"].decode(errors="replace")
+            text = prepared.text(row["text"])
             own = split if split == "test" else _train_or_validation(text)
             rows.append((own, text, names[int(row["label"])]))
     return _texts(rows, found.provenance)

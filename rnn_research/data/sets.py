@@ -15,6 +15,7 @@ from rnn_research.data import (
     monitored,
     packages,
     parallel,
+    pictures,
     prepared,
     sensors,
     sentences,
@@ -49,9 +50,10 @@ class Set(NamedTuple):
 
 
 OF_TENSORFLOW_DATASETS = {  # what reads any set of it for a task
+    "captioning": functools.cache(pictures.of_tensorflow_datasets),
     "sequential_images": functools.cache(images.of_tensorflow_datasets),
     "spoken_words": functools.cache(clips.of_tensorflow_datasets),
-    "text_classification": sentences.of_tensorflow_datasets,
+    "text_classification": functools.cache(sentences.of_tensorflow_datasets),
     "translation": functools.cache(parallel.of_tensorflow_datasets),
 }
 
@@ -105,6 +107,13 @@ SETS = {
         "DejaVu's faces, which come with matplotlib, and Unicode's names",
         glyphs.glyphs,
         "matplotlib",
+    ),
+    "tfds:coco_captions": Set(
+        "captioning",
+        "123,287 photographs",
+        "CC BY 4.0; the photographs: of Flickr's users",
+        "photographs that people describe, of tensorflow-datasets",
+        _of_tensorflow_datasets("captioning", "coco_captions"),
     ),
     "movie_sentences": Set(
         "text_classification",
@@ -191,7 +200,7 @@ SETS = {
         "spoken_words",
         "100,503 clips of a second",
         "CC BY 4.0",
-        "words that people say, of tensorflow-datasets, with TensorFlow",
+        "words that people say, of tensorflow-datasets",
         _of_tensorflow_datasets("spoken_words", "speech_commands"),
     ),
     "emoji_names": Set(

@@ -29,7 +29,7 @@ def spoken_words(
 
     Args:
       dataset: 'tfds:speech_commands', or another set of labelled audio of
-        tensorflow-datasets; TensorFlow must be installed to read it.
+        tensorflow-datasets.
       folder: in its place one of your own, with a folder of WAV files for each word, as
         Speech Commands is; see `data.clips`.
       seconds: of a clip; what is longer is cut.

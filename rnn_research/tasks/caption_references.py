@@ -10,6 +10,8 @@ from rnn_research.tasks import translation_scores
 
 Counts = dict[tuple[str, ...], collections.Counter]
 END = ""  # behind the last word
+COARSE = 16  # squares of a picture, in height and width
+TOGETHER = 512  # pictures that are compared at once
 
 
 def of(captioned: glyphs.Captioned, known: glyphs.Pieces, length: int) -> dict:
@@ -20,7 +22,7 @@ def of(captioned: glyphs.Captioned, known: glyphs.Pieces, length: int) -> dict:
     after, first = _after(train), [glyphs.pieces(caption)[0] for caption in wanted]
     said = {
         "the nearest picture of train": [
-            train[at] for at in nearest(_halved(pictures), _halved(asked))
+            train[at] for at in nearest(_coarse(pictures), _coarse(asked))
         ],
         "the commonest words": [commonest(after, ())] * len(wanted),
         "the same after the true first word": [commonest(after, (w,)) for w in first],
@@ -75,15 +77,21 @@ def _all(lists) -> list[int]:
 def nearest(known: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """Of each of `asked` [N, D] which of `known` is at the least squared distance."""
     squares, found = (known**2).sum(1), []
-    for start in range(0, len(asked), 512):
-        own = asked[start : start + 512]
+    for start in range(0, len(asked), TOGETHER):
+        own = asked[start : start + TOGETHER]
         found.append((squares - 2 * own @ known.T).argmin(1))
     return np.concatenate(found)
 
 
-def _halved(pictures: np.ndarray) -> np.ndarray:
-    """[N, D], the means of squares of 2 x 2 pixels of pictures [N, H, W, C]."""
-    count, height, width, colours = pictures.shape
-    even = pictures[:, : height // 2 * 2, : width // 2 * 2].astype(np.float32)
-    squares = even.reshape(count, height // 2, 2, width // 2, 2, colours)
-    return squares.mean((2, 4)).reshape(count, -1) / 255
+def _coarse(pictures: np.ndarray) -> np.ndarray:
+    """[N, D], the means of 16 x 16 squares, or of more, of pictures [N, H, W, C]."""
+    _, height, width, colours = pictures.shape
+    down, right = (max(1, size // COARSE) for size in (height, width))
+    lines, columns = height // down, width // right
+    found = np.empty((len(pictures), lines * columns * colours), np.float32)
+    for start in range(0, len(pictures), TOGETHER):
+        own = pictures[start : start + TOGETHER, : lines * down, : columns * right]
+        squares = own.reshape(len(own), lines, down, columns, right, colours)
+        means = squares.mean((2, 4), dtype=np.float32) / 255
+        found[start : start + TOGETHER] = means.reshape(len(own), -1)
+    return found

@@ -24,8 +24,9 @@ def captioning(length, *, dataset="glyphs", file: str | None = None, at_least=2)
 
     Args:
       length: T; of longer captions the first T words are asked.
-      dataset: 'glyphs', the characters of DejaVu's fonts and their Unicode names; see
-        `data.SETS`.
+      dataset: 'glyphs', the characters of DejaVu's fonts and their Unicode names;
+        'tfds:coco_captions' or another set of pictures with captions of
+        tensorflow-datasets; see `data.SETS` and `data.pictures`.
       file: a font of your own, .ttf or .otf.
       at_least: in how many captions of train a word has to be, to be known.
 
@@ -35,8 +36,8 @@ def captioning(length, *, dataset="glyphs", file: str | None = None, at_least=2)
     network writes itself, the most probable word at a time: exact_match, the share of
     captions that are right; chrf (Popovic 2015) and bleu (Papineni et al. 2002) of
     sacrebleu, from 0 to 100. References, on test: how common a word is after the one
-    before; the caption of the nearest picture of train (squared differences of the
-    means of 2 x 2 pixels); the commonest words, one after the other; the same after the
+    before; the caption of the nearest picture of train (squared differences of 16 x 16
+    squares); the commonest words, one after the other; the same after the
     true first word; and the share of captions of known words, which is the most that
     exact_match can be.
     """

@@ -1,0 +1,66 @@
+"""Photographs with captions, of tensorflow-datasets."""
+
+import io
+
+import numpy as np
+
+from rnn_research import errors
+from rnn_research.data import prepared
+from rnn_research.data.glyphs import Captioned
+
+SIDE = 64  # pixels of a picture, in height and width
+SPLITS = {"train": ("train", "restval"), "validation": ("val", "validation")}
+
+
+def of_tensorflow_datasets(name: str) -> Captioned:
+    """Pictures with captions that tensorflow-datasets has prepared: 'coco_captions'.
+
+    The largest square in the middle of each, in 64 x 64 pixels, with the first of its
+    captions, in small letters. The splits are the set's own; coco_captions' are those
+    of Karpathy & Li 2015 (arXiv 1412.2306), whose 'restval' is train as well.
+
+    Raises:
+      errors.UsageError: it is not prepared, holds no pictures with captions, or lacks a
+        split.
+    """
+    found = prepared.read(name, encoded=("image",))
+    features = dict(found.features.items())
+    captions = getattr(features.get("captions"), "feature", None)
+    shape = getattr(features.get("image"), "shape", None)
+    if captions is None or "text" not in dict(captions.items()) or shape is None:
+        raise errors.UsageError(
+            f"tfds:{name} does not hold pictures with captions; it holds "
+            f"{errors.cut(', '.join(features), 80)}"
+        )
+    splits = {}
+    for split in ("train", "validation", "test"):
+        own = [each for each in SPLITS.get(split, (split,)) if each in found.splits]
+        if not own:
+            raise errors.UsageError(
+                f"tfds:{name} has no split {split}; it has {', '.join(found.splits)}"
+            )
+        splits[split] = _captioned([found.splits[each] for each in own])
+    return Captioned(splits, (found.provenance,))
+
+
+def _captioned(sources) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The pictures [N, H, W, 3] of sources, and a caption of each."""
+    pictures = np.empty((sum(map(len, sources)), SIDE, SIDE, 3), np.uint8)
+    captions: list[str] = []
+    for source in sources:
+        for at in range(len(source)):
+            row = source[at]
+            pictures[len(captions)] = small(row["image"])
+            said = prepared.text(row["captions"]["text"][0])
+            captions.append(" ".join(said.lower().split()))
+    return pictures, tuple(captions)
+
+
+def small(content: bytes) -> np.ndarray:
+    """The largest square in the middle of a JPEG or PNG file, [SIDE, SIDE, 3]."""
+    from PIL import Image, ImageOps
+
+    with Image.open(io.BytesIO(content)) as image:
+        image.draft("RGB", (SIDE, SIDE))  # a JPEG need not be decoded in its full size
+        square = ImageOps.fit(image.convert("RGB"), (SIDE, SIDE), Image.Resampling.BOX)
+    return np.asarray(square)

@@ -77,10 +77,14 @@ def main(
         return
     watch, found = anomalies.scores(made.task, made.model, result.params)
     own = next(iter(found))
-    plots = result.folder / "plots"
     plotting.anomalies(
         anomalies.steps(watch, found[own]),
-        plots / "anomalies.png",
+        runs.artefacts.declared(
+            result.folder,
+            "plots/anomalies.png",
+            runs.artefacts.PICTURE,
+            "The series, the anomaly score below it, and alarms along the top.",
+        ),
         events=watch.of.events,
         threshold=anomaly_scores.threshold(found[own], watch.of),
         title=f"{made.cell}: series, score, and alarms along the top",
@@ -91,7 +95,13 @@ def main(
             for label, score in found.items()
             for row in anomaly_scores.curve(score, watch.of)
         ],
-        plots / "precision_recall.png",
+        runs.artefacts.declared(
+            result.folder,
+            "plots/precision_recall.png",
+            runs.artefacts.PICTURE,
+            "Precision against recall over all thresholds, of the network's score and "
+            "of what needs no network.",
+        ),
         title=str(made.cell),
     )
 

@@ -94,13 +94,31 @@ def main(
     if processes.index() > 0:
         return
     rows = written(made.model, result.params, made.task, pictures_config)
-    plots = result.folder / "plots"
-    plotting.captioned(rows, plots / "captions.png", title=f"{made.cell} on test")
+    plotting.captioned(
+        rows,
+        runs.artefacts.declared(
+            result.folder,
+            "plots/captions.png",
+            runs.artefacts.PICTURE,
+            "Pictures of test and what the network writes of them; where that is "
+            "wrong, the truth below.",
+        ),
+        title=f"{made.cell} on test",
+    )
     if made.model.look is not None:
         looks = looked_at(
             made.model, result.params, made.task, rows[:: SHOWN // LOOKED_AT]
         )
-        plotting.looked_at(looks, plots / "looked_at.png", title=f"{made.cell} on test")
+        plotting.looked_at(
+            looks,
+            runs.artefacts.declared(
+                result.folder,
+                "plots/looked_at.png",
+                runs.artefacts.PICTURE,
+                "Where in the picture the network looks as it writes each word.",
+            ),
+            title=f"{made.cell} on test",
+        )
 
 
 def written(model, params, task, pictures_config: PicturesConfig) -> list[dict]:

@@ -68,7 +68,13 @@ def main(
     print(f"test RMSE {np.median(each):.2f} ({', '.join(texts)})")
     plotting.remaining_time(
         predicted(made.model, result.params, made.task),
-        result.folder / "plots" / "remaining_time.png",
+        runs.artefacts.declared(
+            result.folder,
+            "plots/remaining_time.png",
+            runs.artefacts.PICTURE,
+            "The remaining time of some test runs, step by step: the truth, and what "
+            "the network expects, with its uncertainty.",
+        ),
         unit="cycles" if failures_config.cmapss else "minutes",
         title=f"{made.cell}: how long each will still run",
     )

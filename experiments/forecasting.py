@@ -80,7 +80,13 @@ def main(
         return
     plotting.forecast_bands(
         forecast_windows.windows(made.task, made.model, result.params),
-        result.folder / "plots" / "forecasts.png",
+        runs.artefacts.declared(
+            result.folder,
+            "plots/forecasts.png",
+            runs.artefacts.PICTURE,
+            "Some windows of the test split: what came, the forecast with its bands, "
+            "and the best reference.",
+        ),
         variable=series_config.target or "the first variable",
         reference=forecast_windows.best_reference(made.task),
         title=f"{made.cell}: test windows",

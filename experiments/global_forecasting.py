@@ -66,7 +66,13 @@ def main(
         return
     plotting.forecast_bands(
         continued(made.model, result.params, made.task),
-        result.folder / "plots" / "continued.png",
+        runs.artefacts.declared(
+            result.folder,
+            "plots/continued.png",
+            runs.artefacts.PICTURE,
+            "Some test series with their last values, the forecast with its bands, and "
+            "the drift.",
+        ),
         variable="value",
         reference="drift",
         title=f"{made.cell}: series and their last values",

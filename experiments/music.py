@@ -21,6 +21,7 @@ key after itself has 5.99.
 """
 
 import dataclasses
+import functools
 import pathlib
 
 import jax
@@ -169,12 +170,17 @@ def continued_parts(model, params, piece, settings: MusicConfig, key):
 
 def keep(notes, given: int, folder: pathlib.Path, tempo: float):
     """Write the music as MIDI, as sound and as a picture."""
-    files.write_atomically(folder / "sample.mid", midi.written(notes, tempo))
-    sound = synthesizer.wav(synthesizer.sound(notes, tempo))
-    files.write_atomically(folder / "sample.wav", sound)
-    path = folder / "plots" / "piano_roll.png"
-    plotting.piano_roll(music.roll(notes), path, given=given)
-    print(f"music: {folder / 'sample.wav'}, {folder / 'sample.mid'}; {path}")
+    declare = functools.partial(runs.artefacts.declared, folder)
+    said = "The opening of a piece of test, and how the network goes on"
+    as_midi = declare("sample.mid", runs.artefacts.LINK, f"{said}, as MIDI.")
+    files.write_atomically(as_midi, midi.written(notes, tempo))
+    heard = declare("sample.wav", runs.artefacts.SOUND, f"{said}.")
+    files.write_atomically(heard, synthesizer.wav(synthesizer.sound(notes, tempo)))
+    seen = declare(
+        "plots/piano_roll.png", runs.artefacts.PICTURE, f"{said}, as a piano roll."
+    )
+    plotting.piano_roll(music.roll(notes), seen, given=given)
+    print(f"music: {heard}, {as_midi}; {seen}")
 
 
 if __name__ == "__main__":

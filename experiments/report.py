@@ -4,11 +4,12 @@
     python -m experiments.report runs/remedies/* --output=remedies.html
 
 Writes one HTML file that needs no network: what each run came to, the settings that
-differ, the loss with a band over seeds and the baseline, the gradient by lag with a
-slider over the training, memory horizons, how it was computed, links to the data. The
-gradient over the training is there if the runs were watched (--diagnose_every); else it
-is measured before and after, from their checkpoints. Beside the page, in a folder of
-its name, the figures as PNG and SVG for papers.
+differ, the loss with a band over seeds and the baseline, what an application left to
+read, to look at or to listen to, the gradient by lag with a slider over the training,
+memory horizons, how it was computed, links to the data. The gradient over the training
+is there if the runs were watched (--diagnose_every); else it is measured before and
+after, from their checkpoints. Beside the page, in a folder of its name, the figures as
+PNG and SVG for papers.
 """
 
 import dataclasses

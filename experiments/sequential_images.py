@@ -68,7 +68,12 @@ def main(
     right = sum(row["count"] for row in table if row["class"] == row["predicted"])
     plotting.confusion(
         table,
-        result.folder / "plots" / "confusion.png",
+        runs.artefacts.declared(
+            result.folder,
+            "plots/confusion.png",
+            runs.artefacts.PICTURE,
+            "How often each class of the test split is taken for each.",
+        ),
         title=f"{made.cell}: {right} of {made.task.size('test')} test images",
     )
 

@@ -121,11 +121,16 @@ def main(
         return
     classes = speech_config.classes(made.task)
     given = made.model, result.params, made.task
-    plots = result.folder / "plots"
     if speech_config.form == SEQUENCE:
         plotting.posteriorgrams(
             utterances(*given, classes),
-            plots / "posteriors.png",
+            runs.artefacts.declared(
+                result.folder,
+                "plots/posteriors.png",
+                runs.artefacts.PICTURE,
+                "Some test utterances, what the network says at each frame, and the "
+                "digits that are read off it.",
+            ),
             classes=(*classes, "blank"),
             title=f"{made.cell}: utterances of test",
         )
@@ -134,7 +139,12 @@ def main(
     right = sum(row["count"] for row in table if row["class"] == row["predicted"])
     plotting.confusion(
         table,
-        plots / "confusion.png",
+        runs.artefacts.declared(
+            result.folder,
+            "plots/confusion.png",
+            runs.artefacts.PICTURE,
+            "How often each class of the test split is taken for each.",
+        ),
         title=f"{made.cell}: {right} of {made.task.size('test')} test recordings",
     )
 

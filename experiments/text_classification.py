@@ -85,7 +85,13 @@ def main(
         return
     plotting.verdicts(
         word_by_word(made.model, result.params, made.task, classes),
-        result.folder / "plots" / "verdicts.png",
+        runs.artefacts.declared(
+            result.folder,
+            "plots/verdicts.png",
+            runs.artefacts.PICTURE,
+            "Some test texts, word by word; the colour is what the network says after "
+            "reading so far.",
+        ),
         classes=classes,
         title=f"{made.cell} after each word: {classes[0]} (red), {classes[1]} (blue)",
     )

@@ -92,7 +92,12 @@ def main(
             {"class": one, "predicted": other, "count": count}
             for (one, other), count in counts.items()
         ],
-        result.folder / "plots" / "confusion.png",
+        runs.artefacts.declared(
+            result.folder,
+            "plots/confusion.png",
+            runs.artefacts.PICTURE,
+            "How often each class of the test split is taken for each, over all seeds.",
+        ),
         title=f"{made.cell}: {right} of {counts.total()}",
     )
 

@@ -30,6 +30,7 @@ import numpy as np
 from rnn_research import (
     config,
     data,
+    files,
     models,
     plotting,
     processes,
@@ -103,20 +104,37 @@ def main(
         f"test with a beam of {writing.beam}: "
         + ", ".join(f"{name} {value:.4g}" for name, value in said.items())
     )
+    path = runs.artefacts.declared(
+        result.folder,
+        "translations.txt",
+        runs.artefacts.TABLE,
+        f"All texts of test, {source} to {target}.",
+    )
     lines = zip(*pairs["test"], written, strict=True)
-    path = result.folder / "translations.txt"
-    path.write_text("\n".join(map("\t".join, lines)) + "\n", encoding="utf-8")
-    plots = result.folder / "plots"
+    table = [("source", "reference", "translation"), *lines]
+    files.write_atomically(path, "\n".join(map("\t".join, table)) + "\n")
     plotting.scores_by_length(
         translation_scores.by_length(pairs, written, target),
-        plots / "by_length.png",
+        runs.artefacts.declared(
+            result.folder,
+            "plots/by_length.png",
+            runs.artefacts.PICTURE,
+            "chrF by the number of words of the source, of the network and of what "
+            "needs none.",
+        ),
         metric="chrf",
         title=f"{made.cell}, {source} to {target}",
     )
     if made.model.look is not None and languages.units == "words":
         plotting.attention_maps(
             looked_at(made.model, result.params, made.task, pairs["test"][0]),
-            plots / "attention.png",
+            runs.artefacts.declared(
+                result.folder,
+                "plots/attention.png",
+                runs.artefacts.PICTURE,
+                "What is looked at in the source (columns) as each word is written "
+                "(rows).",
+            ),
             title=f"{made.cell}: what is looked at as each word is written",
         )
     print(f"all translations of test: {path}")

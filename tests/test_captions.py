@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import pytest
+from left_behind import made_for_people
 
 from experiments import captioning as experiment
 from rnn_research import (
@@ -192,4 +193,5 @@ def test_the_experiment_writes_and_shows(tmp_path):
     experiment.main(*settings)
     for name in ("captions.png", "looked_at.png"):
         assert (tmp_path / "run" / "plots" / name).stat().st_size > 10_000
+    assert made_for_people(tmp_path / "run") >= {"plots/captions.png"}
     assert runs.load(tmp_path / "run").model.look is not None

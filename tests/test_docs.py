@@ -17,6 +17,7 @@ from rnn_research.cells import initializers, wrappers
 from rnn_research.checks import catalogue, pages
 from rnn_research.diagnostics import __all__ as measurements
 from rnn_research.layers import architectures
+from rnn_research.report import artefacts
 
 ROOT = pathlib.Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -139,10 +140,18 @@ def test_every_page_with_code_is_run():
 
 def test_the_code_on_diagnostics_runs():
     names = {}
-    text, own = blocks("docs/diagnostics.md", "python")  # own: in test_measure.py
+    text, *_ = blocks("docs/diagnostics.md", "python")  # the second: test_measure.py
     exec(text.replace("64", "4").replace("500", "80"), names)
     assert 0 < names["horizon"].lag
     assert names["chaos"].exponents.shape == (16, 3)
+
+
+def test_the_code_on_declaring_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    *_, text = blocks("docs/diagnostics.md", "python")
+    exec(text, {})
+    (one,), notes = artefacts.read(tmp_path / "runs" / "mine")
+    assert one.content == b"hello" and not notes
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="needs PyTorch")

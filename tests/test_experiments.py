@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from left_behind import made_for_people
 
 from experiments import (
     adding_problem,
@@ -97,6 +98,7 @@ def test_training_programs(name, run_in, capsys, drawn):
     for row in rows:
         assert np.isclose(losses, row["loss"], rtol=1e-6).any(), row
     assert drawn(made / "plots" / "gradients.png").size >= 12  # a lag each
+    assert made_for_people(made) >= {"plots/learning_curve.png", "plots/gradients.png"}
     out = capsys.readouterr().out
     assert "baseline 0." in out and "not solved after 2 updates: validation loss" in out
     # The same command finds its folder again; another seed gets its own.

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import mido
 import numpy as np
 import pytest
+from left_behind import made_for_people
 from sklearn import metrics
 
 from experiments import music as experiment
@@ -445,6 +446,7 @@ def test_the_experiment_writes_what_can_be_heard_and_seen(folder, tmp_path):
     with wave.open(str(kept / "sample.wav")) as file:
         assert file.getnframes() / file.getframerate() == pytest.approx(6, abs=0.2)
     assert (kept / "plots" / "piano_roll.png").stat().st_size > 5_000
+    assert made_for_people(kept) >= {"sample.mid", "sample.wav", "plots/piano_roll.png"}
 
 
 @pytest.mark.slow

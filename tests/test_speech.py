@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from left_behind import made_for_people
 
 from experiments import speech as experiment
 from rnn_research import config, data, errors, models, runs, runtime, tasks, training
@@ -265,6 +266,7 @@ def test_the_experiment_learns_and_draws(spoken, tmp_path, form, figure):
     )
     experiment.main(*settings)
     assert (tmp_path / "run" / "plots" / f"{figure}.png").stat().st_size > 10_000
+    assert f"plots/{figure}.png" in made_for_people(tmp_path / "run")
     read = runs.load(tmp_path / "run")
     given = read.model, read.params, read.task
     if form == "class":

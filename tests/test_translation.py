@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from left_behind import made_for_people
 
 from experiments import translation as experiment
 from rnn_research import (
@@ -363,6 +364,7 @@ def test_the_experiment_learns_writes_draws_and_resumes(
     plots = tmp_path / "run" / "plots"
     for name in ("attention.png", "by_length.png", "gradients.png"):
         assert (plots / name).stat().st_size > 10_000
+    assert "translations.txt" in made_for_people(tmp_path / "run")
     read = runs.load(tmp_path / "run")
     (evaluator,) = read.task.evaluators
     scores = evaluator(read.model, read.params, read.task.splits["test"])

@@ -1,26 +1,18 @@
 """What a report says of each training, read from the folders of the runs."""
 
 import math
-import os
 import pathlib
 import statistics
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rnn_research import errors
-from rnn_research.report import records
+from rnn_research.report import artefacts, markup, records
 from rnn_research.report.moments import Moment, median, moments, over_steps
 from rnn_research.runs import same_run
 from rnn_research.training.outcomes import DIVERGED, SOLVED
 
-FILES = (
-    "config.json",
-    "metrics.jsonl",
-    "summary.json",
-    "plots/learning_curve.png",
-    "plots/gradients.png",
-    "plots/gradients_during_training.png",
-)
+FILES = "config.json", "metrics.jsonl", "summary.json"
 # Settings that tell where a run is or how it was cut up, not what it is.
 NOT_COMPARED = same_run.FOLLOWS | frozenset(
     {"machine", "checkpoint_every", "num_devices", "allocator", "compilation_cache"}
@@ -42,6 +34,7 @@ class Entry(NamedTuple):
     steps: list[int]
     loss: list[tuple[float, float, float]]  # median, least, greatest over seeds
     moments: list[Moment]
+    artefacts: list[artefacts.Artefact]  # of the folder
     notes: list[str]  # what could not be read or measured
 
     @property
@@ -163,6 +156,7 @@ def _short(value) -> str:
 def _of_folder(folder: pathlib.Path, allow: tuple[str, ...]) -> list[Entry]:
     settings, summary, rows, notes = records.read(folder)
     shared = {k: v for k, v in settings.items() if k not in NOT_COMPARED}
+    made, not_shown = artefacts.read(folder)
     entries = []
     for rate in settings["learning_rates"]:
         runs = [own for own in summary["runs"] if own["learning_rate"] == rate]
@@ -184,7 +178,8 @@ def _of_folder(folder: pathlib.Path, allow: tuple[str, ...]) -> list[Entry]:
                 steps=list(bands),
                 loss=list(bands.values()),
                 moments=own_moments,
-                notes=notes + unmeasured,
+                artefacts=made,
+                notes=notes + unmeasured + not_shown,
             )
         )
     return entries
@@ -206,9 +201,8 @@ def _bands(rows: list[dict]) -> dict[int, tuple[float, float, float]]:
 
 def links(entry: Entry, page: pathlib.Path) -> list[tuple[str, str]]:
     """(name, address from the page) of the files there are of a run."""
-    base = os.path.relpath(entry.folder, page.parent)
     there = [name for name in FILES if (entry.folder / name).exists()]
-    return [(name, pathlib.PurePath(base, name).as_posix()) for name in there]
+    return [(name, markup.relative(entry.folder / name, page.parent)) for name in there]
 
 
 def solver(entry: Entry) -> dict[str, str]:

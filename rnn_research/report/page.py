@@ -5,10 +5,10 @@ import json
 import math
 import pathlib
 import string
-import urllib.parse
 from collections.abc import Sequence
 
 from rnn_research.diagnostics.horizon import FORGOTTEN
+from rnn_research.report import artefacts, markup
 from rnn_research.report import entries as reading
 from rnn_research.report.entries import Entry
 from rnn_research.spelling import spelled
@@ -37,6 +37,7 @@ def render(
         "cards": "\n".join(_card(i, entry) for i, entry in enumerate(entries)),
         "differences": _settings(entries, reading.differing(entries)),
         "common": _settings(entries[:1], _common(entries)),
+        "artefacts": artefacts.section(_by_folder(entries), path),
         "horizons": _horizons(entries),
         "solvers": _solvers(entries),
         "files": _files(entries, path, figures),
@@ -62,6 +63,15 @@ def _title(entries: list[Entry]) -> str:
     tasks = dict.fromkeys(entry.summary["task"].split("(")[0] for entry in entries)
     lengths = dict.fromkeys(f"T = {entry.length}" for entry in entries)
     return f"{', '.join(tasks).replace('_', ' ')}, {', '.join(lengths)}"
+
+
+def _by_folder(entries: list[Entry]) -> dict[pathlib.Path, tuple[str, list]]:
+    """Of each folder the names of its entries, and the artefacts that are in it."""
+    names = {}
+    for entry in entries:
+        names.setdefault(entry.folder, []).append(entry.name)
+    made = {entry.folder: entry.artefacts for entry in entries}
+    return {folder: ("; ".join(own), made[folder]) for folder, own in names.items()}
 
 
 def _common(entries: list[Entry]) -> list[str]:
@@ -172,20 +182,6 @@ def _card(index: int, entry: Entry) -> str:
 # ------------------------------------------------------------------------- tables
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    top = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in head)
-    body = "".join(
-        f'<tr><th scope="row">{html.escape(row[0])}</th>'
-        + "".join(f"<td>{html.escape(text)}</td>" for text in row[1:])
-        + "</tr>"
-        for row in rows
-    )
-    return (
-        f'<div class="scroll" tabindex="0"><table><thead><tr>{top}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
 def _settings(entries: list[Entry], names: list[str]) -> str:
     if not names:
         return "<p>None.</p>"
@@ -194,7 +190,7 @@ def _settings(entries: list[Entry], names: list[str]) -> str:
         for name in names
     ]
     head = [e.name for e in entries] if len(entries) > 1 else ["all runs"]
-    return _table(["setting", *head], rows)
+    return markup.table(["setting", *head], rows)
 
 
 def _text(value) -> str:
@@ -230,7 +226,7 @@ def _horizons(entries: list[Entry]) -> str:
         "spectral radius, first",
         "last",
     ]
-    return _table(head, rows) if rows else "<p>Not measured.</p>"
+    return markup.table(head, rows) if rows else "<p>Not measured.</p>"
 
 
 def _lag(moment) -> str:
@@ -254,29 +250,22 @@ def _solvers(entries: list[Entry]) -> str:
         [entry.name, *(own.get(name, "-") for name in names)]
         for entry, own in zip(entries, found, strict=True)
     ]
-    return _table(["run", *names], rows)
+    return markup.table(["run", *names], rows)
 
 
 def _files(entries: list[Entry], path: pathlib.Path, figures) -> str:
     items = []
     for entry in entries:
         links = ", ".join(
-            f'<a href="{_address(address)}">{html.escape(name)}</a>'
+            f'<a href="{markup.address(address)}">{html.escape(name)}</a>'
             for name, address in reading.links(entry, path)
         )
         items.append(f"<li><b>{html.escape(entry.name)}</b>: {links}</li>")
     if figures:
         links = ", ".join(
-            f'<a href="{_address(figure.relative_to(path.parent).as_posix())}">'
+            f'<a href="{markup.address(markup.relative(figure, path.parent))}">'
             f"{html.escape(figure.name)}</a>"
             for figure in figures
         )
         items.append(f"<li><b>figures for papers</b>: {links}</li>")
     return f"<ul>{''.join(items)}</ul>"
-
-
-def _address(path: str) -> str:
-    quoted = urllib.parse.quote(
-        path, errors="surrogateescape"
-    )  # bytes that are no text
-    return html.escape("./" * (path[0] not in "./") + quoted)

@@ -3,6 +3,7 @@
 import pathlib
 
 from rnn_research import training
+from rnn_research.runs import artefacts
 from rnn_research.runs.keeper import InFolder
 from rnn_research.runs.loading import Loaded, load, load_all
 from rnn_research.runs.settings import (
@@ -17,6 +18,7 @@ __all__ = [
     "OptimizerConfig",
     "Loaded",
     "TaskConfig",
+    "artefacts",
     "load",
     "load_all",
     "train",

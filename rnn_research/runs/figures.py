@@ -6,12 +6,13 @@ import jax
 
 from rnn_research import diagnostics, errors, plotting
 from rnn_research.diagnostics import table
+from rnn_research.runs.artefacts import LINK, PICTURE, declared
 from rnn_research.training import Result
 from rnn_research.training.while_learning import sequences
 
 
-def draw(cell, model, task, result: Result, plots: pathlib.Path):
-    """learning_curve.png; where the model has a recurrence, gradients.png.
+def draw(cell, model, task, result: Result, folder: pathlib.Path):
+    """plots/learning_curve.png; where the model has a recurrence, plots/gradients.png.
 
     Each other metric with references has a curve of its own, such as accuracy.png. The
     gradient is the gradient by lag before and after training. With --diagnose_every
@@ -23,7 +24,13 @@ def draw(cell, model, task, result: Result, plots: pathlib.Path):
         is_loss = metric == "loss"
         plotting.learning_curve(
             [row for run in result.runs for row in run.metrics],
-            plots / ("learning_curve.png" if is_loss else f"{metric}.png"),
+            declared(
+                folder,
+                f"plots/{'learning_curve' if is_loss else metric}.png",
+                LINK if is_loss else PICTURE,  # a report draws the loss itself
+                f"{metric.replace('_', ' ').capitalize()} on validation against updates, a "
+                "line per run; dashed: what needs no network.",
+            ),
             metric=metric,
             references=task.references.get(metric, {}),
             goal=result.summary["goal"] if is_loss else None,
@@ -31,20 +38,25 @@ def draw(cell, model, task, result: Result, plots: pathlib.Path):
         )
     if result.summary["engines"]:
         try:
-            _draw_gradients(model, task, result, plots / "gradients.png")
+            _draw_gradients(model, task, result, folder)
         except errors.UsageError as error:  # after hours of training no reason to end
-            print(f"no {plots / 'gradients.png'}: {error}")
+            print(f"no figure of gradients: {error}")
     watched = [row for row in result.metrics if "diagnostics" in row]
     if watched:
         plotting.gradients_during_training(
             watched,
-            plots / "gradients_during_training.png",
+            declared(
+                folder,
+                "plots/gradients_during_training.png",
+                LINK,
+                "The gradient by lag at each update that was watched, and the loss.",
+            ),
             baseline=task.baseline,
             title=f"{cell}, {task.name}, T = {task.length}, seed {watched[0]['seed']}",
         )
 
 
-def _draw_gradients(model, task, result: Result, path: pathlib.Path):
+def _draw_gradients(model, task, result: Result, folder: pathlib.Path):
     count = sequences(task.length)
 
     @jax.jit
@@ -64,4 +76,7 @@ def _draw_gradients(model, task, result: Result, path: pathlib.Path):
         labels = {"label": label, "seed": seed, "length": task.length}
         batch = task.sample(jax.random.key(seed), count)
         rows += table.gradient_rows(*measure(params, batch), **labels)
-    plotting.gradient_decay(rows, path)
+    caption = "The gradient by lag, before and after training."
+    plotting.gradient_decay(
+        rows, declared(folder, "plots/gradients.png", LINK, caption)
+    )

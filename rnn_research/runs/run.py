@@ -31,7 +31,8 @@ def run(
     """Train as the settings say, draw the figures, say how it ended.
 
     The folder of the run holds config.json, metrics.jsonl, summary.json, TensorBoard
-    events, checkpoints/ and the figures of `figures.draw` in plots/.
+    events, checkpoints/, the figures of `figures.draw` in plots/, and artefacts.json,
+    which says of each of them what is seen.
 
     Returns:
       What the settings name, and the result.
@@ -60,9 +61,9 @@ def run(
     )
     if processes.index() > 0:
         return values, result
-    plots = folder / "plots"
-    figures.draw(values.cell, values.model, values.task, result, plots)
-    print(*results.ending(result.summary), f"figures: {plots}", sep="\n")
+    figures.draw(values.cell, values.model, values.task, result, folder)
+    said = results.ending(result.summary)
+    print(*said, f"figures: {folder / 'plots'}", sep="\n")
     return values, result
 
 

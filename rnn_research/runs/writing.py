@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from rnn_research import config, errors, files, models, runs
+from rnn_research.runs.artefacts import TEXT, declared
 from rnn_research.runs.settings import trust
 from rnn_research.tasks.base import Task
 
@@ -112,5 +113,7 @@ def from_folders(wanted: WritingConfig, seed: int):
 
 def keep(written: str, folder: pathlib.Path):
     """Print a text and write it to the folder of its run."""
-    files.write_atomically(folder / FILE, written + "\n")
-    print(f"\n{written}\n\ntext: {folder / FILE}", flush=True)
+    caption = "What the network writes, from the prompt on."
+    path = declared(folder, FILE, TEXT, caption)
+    files.write_atomically(path, written + "\n")
+    print(f"\n{written}\n\ntext: {path}", flush=True)

@@ -151,6 +151,7 @@ KINDS = [
     ("luong", cells.gru(5), {}),
     ("luong", layers.transformer(8, window=4, heads=2), {}),
     ("none", cells.elman(5), {}),
+    ("bahdanau", cells.lstm(5), {"above": cells.gru(5), "start": "encoded"}),
 ]
 
 

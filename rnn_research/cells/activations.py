@@ -49,7 +49,20 @@ def parts(*names: str) -> Activations:
     return Activations(read, _put)
 
 
+def of_several(every: tuple[Activations, ...]) -> Activations:
+    """The activations of a tuple of states, each with its own."""
+
+    def read(h):
+        return tuple(own.read(part) for own, part in zip(every, h, strict=True))
+
+    def write(h, v):
+        return tuple(own.write(*both) for own, *both in zip(every, h, v, strict=True))
+
+    return Activations(read, write)
+
+
 FLOATS = Activations(_read_floats, _put)
+NOTHING = Activations(lambda h: jax.tree.map(lambda leaf: None, h), _put)
 
 
 def part_name(path) -> str:

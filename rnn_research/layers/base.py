@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from rnn_research import engines, errors, values
 from rnn_research.cells import base
+from rnn_research.cells.activations import NOTHING, Activations
 from rnn_research.engines.base import Engine
 from rnn_research.presence import at_step, last_step, there
 
@@ -47,6 +48,8 @@ class Layer(values.Value):
         masked steps, so that nothing there matters, and gives outputs [T, B, H]: the
         last that is there is taken where the call is for the whole.
       initial_context: (params, batch_shape) -> context, leaves [*batch_shape, ...].
+      activations: what of the context is remembered by a recurrence, as for cells; left
+        out: nothing.
       groups: (params) -> labels, as for cells.
       retract: (params) -> params after an update, as for cells.
       causal: the output at t depends on inputs up to t only.
@@ -58,6 +61,7 @@ class Layer(values.Value):
     initial_context: Callable[[Tree, tuple[int, ...]], Tree] = lambda params, shape: (
         None
     )
+    activations: Activations = NOTHING
     groups: Callable[[Tree], Tree] = base.all_free
     retract: Callable[[Tree], Tree] = base.keep
     causal: bool = True

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from rnn_research import errors
 from rnn_research.cells import base
+from rnn_research.cells.activations import Activations, of_several
 from rnn_research.cells.s6 import S6Params, s6
 from rnn_research.layers import convolution
 from rnn_research.layers.base import Applied, Layer, layer
@@ -95,4 +96,13 @@ def mamba(hidden_size, *, state_size=16, width=4, expand=2):
             W_out="free",
         )
 
-    return Layer(init=init, apply=apply, initial_context=initial_context, groups=groups)
+    memory = of_several((conv.activations, cell.activations))
+    return Layer(
+        init=init,
+        apply=apply,
+        initial_context=initial_context,
+        activations=Activations(
+            read=memory.read, write=lambda h, v: MambaContext(*memory.write(h, v))
+        ),
+        groups=groups,
+    )

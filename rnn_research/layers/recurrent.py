@@ -24,6 +24,7 @@ def recurrent(cell):
         init=cell.init,
         apply=handing_on(apply),
         initial_context=cell.initial_state,
+        activations=cell.activations,
         groups=cell.groups,
         retract=cell.retract,
     )

@@ -3,6 +3,7 @@
 import jax
 
 from rnn_research import errors
+from rnn_research.cells.activations import of_several
 from rnn_research.layers.base import (
     Applied,
     Call,
@@ -66,6 +67,7 @@ def stack(*parts):
         init=init,
         apply=handing_on(apply),
         initial_context=each("initial_context"),
+        activations=of_several(tuple(part.activations for part in parts)),
         groups=each("groups"),
         retract=each("retract"),
         causal=all(part.causal for part in parts),

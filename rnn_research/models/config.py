@@ -7,7 +7,7 @@ import jax
 
 from rnn_research import config, engines, errors, layers, values
 from rnn_research.cells.base import Cell
-from rnn_research.models import looking, readers
+from rnn_research.models import looking, readers, starting
 from rnn_research.models.base import Model, check_carried, model
 from rnn_research.models.from_source import encoder_decoder
 from rnn_research.tasks.base import Task
@@ -52,6 +52,13 @@ class ModelConfig(config.Settings):
         "luong with a layer or in a block",
         choices=("auto", *looking.KINDS),
     )
+    decoder_start: str = config.setting(
+        starting.OWN,
+        "the state that a decoder starts from, in tasks that have a source: the cell's "
+        "own, or a linear map of what was read; one learned for all sources is "
+        "--cell='learned_state(gru)'",
+        choices=starting.KINDS,
+    )
     block: str = config.setting(
         "auto",
         "the layer around the cell: 'glu' is norm, cell, gate and skip; auto picks glu "
@@ -92,6 +99,10 @@ def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
     if options.attention != "auto":
         raise errors.UsageError(
             f"--attention is for tasks that read a source, and {task.name} has none"
+        )
+    if options.decoder_start != starting.OWN:
+        raise errors.UsageError(
+            f"--decoder_start is for tasks that read a source, and {task.name} has none"
         )
     drop = [layers.dropout(options.dropout)] if options.dropout else []
     parts = list(drop) if network.tokens else []
@@ -162,6 +173,7 @@ def _with_source(
         embedding_size=embedding_size,
         attention=attention,
         above=_in_a_row(above) if above else None,
+        start=options.decoder_start,
         dropout=options.dropout,
     )
     check_carried(made, jax.ShapeDtypeStruct((1, 1), int))  # so that it can write

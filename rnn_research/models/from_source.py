@@ -5,8 +5,8 @@
     p(y_t)         = softmax(W tanh(W_o [h_t, c_t] + b_o) + b)
 
 without attention (Sutskever et al. 2014, arXiv 1409.3215; r at every step as in Cho et
-al. 2014, arXiv 1406.1078) c_t = r. r is read at every step in place of a start of the
-decoder's state, which not every cell can be given. With attention, of a text (see
+al. 2014, arXiv 1406.1078) c_t = r. The decoder starts from its own first state, or from
+one by r (`starting`). With attention, of a text (see
 `readers`) or a picture (Xu et al. 2015, arXiv 1502.03044), c_t = sum_s share_ts m_s,
 with shares by h_t-1, read by the decoder at step t (Bahdanau et al. 2014, arXiv
 1409.0473), or by h_t, behind it (Luong et al. 2015, arXiv 1508.04025, without input
@@ -19,10 +19,11 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research import errors, layers, values
+from rnn_research.cells.activations import NOTHING, of_several
 from rnn_research.cells.base import Cell
 from rnn_research.layers import Applied
 from rnn_research.layers.base import split_call
-from rnn_research.models import looking
+from rnn_research.models import looking, starting
 from rnn_research.models.base import Model, embedded
 from rnn_research.tasks.base import Network, Sourced
 from rnn_research.unroll import set_up_and_run
@@ -39,6 +40,7 @@ class EncoderDecoderParams(NamedTuple):
     attention: Tree
     mix: layers.LinearParams  # W_o, b_o
     head: layers.LinearParams
+    start: Tree = None  # the maps of `starting`, of (decoder, above)
 
 
 class Read(NamedTuple):
@@ -61,6 +63,7 @@ def encoder_decoder(
     embedding_size,
     attention=looking.BAHDANAU,
     above=None,
+    start=starting.OWN,
     dropout=0.0,
 ):
     """A reader and a decoder of layers or cells; see the module's docstring.
@@ -76,6 +79,9 @@ def encoder_decoder(
       embedding_size: E.
       attention: 'bahdanau', 'luong' or 'none'.
       above: a layer that reads what the decoder gives.
+      start: what decoder and `above` start from: 'own', their own first state, or
+        'encoded', by what was read; `cells.wrappers.learned_state` learns a start that
+        is the same for all sources.
       dropout: share of the features of embeddings, memory and output that are dropped
         in training.
     """
@@ -85,6 +91,7 @@ def encoder_decoder(
         embedding_size=embedding_size,
     )
     errors.check_option("attention", attention, looking.KINDS)
+    errors.check_option("start", start, starting.KINDS)
     in_loop = attention == looking.BAHDANAU
     if in_loop and not isinstance(decoder, Cell):
         raise errors.UsageError(
@@ -101,6 +108,8 @@ def encoder_decoder(
     width = layers.output_size(own, read_size)
     looks = looking.looking(decoder) if in_loop else None
     given_above = width + memory_size * in_loop
+    of_decoder = decoder.activations if in_loop else own.activations
+    memories = of_several((of_decoder, NOTHING if above is None else above.activations))
     top = width if above is None else layers.output_size(above, given_above)
     drop, mix, head = (
         layers.dropout(dropout),
@@ -111,31 +120,46 @@ def encoder_decoder(
     def init(key):
         keys = jax.random.split(key, 8)
         query = width if in_loop else top
+        below = own.init(keys[3], read_size)
+        over = None if above is None else above.init(keys[4], given_above)
+        start_maps = None
+        if start == starting.ENCODED:
+            before = contexts(below, over, (1,))
+            start_maps = starting.init(keys[2], memories, before, memory_size)
         return EncoderDecoderParams(
             reader.init(keys[0]),
             jax.random.normal(keys[1], (input_size, embedding_size)),
-            own.init(keys[3], read_size),
-            None if above is None else above.init(keys[4], given_above),
+            below,
+            over,
             looking.init(attention, keys[5], query, memory_size),
             mix.init(keys[6], top + memory_size),
             head.init(keys[7], width),
+            start_maps,
         )
+
+    def contexts(below, over, shape):
+        """What decoder and `above` themselves start from."""
+        first = None if above is None else above.initial_context(over, shape)
+        return own.initial_context(below, shape), first
 
     def initial_context(params, batch_shape):
         dtype = params.embedding.dtype
-        whole = jnp.zeros((*batch_shape, memory_size), dtype)
-        memory = jnp.zeros((*batch_shape, 0, memory_size), dtype)
+        return without_memory(params, jnp.zeros((*batch_shape, memory_size), dtype))
+
+    def without_memory(params, whole):
+        memory = jnp.zeros((*whole.shape[:-1], 0, memory_size), whole.dtype)
         return context_of(params, whole, memory, jnp.zeros(memory.shape[:-1], bool))
 
     def context_of(params, whole, memory, visible):
-        shape, over = whole.shape[:-1], None
+        shape = whole.shape[:-1]
+        first = contexts(params.decoder, params.above, shape)
+        if params.start is not None:
+            first = starting.started(params.start, memories, first, whole)
+        below, over = first
         if in_loop:
-            start = looks.initial_state(bound(params, memory, visible), shape)
-        else:
-            start = own.initial_context(params.decoder, shape)
-        if above is not None:
-            over = above.initial_context(params.above, shape)
-        return Read(whole, memory, visible, start, over)
+            looked = looks.initial_state(bound(params, memory, visible), shape)
+            below = looked._replace(h=below)
+        return Read(whole, memory, visible, below, over)
 
     def bound(params, memory, visible):
         keys = looking.keys_of(params.attention, memory)
@@ -151,8 +175,7 @@ def encoder_decoder(
         call = call._replace(whole=not has_memory)
         found = reader.read(params.reader, source, source_mask, call)
         if not has_memory:
-            nothing = initial_context(params, found.whole.shape[:1])
-            return nothing._replace(whole=found.whole), found.records
+            return without_memory(params, found.whole), found.records
         made = context_of(params, found.whole, found.states, found.visible)
         return made, found.records
 

@@ -28,8 +28,8 @@ def draw(cell, model, task, result: Result, folder: pathlib.Path):
                 folder,
                 f"plots/{'learning_curve' if is_loss else metric}.png",
                 LINK if is_loss else PICTURE,  # a report draws the loss itself
-                f"{metric.replace('_', ' ').capitalize()} on validation against updates, a "
-                "line per run; dashed: what needs no network.",
+                f"{metric.replace('_', ' ').capitalize()} on validation against "
+                "updates, a line per run; dashed: what needs no network.",
             ),
             metric=metric,
             references=task.references.get(metric, {}),

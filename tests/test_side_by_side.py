@@ -43,7 +43,13 @@ def test_attention_beside_measures_quality_time_and_memory(tmp_path, capsys):
     pytest.importorskip("emoji")
     pytest.importorskip("sacrebleu")
     argv = ["--cells=gru,transformer(window={T})", "--delays=3", "--windows=8"]
-    argv += ["--attentions=auto", "--words=4", "--hidden_size=8", "--num_steps=2", "--batch_size=4"]
+    argv += [
+        "--attentions=auto",
+        "--words=4",
+        "--hidden_size=8",
+        "--num_steps=2",
+        "--batch_size=4",
+    ]
     argv += [f"--workdir={tmp_path / 'a'}", "--precision=float64"]
     settings = config.parse(
         argv, attention_beside.AttentionConfig(), runtime.RunConfig()

@@ -20,7 +20,7 @@ def as_linen(cell: base.Cell):
         variables = rnn.init(key, x)
         y = rnn.apply(variables, x)
 
-    The params are those of `cell.init`, in variables["params"]["cell"]["cell"] here;
+    The params are those of `cell.init`, in `variables["params"]["cell"]["cell"]` here;
     leaves labelled 'fixed' get no gradient. The weights are made anew at each step,
     where `unroll` makes them once. A cell that constrains its params wants
     `cell.retract` of them after each update.

@@ -12,6 +12,7 @@ from rnn_research.diagnostics.gradients import (
     task_gradients,
 )
 from rnn_research.diagnostics.horizon import decay_rate, memory_horizon
+from rnn_research.diagnostics.inside import look_inside
 from rnn_research.diagnostics.jacobians import (
     frobenius_log_norms,
     jacobian_log_norms,
@@ -49,6 +50,7 @@ __all__ = [
     "kaplan_yorke_dimension",
     "log_condition_number",
     "log_norm_bound",
+    "look_inside",
     "lyapunov_exponents",
     "memory_horizon",
     "model_log_norms",

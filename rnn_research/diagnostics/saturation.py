@@ -9,11 +9,10 @@ import numpy as np
 from rnn_research import errors
 from rnn_research.cells.activations import part_name
 from rnn_research.cells.base import gate_ranges
-from rnn_research.diagnostics.gradients import forward
+from rnn_research.diagnostics.inside import states_and_gates
 from rnn_research.diagnostics.jacobians import step_jacobians
 from rnn_research.diagnostics.lyapunov import check_no_mask
 from rnn_research.diagnostics.vectors import check_remembered, precise
-from rnn_research.engines.base import one_later
 from rnn_research.unroll import Setup, set_up
 
 Tree = Any
@@ -55,9 +54,7 @@ def saturation(cell, params: Tree, x: jax.Array, **options) -> Saturation:
 @precise
 def saturation_of(setup: Setup) -> Saturation:
     """`saturation` of a recurrence as it stands, such as a model's layer."""
-    recurrence = setup.recurrence
-    last, before = forward(setup)
-    states = recurrence.activations.read(one_later(before, last))
+    states, gates = states_and_gates(setup)
     check_remembered(states)
     there = _finite(states)
     if setup.inputs.mask is not None:
@@ -65,8 +62,7 @@ def saturation_of(setup: Setup) -> Saturation:
     if setup.inputs.lost is not None:
         there &= ~setup.inputs.lost
     low, high = {}, {}
-    if recurrence.gates is not None:
-        gates = recurrence.gates(before, recurrence.project(setup.inputs))
+    if gates is not None:
         for name, (least, most) in gate_ranges(type(gates)).items():
             edge = GATE_EDGE * (most - least)
             if np.isfinite(edge):

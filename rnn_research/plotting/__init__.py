@@ -16,6 +16,7 @@ from rnn_research.plotting.gradients import (
     lyapunov,
     truncated_gradients,
 )
+from rnn_research.plotting.inside import inside
 from rnn_research.plotting.music import piano_roll
 from rnn_research.plotting.speech import posteriorgrams
 from rnn_research.plotting.speed import (
@@ -52,6 +53,7 @@ __all__ = [
     "forecast_bands",
     "gradient_decay",
     "gradients_during_training",
+    "inside",
     "jacobian_spectra",
     "learning_curve",
     "long_sequences",

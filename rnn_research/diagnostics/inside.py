@@ -114,7 +114,7 @@ def look_inside(model, params: Tree, batch: Batch, *, asked: int = -1) -> Inside
         outputs[: len(asked_at)],
         sensitivity,
         tuple(_recurrent(padded, *each) for each in inner),
-        None if shares is None else shares[:steps],
+        None if shares is None else _of_source(shares[:steps], batch.inputs),
     )
 
 
@@ -123,6 +123,13 @@ def _steps(batch: Batch) -> int:
     if batch.mask is None:
         return len(jax.tree.leaves(batch.inputs)[0])
     return 1 + int(np.flatnonzero(np.asarray(batch.mask)[:, 0]).max(initial=0))
+
+
+def _of_source(shares: np.ndarray, inputs: Sourced) -> np.ndarray:
+    """Up to the last that is there of the source."""
+    if inputs.source_mask is None:
+        return shares
+    return shares[:, : 1 + np.flatnonzero(inputs.source_mask[:, 0])[-1]]
 
 
 def _padded(batch: Batch) -> Batch:

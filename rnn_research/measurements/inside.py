@@ -164,15 +164,14 @@ def _inputs(batch: Batch, task: Task, steps: int):
     tokens = np.asarray(given.steps if isinstance(given, Sourced) else given)[:steps, 0]
     if not task.network.tokens:
         return tokens, None, marked(tokens)
-    known = task.vocabulary
-
-    def text(token: int) -> str:
-        try:
-            return known.decode([token])
-        except (AttributeError, LookupError):  # there is none, or it begins a sequence
-            return str(token)
-
-    return None, [text(int(token)) for token in tokens], []
+    texts = list(map(str, tokens))
+    begins = task.network.inputs - 1 if task.network.source else None
+    if task.vocabulary is not None:
+        texts = [
+            "(begin)" if token == begins else task.vocabulary.decode([token])
+            for token in tokens.tolist()
+        ]
+    return None, texts, []
 
 
 def marked(x: np.ndarray) -> list[int]:

@@ -15,6 +15,7 @@ from rnn_research.plotting.style import (
 MOST_COLUMNS = 500  # steps drawn; of more together the most unusual
 MOST_TEXTS = 160  # steps below which their texts are written
 MOST_LINES = 40  # marked steps with a line through all panels
+MOST_CLASSES = 24  # drawn as a map; of more the probability of the right one
 FEW = 4  # channels drawn as bars, numbers drawn as lines; more as a map
 DASHED = 0, (4, 2)
 INPUT, MAP, LINES = 0.5, 0.75, 0.8  # inches
@@ -43,18 +44,24 @@ def inside(look, path: pathlib.Path | None = None):
     letters = max(map(len, look.texts or [""]))
     per_step = 0.0 if look.texts is None else 0.085 if letters == 1 else 0.13
     width = len(columns) * max(3.4, per_step * min(steps, MOST_TEXTS)) + 0.9
-    figure, axes = new_figure(
-        len(columns), width, 0.9 + 1.15 * sum(heights), rows=len(heights)
+    figure, grid = new_figure(
+        len(columns) + 1, width, 0.9 + 1.15 * sum(heights), rows=len(heights)
     )
-    axes[0][0].get_gridspec().set_height_ratios(heights)
+    layout = grid[0][0].get_gridspec()
+    layout.set_height_ratios(heights)
+    layout.set_width_ratios([1] * len(columns) + [0.02])
+    axes, beside = grid[:, :-1], list(grid[:, -1])
+    bars = beside[has_inputs : has_inputs + len(look.panels)]
+    for unused in set(beside) - set(bars):
+        unused.axis("off")
     rows = iter(axes)
     if has_inputs:
         panels = next(rows)
         for panel in panels:
             _draw_inputs(panel, look.x, look.marked)
         _share_y(panels)
-    for own in look.panels:
-        _draw_map(figure, next(rows), own, columns)
+    for own, bar in zip(look.panels, bars, strict=True):
+        _draw_map(figure, next(rows), bar, own, columns)
     if look.moves:
         _draw_moves(next(rows), look.moves, columns)
     answers, last = rows
@@ -100,7 +107,7 @@ def _draw_inputs(panel, x: np.ndarray, marked: list[int]):
     panel.set_ylabel("input")
 
 
-def _draw_map(figure, panels, own, columns):
+def _draw_map(figure, panels, bar, own, columns):
     """Heat maps with one scale; gates from closed, white, to open."""
     signed = own.low < 0
     look = {"cmap": "RdBu_r" if signed else "Blues", "vmin": own.low, "vmax": own.high}
@@ -115,7 +122,7 @@ def _draw_map(figure, panels, own, columns):
         )
         panel.set_yticks([])
     panels[0].set_ylabel(f"{own.kind}\n{own.name}")
-    bar = figure.colorbar(image, ax=list(panels), aspect=9, pad=0.01, fraction=0.03)
+    bar = figure.colorbar(image, cax=bar)
     bar.set_ticks([own.low, own.high], labels=[f"{x:.2g}" for x in (own.low, own.high)])
     bar.ax.tick_params(labelsize=6.5, length=2)
 
@@ -155,6 +162,12 @@ def _draw_moves(panels, moves: dict[str, dict[str, np.ndarray]], columns):
 
 def _draw_answers(panel, answers, name: str):
     at, values = np.asarray(answers.asked) + 1, answers.values[name]
+    if answers.kind == "classes" and values.shape[1] > MOST_CLASSES:
+        right = np.take_along_axis(values, answers.right[:, None], axis=1)
+        panel.plot(at, right, color=COLORS[0], linewidth=1.2)
+        panel.set_ylim(0, 1)
+        panel.set_ylabel("probability of\nwhat is right")
+        return
     if answers.kind == "classes" or values.shape[1] > FEW:
         _draw_classes(panel, at, values, answers)
         return
@@ -211,7 +224,7 @@ def _share_y(panels):
 
 def _draw_marks(rows, look):
     """Marked steps: a line through lines; a triangle above maps, to hide nothing."""
-    if len(look.marked) > MOST_LINES:
+    if not 0 < len(look.marked) <= MOST_LINES:
         return
     steps = [step + 1 for step in look.marked]
     for panel in (panel for panels in rows for panel in panels):

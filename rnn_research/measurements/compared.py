@@ -77,9 +77,17 @@ def before_and_after(one: runs.Loaded) -> dict[str, Tree]:
 
 
 def task_of(one: runs.Loaded, length: int | None) -> Task:
-    """The task of a run, of another length if one is given."""
-    length = length or one.settings["length"]
-    return resolve("task", one.settings["task"], length=length)
+    """The task of a run, of another length if one is given.
+
+    Raises:
+      errors.UsageError: it takes no length.
+    """
+    if length is None:
+        return one.task
+    given = dict(one.task.origin.arguments)
+    if "length" not in given:
+        raise errors.UsageError(f"{one.task} takes no length; leave out --length")
+    return one.task.origin.factory(**given | {"length": length})
 
 
 class Network(NamedTuple):

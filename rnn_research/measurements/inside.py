@@ -123,7 +123,7 @@ def of_weights(
         "sensitivity": {name: own.sensitivity for name, own in found.items()},
     }
     if not count:
-        caption = _caption(None, marked, [], {})
+        caption = _caption(None, list(found), marked, [], {})
         return [
             Look(
                 title, caption, "inside", panels=[], moves={}, of_source=False, **shared
@@ -141,7 +141,7 @@ def of_weights(
         looks.append(
             Look(
                 title + which,
-                _caption(one, marked, panels, moves),
+                _caption(one, list(found), marked, panels, moves),
                 f"inside_{index + 1}" if count > 1 else "inside",
                 panels=panels,
                 moves=moves,
@@ -298,7 +298,7 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 # ---------------------------------------------------------------------- in words
 
 
-def _caption(one, marked, panels: list[Panel], moves) -> str:
+def _caption(one, weights: list, marked, panels: list[Panel], moves) -> str:
     """What is seen, from what was measured."""
     if one is None:
         said = ["The network has no recurrence: no state or gate is shown."]
@@ -315,8 +315,10 @@ def _caption(one, marked, panels: list[Panel], moves) -> str:
         said.append(f"{those}; those that move alike lie side by side.")
     said.append(
         "Below, what the network answers (dashed: what is right), and how much its "
-        "last answer moves with each input. Left before training, right after it."
+        "last answer moves with each input."
     )
+    if len(weights) == 2:
+        said.append(f"Left {weights[0]}, right {weights[1]}.")
     if marked:
         said.append("Triangles and lines: the steps that the inputs mark.")
     if marked and moves and one.reads == "steps":
@@ -336,9 +338,10 @@ def _response(moves: dict, marked: list[int]) -> str:
         for name, own in moves.items()
     }
     name = max(found, key=lambda name: np.subtract(*found[name][-1]))
+    first, *_ = moves[name]
     (before, rest_before), (after, rest_after) = found[name][0], found[name][-1]
+    then = f" ({first} by {before:.2f} and {rest_before:.2f})" * (len(found[name]) > 1)
     return (
         f"Gate {name} tells the marked steps best: its units move by {after:.2f} of "
-        f"their range there and {rest_after:.2f} elsewhere (before training by "
-        f"{before:.2f} and {rest_before:.2f})."
+        f"their range there and {rest_after:.2f} elsewhere{then}."
     )

@@ -36,20 +36,22 @@ class Application(NamedTuple):
     """A task on real data, and a training long enough to tell cells apart."""
 
     task: str
+    metric: str
     length: int | None
     num_steps: int
     batch_size: int = 64
 
 
+ACCURACY = "accuracy"  # of these metrics alone the larger is better
 APPLICATIONS = {
-    "characters": Application("characters", 100, 300, 50),
-    "images": Application("sequential_images", None, 600),
-    "weather": Application("forecasting", 28, 300),
-    "text": Application("text_classification", 40, 300),
-    "speech": Application("spoken_digits", 40, 300),
-    "sensors": Application("time_series_classification", None, 300),
-    "failures": Application("failure_prediction", 90, 300),
-    "music": Application("music", 192, 200, 16),
+    "characters": Application("characters", "bits_per_character", 100, 300, 50),
+    "images": Application("sequential_images", ACCURACY, None, 600),
+    "weather": Application("forecasting", "crps", 28, 300),
+    "text": Application("text_classification", ACCURACY, 40, 300),
+    "speech": Application("spoken_digits", ACCURACY, 40, 300),
+    "sensors": Application("time_series_classification", ACCURACY, None, 300),
+    "failures": Application("failure_prediction", "squared_error", 90, 300),
+    "music": Application("music", "loss", 192, 200, 16),
 }
 
 
@@ -113,6 +115,8 @@ def plans(settings: ApplicationsConfig) -> list[side_by_side.Plan]:
                     learning_rate=settings.learning_rate,
                     eval_every=max(1, num_steps // 6),
                 ),
+                metric=one.metric,
+                larger_is_better=one.metric == ACCURACY,
             )
             for cell in settings.cells
         ]
@@ -140,7 +144,9 @@ def page(rows: list[dict], settings: ApplicationsConfig) -> str:
         first, values = own[0], [row["value"] for row in own]
         spread = f" ({min(values):.4g} to {max(values):.4g})" * (len(own) > 1)
         rate = statistics.median(row["updates"] / row["seconds"] for row in own)
-        baseline = f"{first['reference']:.4g}, {first['reference_name']}"
+        baseline = "none"
+        if first["reference_name"]:
+            baseline = f"{first['reference']:.4g}, {first['reference_name']}"
         lines.append(
             f"| {name} | {first['metric']} | {baseline} | {label} "
             f"| {statistics.median(values):.4g}{spread} | {rate:.1f} "

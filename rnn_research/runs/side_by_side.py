@@ -19,6 +19,8 @@ class Plan(NamedTuple):
 
     Attributes:
       labels: what its rows are told from others by.
+      metric: what is compared; None for what the best weights are chosen by.
+      larger_is_better: of the metric, where it is given.
     """
 
     labels: dict[str, str]
@@ -26,6 +28,8 @@ class Plan(NamedTuple):
     task: TaskConfig
     train: training.TrainConfig
     optimizer: OptimizerConfig = OptimizerConfig()
+    metric: str | None = None
+    larger_is_better: bool = False
 
 
 def rows(
@@ -90,13 +94,15 @@ def rows_of(
     """A row a run: what it came to, and what that cost.
 
     Columns: the labels, cell, task, length, seed, outcome, updates, loss (of test),
-    metric and value (that the best weights are chosen by, of test), best reference of
-    it and its name, seconds (of compute, evaluations included), parameters and
-    gradient_mb (temporary memory of a compiled gradient).
+    metric and value (the plan's, of test), best reference of it and its name, seconds
+    (of compute, evaluations included), parameters and gradient_mb (temporary memory of
+    a compiled gradient).
     """
     task, summary = values.task, result.summary
-    metric = task.monitor
-    best = max if task.larger_is_better else min
+    metric, is_larger = plan.metric, plan.larger_is_better
+    if metric is None:
+        metric, is_larger = task.monitor, task.larger_is_better
+    best = max if is_larger else min
     references = task.references.get(metric, {})
     reference = best(references, key=references.get) if references else ""
     memory = gradient_bytes(values.model, task, plan.train.batch_size)

@@ -11,4 +11,6 @@ if sys.argv[0] == "-m":  # a program begins: what holds before its imports, of s
             os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
             setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r"))
     sys.stdout.reconfigure(line_buffering=True)  # a line that is said is not lost
+    if sys.stderr.isatty():
+        print("starting ...", end="\r", file=sys.stderr, flush=True)  # until config.run
     os.environ["MPLBACKEND"] = "agg"  # figures are files here, whatever it says

@@ -35,6 +35,7 @@ from rnn_research import (
     spelling,
     texts,
     training,
+    waiting,
 )
 from rnn_research.diagnostics import table
 from rnn_research.resolve import resolve, resolve_penalties
@@ -100,25 +101,25 @@ def sweep(
     if not fitting:
         raise errors.UsageError("--remedies: none fits a cell of these on this task")
     rows, course, gradients = [], [], []
-    for cell, remedy, own_model, own_train, own_optimizer in fitting:
-        own_folder = folder / run_folder.named(f"{cell}-{remedy}")
-        try:
-            run.run(
-                name,
-                own_model,
-                task_config,
-                own_train,
-                own_optimizer,
-                runs.FolderConfig(workdir=str(own_folder)),
-                run_config,
-            )
-        except errors.Diverged as error:  # that is what some remedies are against
-            print(error)
-        labels = {"cell": cell, "remedy": remedy, "length": task.length}
-        metrics = [labels | row for row in read_metrics(own_folder)]
-        course += metrics
-        rows += ends_of(labels, own_train, metrics, own_folder)
-        gradients += gradients_of(labels, own_train, metrics)
+    with waiting.bar(len(fitting)) as bar:
+        for number, (cell, remedy, own_model, own_train, own_optimizer) in enumerate(
+            fitting
+        ):
+            bar.update(number, f"{cell}, {remedy}")
+            own_folder = folder / run_folder.named(f"{cell}-{remedy}")
+            in_folder = runs.FolderConfig(workdir=str(own_folder))
+            given = own_model, task_config, own_train, own_optimizer, in_folder
+            try:
+                run.run(name, *given, run_config)
+            except errors.Diverged as error:  # that is what some remedies are against
+                waiting.say(str(error))
+            labels = {"cell": cell, "remedy": remedy, "length": task.length}
+            metrics = [labels | row for row in read_metrics(own_folder)]
+            course += metrics
+            rows += ends_of(labels, own_train, metrics, own_folder)
+            gradients += gradients_of(labels, own_train, metrics)
+    columns = "cell", "remedy", "seed", "learning_rate", "outcome", "updates", "loss"
+    print(waiting.table(columns, [tuple(row[c] for c in columns) for row in rows]))
     path = folder / f"{name}.csv"
     table.write_csv(rows, path, columns=tuple(rows[0]))
     title = f"{task.name}, T = {task.length}"

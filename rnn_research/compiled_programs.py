@@ -9,12 +9,13 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import time
 import warnings
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
-from rnn_research import signatures
+from rnn_research import compile_times, signatures, waiting
 
 KEPT = 16  # programs of this process
 LARGEST = 2 * 2**30  # bytes of a processor's folder before its older half is removed
@@ -30,10 +31,19 @@ def compiled(lowered: jax.stages.Lowered, mesh) -> jax.stages.Compiled:
         return lowered.compile()
     digest = hashlib.sha256(text.encode()).hexdigest()
     key = digest, mesh, lowered.in_tree, lowered.out_tree
-    _kept[key] = _kept.pop(key, None) or lowered.compile()
+    _kept[key] = _kept.pop(key, None) or _timed(lowered, text)
     for old in list(_kept)[:-KEPT]:
         del _kept[old]
     return _kept[key]
+
+
+def _timed(lowered: jax.stages.Lowered, text: str) -> jax.stages.Compiled:
+    """`lowered.compile()`; whoever waits is told how long that may take."""
+    waiting.expect(compile_times.expected(text))
+    begun = time.monotonic()
+    found = lowered.compile()
+    compile_times.note(text, time.monotonic() - begun)
+    return found
 
 
 def use(chosen: str):

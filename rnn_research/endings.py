@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import NoReturn
 
-from rnn_research import errors, processes
+from rnn_research import errors, notebook, processes, waiting
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
@@ -23,19 +23,24 @@ class Interrupts:
     also in the middle of a long computation or compilation. Outside the main thread,
     where Python cannot catch signals, nothing changes.
 
+    At a prompt and in a notebook a second SIGINT is errors.Interrupted in the main
+    thread: what is there is not lost.
+
     Args:
       patience: None, where somebody looks at `asked` and saves. Else the main thread
         gets errors.Interrupted, and after so many seconds the process ends anyway.
+      then: what is done after the running call, for messages.
 
     Attributes:
       asked: the first signal, 0 before it.
       raised: the signal of which the main thread got errors.Interrupted, 0 before it.
     """
 
-    def __init__(self, patience: float | None = None):
+    def __init__(self, patience: float | None = None, then: str = "saving"):
         self.asked = 0
         self.raised = 0
-        self._patience, self._pipe = patience, None
+        self._handled = 0
+        self._patience, self._then, self._pipe = patience, then, None
 
     def __enter__(self):
         if threading.current_thread() is not threading.main_thread():
@@ -61,6 +66,9 @@ class Interrupts:
         os.close(self._pipe[0])
 
     def _handle(self, number, frame):
+        self._handled += 1
+        if _is_left(number) and self._patience is None and self._handled > 1:
+            raise errors.Interrupted(f"{WORDS[number]} twice", number)
         if self._patience is not None and not self.raised:
             self.raised = number
             raise errors.Interrupted(WORDS[number], number)
@@ -73,14 +81,16 @@ class Interrupts:
     def _read(self):
         while number := self._next():
             name = signal.Signals(number).name
+            if self.asked and _is_left(number):
+                continue
             if self.asked:
                 say(f"stopped at once by a second {name}")
                 die(number)
             self.asked = number
             if self._patience is None:
                 say(
-                    f"{name}: finishing the running call, then saving; once more to "
-                    "stop at once"
+                    f"{name}: finishing the running call, then {self._then}; once "
+                    "more to stop at once"
                 )
             elif not select.select([self._pipe[0]], [], [], self._patience)[0]:
                 say(f"stopped: {WORDS[number]}")
@@ -92,6 +102,11 @@ class Interrupts:
             if byte[0] in SIGNALS:
                 return byte[0]
         return 0
+
+
+def _is_left(number: int) -> bool:
+    """Whether it stops a computation and not the prompt that it was typed at."""
+    return number == signal.SIGINT and notebook.is_interactive()
 
 
 def say(line: str):
@@ -114,6 +129,7 @@ def end(code: int, line: str, *, for_certain: bool) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
     with contextlib.suppress(OSError, ValueError):
         print(end="", flush=True)
+    waiting.leave()
     processes.leave(failed=code != 0)
     if line:
         say(line)
@@ -126,6 +142,7 @@ def end(code: int, line: str, *, for_certain: bool) -> NoReturn:
 
 def die(number: int) -> NoReturn:
     """End by the signal itself: after an exit code alone a shell's loop goes on."""
+    waiting.leave()
     with contextlib.suppress(OSError, AttributeError):
         default = ctypes.CDLL(None).signal  # Python's own works in the main thread only
         default.argtypes, default.restype = (ctypes.c_int, ctypes.c_void_p), None

@@ -24,11 +24,16 @@ class Diverged(RunError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was asked to stop by a signal; if it has a folder, it has saved there."""
+    """A run was asked to stop by a signal; if it has a folder, it has saved there.
 
-    def __init__(self, message: str, number: int = signal.SIGINT):
+    Attributes:
+      number: of the signal.
+      result: of a training without a folder, what there is; else None.
+    """
+
+    def __init__(self, message: str, number: int = signal.SIGINT, result=None):
         super().__init__(message)
-        self.number = number
+        self.number, self.result = number, result
 
 
 def nearest(word: str, candidates, *, prefix: str = "") -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import engines, errors
+from rnn_research import engines, errors, shapes
 from rnn_research.cells import base
 from rnn_research.cells.activations import Activations
 from rnn_research.engines.base import Engine, Record
@@ -30,6 +30,8 @@ class Unrolled(NamedTuple):
     outputs: Tree  # y [T, B, H], zero where masked
     final_state: Tree  # h_T [B, ...]; differentiable, and the next call's `state`
     record: Record  # the engine that ran and what it reports
+
+    __repr__ = shapes.record
 
 
 @dataclasses.dataclass(frozen=True)

@@ -279,8 +279,8 @@ def at_first_report(monkeypatch, action):
     """Have `action()` happen after the first evaluation."""
     report, left = progress.Progress.report, [action]
 
-    def act(progress, rows):
-        report(progress, rows)
+    def act(progress, rows, last=False):
+        report(progress, rows, last)
         while left:
             left.pop()()
 

@@ -123,7 +123,7 @@ def test_what_is_not_finite_is_spelled_and_named(tmp_path, capsys):
     np.testing.assert_equal(metrics.read(tmp_path), rows)
     assert rules.outcomes(now, rows) == ["", ""]
     assert results.steps_to_thresholds(rows, (1.0,)) == {"1": 4}
-    with progress.Progress(8, baseline=0.0) as shown:
+    with progress.Progress(8, 4, baseline=0.0) as shown:
         shown.report(rows)
     told = capsys.readouterr().out
     assert "validation loss 0.50000 (not finite in 1 of 2 runs)" in told

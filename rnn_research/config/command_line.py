@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
-from rnn_research import endings, errors, memory, processes, signatures
+from rnn_research import endings, errors, memory, processes, signatures, waiting
 from rnn_research.config import help_page
 from rnn_research.config.settings import KIND_NAMES, Settings, kind_of
 
@@ -205,6 +205,7 @@ def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
         if isinstance(stream, io.TextIOWrapper):  # what a terminal lacks is a "?"
             stream.reconfigure(errors="replace")
     argv = sys.argv[1:] if argv is None else list(argv)
+    waiting.begin()
     with endings.Interrupts(endings.PATIENCE) as interrupts:
         if any(argument in ("--help", "-h", "-help") for argument in argv):
             with contextlib.suppress(BrokenPipeError):  # of `| head`

@@ -2,7 +2,9 @@
 
 import collections
 import dataclasses
+import inspect
 import sys
+import textwrap
 import types
 import typing
 from collections.abc import Sequence
@@ -41,13 +43,37 @@ class Settings:
     """Base of the settings dataclasses: checks types and ranges when made.
 
     Numbers of NumPy are stored as Python's own, whole ones as floats where the field
-    is one, lists and arrays as tuples.
+    is one, lists and arrays as tuples. The docstring of a class goes on with the help
+    of its fields.
     """
+
+    def __init_subclass__(cls):
+        said = inspect.cleandoc(cls.__doc__ or f"{cls.__name__}:")
+        cls.__doc__ = f"{said}\n\n{_described(cls)}"
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
             checked = _checked(field, getattr(self, field.name))
             object.__setattr__(self, field.name, checked)
+
+
+def _described(cls: type) -> str:
+    """The settings of a class and of those it is made from, a paragraph each."""
+    fields = {}
+    for each in reversed(cls.__mro__):
+        own = vars(each).get("__dataclass_fields__", vars(each))
+        fields |= {
+            name: field
+            for name, field in own.items()
+            if isinstance(field, dataclasses.Field)
+        }
+    lines = ["Attributes:"]
+    for name, field in fields.items():
+        default = "" if field.default is None else f"; default {field.default!r}"
+        text = f"{name}: {field.metadata['help']}{default}."
+        wrapped = {"initial_indent": "  ", "subsequent_indent": "    "}
+        lines += textwrap.wrap(text, 88, break_on_hyphens=False, **wrapped)
+    return "\n".join(lines)
 
 
 def _checked(field: dataclasses.Field, value):

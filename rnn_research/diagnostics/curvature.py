@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import errors
+from rnn_research import errors, shapes
 from rnn_research.diagnostics.vectors import precise
 
 Tree = Any
@@ -16,6 +16,8 @@ Tree = Any
 class Curvature(NamedTuple):
     eigenvalues: np.ndarray  # [k], of the Hessian, the largest modulus first
     shares: dict[str, np.ndarray]  # label -> [k], the squared share of each eigenvector
+
+    __repr__ = shapes.record
 
 
 @precise

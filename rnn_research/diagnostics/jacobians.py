@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import errors
+from rnn_research import errors, shapes
 from rnn_research.diagnostics.derivatives import linearize
 from rnn_research.diagnostics.gradients import adjoint_log_norms, forward
 from rnn_research.diagnostics.vectors import (
@@ -32,6 +32,8 @@ Tree = Any
 class JacobianLogNorms(NamedTuple):
     spectral: jax.Array  # [L, B], log of the largest singular value
     frobenius: jax.Array  # [L, B]
+
+    __repr__ = shapes.record
 
 
 @precise

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import errors
+from rnn_research import errors, shapes
 from rnn_research.diagnostics.derivatives import linearize
 from rnn_research.diagnostics.vectors import Remembered, check_memory, precise
 from rnn_research.engines.base import length_of
@@ -19,6 +19,8 @@ SPANS = 16  # of the trajectory, whose means tell the standard error
 class Lyapunov(NamedTuple):
     exponents: jax.Array  # [B, k], nats a step, the largest first for long sequences
     errors: jax.Array  # [B, k], standard errors
+
+    __repr__ = shapes.record
 
     def mean(self) -> "Lyapunov":
         """[k] each, over sequences: the error of their mean is sqrt(sum e^2) / B."""

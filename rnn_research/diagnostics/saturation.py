@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import errors
+from rnn_research import errors, shapes
 from rnn_research.cells.activations import part_name
 from rnn_research.cells.base import gate_ranges
 from rnn_research.diagnostics.inside import states_and_gates
@@ -35,6 +35,8 @@ class Saturation(NamedTuple):
     low: dict[str, jax.Array]
     high: dict[str, jax.Array]
     state: dict[str, jax.Array]
+
+    __repr__ = shapes.record
 
 
 @precise

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rnn_research import engines
+from rnn_research import engines, shapes
 from rnn_research.diagnostics.vectors import global_norm, precise
 
 Tree = Any
@@ -16,6 +16,8 @@ Tree = Any
 class TruncationBias(NamedTuple):
     cosine: jax.Array  # [W], of the angle between the truncated and the full gradient
     norm_ratio: jax.Array  # [W], truncated over full
+
+    __repr__ = shapes.record
 
 
 @precise

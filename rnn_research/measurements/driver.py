@@ -11,6 +11,7 @@ when the same command is given again.
 """
 
 import collections
+import contextlib
 import math
 import pathlib
 import sys
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from rnn_research import errors, runtime
+from rnn_research import errors, runtime, waiting
 from rnn_research.diagnostics import table
 from rnn_research.measurements import kept
 from rnn_research.runs import run_folder
@@ -75,7 +76,8 @@ def run(
     folder = pathlib.Path(settings.workdir)
     run_folder.check(folder)
     with jax.default_matmul_precision("highest"):
-        measurements = plan(settings)
+        with waiting.doing("reading cells, runs and data"):
+            measurements = plan(settings)
         found = rows(measurements, folder)
     filled: dict[str, Rows] = {name: [] for name in tables}
     for each, own in zip(measurements, found, strict=True):
@@ -89,32 +91,35 @@ def run(
             print(f"table:  {path} ({len(own)} rows)")
     if draw:
         figure = folder / f"{tables[0]}.png"
-        draw(*filled.values(), figure)
+        with waiting.doing("drawing"):
+            draw(*filled.values(), figure)
         print(f"figure: {figure}")
 
 
 def rows(measurements: list[Measurement], folder: pathlib.Path) -> list[Rows]:
     """The rows of each measurement, those kept in the folder not measured again."""
-    print(f"checking {len(measurements)} measurements", file=sys.stderr, flush=True)
-    check(measurements)
+    if not waiting.shows():
+        print(f"checking {len(measurements)} measurements", file=sys.stderr, flush=True)
+    with waiting.doing(f"checking {len(measurements)} measurements"):
+        check(measurements)
     paths = _paths(measurements, folder)
     before = [path and kept.read(path) for path in paths]
-    progress = Progress(len(before), sum(own is None for own in before))
     left = collections.Counter(each.label for each in measurements)
     of_label: dict[str, Rows] = {}
     found = []
-    for each, path, own in zip(measurements, paths, before, strict=True):
-        if own is None:
-            progress.show(each.label)
-            own = [kept.plain(row) for row in each.rows()]
-            progress.done += 1
-            if path:
-                kept.write(path, own)
-        found.append(own)
-        of_label.setdefault(each.label, []).extend(own)
-        left[each.label] -= 1
-        if each.headline and of_label[each.label] and not left[each.label]:
-            print(each.headline(of_label[each.label]), flush=True)
+    with Progress(len(before), sum(own is None for own in before)) as progress:
+        for each, path, own in zip(measurements, paths, before, strict=True):
+            if own is None:
+                with progress.measuring(each.label):
+                    own = [kept.plain(row) for row in each.rows()]
+                if path:
+                    kept.write(path, own)
+            found.append(own)
+            of_label.setdefault(each.label, []).extend(own)
+            left[each.label] -= 1
+            if each.headline and of_label[each.label] and not left[each.label]:
+                waiting.say(each.headline(of_label[each.label]))
+    progress.close()
     return found
 
 
@@ -148,18 +153,51 @@ def _paths(measurements: list[Measurement], folder) -> list[pathlib.Path | None]
 
 
 class Progress:
-    """Says on standard error what is measured, and how long the rest may take."""
+    """What is measured, how long the rest may take, and at the end what it cost.
+
+    A bar on a terminal and in a notebook, else a line on standard error for each.
+    """
 
     def __init__(self, count: int, todo: int):
         if todo < count:
             print(f"{count - todo} of {count} are kept", file=sys.stderr, flush=True)
         self.todo, self.done = todo, 0
         self.start = time.monotonic()
+        self.seconds: dict[str, list[float]] = {}
+        self._open = contextlib.ExitStack()
 
-    def show(self, what: str):
+    def __enter__(self):
+        self._bar = self._open.enter_context(waiting.bar(self.todo))
+        return self
+
+    def __exit__(self, *error):
+        self._open.close()
+
+    @contextlib.contextmanager
+    def measuring(self, label: str):
+        """Say that this is measured, and note how long that takes."""
+        begun = time.monotonic()
+        self._bar.update(self.done, label)
+        if not waiting.shows():
+            print(self._line(label), file=sys.stderr, flush=True)
+        yield
+        self.done += 1
+        self._bar.update(self.done)
+        self.seconds.setdefault(label, []).append(time.monotonic() - begun)
+
+    def _line(self, what: str) -> str:
         seconds = time.monotonic() - self.start
         line = f"{what} ({self.done + 1} of {self.todo}"
         if self.done and seconds > SHOWN_AFTER:
             rest = seconds / self.done * (self.todo - self.done)
             line += f", about {math.ceil(rest)} s left"
-        print(f"{line})", file=sys.stderr, flush=True)
+        return f"{line})"
+
+    def close(self):
+        """A table of what it cost, where anybody had to wait."""
+        if len(self.seconds) < 2 or time.monotonic() - self.start < SHOWN_AFTER:
+            return
+        rows = [(own, len(each), sum(each)) for own, each in self.seconds.items()]
+        rows.append(("all", self.done, sum(row[2] for row in rows)))
+        table = waiting.table(("measured", "times", "seconds"), rows)
+        print(table, file=sys.stderr, flush=True)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import errors
+from rnn_research import errors, shapes
 from rnn_research.layers import Call
 from rnn_research.models.base import Model, check_carried
 from rnn_research.models.choices import Choice
@@ -19,6 +19,8 @@ class Generated(NamedTuple):
     tokens: jax.Array  # [steps, B]
     log_p: jax.Array  # [steps, B], what the model gives each of them, in nats
     context: Tree  # behind all but the last: go on from it with first=tokens[-1:]
+
+    __repr__ = shapes.record
 
 
 def generate(

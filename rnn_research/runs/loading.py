@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from rnn_research import config, errors, files, models, runtime, texts
+from rnn_research import config, errors, files, models, runtime, shapes, texts
 from rnn_research.resolve import resolve, resolve_penalties
 from rnn_research.runs import checkpoints, from_python, same_run
 from rnn_research.runs.settings import OptimizerConfig, TaskConfig, as_dict
@@ -27,6 +27,8 @@ class Loaded(NamedTuple):
     initial_params: Any
     params: Any
     step: int
+
+    __repr__ = shapes.record
 
 
 def load(

@@ -5,7 +5,7 @@ import json
 import pathlib
 import re
 
-from rnn_research import models, processes, runtime, training
+from rnn_research import models, processes, runtime, training, waiting
 from rnn_research.runs import figures, loading, same_run
 from rnn_research.runs.keeper import InFolder
 from rnn_research.runs.settings import (
@@ -45,13 +45,14 @@ def run(
         num_devices=train_config.num_devices,
         together=together,
     )
-    values = loading.resolved(model_config, task_config, optimizer_config)
+    with waiting.doing("reading data"):
+        values = loading.resolved(model_config, task_config, optimizer_config)
     settings = as_dict(model_config, task_config, optimizer_config, run_config)
     folder = pathlib.Path(
         folder_config.workdir
         or _default_folder(experiment, settings | train_config.resolved())
     )
-    print(f"{values.cell} on {values.task}\nrun folder: {folder}", flush=True)
+    waiting.say(f"{values.cell} on {values.task}\nrun folder: {folder}")
     result = training.train(
         values.model,
         values.task,
@@ -61,9 +62,11 @@ def run(
     )
     if processes.index() > 0:
         return values, result
-    figures.draw(values.cell, values.model, values.task, result, folder)
-    said = results.ending(result.summary)
-    print(*said, f"figures: {folder / 'plots'}", sep="\n")
+    with waiting.doing("measuring gradients and drawing figures"):
+        figures.draw(values.cell, values.model, values.task, result, folder)
+    for line in results.ending(result.summary):
+        waiting.say(waiting.folded(line))
+    waiting.say(f"figures: {folder / 'plots'}")
     return values, result
 
 

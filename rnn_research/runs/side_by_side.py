@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import jax
 
-from rnn_research import errors, models, processes, runtime, training
+from rnn_research import errors, models, processes, runtime, training, waiting
 from rnn_research.layers import Call
 from rnn_research.models import fit
 from rnn_research.runs import loading, run, run_folder
@@ -56,17 +56,37 @@ def trained(
     )
     for plan in plans:
         _check(plan)
-    for plan in plans:
-        own = folder / "-".join(map(run_folder.named, plan.labels.values()))
-        settings = plan.model, plan.task, plan.train, plan.optimizer
-        given = *settings, FolderConfig(str(own)), run_config
-        try:
-            values, result = run.run(name, *given)
-        except errors.Diverged as error:  # a result as well
-            print(f"{plan.labels}: {error}", flush=True)
-            continue
-        if processes.index() == 0:
-            yield plan, values, result
+    ends = []
+    with waiting.bar(len(plans)) as bar:
+        for number, plan in enumerate(plans):
+            bar.update(number, ", ".join(plan.labels.values()))
+            own = folder / "-".join(map(run_folder.named, plan.labels.values()))
+            settings = plan.model, plan.task, plan.train, plan.optimizer
+            given = *settings, FolderConfig(str(own)), run_config
+            try:
+                values, result = run.run(name, *given)
+            except errors.Diverged as error:  # a result as well
+                waiting.say(f"{plan.labels}: {error}")
+                continue
+            if processes.index() == 0:
+                ends += _ends(plan, values.task, result)
+                yield plan, values, result
+    if len(ends) > 1:
+        columns = *plans[0].labels, "seed", "outcome", "updates", "metric", "value"
+        print(waiting.table((*columns, "seconds"), ends))
+
+
+def _ends(plan: Plan, task, result: training.Result) -> list[tuple]:
+    """How each run has ended, for the table at the end."""
+    seconds = result.summary["seconds"]["run"] / len(result.runs)
+    return [
+        (
+            *(*plan.labels.values(), own.seed, own.summary["outcome"]),
+            *(own.summary["steps"], task.monitor, own.summary["test"][task.monitor]),
+            seconds,
+        )
+        for own in result.runs
+    ]
 
 
 STEPS = "{T}"  # in a cell's options: the steps of the inputs

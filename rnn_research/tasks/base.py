@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import errors, values
+from rnn_research import errors, shapes, values
 from rnn_research.tasks import order, rows
 
 Tree = Any
@@ -43,6 +43,8 @@ class Batch(NamedTuple):
     mask: jax.Array | None = None  # [T, B] bool, False: not there
     reset: jax.Array | None = None  # [T, B] bool, True: forget the past first
     weight: jax.Array | None = None  # [B], what a row counts; 0: it fills the batch
+
+    __repr__ = shapes.record
 
     def weighted(self, weight: jax.Array | None) -> "Batch":
         """The batch, each row counting `weight` [B] times what it did."""
@@ -276,6 +278,8 @@ class Example(NamedTuple):
     inputs: jax.Array  # [T, D], floating point
     targets: jax.Array  # [T] classes for head='step'; [O] numbers for other heads
     mask: jax.Array | None = None  # [T] bool, False where the sequence has ended
+
+    __repr__ = shapes.record
 
 
 def from_examples(example: Callable[[jax.Array], Example], network: Network):

@@ -6,12 +6,13 @@ each other, so a resumed run equals an uninterrupted one.
 """
 
 import contextlib
+import signal
 import time
 
 import jax
 import numpy as np
 
-from rnn_research import endings, engines, errors, models, processes
+from rnn_research import endings, engines, errors, models, notebook, processes
 from rnn_research.engines.base import Engine
 from rnn_research.tasks.base import Task
 from rnn_research.training import (
@@ -22,8 +23,8 @@ from rnn_research.training import (
     results,
     trainer,
 )
-from rnn_research.training.outcomes import DIVERGED, GOES_ON, Outcomes
-from rnn_research.training.progress import Progress
+from rnn_research.training.outcomes import DIVERGED, GOES_ON, INTERRUPTED, Outcomes
+from rnn_research.training.progress import Progress, doing
 from rnn_research.training.record import scores_of
 from rnn_research.training.settings import TrainConfig
 from rnn_research.training.state import numbers, of_run, to_host
@@ -60,31 +61,34 @@ def train(
       errors.UsageError: settings that do not fit.
       errors.Diverged: no run has a finite loss and gradient any more.
       errors.RunError: what is to be kept cannot be.
-      errors.Interrupted: Ctrl-C or SIGTERM; saved, if there is a folder.
+      errors.Interrupted: Ctrl-C or SIGTERM; saved, if there is a folder. Without one
+        its `result` holds what there is, with the outcome 'interrupted' and no scores
+        of test. In a notebook and at a prompt Ctrl-C returns that result instead.
     """
-    made = trainer.build(
-        models.as_model(model, task),
-        task,
-        config,
-        engine=engine,
-        optimizer=optimizer,
-        schedule=schedule,
-        penalties=penalties,
-    )
     with contextlib.ExitStack() as closing:
-        closing.callback(made.supply.close)
-        made.check()
+        with doing("reading data and checking that all fits", quiet=quiet):
+            made = trainer.build(
+                models.as_model(model, task),
+                task,
+                config,
+                engine=engine,
+                optimizer=optimizer,
+                schedule=schedule,
+                penalties=penalties,
+            )
+            closing.callback(made.supply.close)
+            made.check()
         training = _Training(made, keeper or keeping.InMemory(), quiet, closing)
-        training.start()
-        while True:
-            training.evaluate_what_is_due()
-            if training.has_diverged:
-                break
-            training.save_or_stop()
-            if not training.active.any():
-                break
-            training.update()
-        return training.sum_up()
+        try:
+            return training.run()
+        except errors.Interrupted as stopped:
+            is_asked_here = (
+                notebook.is_interactive() and stopped.number == signal.SIGINT
+            )
+            if stopped.result is None or not is_asked_here:
+                raise
+            training.progress.say(f"{stopped}; the result is what there is")
+            return stopped.result
 
 
 class _Training:
@@ -97,12 +101,29 @@ class _Training:
         if made.config.diagnose_every and made.engines:
             self.diagnosis = WhileLearning(made.model, made.task)
             self.diagnosis.check()
-        self.interrupts = closing.enter_context(endings.Interrupts())
-        progress = Progress(made.config.num_steps, made.task.baseline, quiet=quiet)
+        then = "saving" if keeper.saves else "stopping"
+        self.interrupts = closing.enter_context(endings.Interrupts(then=then))
+        config = made.config
+        progress = Progress(
+            config.num_steps, config.eval_every, made.task.baseline, quiet=quiet
+        )
         self.keeper = keeper
         closing.callback(keeper.close)
         keeper.claim(made, progress.say)
         self.progress = closing.enter_context(progress)
+
+    def run(self) -> results.Result:
+        """All of it, to the end."""
+        self.start()
+        while True:
+            self.evaluate_what_is_due()
+            if self.has_diverged:
+                break
+            self.save_or_stop()
+            if not self.active.any():
+                break
+            self.update()
+        return self.sum_up()
 
     def start(self):
         """Begin anew, or where the keeper has it."""
@@ -110,7 +131,7 @@ class _Training:
         state = self.made.init()
         self.initial_params = to_host(state.params)
         self.state = self.keeper.restore(state)
-        with self._timed("compile"):
+        with self._timed("compile"), self.progress.doing("compiling"):
             self.evaluate = self.made.compile_evaluate(
                 self.state, evaluation.VALIDATION
             )
@@ -120,10 +141,10 @@ class _Training:
 
     def evaluate_what_is_due(self):
         """The runs that have come so far are evaluated, and recorded."""
-        now, last = self.now, self.keeper.rows.last
+        now, last, rows = self.now, self.keeper.rows.last, []
         self.due = due = self.outcomes.due(now, last)
         if due.any():
-            with self._timed("run"):
+            with self._timed("run"), self.progress.doing("evaluating"):
                 scores = self.evaluate(self.state.params, now.step, due)
                 if self.made.tracks_best:
                     self.state = self.made.kept_best(self.state, scores, due)
@@ -132,15 +153,15 @@ class _Training:
             self._diagnose(rows, last)
             self.keeper.check()
             self.keeper.write(rows)
-            if now.step.any():
-                self.progress.report(rows)
         self.ends = self.outcomes.outcomes(now, self.keeper.rows.last)
         self.active = np.array([end == GOES_ON for end in self.ends])
+        if rows and now.step.any():
+            self.progress.report(rows, last=not self.active.any())
 
     def _diagnose(self, rows: list[dict], last: list[dict | None]):
         if not self.diagnosis:
             return
-        with self._timed("run"):
+        with self._timed("run"), self.progress.doing("measuring gradients"):
             params = to_host(self.state.params)
             for row in rows:
                 own = self.outcomes.index(row)
@@ -161,7 +182,8 @@ class _Training:
         added = (self.now.step - self.saved_at).max()
         long_ago = self.due.any() and added >= self.config.checkpoint_every
         if self.keeper.saves and added and (stopping or not active or long_ago):
-            self.keeper.save(self.state, int(self.now.step.sum()))  # it always grows
+            with self.progress.doing("saving"):
+                self.keeper.save(self.state, int(self.now.step.sum()))  # always grows
             self.saved_at = self.now.step
         if stopping:
             last_good = self.keeper.last_good()
@@ -170,13 +192,14 @@ class _Training:
                 f"interrupted at update {int(self.now.step.max())}; "
                 f"{last_good}{resume}",
                 stopping,
+                result=None if self.keeper.saves else self._so_far(),
             )
 
     def update(self):
         """Updates in one call, of about half a second."""
         if self.compiled_update is None:
             self.keeper.begins()
-            with self._timed("compile"):
+            with self._timed("compile"), self.progress.doing("compiling"):
                 self.compiled_update = self.made.compile_update(self.state)
             self.progress.start_at(int(self.now.step.max()))
         before, seconds = self.now, self.keeper.seconds
@@ -196,18 +219,15 @@ class _Training:
 
     def sum_up(self) -> results.Result:
         """The result, with scores on data that nothing was chosen by."""
-        test = self.made.compile_evaluate(self.state, evaluation.TEST)
-        every = np.ones(len(self.ends), bool)
-        tests = test(self.state.kept, self.now.step, every)
-        kept = to_host(self.state.kept)
-        runs = [
-            self._run(
-                index,
-                of_run(kept, index),
-                {name: float(each[index]) for name, each in tests.items()},
-            )
+        with self.progress.doing("evaluating on test"):
+            test = self.made.compile_evaluate(self.state, evaluation.TEST)
+            every = np.ones(len(self.ends), bool)
+            tests = test(self.state.kept, self.now.step, every)
+        tests = [
+            {name: float(each[index]) for name, each in tests.items()}
             for index in range(len(self.ends))
         ]
+        runs = self._runs(tests)
         summary = self.keeper.finish(self._summary(runs))
         stopping = processes.highest(self.interrupts.asked)[0]
         if stopping:
@@ -220,16 +240,30 @@ class _Training:
             raise errors.Diverged(f"{why}; {self.keeper.last_good()}")
         return results.Result(tuple(runs), summary, self.keeper.folder)
 
-    def _run(self, index: int, params, tests: dict) -> results.Run:
-        """One run with its summary."""
+    def _so_far(self) -> results.Result:
+        """The result of a training that is stopped: the test split is not looked at."""
+        self.ends = [INTERRUPTED if end == GOES_ON else end for end in self.ends]
+        runs = self._runs([None] * len(self.ends))
+        return results.Result(tuple(runs), self._summary(runs))
+
+    def _runs(self, tests: list[dict | None]) -> list[results.Run]:
+        """Every run with its summary."""
+        kept = to_host(self.state.kept)
+        return [
+            self._run(index, of_run(kept, index), own)
+            for index, own in enumerate(tests)
+        ]
+
+    def _run(self, index: int, params, tests: dict | None) -> results.Run:
+        """One run with its summary; None: it has no scores of test."""
         made, now = self.made, self.now
         seed, rate = pair = self.config.all_runs()[index]
         rows = self.keeper.rows.of(pair)
         step = int((now.best.step if made.keeps_best else now.step)[index])
         kept = [row for row in rows if row["step"] == step]
-        tests |= evaluation.asked(
-            self.task, made.model, params, self.keeper.last_good()
-        )
+        if tests is not None:
+            where = self.keeper.last_good()
+            tests |= evaluation.asked(self.task, made.model, params, where)
         summary = {
             "seed": seed,
             "learning_rate": rate,

@@ -8,6 +8,7 @@ from rnn_research.tasks.base import Task
 from rnn_research.training.state import GIVE_UP, State, goes_on
 
 DIVERGED, SOLVED, NOT_SOLVED, GOES_ON = "diverged", "solved", "not solved", ""
+INTERRUPTED = "interrupted"  # of a training without a folder
 ENDED, NO_BETTER = "ended", "no better"  # where nothing says what solved is; --patience
 
 

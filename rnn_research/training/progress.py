@@ -1,93 +1,135 @@
-"""The progress of a training: log lines, and a bar on a terminal."""
+"""The progress of a training: a line at some evaluations, and a bar between them."""
 
+import contextlib
 import math
 import statistics
-import sys
-import time
 
+from rnn_research import waiting
 from rnn_research.training.record import scores_of
+
+FIRST, MOST = 3, 40  # evaluations that have a line each, and about how many of all do
+
+# What a line of a narrow terminal lacks first, since the bar or the record has it.
+RATE, LEFT, METRIC, TRAINING, ALWAYS = range(5)
 
 
 class Progress:
-    """What a person sees: a bar on a terminal, plain lines elsewhere, or nothing."""
+    """What a person sees: lines, below them a bar on a terminal or in a notebook.
 
-    def __init__(self, total: int, baseline: float | None, *, quiet: bool = False):
+    Lines are those of the first evaluations, then of about `MOST` of all, of the last
+    and the best. The record has every evaluation.
+
+    Args:
+      total: updates.
+      every: updates between evaluations.
+      baseline: what a loss is compared with.
+    """
+
+    def __init__(
+        self, total: int, every: int, baseline: float | None, *, quiet: bool = False
+    ):
         self.total, self.baseline, self.quiet = total, baseline, quiet
-        self._begin, self._start = time.perf_counter(), 0
-        self._bar = None
-        if sys.stderr.isatty() and not quiet:
-            from rich import progress
-
-            self._bar = progress.Progress(
-                progress.TextColumn("{task.fields[text]}"),
-                progress.BarColumn(bar_width=24),
-                progress.TextColumn("{task.completed}/{task.total}"),
-                progress.TimeRemainingColumn(),
-                transient=True,
-            )
-            self._task = self._bar.add_task("", total=total, text="…")
-            self._bar.start()
+        self._spacing = max(1.0, total / every / MOST)  # evaluations from line to line
+        self._seen, self._best = 0, math.inf
+        self._waits = None  # the line of the best evaluation, until it is printed
+        self._open = contextlib.ExitStack()
+        self._bar = None if quiet else self._open.enter_context(waiting.bar(total))
 
     def start_at(self, step: int):
         """Rates and remaining time count from here."""
-        self._begin, self._start = time.perf_counter(), step
+        if self._bar:
+            self._bar.start_at(step)
 
     def update(self, step: int, loss: float):
         """Between evaluations: move the bar."""
         if self._bar:
-            text = f"{self._rate(step):5.1f} updates/s  loss {loss:.4g}"
-            text += f" ({self._share(loss, 2)})"
-            self._bar.update(self._task, completed=step, text=text)
+            text = f"{self._bar.rate:.1f} updates/s  loss {loss:.4g}"
+            self._bar.update(step, f"{text} ({self._share(loss, 2)})")
 
-    def report(self, rows: list[dict]):
+    def report(self, rows: list[dict], last: bool = False):
         """At an evaluation: one line that stays, over several runs their medians."""
         if self.quiet:
             return
+        line = fitting(self._parts(rows), waiting.width())
+        before, self._seen = self._seen, self._seen + 1
+        is_due = last or before < FIRST
+        is_due |= before // self._spacing < self._seen // self._spacing
+        known = [row["loss"] for row in rows if math.isfinite(row["loss"])]
+        if (middle := statistics.median(known or [math.inf])) < self._best:
+            self._best, self._waits = middle, None if is_due else line
+        if last and self._waits:
+            self.say(self._waits)
+        if is_due:
+            self.say(line)
+
+    def _parts(self, rows: list[dict]) -> list[tuple[int, str]]:
+        """What there is to say, each with how much it matters."""
         step = max(row["step"] for row in rows)
-        left = (self.total - step) / max(self._rate(step), 1e-9)
-        parts = [f"update {step:>6}"]
+        left = (self.total - step) / max(self._bar.rate, 1e-9)
+        parts = [(ALWAYS, f"update {step:>6}")]
         if len(rows) > 1:
-            parts.append(f"{len(rows)} runs")
+            parts.append((ALWAYS, f"{len(rows)} runs"))
         made = [row for row in rows if row["train_loss"] is not None]
         if made:
-            parts.append(f"train loss {_middle(made, 'train_loss', digits=5)}")
-        parts.append(f"validation loss {_middle(rows, 'loss', digits=5)}")
-        if known := [row["loss"] for row in rows if math.isfinite(row["loss"])]:
-            spread = f"{min(known):.5f} to {max(known):.5f}, " * (len(rows) > 1)
-            parts[-1] += f" ({spread}{self._share(statistics.median(known), 3)})"
+            text = f"train loss {_middle(made, 'train_loss', digits=5)}"
+            parts.append((TRAINING, text))
+        parts.append((ALWAYS, f"validation loss {self._validation(rows)}"))
         parts += [
-            f"{name} {_middle(rows, name, digits=3)}"
+            (METRIC, f"{name} {_middle(rows, name, digits=3)}")
             for name in scores_of(rows[0])
             if name != "loss"
         ]
         if dropped := sum(row["dropped"] for row in rows):
-            parts.append(f"{dropped} updates dropped")
-        parts.append(f"{self._rate(step):.1f} updates/s")
-        self.say("  ".join((*parts, f"{_clock(left)} left")))
+            parts.append((ALWAYS, f"{dropped} updates dropped"))
+        parts.append((RATE, f"{self._bar.rate:.1f} updates/s"))
+        return [*parts, (LEFT, f"{waiting.clock(left)} left")]
+
+    def _validation(self, rows: list[dict]) -> str:
+        text = _middle(rows, "loss", digits=5)
+        if known := [row["loss"] for row in rows if math.isfinite(row["loss"])]:
+            spread = f"{min(known):.5f} to {max(known):.5f}, " * (len(rows) > 1)
+            text += f" ({spread}{self._share(statistics.median(known), 3)})"
+        return text
 
     def say(self, line: str):
         """A line of its own."""
-        if self.quiet:
-            return
-        if self._bar:
-            self._bar.console.print(line, highlight=False, soft_wrap=True)
-        else:
-            print(line, flush=True)
+        if not self.quiet:
+            waiting.say(line)
+
+    def doing(self, text: str):
+        """While entered, it is said that this is being done."""
+        return doing(text, quiet=self.quiet)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
-        if self._bar:
-            self._bar.stop()
+        self._open.close()
 
     def _share(self, loss: float, digits: int) -> str:
         if not self.baseline:
             return "the baseline is 0" if self.baseline == 0 else "no baseline"
         return f"{loss / self.baseline:.{digits}f} x baseline"
 
-    def _rate(self, step: int) -> float:
-        return (step - self._start) / (time.perf_counter() - self._begin)
+
+def doing(text: str, *, quiet: bool):
+    """While entered, it is said that this is being done, unless all is quiet."""
+    return contextlib.nullcontext() if quiet else waiting.doing(text)
+
+
+def fitting(parts: list[tuple[int, str]], width: int | None) -> str:
+    """The parts in one line, without those that matter least if it is too wide."""
+    parts = list(parts)
+    line = "  ".join(text for _, text in parts)
+    while width is not None and len(line) > width:
+        least = min(parts, key=lambda part: part[0])
+        if least[0] == ALWAYS:
+            break
+        parts.reverse()  # of several the last
+        parts.remove(next(part for part in parts if part[0] == least[0]))
+        parts.reverse()
+        line = "  ".join(text for _, text in parts)
+    return line
 
 
 def _middle(rows: list[dict], name: str, digits: int) -> str:
@@ -99,9 +141,3 @@ def _middle(rows: list[dict], name: str, digits: int) -> str:
     if missing := len(rows) - len(known):
         text += f" (not finite in {missing} of {len(rows)} runs)"
     return text
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

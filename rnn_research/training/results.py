@@ -5,9 +5,13 @@ import pathlib
 import statistics
 from typing import Any, NamedTuple
 
+from rnn_research import shapes
 from rnn_research.training.outcomes import DIVERGED, SOLVED
 
 Tree = Any
+
+
+MOST_SHOWN = 8  # runs of which a result says how they ended
 
 
 class Run(NamedTuple):
@@ -20,6 +24,13 @@ class Run(NamedTuple):
     metrics: list[dict]  # one row an evaluation
     summary: dict
 
+    def __repr__(self) -> str:
+        return (
+            f"Run(seed={self.seed}, learning_rate={self.learning_rate:g}, "
+            f"params={shapes.short(self.params)}, "
+            f"metrics={shapes.short(self.metrics)}): {_one(self.summary, None)}"
+        )
+
 
 class Result(NamedTuple):
     """All runs of a training, in the order of learning rates, then seeds."""
@@ -27,6 +38,15 @@ class Result(NamedTuple):
     runs: tuple[Run, ...]
     summary: dict
     folder: pathlib.Path | None = None  # that keeps the training
+
+    def __repr__(self) -> str:
+        count, said = len(self.runs), ending(self.summary)
+        if count > MOST_SHOWN:
+            said[MOST_SHOWN:count] = [f"  and {count - MOST_SHOWN} more runs"]
+        kept = f", kept in {self.folder}" if self.folder else ""
+        runs = f"{count} run{'s' * (count > 1)} on {self.summary['task']}"
+        fields = "its fields: runs, summary, folder; of the first run: params, metrics"
+        return "\n".join([f"Result of {runs}{kept}", *said, fields])
 
     @property
     def initial_params(self) -> Tree:
@@ -91,8 +111,9 @@ def _over_seeds(rate: float, runs: list[dict]) -> dict:
 
 
 def _loss(run: dict) -> float:
-    """The last validation loss; infinite of a run that has diverged."""
-    return math.inf if run["outcome"] == DIVERGED else run["validation"]["loss"]
+    """The last validation loss; infinite of a run that has diverged, or has none."""
+    known = run["outcome"] != DIVERGED and run["validation"]
+    return run["validation"]["loss"] if known else math.inf
 
 
 def spread(numbers: list[float | None]) -> dict:
@@ -162,7 +183,7 @@ def _beside_references(summary: dict) -> list[str]:
     """Each metric of test, of several runs the median, beside what it is worth."""
     lines = []
     for metric, references in summary["references"].items():
-        known = [run["test"].get(metric) for run in summary["runs"]]
+        known = [(run["test"] or {}).get(metric) for run in summary["runs"]]
         known = [x for x in known if x is not None and math.isfinite(x)]
         if metric != "loss" and known:
             texts = [f"{text} {number:.4g}" for text, number in references.items()]
@@ -174,13 +195,14 @@ def _beside_references(summary: dict) -> list[str]:
 def _one(run: dict, goal: float | None) -> str:
     text = f"{run['outcome']} after {run['steps']} updates"
     if run["validation"]:
-        validation, test = (run[split]["loss"] for split in ("validation", "test"))
+        validation = run["validation"]["loss"]
         text += f": validation loss {validation:.5f}"
         if goal is not None:
             text += f" {'<' if validation < goal else '>='} {goal:.5f}"
         if run["kept_step"] < run["steps"]:
             text += f" at update {run['kept_step']}, the best"
-        text += f", test loss {test:.5f}"
+    if run["validation"] and run["test"]:
+        text += f", test loss {run['test']['loss']:.5f}"
     return text + f", {run['dropped']} updates dropped" * (run["dropped"] > 0)
 
 

@@ -9,8 +9,8 @@ A recurrence is three pure functions, and only the middle one is sequential:
 A cell is a record of such functions; `unroll` runs any cell over a sequence, by any
 engine, with masks, resets and both end states. Notation: T time, B batch, D input,
 N state, K drive, H output; sequences are [T, B, D], time first. `load` reads a trained
-network back from its folder. Modules, such as `rnn_research.plotting`, are imported when
-they are first asked for.
+network back from its folder. Modules, such as `rnn_research.plotting`, are imported
+when they are first asked for.
 """
 
 import importlib

@@ -45,6 +45,9 @@ class WatchConfig(config.Settings):
         None, "its column that is above 0 where something is wrong"
     )
     time: str | None = config.setting(None, "its column of dates or numbered steps")
+    irregular: bool = config.setting(
+        False, "its rows are a step each, at whatever times"
+    )
     normal: float = config.setting(
         0.5, "share of the steps of a file or of the weather, at its begin, to learn of"
     )

@@ -38,6 +38,9 @@ class SeriesConfig(config.Settings):
         None, "a CSV file with a line of column names; default: the weather of Seattle"
     )
     time: str | None = config.setting(None, "its column of dates or numbered steps")
+    irregular: bool = config.setting(
+        False, "its rows are a step each, at whatever times"
+    )
     variables: tuple[str, ...] | None = config.setting(
         None, "the columns that are inputs; default: all but the time"
     )

@@ -55,7 +55,7 @@ def test_every_fourth_of_a_class_is_validation():
         (b"1\t2\n1\tinf\n", "line 2: value 1 is 'inf'"),
         (b"1\n", "line 1: give a class and then values"),
         (b"1\tnan\n", "line 1 holds no value"),
-        (b"1\tnan\t2\n", "line 1: value 1 is missing, and others follow"),
+        (b"1\tnan\t?\n", "line 1 holds no value"),
         (b"1\t2\n" * 9, "all sequences are of one class"),
         (b"1\t2\n2\t3\n1\t2\n1\t2\n", "gets no sequence of class 2; give more of it"),
         (b"@data\n1,2\n", "line 2: give variables and then a class"),

@@ -39,12 +39,15 @@ def decayed(cell, *, variables: int | None = None, times=False):
         h_t = step(h^_{t-1}, [v^_t, m_t, rest])
 
     A value that is missing goes from the one last observed to the mean, and the state
-    to nothing, at rates that are learned. The mean is 0: values are to be normalised,
-    as those of `tasks.forecasting` are, whose inputs have this form.
+    to nothing, at rates that are learned. The mean is 0: values are to be normalised.
+    The inputs of `forecasting`, `anomaly_detection` and, of recordings with gaps, of
+    `time_series_classification` have this form.
 
     Args:
-      variables: V; default: half of the inputs (without the times).
-      times: the last input is the time since the step before, in place of 1.
+      variables: V; default: that of the task (`tasks.base.Network`), of a cell alone
+        half of the inputs (without the times).
+      times: the last input is the time since the step before, in place of 1; of a task
+        that says V it is known, too.
 
     w_x starts uniform in (0, 1), W_h in (0, 1/V), biases 0. Of a state that holds more
     than activations (a clock, a stabiliser) only these decay.

@@ -55,6 +55,7 @@ def from_series(
     target: str | None = None,
     label: str | None = None,
     time: str | None = None,
+    irregular: bool = False,
     normal: float = 0.5,
 ) -> Monitored:
     """A variable of 'seattle_weather' or a CSV file; see `data.series.read`.
@@ -62,6 +63,7 @@ def from_series(
     Args:
       target: the column; default: the first.
       label: the column that is above 0 where something is wrong.
+      irregular: see `data.series.read`.
       normal: the share of the steps, the first ones, that are normal.
 
     Raises:
@@ -72,7 +74,7 @@ def from_series(
     if label is not None and target is None:
         raise errors.UsageError("a label needs a target: which column is watched?")
     variables = None if target is None else (target,) + (label,) * (label is not None)
-    found = series.read(source, variables=variables, time=time)
+    found = series.read(source, variables=variables, time=time, irregular=irregular)
     first = round(normal * len(found.values))
     if label is not None:
         return _labelled(found, first)

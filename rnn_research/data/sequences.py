@@ -9,7 +9,8 @@ last.
     0.1,0.2,0.4:5.0,5.1,4.9:Running      two variables, three steps
 
 UCR: a line is a class and the values of one variable, divided by tabs or commas. Values
-that are missing at the end (NaN, ?, nothing) make a sequence shorter.
+may be missing (NaN, ?, nothing): steps at the end of which all are make a sequence
+shorter, others are NaN.
 """
 
 import math
@@ -27,7 +28,10 @@ VALIDATED = 4  # every so many-th of each class of train is validation
 
 
 class Sequences(NamedTuple):
-    """Sequences [T_i, D] in three splits, with the number of each one's class."""
+    """Sequences [T_i, D] in three splits, with the number of each one's class.
+
+    NaN is a value that is missing.
+    """
 
     splits: dict[str, tuple[tuple[np.ndarray, ...], np.ndarray]]
     classes: tuple[str, ...]
@@ -142,13 +146,7 @@ def _ended(values: np.ndarray, where: str) -> np.ndarray:
     there = np.flatnonzero(~np.isnan(values).all(axis=1))
     if not len(there):
         raise errors.UsageError(f"{where} holds no value")
-    values = values[: there[-1] + 1]
-    if np.isnan(values).any():
-        at = int(np.flatnonzero(np.isnan(values).any(axis=1))[0])
-        raise errors.UsageError(
-            f"{where}: value {at + 1} is missing, and others follow; fill it in"
-        )
-    return values
+    return values[: there[-1] + 1]
 
 
 # ------------------------------------------------------------------------ splits

@@ -1,9 +1,10 @@
-"""Series: numbers measured at regular times, of an installed package or a CSV file.
+"""Series: numbers measured over time, of an installed package or a CSV file.
 
     seattle_weather    daily, 2012 to 2015; needs the package vega_datasets
     my_file.csv        any file with a line of column names
 
-Cells that are empty, and times that are left out, are NaN: not there.
+Cells that are empty, and times that are left out, are NaN: not there. Of an irregular
+series no time is left out.
 """
 
 import csv
@@ -28,7 +29,7 @@ MOST_FILLED = 10  # times as many steps as rows: beyond, the step is not the dat
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Series:
-    """Variables at regular times.
+    """Variables at regular times, or at others.
 
     Attributes:
       names: of the variables.
@@ -36,6 +37,7 @@ class Series:
       times: [L], datetime64[s], or numbers where the times are none; increasing.
       provenance: where it comes from; None of arrays.
       season: the steps of its season, if it is known to have one.
+      irregular: its steps are not of equal time.
     """
 
     names: tuple[str, ...]
@@ -43,6 +45,7 @@ class Series:
     times: np.ndarray
     provenance: Provenance | None = None
     season: int = 1
+    irregular: bool = False
 
     def __repr__(self) -> str:
         return f"Series({len(self.values)} x {', '.join(self.names)})"
@@ -54,6 +57,15 @@ class Series:
     def altered(self, values: np.ndarray) -> "Series":
         """The same times with other values."""
         return dataclasses.replace(self, values=np.asarray(values, float))
+
+    def since(self, train: int) -> np.ndarray:
+        """The time since the step before, [L], in units of its median in `train` steps.
+
+        1 at the first.
+        """
+        apart = np.diff(self.times).astype(float)
+        usual = np.median(apart[: train - 1]) if train > 1 else 1.0
+        return np.concatenate([[1.0], apart / usual])
 
     def phases(self) -> np.ndarray:
         """Sine and cosine of the time of the year, [L, 2].
@@ -80,6 +92,7 @@ def read(
     *,
     variables: tuple[str, ...] | None = None,
     time: str | None = None,
+    irregular: bool = False,
 ) -> Series:
     """The series of that name, or of a CSV file.
 
@@ -90,6 +103,7 @@ def read(
       time: the column of times: dates (2012-01-31, 2012/01/31, 20120131, with 12:30
         behind, or months, 2012-01) or numbers. Steps that are left out become NaN.
         Without it rows are a step each.
+      irregular: rows are a step each, at whatever times; needs `time`.
 
     Raises:
       errors.UsageError: there is no such file, column, number or regular step, times do
@@ -114,7 +128,8 @@ def read(
             f"cannot read the series {source}: {error.strerror}; give "
             f"{SEATTLE_WEATHER!r} or the path of a CSV file{known}"
         ) from None
-    found = parsed(content, path.name, variables=variables, time=time)
+    own = {"variables": variables, "time": time, "irregular": irregular}
+    found = parsed(content, path.name, **own)
     record = Provenance(path.name, "", path.name, digest(content), "", "a file")
     return dataclasses.replace(found, provenance=record)
 
@@ -125,6 +140,7 @@ def parsed(
     *,
     variables: tuple[str, ...] | None = None,
     time: str | None = None,
+    irregular: bool = False,
 ) -> Series:
     """A CSV text as a series; see `read`.
 
@@ -132,6 +148,10 @@ def parsed(
       label: what the text is called in messages.
     """
     names, rows = _table(content, label)
+    if irregular and time is None:
+        raise errors.UsageError(
+            f"{label}: --irregular is of the times of rows; name their column: --time"
+        )
     if time is not None:
         if time not in names:
             raise _no_column(label, time, names)
@@ -153,8 +173,10 @@ def parsed(
     values = np.stack(columns, axis=1)
     if time is None:
         return Series(variables, values, np.arange(len(values), dtype=float))
-    at = [row[names.index(time)] for row in rows]
-    times, places = _regular(_times(at, time, label), f"{label}: {time}")
+    times = _times([row[names.index(time)] for row in rows], time, label)
+    if irregular:
+        return Series(variables, values, times, irregular=True)
+    times, places = _regular(times, f"{label}: {time}")
     whole = np.full((len(times), len(variables)), np.nan)
     whole[places] = values
     return Series(variables, whole, times)
@@ -293,7 +315,7 @@ def _regular(times: np.ndarray, label: str) -> tuple[np.ndarray, np.ndarray]:
     if not dated or (within != within[0]).any():
         raise errors.UsageError(
             f"{label}: the times are not at equal steps: the shortest is {step}, and "
-            "others are no multiple of it; resample the file, or leave out --time"
+            "others are no multiple of it; give --irregular, or resample the file"
         )
     whole = (months - months[0]).astype(int)
     step = np.diff(whole).min()
@@ -308,5 +330,5 @@ def _check_filled(places: np.ndarray, count: int, label: str):
     if places[-1] + 1 > MOST_FILLED * count:
         raise errors.UsageError(
             f"{label}: {places[-1] + 1} steps would hold only {count} rows; the "
-            "shortest step is an exception: resample the file, or leave out --time"
+            "shortest step is an exception: give --irregular, or resample the file"
         )

@@ -80,6 +80,7 @@ def _inside(one: runs.Loaded, params, batch, labels: dict) -> Iterator[Driven]:
     cell = resolve(
         "cell", one.settings["cell"], hidden_size=one.settings["hidden_size"]
     )
+    cell = models.observing(models.only_cell(cell), one.task)
     count = one.settings["num_layers"]
     setups = diagnostics.recurrences(one.model, params, batch.inputs, batch.mask)
     if not setups:
@@ -88,7 +89,7 @@ def _inside(one: runs.Loaded, params, batch, labels: dict) -> Iterator[Driven]:
         )
     for index, setup in enumerate(setups):
         layer = index * count // len(setups)
-        own = models.at_depth(models.only_cell(cell), layer, count)
+        own = models.at_depth(cell, layer, count)
         standing = own.replace(weights=_weights, initial_state=_start)
         (x,) = jax.tree.leaves(setup.inputs.x)  # without the noise of training
         name = labels["label"] + f", recurrence {index + 1}" * (len(setups) > 1)

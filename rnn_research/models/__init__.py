@@ -14,7 +14,13 @@ All that others use is here by its name, `models.build`.
 
 from rnn_research.models.base import Model, ModelParams, check_carried, model
 from rnn_research.models.choices import Choice, beam, greedy, sample
-from rnn_research.models.config import ModelConfig, as_model, at_depth, build
+from rnn_research.models.config import (
+    ModelConfig,
+    as_model,
+    at_depth,
+    build,
+    observing,
+)
 from rnn_research.models.from_source import encoder_decoder
 from rnn_research.models.generate import Generated, generate
 from rnn_research.models.named import only_cell
@@ -37,6 +43,7 @@ __all__ = [
     "greedy",
     "load",
     "model",
+    "observing",
     "only_cell",
     "sample",
     "save",

@@ -84,8 +84,9 @@ def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
     block, after a linear layer that brings the inputs to the hidden size.
 
     Raises:
-      errors.UsageError: embedding_size is given for a task on numbers.
+      errors.UsageError: embedding_size is given for a task on numbers; see `observing`.
     """
+    cell = observing(cell, task, options)
     network, embedding_size = task.network, options.embedding_size
     width = layers.output_size(layers.as_layer(cell), network.inputs)
     if network.tokens:
@@ -206,6 +207,51 @@ def at_depth(cell, index: int, count: int):
         changes["layer"] = (index, count)
     changed = any(arguments[name] != given for name, given in changes.items())
     return values.remade(cell, **changes) if changed else cell
+
+
+def observing(cell, task: Task, options: ModelConfig = ModelConfig()):
+    """The cell, told which inputs are values and times, where it asks (`variables=`).
+
+    Raises:
+      errors.UsageError: it asks, and would not be given values and their marks.
+    """
+    if not isinstance(cell, values.Value) or cell.origin is None:
+        return cell
+    arguments = dict(cell.origin.arguments)
+    changes = {
+        name: observing(given, task, options)
+        for name, given in arguments.items()
+        if isinstance(given, values.Value)
+    }
+    if "variables" in arguments:
+        changes |= _observed(cell, arguments, task)
+        if options.num_layers > 1 or _is_glu(cell, options):
+            raise errors.UsageError(
+                f"{cell} reads the values of the data, which only a first layer is "
+                "given; set --num_layers=1 and --block=none"
+            )
+    changed = any(arguments[name] != given for name, given in changes.items())
+    return values.remade(cell, **changes) if changed else cell
+
+
+def _observed(cell, arguments: dict, task: Task) -> dict:
+    """What becomes of the arguments `variables` and `times`."""
+    network, given = task.network, arguments["variables"]
+    if not network.observed and given is None:
+        raise errors.UsageError(
+            f"{cell} reads values and which of them are missing, and {task.name} has "
+            "data without gaps; take the cell in it, or give variables= where the "
+            "inputs are of that form"
+        )
+    if network.observed and given not in (None, network.observed):
+        raise errors.UsageError(
+            f"{cell}: {task.name} has {network.observed} values a step; leave out "
+            "variables="
+        )
+    if not network.observed:
+        return {}
+    found = {"variables": network.observed}
+    return found | ({"times": network.times} if "times" in arguments else {})
 
 
 @functools.singledispatch

@@ -25,6 +25,7 @@ def anomaly_detection(
     target: str | None = None,
     label: str | None = None,
     time: str | None = None,
+    irregular=False,
     normal=0.5,
     faults=0,
     size=0.5,
@@ -45,6 +46,7 @@ def anomaly_detection(
       target, label: the column that is watched, and the one that is above 0 where
         something is wrong; of a file.
       time: its column of times.
+      irregular: its rows are a step each, at whatever times; see `forecasting`.
       normal: the share of the first steps of a file or of the weather, in which all is
         normal; a fifth of them is validation, what follows them is test.
       faults: how many faults of each kind are injected into test; see `data.faults`.
@@ -57,8 +59,9 @@ def anomaly_detection(
     those of a moving z-score and of a linear autoregression.
     """
     errors.check_size(smoothing=smoothing)
-    given = dataset, csv, target, label, time, normal, faults, size, fault_seed
-    own = read(*given)
+    errors.check_flags(irregular=irregular)
+    given = dataset, csv, target, label, time, irregular, normal, faults
+    own = read(*given, size, fault_seed)
     shares = _shares(own)
     forecast = {"series": own.series, "horizon": 1, "corrects": corrects, "season": 1}
     made = series.forecasting(length, form="absolute", **forecast, **shares)
@@ -79,13 +82,15 @@ def anomaly_detection(
 
 
 def read(
-    dataset, csv, target, label, time, normal, faults, size, fault_seed
+    dataset, csv, target, label, time, irregular, normal, faults, size, fault_seed
 ) -> monitored.Monitored:
     """The series that a task is made of."""
     errors.check_between("faults", faults, 0, 10_000)
     errors.check_between("size", size, 0.0, 1000.0)
     errors.check_between("fault_seed", fault_seed, 0, errors.LARGEST)
     own = {"target": target, "label": label, "time": time, "normal": normal}
+    if csv is None and irregular:
+        raise errors.UsageError("irregular is of the times of a csv; give one")
     if csv is None and dataset == monitored.INTERNAL_BLEEDING:
         if any(name is not None for name in (target, label, time)):
             raise errors.UsageError(
@@ -96,7 +101,7 @@ def read(
         errors.check_option("dataset", dataset, DATASETS)
         made = monitored.from_series(dataset, **own)
     else:
-        made = monitored.from_series(csv, **own)
+        made = monitored.from_series(csv, irregular=irregular, **own)
     if faults:
         about = {"count": faults, "size": size, "seed": fault_seed}
         made = monitored.with_faults(made, **about)
@@ -153,7 +158,7 @@ def watched(length: int, own: monitored.Monitored, corrects: str | None) -> Watc
     """What scores of a task on this series are held against."""
     shares = _shares(own)
     made = series.prepared(
-        length, own.series, None, None, None, 1, corrects, 1, *shares.values()
+        length, own.series, None, None, None, False, 1, corrects, 1, *shares.values()
     )
     origins = [
         series.origins_of(made.known, made.parts[split], split)

@@ -76,6 +76,9 @@ class Network(NamedTuple):
       source: of what is read first, how many different tokens, or (H, W, C) of a
         picture; then inputs are `Sourced`, the last of their tokens begins a sequence,
         and the last of the outputs ends one. None: there is no source.
+      observed: V, where values may be missing: the inputs begin with V values, then
+        say of each whether it is missing (1) or there (0). 0: none is.
+      times: the last of the inputs is the time since the step before.
     """
 
     inputs: int
@@ -83,6 +86,8 @@ class Network(NamedTuple):
     head: str = "step"
     tokens: bool = False
     source: int | tuple[int, int, int] | None = None
+    observed: int = 0
+    times: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

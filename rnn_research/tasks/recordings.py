@@ -26,7 +26,9 @@ def time_series_classification(
         0.2  0.5  1.1  ·    ·        gesture 2      · is masked
 
     T is the steps of the longest recording, divided by `chunk`. Each variable is
-    normalised by its mean and standard deviation within 'train'.
+    normalised by its mean and standard deviation within 'train'. Where a recording has
+    gaps, inputs are [T, B, 2V]: values, 0 (the mean) where one is missing, and whether
+    it is; the cell `decayed` is made for such.
 
     Args:
       dataset: 'basic_motions', 'gun_point' or another one of the UCR and UEA archives
@@ -53,10 +55,11 @@ def time_series_classification(
             f"chunk={chunk} is longer than the longest recording, {own.longest} steps"
         )
     mean, std = _normal(own)
-    length = -(-own.longest // chunk)
+    length, observed = -(-own.longest // chunk), len(mean) * chunk
+    gaps = any(np.isnan(x).any() for each, _ in own.splits.values() for x in each)
     rows = {
         split: {
-            "values": _chunked(values, mean, std, length, chunk),
+            "values": _chunked(values, mean, std, length, chunk, gaps),
             "lengths": np.array([-(-len(x) // chunk) for x in values], np.int32),
             "labels": labels,
         }
@@ -66,7 +69,12 @@ def time_series_classification(
     return base.Task(
         batch=functools.partial(_batch, masked=bool(unequal)),
         score=classification.score,
-        network=base.Network(len(mean) * chunk, len(own.classes), head=head),
+        network=base.Network(
+            observed * (1 + gaps),
+            len(own.classes),
+            head=head,
+            observed=observed * gaps,
+        ),
         length=length,
         data=lambda: rows,
         references=_references(dataset, file, test_file, own.provenance),
@@ -90,21 +98,29 @@ def classes(task: base.Task) -> tuple[str, ...]:
 def _normal(own: sequences.Sequences) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation [D] of all steps of train."""
     steps = np.concatenate(own.splits["train"][0])
-    mean, std = steps.mean(axis=0), steps.std(axis=0)
-    if still := np.flatnonzero(steps.max(axis=0) == steps.min(axis=0)).tolist():
-        raise errors.UsageError(
-            f"{own.provenance.package}: variable {still[0] + 1} is always "
-            f"{steps[0, still[0]]:g} in train; leave it out"
-        )
-    return mean, std
+    for number, column in enumerate(steps.T, start=1):
+        there = column[~np.isnan(column)]
+        if not len(there) or there.min() == there.max():
+            what = "has no value" if not len(there) else f"is always {there[0]:g}"
+            raise errors.UsageError(
+                f"{own.provenance.package}: variable {number} {what} in train; leave "
+                "it out"
+            )
+    return np.nanmean(steps, axis=0), np.nanstd(steps, axis=0)
 
 
-def _chunked(values, mean, std, length: int, chunk: int) -> np.ndarray:
-    """[N, T, D chunk]; where a recording has ended there is 0, the mean."""
-    found = np.zeros((len(values), length * chunk, len(mean)), np.float32)
+def _chunked(values, mean, std, length: int, chunk: int, gaps: bool) -> np.ndarray:
+    """[N, T, D chunk], 0, the mean, where a value is missing or a recording has ended.
+
+    With gaps [N, T, 2 D chunk], the second half of which says where.
+    """
+    found = np.full((len(values), length * chunk, len(mean)), np.nan, np.float32)
     for at, x in enumerate(values):
         found[at, : len(x)] = (x - mean) / std
-    return found.reshape(len(values), length, -1)
+    found = found.reshape(len(values), length, -1)
+    missing = np.isnan(found)
+    found[missing] = 0
+    return np.concatenate([found, missing], axis=2) if gaps else found
 
 
 def _batch(rows, keys, *, masked: bool) -> base.Batch:
@@ -137,20 +153,29 @@ def neighbour(own: sequences.Sequences) -> np.ndarray:
     """The class of the nearest recording of train and validation, for each of test.
 
     By the Euclidean distance of the values as they are given; recordings of different
-    lengths are stretched to the longest, by linear interpolation.
+    lengths are stretched to the longest, by linear interpolation, which fills gaps too.
+    A variable that a recording lacks has its mean in train.
     """
     known = [*own.splits["train"][0], *own.splits["validation"][0]]
     labels = np.concatenate([own.splits["train"][1], own.splits["validation"][1]])
     asked = own.splits["test"][0]
-    near, far = (_stretched(each, own.longest) for each in (known, asked))
+    mean, _ = _normal(own)
+    near, far = (_stretched(each, own.longest, mean) for each in (known, asked))
     apart = [((near - x) ** 2).sum(axis=1).argmin() for x in far]
     return labels[apart]
 
 
-def _stretched(values, length: int) -> np.ndarray:
+def _stretched(values, length: int, mean: np.ndarray) -> np.ndarray:
     """[N, length D]"""
     found = []
     for x in values:
-        at = np.linspace(0, len(x) - 1, length)
-        found.append([np.interp(at, np.arange(len(x)), each) for each in x.T])
+        at, there = np.linspace(0, len(x) - 1, length), ~np.isnan(x)
+        found.append(
+            [
+                np.interp(at, np.flatnonzero(known), each[known])
+                if known.any()
+                else np.full(length, of_train)
+                for each, known, of_train in zip(x.T, there.T, mean, strict=True)
+            ]
+        )
     return np.array(found).reshape(len(values), -1)

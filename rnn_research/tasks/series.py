@@ -24,6 +24,7 @@ def forecasting(
     variables: tuple | None = None,
     target: str | None = None,
     time: str | None = None,
+    irregular=False,
     horizon=7,
     form="quantile",
     corrects: str | None = None,
@@ -35,7 +36,9 @@ def forecasting(
 
     Inputs [T, B, 2V + P]: of each variable its value, normalised by mean and standard
     deviation of 'train', and whether it is missing (then its value is 0, the mean);
-    of dated series also sine and cosine of the time of the year. Targets at step t:
+    of dated series also sine and cosine of the time of the year; of irregular ones the
+    time since the step before, whose median is 1. The cell `decayed` is made for values
+    that are missing and for such times. Targets at step t:
     the target at t+1 ... t+H, normalised alike, less what the forecast that the network
     corrects says at t. That changes no metric: each is of differences between target
     and forecast. See `tasks.forecast_outputs`.
@@ -51,6 +54,7 @@ def forecasting(
       variables: the columns that are inputs; see `data.series.read`.
       target: the variable to forecast, default the first of the inputs.
       time: the column of times of a CSV file.
+      irregular: rows are a step each, at whatever times.
       horizon: H.
       form: 'quantile', the quantiles 0.1 ... 0.9 by the pinball loss; 'absolute' or
         'squared', one number by that error.
@@ -67,7 +71,8 @@ def forecasting(
     rows of 'test'; see `tasks.forecast_references`.
     """
     check_option("form", form, forecast_outputs.FORMS)
-    given = length, series, variables, target, time, horizon
+    errors.check_flags(irregular=irregular)
+    given = length, series, variables, target, time, irregular, horizon
     made = prepared(*given, corrects, season, validation, test)
     known, normal, column = made.known, made.normal, made.column
     parts, source = made.parts, made.series.provenance
@@ -76,7 +81,12 @@ def forecasting(
     return base.Task(
         batch=_batch,
         score=forecast_outputs.score(form, made.corrected, *units),
-        network=base.Network(normal.inputs.shape[1], horizon * each),
+        network=base.Network(
+            normal.inputs.shape[1],
+            horizon * each,
+            observed=len(made.series.names),
+            times=made.series.irregular,
+        ),
         length=length,
         data=lambda: {
             name: _rows(normal.inputs, made.wanted, known, part, name)
@@ -114,6 +124,7 @@ def prepared(
     variables,
     target,
     time,
+    irregular,
     horizon,
     corrects,
     season,
@@ -125,9 +136,12 @@ def prepared(
     check_between("validation", validation, 0.01, 0.98)
     check_between("test", test, 0.01, 0.98)
     if isinstance(series, str):
-        series = series_of.read(series, variables=variables, time=time)
-    elif variables is not None:
-        raise errors.UsageError("variables are of a file; a Series has its own")
+        own = {"variables": variables, "time": time, "irregular": irregular}
+        series = series_of.read(series, **own)
+    elif variables is not None or irregular:
+        raise errors.UsageError(
+            "variables and irregular are of a file; a Series says these itself"
+        )
     target = series.names[0] if target is None else target
     if target not in series.names:
         near = errors.nearest(target, series.names)
@@ -207,7 +221,10 @@ class _Normal:
         self.values = (series.values - self.mean) / self.std
         missing = np.isnan(self.values)
         filled = np.where(missing, 0, self.values)
-        self.inputs = np.concatenate([filled, missing, known.phases], axis=1)
+        parts = [filled, missing, known.phases]
+        if series.irregular:
+            parts.append(series.since(known.train)[:, None])
+        self.inputs = np.concatenate(parts, axis=1)
         if known.season >= known.train:
             raise errors.UsageError(
                 f"season={known.season} is no shorter than the {known.train} steps of "

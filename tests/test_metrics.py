@@ -9,7 +9,7 @@ import types
 import numpy as np
 import pytest
 
-from rnn_research import tasks, training
+from rnn_research import cells, tasks, training
 from rnn_research.runs import metrics
 from rnn_research.training import outcomes, progress, results
 
@@ -104,8 +104,8 @@ def test_what_is_not_finite_is_spelled_and_named(tmp_path, capsys):
     config = training.TrainConfig(num_seeds=2, num_steps=8, eval_every=4)
     now = types.SimpleNamespace(
         step=np.array([4, 4]),
-        made=np.array([4, 4]),
-        loss_sum=np.array([2.0, np.inf]),
+        made=np.array([[1, 0, 1, 0, 0, 1, 0, 1, 0, 0]] * 2),
+        loss_sum=np.array([[1.0, 0, 0.5, 0, 0, 0.25, 0, 0.25, 0, 0], [np.inf] * 10]),
         grad_norm=np.array([1.0, np.inf]),
         largest_grad_norm=np.array([1.0, np.inf]),
         dropped=np.array([0, 0]),
@@ -120,6 +120,8 @@ def test_what_is_not_finite_is_spelled_and_named(tmp_path, capsys):
     read = [json.loads(line, parse_constant=pytest.fail) for line in text.splitlines()]
     assert [row["loss"] for row in read] == ["nan", 0.5]
     assert [row["train_loss"] for row in read] == [0.5, "inf"]
+    assert read[0]["train_losses"] == [[1, 1.0], [2, 0.5], [3, 0.25], [4, 0.25]]
+    assert read[1]["train_losses"] == [[step, "inf"] for step in (1, 2, 3, 4)]
     np.testing.assert_equal(metrics.read(tmp_path), rows)
     assert rules.outcomes(now, rows) == ["", ""]
     assert results.steps_to_thresholds(rows, (1.0,)) == {"1": 4}
@@ -142,3 +144,18 @@ def test_a_loss_below_zero_is_no_goal_reached():
     now.step = np.array([8])
     ends = outcomes.Outcomes(config, task).outcomes(now, [row | {"step": 8}])
     assert ends == [outcomes.ENDED]
+
+
+def test_the_training_loss_is_kept_of_parts_between_evaluations():
+    """Their means are those of the updates, one call each or many."""
+    task, parts = tasks.adding(4), {}
+    for every in (20, 1):
+        config = training.TrainConfig(
+            num_steps=20, eval_every=every, eval_size=4, batch_size=4, stop_at=0
+        )
+        rows = training.train(cells.elman(2), task, config, quiet=True).metrics
+        parts[every] = [tuple(pair) for row in rows for pair in row["train_losses"]]
+    steps, losses = zip(*parts[20], strict=True)
+    assert steps == tuple(range(2, 21, 2))
+    each = np.array([loss for _, loss in parts[1]])
+    np.testing.assert_allclose(losses, each.reshape(10, 2).mean(axis=1), rtol=1e-6)

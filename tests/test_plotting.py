@@ -50,7 +50,8 @@ def test_names_are_no_formulas(figures, tmp_path):
     row = {"step": 1, "loss": 0.1, "diagnostics": found}
     title = {"baseline": 0.2, "title": "$x_{$"}
     plotting.gradients_during_training([row], tmp_path / "b.png", **title)
-    rows = [{"seed": 0, "learning_rate": 0.1, "step": 1, "loss": 1, "train_loss": 1}]
+    rows = [{"seed": 0, "learning_rate": 0.1, "step": 1, "loss": 1}]
+    rows[0]["train_losses"] = [[1, 1.0]]
     more = {"references": {"a constant": 0.2}, "goal": 0.1, "title": "a$b_{ on $T$"}
     plotting.learning_curve(rows, tmp_path / "c.png", **more)
     first, second, third = figures

@@ -31,7 +31,8 @@ def learning_curve(
 ):
     """A metric against updates, with what it is compared with and the goal.
 
-    One run: its validation metric, of the loss also that of training. Several: that of
+    One run: its validation metric, of the loss also that of training, the mean of a
+    tenth of the updates between two evaluations. Several: the validation metric of
     each, thin, and their median at each learning rate.
 
     Args:
@@ -47,7 +48,8 @@ def learning_curve(
         by_seed.setdefault(row["seed"], []).append(row)
     if len(runs) == 1 and len(by_seed) == 1:
         if metric == "loss":
-            draw_line(axes, rows, "train_loss", color="#999999", label="training")
+            steps, losses = zip(*_train_losses(rows), strict=True)
+            axes.plot(steps, losses, color="#bbbbbb", linewidth=1, label="training")
         marker = "o" if len(rows) < 30 else None
         look = {"color": COLORS[0], "marker": marker, "markersize": 3}
         draw_line(axes, rows, metric, label="validation", **look)
@@ -69,6 +71,12 @@ def learning_curve(
     axes.set_title(title)
     axes.legend(loc="best")
     save(figure, path)
+
+
+def _train_losses(rows: list[dict]) -> list[tuple[float, float]]:
+    """(step, loss) of all parts of a training; NaN if there is none."""
+    found = [tuple(pair) for row in rows for pair in row["train_losses"]]
+    return found or [(0, math.nan)]
 
 
 def _draw_seeds(

@@ -29,7 +29,9 @@ def draw(cell, model, task, result: Result, folder: pathlib.Path):
                 f"plots/{'learning_curve' if is_loss else metric}.png",
                 LINK if is_loss else PICTURE,  # a report draws the loss itself
                 f"{metric.replace('_', ' ').capitalize()} on validation against "
-                "updates, a line per run; dashed: what needs no network.",
+                "updates, a line per run; dashed: what needs no network."
+                + " Grey, of one run: the loss in training."
+                * is_loss,
             ),
             metric=metric,
             references=task.references.get(metric, {}),

@@ -15,6 +15,7 @@ from rnn_research.runs import checkpoints
 from rnn_research.training.record import Rows, key
 
 FILE = "metrics.jsonl"
+NOT_SHOWN = "seed", "learning_rate", "train_losses"  # in TensorBoard
 
 
 class Record(Rows):
@@ -152,7 +153,7 @@ class Events:
             *(
                 {"step": row["step"], "summary": summary.scalar(name, value)}
                 for name, value in _scalars(row)
-                if name not in ("seed", "learning_rate")
+                if name.partition("/")[0] not in NOT_SHOWN
             )
         )
 

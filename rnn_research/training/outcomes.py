@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from rnn_research.tasks.base import Task
-from rnn_research.training.state import GIVE_UP, State, goes_on
+from rnn_research.training.state import GIVE_UP, PARTS, State, goes_on
 
 DIVERGED, SOLVED, NOT_SOLVED, GOES_ON = "diverged", "solved", "not solved", ""
 INTERRUPTED = "interrupted"  # of a training without a folder
@@ -50,17 +50,31 @@ class Outcomes:
 
     def _row(self, now: State, index: int, scores: dict) -> dict:
         seed, rate = self._pairs[index]
-        made = int(now.made[index])
+        made = int(now.made[index].sum())
+        total = float(now.loss_sum[index].sum())
         return {
             "seed": seed,
             "learning_rate": rate,
             "step": int(now.step[index]),
-            "train_loss": float(now.loss_sum[index] / made) if made else None,
+            "train_loss": total / made if made else None,
+            "train_losses": self._train_losses(now, index),
             "grad_norm": float(now.grad_norm[index]),
             "largest_grad_norm": float(now.largest_grad_norm[index]),
             "dropped": int(now.dropped[index]),
             **{name: float(each[index]) for name, each in scores.items()},
         }
+
+    def _train_losses(self, now: State, index: int) -> list[list]:
+        """[step, mean loss] of each part since the evaluation before with updates."""
+        every, step = self._config.eval_every, int(now.step[index])
+        before = (step - 1) // every * every
+        return [
+            [min(step, before + -(-every * (part + 1) // PARTS)), float(total / made)]
+            for part, (total, made) in enumerate(
+                zip(now.loss_sum[index], now.made[index], strict=True)
+            )
+            if made
+        ]
 
     def is_diagnosed(self, now: State, row: dict, last: dict | None) -> bool:
         """Whether the run of a new row is measured there, `last` being the one before.

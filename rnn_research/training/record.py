@@ -5,6 +5,7 @@ COLUMNS = (  # what a row holds besides the task's own metrics
     "learning_rate",
     "step",
     "train_loss",
+    "train_losses",  # [step, mean loss of some updates up to it] since the last row
     "grad_norm",
     "largest_grad_norm",
     "dropped",

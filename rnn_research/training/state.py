@@ -7,6 +7,7 @@ import numpy as np
 
 Tree = Any
 GIVE_UP = 100  # updates dropped in a row
+PARTS = 10  # between two evaluations, of each of which the training loss is kept
 
 
 class Runs(NamedTuple):
@@ -36,8 +37,8 @@ class State(NamedTuple):
     loss: jax.Array  # of the last update
     grad_norm: jax.Array  # of the last update, of what is trained, before clipping
     finite: jax.Array  # whether loss, gradient and what the update gave are
-    loss_sum: jax.Array  # over the updates made since the last evaluation
-    made: jax.Array  # their number
+    loss_sum: jax.Array  # [PARTS], over the updates made since the last evaluation
+    made: jax.Array  # [PARTS], their number
     largest_grad_norm: jax.Array  # among them and those dropped
     dropped: jax.Array  # updates dropped since the start
     in_a_row: jax.Array  # of them, since the last that was made
@@ -53,6 +54,11 @@ def goes_on(config, state: State):
     if config.skips_nan:
         return state.in_a_row < GIVE_UP
     return state.finite
+
+
+def part_of(config, step):
+    """The part, between two evaluations, of the update that follows `step`."""
+    return step % config.eval_every * PARTS // config.eval_every
 
 
 def numbers(state: State) -> State:

@@ -14,7 +14,14 @@ import optax
 from rnn_research.diagnostics.vectors import global_norm
 from rnn_research.tasks.base import Mean
 from rnn_research.training import objective, supply
-from rnn_research.training.state import Best, Runs, State, goes_on
+from rnn_research.training.state import (
+    PARTS,
+    Best,
+    Runs,
+    State,
+    goes_on,
+    part_of,
+)
 
 Tree = Any
 
@@ -45,8 +52,8 @@ def init(trainer, run: Runs) -> State:
         loss=number,
         grad_norm=number,
         finite=jnp.array(True),
-        loss_sum=number,
-        made=count,
+        loss_sum=jnp.zeros(PARTS),
+        made=jnp.zeros(PARTS, jnp.int32),
         largest_grad_norm=number,
         dropped=count,
         in_a_row=count,
@@ -138,14 +145,15 @@ def _counted(config, state: State, loss, grad_norm, finite) -> State:
     loss_sum = jnp.where(just_evaluated, 0, state.loss_sum)
     made = jnp.where(just_evaluated, 0, state.made)
     largest = jnp.where(just_evaluated, 0, state.largest_grad_norm)
+    part = part_of(config, state.step)
     known = jnp.where(jnp.isnan(grad_norm), jnp.inf, grad_norm)
     return state._replace(
         step=state.step + (finite | config.skips_nan),
         loss=loss,
         grad_norm=grad_norm,
         finite=finite,
-        loss_sum=loss_sum + jnp.where(finite, loss, 0),
-        made=made + finite,
+        loss_sum=loss_sum.at[part].add(jnp.where(finite, loss, 0)),
+        made=made.at[part].add(finite),
         largest_grad_norm=jnp.maximum(largest, known),
         dropped=state.dropped + (~finite & config.skips_nan),
         in_a_row=jnp.where(finite, 0, state.in_a_row + config.skips_nan),

@@ -375,7 +375,7 @@ def test_the_median_is_that_of_the_sequences_that_are_there():
 
 
 def test_a_figure_tells_zero_from_what_is_not_finite():
-    figure, (axes,) = style.new_figure(1, 3, 3)
+    figure, (axes,) = style.new_figure(None, 1, 3, 3)
     curve = style.Curve()
     for x, y in enumerate([0.0, -1.0, math.nan, -2.0, -math.inf, -math.inf]):
         curve.add(x, y)

@@ -1,14 +1,12 @@
 """Figures of anomalies."""
 
-import pathlib
-
-from rnn_research.plotting.style import COLORS, new_figure, save, styled
+from rnn_research.plotting.style import COLORS, Where, new_figure, styled
 
 
 @styled
 def anomalies(
     rows: list[dict],
-    path: pathlib.Path,
+    path: Where = None,
     *,
     events,
     threshold: float,
@@ -18,11 +16,11 @@ def anomalies(
 
     Args:
       rows: a step each, with 'time' (a number or a date), 'value' and 'score'.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
       events: (kind, start, stop), places in `rows`; drawn as bands, a colour a kind.
       threshold: above which a score is an alarm, drawn as dots along the top.
     """
-    figure, panels = new_figure(1, 8.4, 4.2, rows=2)
+    figure, panels = new_figure(path, 1, 8.4, 4.2, rows=2)
     (series,), (scores,) = panels
     times = [row["time"] for row in rows]
     values = [row["value"] for row in rows]
@@ -52,18 +50,18 @@ def anomalies(
     scores.set_ylabel("score")
     scores.set_xlabel("time")
     figure.suptitle(title, fontsize=9, fontweight="bold", x=0.01, ha="left")
-    save(figure, path)
+    return figure
 
 
 @styled
-def precision_recall(rows: list[dict], path: pathlib.Path, *, title: str):
+def precision_recall(rows: list[dict], path: Where = None, *, title: str):
     """Precision against recall, a line for each way to score.
 
     Args:
       rows: with 'label', 'precision' and 'recall', in the order of thresholds.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
-    figure, (axes,) = new_figure(1, 4.2, 3.4)
+    figure, (axes,) = new_figure(path, 1, 4.2, 3.4)
     labels = dict.fromkeys(row["label"] for row in rows)
     for label, color in zip(labels, COLORS, strict=False):
         own = [row for row in rows if row["label"] == label]
@@ -76,4 +74,4 @@ def precision_recall(rows: list[dict], path: pathlib.Path, *, title: str):
     axes.set_ylim(0, 1.03)
     axes.legend(loc="best", fontsize=7)
     axes.set_title(title)
-    save(figure, path)
+    return figure

@@ -1,26 +1,25 @@
 """Figures of pictures with captions."""
 
-import pathlib
 import textwrap
 
 import numpy as np
 
-from rnn_research.plotting.style import COLORS, new_figure, save, styled
+from rnn_research.plotting.style import COLORS, Where, new_figure, styled
 
 COLUMNS, LETTERS = 6, 24  # pictures beside each other, letters in a line below
 RIGHT, WRONG = COLORS[2], COLORS[1]
 
 
 @styled
-def captioned(rows: list[dict], path: pathlib.Path, *, title: str):
+def captioned(rows: list[dict], path: Where = None, *, title: str):
     """Pictures with what is said of them: green if it is right, else above the truth.
 
     Args:
       rows: with 'picture' [H, W, C] of uint8, 'said' and 'truth'.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     lines = -(-len(rows) // COLUMNS)
-    figure, axes = new_figure(COLUMNS, 8.4, 0.5 + 1.6 * lines, rows=max(2, lines))
+    figure, axes = new_figure(path, COLUMNS, 8.4, 0.5 + 1.6 * lines, rows=max(2, lines))
     for each in axes.flat:
         each.axis("off")
     for each, row in zip(axes.flat, rows, strict=False):
@@ -35,24 +34,24 @@ def captioned(rows: list[dict], path: pathlib.Path, *, title: str):
             each.text(0.5, y, text, transform=each.transAxes, **look)
             y -= 0.075 * (1 + text.count("\n")) + 0.03
     figure.suptitle(title, fontweight="bold")
-    save(figure, path)
+    return figure
 
 
 @styled
-def looked_at(rows: list[dict], path: pathlib.Path, *, title: str):
+def looked_at(rows: list[dict], path: Where = None, *, title: str):
     """Under each word of a caption its picture, light where it was looked at.
 
     Args:
       rows: with 'picture' [H, W, C] of uint8, 'truth', 'word' and 'share' [h, w] of
         attention, in reading order; a row a word, a line a picture.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     captions: dict[str, list[dict]] = {}
     for row in rows:
         captions.setdefault(row["truth"], []).append(row)
     columns = max(map(len, captions.values()))
     size = 1.05 * columns, 0.4 + 1.35 * len(captions)
-    figure, axes = new_figure(columns, *size, rows=max(2, len(captions)))
+    figure, axes = new_figure(path, columns, *size, rows=max(2, len(captions)))
     for each in axes.flat:
         each.axis("off")
     for line, (truth, words) in zip(axes, captions.items(), strict=False):
@@ -81,7 +80,7 @@ def looked_at(rows: list[dict], path: pathlib.Path, *, title: str):
             in_layout=False,
         )
     figure.suptitle(title, fontweight="bold")
-    save(figure, path)
+    return figure
 
 
 def _show(axes, picture: np.ndarray):

@@ -1,14 +1,12 @@
 """Figures of classifications."""
 
-import pathlib
-
-from rnn_research.plotting.style import new_figure, save, styled
+from rnn_research.plotting.style import Where, new_figure, styled
 
 MOST_NUMBERS = 20  # classes of which each count is written out
 
 
 @styled
-def confusion(rows: list[dict], path: pathlib.Path, *, title: str):
+def confusion(rows: list[dict], path: Where = None, *, title: str):
     """How often each class is taken for each: a square for a pair.
 
     Dark where a large share of the class, a line, is given that answer, a column.
@@ -16,7 +14,7 @@ def confusion(rows: list[dict], path: pathlib.Path, *, title: str):
     Args:
       rows: with 'class', 'predicted' and 'count', a row a pair, of all pairs, in the
         order of the classes.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     names = list(dict.fromkeys(row["class"] for row in rows))
     place = {name: index for index, name in enumerate(names)}
@@ -25,7 +23,7 @@ def confusion(rows: list[dict], path: pathlib.Path, *, title: str):
         counts[place[row["class"]]][place[row["predicted"]]] += row["count"]
     shares = [[count / max(1, sum(line)) for count in line] for line in counts]
     size = 1.6 + 0.32 * min(len(names), 30)
-    figure, (axes,) = new_figure(1, size + 0.6, size)
+    figure, (axes,) = new_figure(path, 1, size + 0.6, size)
     shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     if len(names) <= MOST_NUMBERS:
         for at, line in enumerate(counts):
@@ -42,4 +40,4 @@ def confusion(rows: list[dict], path: pathlib.Path, *, title: str):
     axes.set_ylabel("class")
     axes.set_title(title)
     figure.colorbar(shown, ax=axes, label="share of the class")
-    save(figure, path)
+    return figure

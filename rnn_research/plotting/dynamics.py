@@ -1,14 +1,13 @@
 """Figures of what happens inside a network: each a function of tidy tables."""
 
 import math
-import pathlib
 
 from rnn_research.plotting.style import (
     COLORS,
     FLOOR_DECADES,
     Curve,
+    Where,
     new_figure,
-    save,
     styled,
 )
 
@@ -16,7 +15,7 @@ RANGE = ("smallest", "largest", "bound")
 
 
 @styled
-def jacobian_spectra(rows: list[dict], path: pathlib.Path):
+def jacobian_spectra(rows: list[dict], path: Where = None):
     """Singular values of Jacobian products by lag, a column for each label.
 
     Top: from the smallest to the largest and from the lower to the upper quartile, the
@@ -28,11 +27,11 @@ def jacobian_spectra(rows: list[dict], path: pathlib.Path):
       rows: with label, quantity 'product', lag, size, log10_largest, log10_upper,
         log10_middle, log10_lower, log10_smallest, log10_bound, log10_condition,
         participation_ratio.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     rows = [row for row in rows if row["quantity"] == "product"]
     labels = list(dict.fromkeys(row["label"] for row in rows))
-    figure, axes = new_figure(len(labels), 2.1 * len(labels) + 0.9, 6.0, rows=3)
+    figure, axes = new_figure(path, len(labels), 2.1 * len(labels) + 0.9, 6.0, rows=3)
     names = [name for name in rows[0] if name.startswith(("log10_", "participation"))]
     lines: dict[tuple[str, str], Curve] = {}
     for row in rows:
@@ -105,7 +104,7 @@ def jacobian_spectra(rows: list[dict], path: pathlib.Path):
         loc="outside lower center",
         ncols=len(handles) if len(labels) > 2 else 2,
     )
-    save(figure, path)
+    return figure
 
 
 def _share_y(panels):
@@ -119,7 +118,7 @@ def _share_y(panels):
 
 
 @styled
-def saturation(shares: list[dict], scales: list[dict], path: pathlib.Path):
+def saturation(shares: list[dict], scales: list[dict], path: Where = None):
     """Gates and states at their limits over time; time scales. A column for each label.
 
     Top: the share of each gate that is open, closed (dashed), and of the state beyond
@@ -129,10 +128,10 @@ def saturation(shares: list[dict], scales: list[dict], path: pathlib.Path):
     Args:
       shares: with label, length, part, limit 'closed', 'open' or 'beyond', step, share.
       scales: with label, time_scale.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     labels = list(dict.fromkeys(row["label"] for row in shares))
-    figure, axes = new_figure(len(labels), 2.4 * len(labels) + 0.9, 5.2, rows=2)
+    figure, axes = new_figure(path, len(labels), 2.4 * len(labels) + 0.9, 5.2, rows=2)
     looks = {"open": "-", "closed": (0, (4, 2)), "beyond": (0, (1, 1.3))}
     for index, label in enumerate(labels):
         own = [row for row in shares if row["label"] == label]
@@ -160,7 +159,7 @@ def saturation(shares: list[dict], scales: list[dict], path: pathlib.Path):
         axes[0][0].plot([], [], linestyle=look, **grey)[0] for look in looks.values()
     ]
     figure.legend(handles, texts.values(), loc="outside lower center", ncols=3)
-    save(figure, path)
+    return figure
 
 
 BINS = 24  # of the histograms of time scales
@@ -207,7 +206,7 @@ def _draw_scales(axes, labels, shares: list[dict], scales: list[dict]):
 
 
 @styled
-def curvature(rows: list[dict], path: pathlib.Path):
+def curvature(rows: list[dict], path: Where = None):
     """The Hessian's largest eigenvalues, and where their directions lie.
 
     Left: their moduli, a dot for each seed and index, hollow where negative. Right: the
@@ -216,10 +215,10 @@ def curvature(rows: list[dict], path: pathlib.Path):
 
     Args:
       rows: with label, seed, index, eigenvalue, recurrent_share.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     labels = list(dict.fromkeys(row["label"] for row in rows))
-    figure, axes = new_figure(2, 7.4, 1.3 + 0.34 * len(labels))
+    figure, axes = new_figure(path, 2, 7.4, 1.3 + 0.34 * len(labels))
     count = max(row["index"] for row in rows)
     shares = [Curve() for _ in labels]
     for row in rows:
@@ -252,4 +251,4 @@ def curvature(rows: list[dict], path: pathlib.Path):
     for panel in axes:
         panel.set_yticks(range(len(labels)), labels if panel is axes[0] else [])
         panel.set_ylim(len(labels) - 0.5, -0.5)
-    save(figure, path)
+    return figure

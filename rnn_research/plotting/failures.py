@@ -1,12 +1,10 @@
 """Figures of predicted failures."""
 
-import pathlib
-
-from rnn_research.plotting.style import COLORS, new_figure, save, styled
+from rnn_research.plotting.style import COLORS, Where, new_figure, styled
 
 
 @styled
-def remaining_time(rows: list[dict], path: pathlib.Path, *, unit: str, title: str):
+def remaining_time(rows: list[dict], path: Where = None, *, unit: str, title: str):
     """What is predicted to remain of some runs, against what remains.
 
     A panel a run: the line of truth, what the network says with the band of 80 %, and
@@ -14,7 +12,7 @@ def remaining_time(rows: list[dict], path: pathlib.Path, *, unit: str, title: st
 
     Args:
       rows: with 'run', 'step', 'left', 'middle', 'low', 'high' and 'reference'.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
       unit: of the steps.
     """
     runs: dict[int, list[dict]] = {}
@@ -22,7 +20,9 @@ def remaining_time(rows: list[dict], path: pathlib.Path, *, unit: str, title: st
         runs.setdefault(row["run"], []).append(row)
     columns = min(3, len(runs))
     lines = -(-len(runs) // columns)
-    figure, axes = new_figure(columns, 2.9 * columns, 0.6 + 2.2 * lines, rows=lines)
+    figure, axes = new_figure(
+        path, columns, 2.9 * columns, 0.6 + 2.2 * lines, rows=lines
+    )
     panels = [panel for line in (axes if lines > 1 else [axes]) for panel in line]
     for panel, (number, own) in zip(panels, runs.items(), strict=False):
         steps = [row["step"] for row in own]
@@ -52,4 +52,4 @@ def remaining_time(rows: list[dict], path: pathlib.Path, *, unit: str, title: st
     figure.suptitle(title, fontsize=9, fontweight="bold", x=0.01, ha="left")
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=3)
-    save(figure, path)
+    return figure

@@ -1,13 +1,11 @@
 """Figures of forecasts: each a function of rows."""
 
-import pathlib
-
-from rnn_research.plotting.style import COLORS, new_figure, save, styled
+from rnn_research.plotting.style import COLORS, Where, new_figure, styled
 
 
 @styled
 def forecast_bands(
-    rows: list[dict], path: pathlib.Path, *, variable: str, reference: str, title: str
+    rows: list[dict], path: Where = None, *, variable: str, reference: str, title: str
 ):
     """Forecasts from several origins, with the truth and a reference.
 
@@ -15,14 +13,14 @@ def forecast_bands(
       rows: a row for each origin and step ahead, with origin (its number), time (a
         number or a date), truth and past (None where unknown; only past before the
         origin), middle, reference, and bands [(low, high), ...], wide to narrow.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
       variable: what is forecast.
       reference: what the reference is.
     """
     from matplotlib import dates
 
     origins = sorted({row["origin"] for row in rows})
-    figure, panels = new_figure(len(origins), 3.2 * len(origins), 2.9)
+    figure, panels = new_figure(path, len(origins), 3.2 * len(origins), 2.9)
     for panel, origin in zip(panels, origins, strict=True):
         own = [row for row in rows if row["origin"] == origin]
         past = [row for row in own if row["middle"] is None]
@@ -46,4 +44,4 @@ def forecast_bands(
     panels[0].set_ylabel(variable)
     panels[0].legend(loc="best", fontsize=7)
     figure.suptitle(title, fontsize=9, fontweight="bold", x=0.01, ha="left")
-    save(figure, path)
+    return figure

@@ -1,17 +1,16 @@
 """Figures of gradients and of chaos: each a function of a tidy table."""
 
 import math
-import pathlib
 
 from rnn_research.plotting.style import (
     COLORS,
     Curve,
+    Where,
     dashes,
     draw_curve,
     draw_level,
     new_figure,
     norm_panel,
-    save,
     styled,
 )
 
@@ -19,7 +18,7 @@ MOST_EVEN_LAGS = 1000  # on a longer axis of even lags the first hundred vanish
 
 
 @styled
-def gradient_decay(rows: list[dict], path: pathlib.Path):
+def gradient_decay(rows: list[dict], path: Where = None):
     """How the gradient decays: by lag, and at the first step against length.
 
     Left: ||dL/dh_{T-k}|| / ||dL/dh_T|| against the lag k, at the greatest length.
@@ -30,7 +29,7 @@ def gradient_decay(rows: list[dict], path: pathlib.Path):
 
     Args:
       rows: with quantity 'dL/dh', label, seed, length, lag, relative_log10.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     rows = [row for row in rows if row["quantity"] == "dL/dh"]
     labels = list(dict.fromkeys(row["label"] for row in rows))
@@ -48,7 +47,7 @@ def gradient_decay(rows: list[dict], path: pathlib.Path):
     width = 3.4 * panels + 0.2
     columns = max(1, int(width / (0.5 + 0.07 * max(map(len, labels)))))
     legend_lines = -(-len(labels) // columns)
-    figure, axes = new_figure(panels, width, 2.8 + 0.18 * legend_lines)
+    figure, axes = new_figure(path, panels, width, 2.8 + 0.18 * legend_lines)
     relative = r"$\|\partial L/\partial h_{%s}\|\;/\;\|\partial L/\partial h_T\|$"
     norm_panel(axes[0], by_lag)
     if longest > MOST_EVEN_LAGS:
@@ -70,11 +69,11 @@ def gradient_decay(rows: list[dict], path: pathlib.Path):
         columnspacing=1.4,
         handlelength=1.6,
     )
-    save(figure, path)
+    return figure
 
 
 @styled
-def truncated_gradients(rows: list[dict], path: pathlib.Path):
+def truncated_gradients(rows: list[dict], path: Where = None):
     """How a truncated gradient differs from the gradient, against the window.
 
     Left: the cosine of the angle between them. Right: the ratio of their norms. A line
@@ -82,10 +81,10 @@ def truncated_gradients(rows: list[dict], path: pathlib.Path):
 
     Args:
       rows: with label, seed, window, cosine, norm_ratio.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     labels = list(dict.fromkeys(row["label"] for row in rows))
-    figure, axes = new_figure(2, 7.0, 2.8 + 0.18 * -(-len(labels) // 3))
+    figure, axes = new_figure(path, 2, 7.0, 2.8 + 0.18 * -(-len(labels) // 3))
     panels = (
         ("cosine", "cosine with the full gradient"),
         ("norm_ratio", "norm / norm of the full gradient"),
@@ -105,20 +104,20 @@ def truncated_gradients(rows: list[dict], path: pathlib.Path):
     axes[1].set_title("Size")
     handles = axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper left", ncols=3)
-    save(figure, path)
+    return figure
 
 
 @styled
-def curse_of_memory(rows: list[dict], path: pathlib.Path):
+def curse_of_memory(rows: list[dict], path: Where = None):
     """Variances of the state and of its sensitivity against 1 - lambda.
 
     Grey: what grows with slope -3 (white inputs) and -4 (constant ones).
 
     Args:
       rows: with distance, inputs, form, state, sensitivity and their closed forms.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
-    figure, axes = new_figure(2, 7.0, 3.6)
+    figure, axes = new_figure(path, 2, 7.0, 3.6)
     slopes = {"white": -3, "constant": -4}
     for panel, inputs in zip(axes, slopes, strict=True):
         own = [row for row in rows if row["inputs"] == inputs]
@@ -154,7 +153,7 @@ def curse_of_memory(rows: list[dict], path: pathlib.Path):
     figure.legend(
         *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2
     )
-    save(figure, path)
+    return figure
 
 
 def _draw_slope(axes, exact: list[dict], slope: int):
@@ -176,19 +175,19 @@ def _draw_slope(axes, exact: list[dict], slope: int):
 
 
 @styled
-def lyapunov(rows: list[dict], path: pathlib.Path):
+def lyapunov(rows: list[dict], path: Where = None):
     """Order and chaos: the largest exponent against the gain, and spectra of cells.
 
     Args:
       rows: with kind 'gain' or 'network', label, seed, gain, index, exponent, error;
         other kinds are not drawn. Bars are two standard errors, a line is a seed.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     sweep = [row for row in rows if row["kind"] == "gain"]
     others = [row for row in rows if row["kind"] == "network"]
     labels = list(dict.fromkeys(row["label"] for row in others))
     columns = max(1, int(3.4 / (0.5 + 0.07 * max(map(len, labels), default=1))))
-    figure, axes = new_figure(2, 7.0, 3.0 + 0.18 * -(-len(labels) // columns))
+    figure, axes = new_figure(path, 2, 7.0, 3.0 + 0.18 * -(-len(labels) // columns))
     bars = {"marker": "o", "markersize": 3, "linewidth": 1, "capsize": 2}
     for panel in axes:
         draw_level(panel, 0)
@@ -226,4 +225,4 @@ def lyapunov(rows: list[dict], path: pathlib.Path):
     figure.legend(
         *axes[1].get_legend_handles_labels(), loc="outside upper right", ncols=columns
     )
-    save(figure, path)
+    return figure

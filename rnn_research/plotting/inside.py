@@ -1,14 +1,12 @@
 """A figure of what happens inside a network over one sequence."""
 
-import pathlib
-
 import numpy as np
 
 from rnn_research.plotting.style import (
     COLORS,
     FLOOR_DECADES,
+    Where,
     new_figure,
-    save,
     styled,
 )
 
@@ -22,7 +20,7 @@ INPUT, MAP, LINES = 0.5, 0.75, 0.8  # inches
 
 
 @styled
-def inside(look, path: pathlib.Path | None = None):
+def inside(look, path: Where = None):
     """State and gates over a sequence, with its inputs, the answers and dy/dx_t.
 
     A column for each set of weights, before and after training; a row for the inputs,
@@ -31,10 +29,7 @@ def inside(look, path: pathlib.Path | None = None):
 
     Args:
       look: of `measurements.inside`.
-      path: the PNG or SVG to write; None writes none.
-
-    Returns:
-      The figure.
+      path: where to draw it, as `style.Where`.
     """
     columns = list(look.sensitivity)
     has_inputs = look.x is not None
@@ -45,7 +40,7 @@ def inside(look, path: pathlib.Path | None = None):
     per_step = 0.0 if look.texts is None else 0.085 if letters == 1 else 0.13
     width = len(columns) * max(3.4, per_step * min(steps, MOST_TEXTS)) + 0.9
     figure, grid = new_figure(
-        len(columns) + 1, width, 0.9 + 1.15 * sum(heights), rows=len(heights)
+        path, len(columns) + 1, width, 0.9 + 1.15 * sum(heights), rows=len(heights)
     )
     layout = grid[0][0].get_gridspec()
     layout.set_height_ratios(heights)
@@ -87,8 +82,6 @@ def inside(look, path: pathlib.Path | None = None):
         if look.texts is not None and steps <= MOST_TEXTS:
             _write_texts(panel, look.texts)
     figure.suptitle(look.title, fontsize=9, fontweight="bold", x=0.01, ha="left")
-    if path is not None:
-        save(figure, path)
     return figure
 
 

@@ -1,25 +1,23 @@
 """Figures of music."""
 
-import pathlib
-
 import numpy as np
 
 from rnn_research.data.music import GRID, LOWEST
-from rnn_research.plotting.style import COLORS, new_figure, save, styled
+from rnn_research.plotting.style import COLORS, Where, new_figure, styled
 
 MARGIN = 3  # keys below all that sound, and twice as many above for a text
 
 
 @styled
-def piano_roll(frames: np.ndarray, path: pathlib.Path, *, given: int):
+def piano_roll(frames: np.ndarray, path: Where = None, *, given: int):
     """What sounds, key by key over time, and where the network took over.
 
     Args:
       frames: [T, 88] of bool, a sixteenth each.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
       given: how many of them the network was given.
     """
-    figure, (axes,) = new_figure(1, 7.4, 3.2)
+    figure, (axes,) = new_figure(path, 1, 7.4, 3.2)
     for first, stop, color in (
         (0, given, COLORS[7]),
         (given, len(frames), COLORS[0]),
@@ -46,4 +44,4 @@ def piano_roll(frames: np.ndarray, path: pathlib.Path, *, given: int):
         color=COLORS[1],
     )
     axes.set_title("What was given (grey), what the network added (blue)", loc="left")
-    save(figure, path)
+    return figure

@@ -1,12 +1,10 @@
 """Figures of speech."""
 
-import pathlib
-
-from rnn_research.plotting.style import COLORS, new_figure, save, styled
+from rnn_research.plotting.style import COLORS, Where, new_figure, styled
 
 
 @styled
-def posteriorgrams(rows: list[dict], path: pathlib.Path, *, classes, title: str):
+def posteriorgrams(rows: list[dict], path: Where = None, *, classes, title: str):
     """Utterances as a network hears them: frames above, what it says of each below.
 
     Dark is a probability near 1. Above stands each label where it is read first.
@@ -15,11 +13,11 @@ def posteriorgrams(rows: list[dict], path: pathlib.Path, *, classes, title: str)
       rows: a row for each utterance, with frames [T, D], posteriors [T, O], read
         ((step, class), ...) of the labels that are read greedily, and what people and
         two decoders say, by name, in `said`.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
       classes: the names of the O classes.
     """
     count = len(rows)
-    figure, panels = new_figure(1, 7.4, 0.5 + 2.5 * count, rows=2 * count)
+    figure, panels = new_figure(path, 1, 7.4, 0.5 + 2.5 * count, rows=2 * count)
     for place, row in enumerate(rows):
         above, below = panels[2 * place][0], panels[2 * place + 1][0]
         for axes in (above, below):
@@ -39,4 +37,4 @@ def posteriorgrams(rows: list[dict], path: pathlib.Path, *, classes, title: str)
             below.text(step, -0.7, classes[label], color=COLORS[1], **at)
     panels[-1][0].set_xlabel("frame")
     figure.suptitle(title, fontsize=9, fontweight="bold", x=0.01, ha="left")
-    save(figure, path)
+    return figure

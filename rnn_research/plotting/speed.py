@@ -1,27 +1,25 @@
 """Figures of times and memory: each a function of a tidy table."""
 
-import pathlib
-
 from rnn_research.plotting.style import (
     COLORS,
+    Where,
     new_figure,
-    save,
     styled,
     within,
 )
 
 
 @styled
-def speed_ratios(rows: list[dict], path: pathlib.Path):
+def speed_ratios(rows: list[dict], path: Where = None):
     """Times of other libraries over ours, a line a row; right of 1 ours is faster.
 
     Args:
       rows: with row (its name), library, tuned, ratio.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     names = list(dict.fromkeys(row["row"] for row in rows))
     libraries = list(dict.fromkeys(row["library"] for row in rows))
-    figure, (axes,) = new_figure(1, 6.4, 1.2 + 0.24 * len(names))
+    figure, (axes,) = new_figure(path, 1, 6.4, 1.2 + 0.24 * len(names))
     for index, library in enumerate(libraries):
         color = COLORS[index % len(COLORS)]
         for tuned in (False, True):
@@ -47,16 +45,16 @@ def speed_ratios(rows: list[dict], path: pathlib.Path):
     axes.set_xlabel("time of a gradient over ours (right of 1: ours is faster)")
     axes.set_title("Gradient through time; cell, T x B x H")
     figure.legend(loc="outside lower center", ncols=3, columnspacing=1.2)
-    save(figure, path)
+    return figure
 
 
 @styled
-def speed_by_length(records: list[dict], path: pathlib.Path):
+def speed_by_length(records: list[dict], path: Where = None):
     """Time of a gradient against T, a panel for each cell, B and H of several T.
 
     Args:
       records: with cell, T, B, H, library, tuned, ms; the others as they come.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     groups: dict[tuple, list[dict]] = {}
     for record in records:
@@ -64,7 +62,7 @@ def speed_by_length(records: list[dict], path: pathlib.Path):
             key = record["cell"], record["B"], record["H"]
             groups.setdefault(key, []).append(record)
     groups = {key: own for key, own in groups.items() if len({r["T"] for r in own}) > 1}
-    figure, axes = new_figure(len(groups), 3.4 * len(groups) + 0.6, 3.4)
+    figure, axes = new_figure(path, len(groups), 3.4 * len(groups) + 0.6, 3.4)
     libraries = list(dict.fromkeys(record["library"] for record in records))
     libraries.sort(key=lambda name: name != "ours")
     for panel, ((cell, batch, hidden), own) in zip(axes, groups.items(), strict=True):
@@ -81,11 +79,11 @@ def speed_by_length(records: list[dict], path: pathlib.Path):
     axes[0].set_ylabel("ms a gradient")
     handles = axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=4, columnspacing=1.2)
-    save(figure, path)
+    return figure
 
 
 @styled
-def newton_speed(rows: list[dict], path: pathlib.Path):
+def newton_speed(rows: list[dict], path: Where = None):
     """Newton's method in time: iterations and time, over length, width and chaos.
 
     Above: iterations against T, H and the largest Lyapunov exponent; a cross where the
@@ -93,7 +91,7 @@ def newton_speed(rows: list[dict], path: pathlib.Path):
 
     Args:
       rows: with sweep, at, method, exponent, converged, iterations, ms, loop_ms.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     sweeps = {
         "length": "sequence length $T$",
@@ -104,7 +102,7 @@ def newton_speed(rows: list[dict], path: pathlib.Path):
     shown = [sweep for sweep in sweeps if len(points[sweep]) > 1]
     shown = shown or [sweep for sweep in sweeps if points[sweep]]
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    figure, axes = new_figure(len(shown), 3.0 * len(shown) + 0.6, 5.4, rows=2)
+    figure, axes = new_figure(path, len(shown), 3.0 * len(shown) + 0.6, 5.4, rows=2)
     for column, sweep in enumerate(shown):
         own = [row for row in rows if row["sweep"] == sweep]
         x_of = "exponent" if sweep == "gain" else "at"
@@ -147,20 +145,20 @@ def newton_speed(rows: list[dict], path: pathlib.Path):
     entries = [panel.get_legend_handles_labels() for panel in (axes[0][0], axes[1][0])]
     handles, labels = (sum(lists, []) for lists in zip(*entries, strict=True))
     figure.legend(handles, labels, loc="outside upper left", ncols=2)
-    save(figure, path)
+    return figure
 
 
 @styled
-def long_sequences(rows: list[dict], path: pathlib.Path):
+def long_sequences(rows: list[dict], path: Where = None):
     """Time a step and memory of a gradient, against the length.
 
     Args:
       rows: with cell, engine, T, us_per_step, memory_mb.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     cells = list(dict.fromkeys(row["cell"] for row in rows))
     engines = list(dict.fromkeys(row["engine"] for row in rows))
-    figure, axes = new_figure(2, 7.0, 3.4)
+    figure, axes = new_figure(path, 2, 7.0, 3.4)
     panels = (
         ("us_per_step", "us a step"),
         ("memory_mb", "MB beyond inputs and results"),
@@ -200,4 +198,4 @@ def long_sequences(rows: list[dict], path: pathlib.Path):
         )
     handles = axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper left", ncols=3)
-    save(figure, path)
+    return figure

@@ -1,11 +1,16 @@
 """One style for all figures, and what they share."""
 
 import functools
+import inspect
 import math
+import os
 import pathlib
 import statistics
 import warnings
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias
+
+from rnn_research import errors, notebook
 
 # Okabe & Ito's colours, which colour-blind readers can tell apart.
 COLORS = (
@@ -18,6 +23,7 @@ COLORS = (
     "#000000",
     "#999999",
 )
+PICTURES = ".png", ".svg", ".pdf"
 STYLE = {
     "font.size": 8.5,
     "axes.titlesize": 9,
@@ -39,25 +45,65 @@ STYLE = {
 }
 
 
-def styled(draw: Callable) -> Callable:
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# A file to write, an Axes to draw in, or neither.
+Where: TypeAlias = "str | os.PathLike | Axes | None"
+Given = ParamSpec("Given")
+
+
+def styled(draw: "Callable[Given, Any]") -> "Callable[Given, Figure]":
     """Draw in the style, whatever the user's own matplotlibrc says; texts are texts.
 
-    In the tables and titles that a figure is given, no `$` begins a formula, and a
-    name that begins with `_` has its place in the legend.
+    The function has an argument `path`, which says where (`Where`), and returns the
+    figure: shown at the end of a cell of a notebook. In the tables and titles that it
+    is given, no `$` begins a formula, and a name that begins with `_` has its place in
+    the legend.
+
+    Raises:
+      errors.UsageError: the path is a folder, or no kind of picture.
     """
+    signature = inspect.signature(draw)
 
     @functools.wraps(draw)
     def styled(*args, **kwargs):
         import matplotlib  # half a second, and only figures need it
 
-        args, kwargs = _plain(args), _plain(kwargs)
+        given = signature.bind(*args, **kwargs)
+        path = given.arguments.pop("path", None)
+        if isinstance(path, (str, os.PathLike)):
+            path = checked(pathlib.Path(path))
+        shown = {name: _plain(value) for name, value in given.arguments.items()}
+        notebook.show_figures()
         with matplotlib.rc_context(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing from")  # a box is drawn
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(STYLE)
-            return draw(*args, **kwargs)
+            figure = draw(**shown, path=path)
+            if isinstance(path, pathlib.Path):
+                save(figure, path)
+            return figure
 
     return styled
+
+
+def checked(path: pathlib.Path) -> pathlib.Path:
+    """The path of a picture that can be written.
+
+    Raises:
+      errors.UsageError: it is a folder, or has no ending of a picture.
+    """
+    if path.is_dir():
+        raise errors.UsageError(
+            f"{path} is a folder; name a file in it, such as {path / 'figure.png'}"
+        )
+    if path.suffix not in PICTURES:
+        raise errors.UsageError(
+            f"{path} is no picture's name; let it end in {', '.join(PICTURES)}"
+        )
+    return path
 
 
 def _plain(value):
@@ -79,15 +125,47 @@ def _plain_key(key):
     return _plain(key) if isinstance(key, str) and "$" in key else key
 
 
-def new_figure(columns: int, width: float, height: float, rows: int = 1):
-    """A figure and its axes, a list of rows if there are several; without a screen."""
+def new_figure(where: Where, columns: int, width: float, height: float, rows: int = 1):
+    """A figure and its axes, a list of rows if there are several; without a screen.
+
+    Args:
+      where: an Axes is drawn in itself if one is asked for; several take its place.
+    """
+    from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    if isinstance(where, Axes):
+        if rows == columns == 1:
+            return where.get_figure(root=True), [where]
+        figure = _in_place_of(where)
+    elif where is None or isinstance(where, pathlib.Path):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+    else:
+        raise errors.UsageError(
+            f"path must be a file's name, an Axes of matplotlib or None, not "
+            f"{errors.shown(where)}"
+        )
     axes = figure.subplots(rows, columns, squeeze=False)
     return figure, axes if rows > 1 else axes[0]
+
+
+def _in_place_of(axes):
+    """A part of the figure where the axes were, with room for what is beside panels.
+
+    Raises:
+      errors.UsageError: they are in no grid, as those of plt.subplots() are.
+    """
+    place, figure = axes.get_subplotspec(), axes.get_figure(root=True)
+    if place is None or axes.get_figure(root=False) is not figure:
+        raise errors.UsageError(
+            "this figure has several panels, which need an Axes of plt.subplots()"
+        )
+    axes.remove()
+    if figure.get_layout_engine() is None:
+        figure.set_layout_engine("constrained")
+    return figure.add_subfigure(place)
 
 
 def save(figure, path: pathlib.Path):
@@ -215,7 +293,9 @@ def draw_level(axes, level: float | None, name: str = "", side: str = "right"):
 
 def label_ends(figure, axes, ends: list[tuple]):
     """The names of lines at their ends (x, y, name, color), none over another."""
-    figure.draw_without_rendering()  # only then is it known where the ends lie
+    figure.get_figure(
+        root=True
+    ).draw_without_rendering()  # only then is it known where the ends lie
     apart = 11 / 72 * figure.dpi
     bottom, top = (axes.transData.transform((0, y))[1] for y in axes.get_ylim())
     below = -math.inf

@@ -1,37 +1,36 @@
 """Figures of sweeps of cells and remedies: each a function of tidy rows."""
 
 import math
-import pathlib
 from collections.abc import Callable
 
 from rnn_research.plotting.style import (
     COLORS,
     Curve,
+    Where,
     dashes,
     draw_curve,
     draw_level,
     new_figure,
     norm_panel,
-    save,
     scale_of_losses,
     styled,
 )
 
 
 @styled
-def training_course(rows: list[dict], path: pathlib.Path, *, baseline: float, title):
+def training_course(rows: list[dict], path: Where = None, *, baseline: float, title):
     """Loss, longest gradient and spectral radius against updates; a column for a cell.
 
     A colour for each remedy, a thin line for each run.
 
     Args:
       rows: of metrics.jsonl, with cell and remedy.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
       baseline: the loss without memory.
     """
     cells = list(dict.fromkeys(row["cell"] for row in rows))
     labels = list(dict.fromkeys(row["remedy"] for row in rows))
-    figure, axes = new_figure(len(cells), 4.2 * len(cells) + 0.8, 6.2, rows=3)
+    figure, axes = new_figure(path, len(cells), 4.2 * len(cells) + 0.8, 6.2, rows=3)
     quantities = {
         "validation loss": lambda row: row["loss"],
         "longest gradient": lambda row: row["largest_grad_norm"] or None,  # 0: none yet
@@ -63,7 +62,7 @@ def training_course(rows: list[dict], path: pathlib.Path, *, baseline: float, ti
     figure.legend(
         handles, labels, loc="outside lower center", ncols=min(5, len(labels))
     )
-    save(figure, path)
+    return figure
 
 
 def _look(index: int) -> dict:
@@ -82,7 +81,7 @@ def _draw_runs(axes, rows: list[dict], read: Callable, index: int):
 
 
 @styled
-def remedies(rows: list[dict], path: pathlib.Path, *, baseline: float, title: str):
+def remedies(rows: list[dict], path: Where = None, *, baseline: float, title: str):
     """Where trainings with different remedies came to: a line a remedy, a dot a run.
 
     Args:
@@ -90,7 +89,7 @@ def remedies(rows: list[dict], path: pathlib.Path, *, baseline: float, title: st
         spectral_radius, largest_grad_norm; what was not measured is None; a horizon
         beyond all lags is infinite and drawn as an arrow at the length, a gradient that
         is not finite as one at the edge.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
       baseline: the loss without memory.
     """
     cells = list(dict.fromkeys(row["cell"] for row in rows))
@@ -103,7 +102,7 @@ def remedies(rows: list[dict], path: pathlib.Path, *, baseline: float, title: st
         "largest_grad_norm": "longest gradient",
     }
     height = 1.5 + 0.17 * len(names) * (1 + len(cells))
-    figure, axes = new_figure(len(columns), 2.1 * len(columns) + 1.2, height)
+    figure, axes = new_figure(path, len(columns), 2.1 * len(columns) + 1.2, height)
     spread = 0.6 / max(1, len(cells))
     for panel, (quantity, label) in zip(axes, columns.items(), strict=True):
         for index, cell in enumerate(cells):
@@ -147,11 +146,11 @@ def remedies(rows: list[dict], path: pathlib.Path, *, baseline: float, title: st
     hollow = {"color": "#444444", "markerfacecolor": "white"}
     entries["hollow: not solved"] = axes[0].plot([], [], **looks, **hollow)[0]
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4)
-    save(figure, path)
+    return figure
 
 
 @styled
-def remedy_gradients(rows: list[dict], path: pathlib.Path, *, title: str):
+def remedy_gradients(rows: list[dict], path: Where = None, *, title: str):
     """The gradient by lag where trainings came to: a panel a cell, a line a remedy.
 
     ||dL/dh_{T-k}|| / ||dL/dh_T||, the median over runs with a band from least to
@@ -159,13 +158,13 @@ def remedy_gradients(rows: list[dict], path: pathlib.Path, *, title: str):
 
     Args:
       rows: with cell, remedy, lag, relative_log10.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     cells = list(dict.fromkeys(row["cell"] for row in rows))
     names = list(dict.fromkeys(row["remedy"] for row in rows))
     columns = 5
     height = 3.0 + 0.18 * -(-len(names) // columns)
-    figure, axes = new_figure(len(cells), 4.2 * len(cells) + 0.8, height)
+    figure, axes = new_figure(path, len(cells), 4.2 * len(cells) + 0.8, height)
     for panel, cell in zip(axes, cells, strict=True):
         curves = {name: Curve() for name in names}
         for row in rows:
@@ -183,11 +182,11 @@ def remedy_gradients(rows: list[dict], path: pathlib.Path, *, title: str):
         loc="outside lower center",
         ncols=min(columns, len(names)),
     )
-    save(figure, path)
+    return figure
 
 
 @styled
-def attention_beside(rows: list[dict], path: pathlib.Path):
+def attention_beside(rows: list[dict], path: Where = None):
     """How well, how fast and with how much memory, against the length.
 
     A line of panels a task: the loss over that of the best baseline (below 1 is
@@ -197,11 +196,11 @@ def attention_beside(rows: list[dict], path: pathlib.Path):
     Args:
       rows: of `runs.side_by_side.rows`, with label, task, length, loss, reference (of
         the loss), seconds, updates and gradient_mb.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     labels = list(dict.fromkeys(row["label"] for row in rows))
-    figure, axes = new_figure(3, 9.0, 0.6 + 2.5 * len(tasks), rows=len(tasks))
+    figure, axes = new_figure(path, 3, 9.0, 0.6 + 2.5 * len(tasks), rows=len(tasks))
     panels = axes if len(tasks) > 1 else [axes]
     quantities = {
         "test loss / best baseline": lambda row: row["loss"] / row["reference"],
@@ -224,4 +223,4 @@ def attention_beside(rows: list[dict], path: pathlib.Path):
         line[0].set_title(task.replace("_", " "))
     handles = panels[0][0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper left", ncols=len(labels))
-    save(figure, path)
+    return figure

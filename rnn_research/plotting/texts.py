@@ -1,15 +1,13 @@
 """Figures of texts."""
 
-import pathlib
-
-from rnn_research.plotting.style import new_figure, save, styled
+from rnn_research.plotting.style import Where, new_figure, styled
 
 COLUMNS = 104  # letters in a line
 LINE, GAP = 1.25, 0.9  # heights, in letters' heights
 
 
 @styled
-def verdicts(rows: list[dict], path: pathlib.Path, *, classes, title: str):
+def verdicts(rows: list[dict], path: Where = None, *, classes, title: str):
     """What a network thinks of a text after each word, as the colour behind it.
 
     Blue is the second class, red the first; the paler, the less sure. Before each text
@@ -19,7 +17,7 @@ def verdicts(rows: list[dict], path: pathlib.Path, *, classes, title: str):
     Args:
       rows: with 'text' (its number), 'word', 'share' (the probability of the second
         class after the word) and 'class' (what people say), in reading order.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
       classes: the names of the two.
     """
     from matplotlib import colormaps
@@ -29,7 +27,7 @@ def verdicts(rows: list[dict], path: pathlib.Path, *, classes, title: str):
         texts.setdefault(row["text"], []).append(row)
     lines = _laid_out(texts, classes)
     height = sum(GAP if line is None else LINE for line in lines)
-    figure, (axes,) = new_figure(1, 7.4, 0.9 + 0.16 * height)
+    figure, (axes,) = new_figure(path, 1, 7.4, 0.9 + 0.16 * height)
     axes.set_xlim(0, COLUMNS)
     axes.set_ylim(height, 0)
     axes.axis("off")
@@ -49,7 +47,7 @@ def verdicts(rows: list[dict], path: pathlib.Path, *, classes, title: str):
             axes.text(x, y + LINE / 2, word, **look)
         y += LINE
     axes.set_title(title, loc="left")
-    save(figure, path)
+    return figure
 
 
 def _laid_out(texts: dict[int, list[dict]], classes) -> list[list[tuple] | None]:

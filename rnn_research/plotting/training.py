@@ -1,19 +1,18 @@
 """Figures of trainings: each a function of the rows of metrics.jsonl."""
 
 import math
-import pathlib
 
 from rnn_research.diagnostics.horizon import FORGOTTEN
 from rnn_research.plotting.style import (
     COLORS,
     Curve,
+    Where,
     dashes,
     draw_level,
     draw_line,
     label_ends,
     new_figure,
     norm_panel,
-    save,
     scale_of_losses,
     styled,
 )
@@ -22,7 +21,7 @@ from rnn_research.plotting.style import (
 @styled
 def learning_curve(
     rows: list[dict],
-    path: pathlib.Path,
+    path: Where = None,
     *,
     references: dict[str, float],
     goal: float | None,
@@ -37,11 +36,11 @@ def learning_curve(
 
     Args:
       rows: the rows of metrics.jsonl.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
       references: what else the metric is, by what reaches it.
       goal: the loss that counts as solved; None: there is none.
     """
-    figure, (axes,) = new_figure(1, 5.2, 3.3)
+    figure, (axes,) = new_figure(path, 1, 5.2, 3.3)
     runs: dict[float, dict[int, list[dict]]] = {}
     for row in rows:
         by_seed = runs.setdefault(row["learning_rate"], {})
@@ -70,7 +69,7 @@ def learning_curve(
     axes.set_ylabel(metric.replace("_", " "))
     axes.set_title(title)
     axes.legend(loc="best")
-    save(figure, path)
+    return figure
 
 
 def _train_losses(rows: list[dict]) -> list[tuple[float, float]]:
@@ -101,7 +100,7 @@ STRIPS = 8  # moments of a training that are drawn
 
 @styled
 def gradients_during_training(
-    rows: list[dict], path: pathlib.Path, *, baseline: float, title: str
+    rows: list[dict], path: Where = None, *, baseline: float, title: str
 ):
     """A film strip: the gradient by lag at moments of a training, beside what it does.
 
@@ -112,7 +111,7 @@ def gradients_during_training(
 
     Args:
       rows: of metrics.jsonl, of one run, with 'diagnostics'.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
       baseline: the loss without memory.
     """
     measured = rows[-1]["diagnostics"]
@@ -124,7 +123,9 @@ def gradients_during_training(
     further = [draw for name, draw in further.items() if name in measured]
     lines = 2 if further else 1
     columns = 1 + -(-(2 + len(further)) // lines)
-    figure, grid = new_figure(columns, 3.1 * columns, 1.7 + 1.5 * lines, rows=lines)
+    figure, grid = new_figure(
+        path, columns, 3.1 * columns, 1.7 + 1.5 * lines, rows=lines
+    )
     grid = grid if further else [grid]
     for panels in grid:
         panels[0].remove()
@@ -144,7 +145,7 @@ def gradients_during_training(
         panel.set_xlabel("updates")
         panel.set_xlim(left=0)
     figure.suptitle(title, fontsize=9, fontweight="bold", x=0.01, ha="left")
-    save(figure, path)
+    return figure
 
 
 def _draw_measured(panel, rows: list[dict], read, index: int, **look):
@@ -237,14 +238,14 @@ def _draw_strip(figure, strip, loss, rows: list[dict]):
 
 
 @styled
-def compared_losses(entries, path: pathlib.Path):
+def compared_losses(entries, path: Where = None):
     """The validation loss of several trainings, with bands over seeds.
 
     Args:
       entries: of `report.read`.
-      path: the PNG or SVG to write.
+      path: where to draw it, as `style.Where`.
     """
-    figure, (axes,) = new_figure(1, 5.2, 3.3)
+    figure, (axes,) = new_figure(path, 1, 5.2, 3.3)
     ends = []
     for index, entry in enumerate(entries):
         if not entry.loss:
@@ -261,18 +262,18 @@ def compared_losses(entries, path: pathlib.Path):
     axes.set_xlabel("updates")
     axes.set_ylabel("validation loss")
     label_ends(figure, axes, ends)
-    save(figure, path)
+    return figure
 
 
 @styled
-def compared_gradients(entries, path: pathlib.Path):
+def compared_gradients(entries, path: Where = None):
     """The gradient by lag of several trainings, at the last moment measured.
 
     Args:
       entries: of `report.read`, with moments.
-      path: the PNG or SVG to write.
+      path: where to draw it, as `style.Where`.
     """
-    figure, (axes,) = new_figure(1, 5.2, 3.3)
+    figure, (axes,) = new_figure(path, 1, 5.2, 3.3)
     lines = {}
     for entry in entries:
         last = entry.moments[-1]
@@ -291,4 +292,4 @@ def compared_gradients(entries, path: pathlib.Path):
         x, middle, _, _ = curve.line()
         ends.append((x[-1], middle[-1], name, COLORS[index % len(COLORS)]))
     label_ends(figure, axes, ends)
-    save(figure, path)
+    return figure

@@ -1,30 +1,28 @@
 """Figures of translations."""
 
-import pathlib
-
 from rnn_research.plotting.style import (
     COLORS,
     Curve,
+    Where,
     draw_curve,
     new_figure,
-    save,
     styled,
 )
 
 
 @styled
-def attention_maps(rows: list[dict], path: pathlib.Path, *, title: str):
+def attention_maps(rows: list[dict], path: Where = None, *, title: str):
     """What of the source is looked at as each word is written: the darker, the more.
 
     Args:
       rows: one for each text, with 'source' and 'written' (lists of S and T words) and
         'shares' [T, S].
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     tallest = max(len(row["written"]) for row in rows)
     widest = max(len(row["source"]) for row in rows)
     width = len(rows) * (1.1 + 0.25 * widest)
-    figure, every = new_figure(len(rows), width, 1.5 + 0.28 * tallest)
+    figure, every = new_figure(path, len(rows), width, 1.5 + 0.28 * tallest)
     for axes, row in zip(every, rows, strict=True):
         axes.imshow(row["shares"], cmap="Greys", vmin=0, vmax=1, aspect="auto")
         axes.set_xticks(
@@ -34,24 +32,24 @@ def attention_maps(rows: list[dict], path: pathlib.Path, *, title: str):
         axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
         axes.grid(False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=9, fontweight="bold")
-    save(figure, path)
+    return figure
 
 
 @styled
-def scores_by_length(rows: list[dict], path: pathlib.Path, *, metric: str, title: str):
+def scores_by_length(rows: list[dict], path: Where = None, *, metric: str, title: str):
     """How good translations are, by the length of their source.
 
     Args:
       rows: with 'what' (who translates), 'length' (in words), 'count', the metric and,
         for several panels, 'panel'. The median of several rows is drawn, in a band from
         the least to the greatest.
-      path: the PNG to write.
+      path: where to draw it, as `style.Where`.
     """
     panels = list(dict.fromkeys(row.get("panel", "") for row in rows))
     each = list(dict.fromkeys(row["what"] for row in rows))
     counts = {row["length"]: row["count"] for row in rows}
     places = {length: at for at, length in enumerate(counts)}
-    figure, every = new_figure(len(panels), 0.5 + 4.5 * len(panels), 3.4)
+    figure, every = new_figure(path, len(panels), 0.5 + 4.5 * len(panels), 3.4)
     for axes, panel in zip(every, panels, strict=True):
         for index, what in enumerate(each):
             curve = Curve()
@@ -68,4 +66,4 @@ def scores_by_length(rows: list[dict], path: pathlib.Path, *, metric: str, title
         axes.set_title(panel, loc="left")
     every[0].legend()
     figure.suptitle(title, x=0.01, ha="left", fontsize=9, fontweight="bold")
-    save(figure, path)
+    return figure

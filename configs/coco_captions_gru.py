@@ -2,8 +2,8 @@
 
     python -m experiments.captioning --config=configs/coco_captions_gru.py
 
-113,287 photographs to learn from, in 64 x 64 pixels, with one caption each (Karpathy &
-Li 2015, arXiv 1412.2306). The pictures need 1.4 GB of memory. The network that looks
+113,287 photographs to learn from, in 64 x 64 pixels, with five captions each (Karpathy
+& Li 2015, arXiv 1412.2306). The pictures need 1.4 GB of memory. The network that looks
 has learned nothing before, so published numbers are out of its reach.
 The set is prepared once, with TensorFlow and a network:
 

@@ -20,8 +20,17 @@ results/README.md. Time: half a minute on 2 cores.
 
 import dataclasses
 
-from rnn_research import config, models, plotting, processes, runs, runtime, training
-from rnn_research.data.series import SEATTLE_WEATHER
+from rnn_research import (
+    config,
+    data,
+    models,
+    plotting,
+    processes,
+    runs,
+    runtime,
+    training,
+)
+from rnn_research.data import series
 from rnn_research.runs import run
 from rnn_research.tasks import (
     forecast_outputs,
@@ -34,8 +43,13 @@ from rnn_research.tasks import (
 class SeriesConfig(config.Settings):
     """Series:"""
 
+    dataset: str = config.setting(
+        series.SEATTLE_WEATHER,
+        data.sets.described("forecasting"),
+        choices=tuple(series.NAMED),
+    )
     csv: str | None = config.setting(
-        None, "a CSV file with a line of column names; default: the weather of Seattle"
+        None, "in its place a CSV file with a line of column names"
     )
     time: str | None = config.setting(None, "its column of dates or numbered steps")
     irregular: bool = config.setting(
@@ -67,7 +81,8 @@ class SeriesConfig(config.Settings):
         """The task on this series."""
         given = dataclasses.asdict(self)
         length, path = given.pop("length"), given.pop("csv")
-        given = {"series": SEATTLE_WEATHER if path is None else path} | given
+        named = given.pop("dataset")
+        given = {"series": named if path is None else path} | given
         files = [] if path is None else ["series"]
         return runs.TaskConfig.called("forecasting", length, files, **given)
 

@@ -9,7 +9,7 @@ from rnn_research import config, errors, models, runs, runtime, tasks, training
 from rnn_research.checks import check_task
 from rnn_research.data import archives, faults, monitored
 from rnn_research.data.faults import Fault
-from rnn_research.tasks import anomalies, anomaly_scores
+from rnn_research.tasks import anomalies, anomaly_scores, series
 from rnn_research.tasks import forecast_references as without
 
 LENGTH, COUNT = 8, 400
@@ -90,6 +90,13 @@ def test_quality_by_hand():
     assert found["false_alarms"] == pytest.approx(1000 / counted)  # that at 600
     score[50] = 2.0  # 350 steps before the first
     assert anomaly_scores.quality(score, of)["hit"] == 0
+
+
+def test_a_series_is_prepared_once(file, monkeypatch):
+    calls, own = [], series.prepared
+    monkeypatch.setattr(series, "prepared", lambda *a: calls.append(a) or own(*a))
+    made(file)
+    assert len(calls) == 1
 
 
 def test_a_score_is_of_the_step_that_is_forecast(file):

@@ -10,7 +10,7 @@ from scipy import stats
 from experiments import failure_prediction as experiment
 from rnn_research import config, errors, models, runs, runtime, tasks, training
 from rnn_research.checks import check_task
-from rnn_research.data import archives, failures
+from rnn_research.data import archives, failures, sets
 from rnn_research.tasks import failures as of_task
 from rnn_research.tasks.base import Batch, means
 
@@ -37,7 +37,6 @@ def folder(tmp_path):
     (tmp_path / "test_FD001.txt").write_text(table(lives, lasting))
     left = "\n".join(map(str, lives - lasting))
     (tmp_path / "RUL_FD001.txt").write_text(left + "\n")
-    of_task.prepared.cache_clear()
     return tmp_path
 
 
@@ -57,6 +56,15 @@ def test_rows_are_the_last_steps_and_what_remains(folder):
     assert (test["inputs"][..., :3] == 0).all()  # settings that never change
     capped = tasks.failure_prediction(15, cmapss=str(folder), cap=5)
     assert capped.splits["train"]["left"].max() * life == pytest.approx(5)
+
+
+def test_a_folder_that_changes_is_read_again(folder):
+    before = tasks.failure_prediction(15, cmapss=str(folder))
+    (folder / "RUL_FD001.txt").write_text("3\n" * 5)
+    after = tasks.failure_prediction(15, cmapss=str(folder))
+    assert before.provenance != after.provenance
+    left = after.splits["test"]["left"][0].max(), before.splits["test"]["left"][0].max()
+    assert left[0] != left[1]
 
 
 @pytest.mark.slow
@@ -131,7 +139,9 @@ def test_batteries_that_are_not_there_or_damaged_are_one_line(tmp_path, monkeypa
     with pytest.raises(errors.UsageError, match="prepare_data --dataset=battery_runs"):
         failures.battery_runs()
     (tmp_path / failures.BATTERIES).mkdir()
+    assert not sets.is_present(failures.BATTERIES), "a folder alone"
     (tmp_path / failures.BATTERIES / failures.FILE).write_bytes(b"PK")
+    assert sets.is_present(failures.BATTERIES)
     with pytest.raises(errors.UsageError, match="is damaged"):
         failures.battery_runs()
 

@@ -262,6 +262,15 @@ def test_rows_are_frames_and_those_before_them(folder):
     assert not inputs[0].any()
 
 
+def test_a_folder_that_changes_is_read_again(folder):
+    before = pieces.read("", str(folder))
+    (folder / "tune0.mid").write_bytes(midi.written(tune(77), 80))
+    after = pieces.read("", str(folder))
+    assert before.provenance != after.provenance
+    every = [piece.notes for own in after.splits.values() for piece in own]
+    assert tuple(sorted(tune(77))) in every and len(every) == 10
+
+
 def test_only_training_moves_pieces(folder):
     task = tasks.music(16, midi_folder=str(folder), shift=5)
     plain = tasks.music(16, midi_folder=str(folder))

@@ -10,6 +10,7 @@ import json
 import pathlib
 import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -294,7 +295,7 @@ def tiny_photographs(sets):
     return sets("tiny_photographs", features, splits)
 
 
-def test_photographs_are_squares_with_their_first_caption(sets):
+def test_photographs_are_squares_with_their_captions(sets):
     tiny_photographs(sets)
     found = pictures.of_tensorflow_datasets("tiny_photographs")
     sizes = {split: len(own[1]) for split, own in found.splits.items()}
@@ -304,6 +305,17 @@ def test_photographs_are_squares_with_their_first_caption(sets):
         numbers = squares[:, 32, 32, 0]
         assert (squares == numbers[:, None, None, None]).all(), "the middle alone"
         assert list(said) == [f"a dog no {n % 3} ." for n in numbers]
+    assert found.further == (("something else",),) * 9
+    task = tasks.captioning(5, dataset="tfds:tiny_photographs", at_least=1)
+    known, rows = task.vocabulary, task.splits["train"]
+    taken = {name: leaf[[0] * 32] for name, leaf in rows.items()}
+    batch = task.batch(taken, jax.random.split(jax.random.key(0), 32))
+    said = {known.decode(line) for line in np.asarray(batch.targets).T}
+    assert said == {
+        f"a dog no {rows['pictures'][0, 32, 32, 0] % 3} .",
+        "something else",
+    }
+    assert task.splits["test"]["captions"].tolist() == [1] * 5
     sets("no_pictures", TEXTS, {"train": reviews(2)})
     with pytest.raises(errors.UsageError, match="does not hold pictures with captions"):
         pictures.of_tensorflow_datasets("no_pictures")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rnn_research import errors
-from rnn_research.data import series
+from rnn_research.data import packages, series
 
 
 def test_gaps_and_empty_cells_are_missing():
@@ -84,3 +84,22 @@ def test_the_weather_is_read_where_its_package_is():
     found = series.read(series.SEATTLE_WEATHER)
     assert found.values.shape == (1461, 4) and not np.isnan(found.values).any()
     assert found.season == 365 and str(found.times[-1])[:10] == "2015-12-31"
+
+
+def test_stocks_are_logarithms_a_column_each():
+    """Against the table itself; GOOG has no price at first."""
+    pytest.importorskip("vega_datasets")
+    found = series.read(series.STOCKS)
+    assert found.names == ("AAPL", "AMZN", "GOOG", "IBM", "MSFT")
+    assert found.values.shape == (123, 5) and str(found.times[-1])[:7] == "2010-03"
+    assert np.isnan(found.values[:, 2]).sum() == 55
+    assert not np.isnan(found.values[:, [0, 1, 3, 4]]).any()
+    content, _ = packages.member(
+        "vega_datasets", series.NAMED[series.STOCKS].path, licence="", source=""
+    )
+    prices = [line.split(",") for line in content.decode().splitlines()[1:]]
+    total = sum(np.log(float(price)) for _, _, price in prices)
+    np.testing.assert_allclose(np.nansum(found.values), total, rtol=1e-5)
+    assert found.values[0, 4] == pytest.approx(np.log(39.81), abs=1e-4)
+    with pytest.raises(errors.UsageError, match="the times of stocks are regular"):
+        series.read(series.STOCKS, irregular=True)

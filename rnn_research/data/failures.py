@@ -95,6 +95,11 @@ def battery_runs() -> Failing:
     )
 
 
+def is_simulated() -> bool:
+    """Whether the discharges are in the data folder."""
+    return (archives.folder() / BATTERIES / FILE).is_file()
+
+
 def simulate_batteries() -> pathlib.Path:
     """Simulate the discharges and keep them; the folder they are in. Some minutes.
 

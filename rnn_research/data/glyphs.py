@@ -32,11 +32,12 @@ PIECE = re.compile(r" ?[A-Za-z]+| ?[0-9]| ?.")
 class Captioned(NamedTuple):
     """Pictures in three splits, with a caption each.
 
-    The same caption may stand for several pictures, and is in one split only.
+    The same caption may stand for several pictures, and of glyphs is in one split only.
     """
 
     splits: dict[str, tuple[np.ndarray, tuple[str, ...]]]  # [N, H, W, C] of uint8
     provenance: tuple[Provenance, ...]
+    further: tuple[tuple[str, ...], ...] = ()  # captions of each picture of train
 
     @property
     def shape(self) -> tuple[int, int, int]:

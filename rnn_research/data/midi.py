@@ -1,5 +1,6 @@
 """MIDI files, by mido, which `pip install -e '.[apps]'` brings."""
 
+import functools
 import io
 import pathlib
 from collections.abc import Iterable
@@ -52,6 +53,7 @@ def _content(path: pathlib.Path) -> bytes:
         raise errors.UsageError(f"{path} cannot be read: {error.strerror}") from None
 
 
+@functools.lru_cache(maxsize=4096)
 def read(content: bytes, name: str) -> tuple[Note, ...]:
     """The notes of a MIDI file, whose tracks are the parts; without drums.
 

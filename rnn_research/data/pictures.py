@@ -15,9 +15,10 @@ SPLITS = {"train": ("train", "restval"), "validation": ("val", "validation")}
 def of_tensorflow_datasets(name: str) -> Captioned:
     """Pictures with captions that tensorflow-datasets has prepared: 'coco_captions'.
 
-    The largest square in the middle of each, in 64 x 64 pixels, with the first of its
-    captions, in small letters. The splits are the set's own; coco_captions' are those
-    of Karpathy & Li 2015 (arXiv 1412.2306), whose 'restval' is train as well.
+    The largest square in the middle of each, in 64 x 64 pixels, with its captions in
+    small letters: all of train, the first of validation and test. The splits are the
+    set's own; coco_captions' are those of Karpathy & Li 2015 (arXiv 1412.2306), whose
+    'restval' is train as well.
 
     Raises:
       errors.UsageError: it is not prepared, holds no pictures with captions, or lacks a
@@ -32,28 +33,30 @@ def of_tensorflow_datasets(name: str) -> Captioned:
             f"tfds:{name} does not hold pictures with captions; it holds "
             f"{errors.cut(', '.join(features), 80)}"
         )
-    splits = {}
+    splits, further = {}, {}
     for split in ("train", "validation", "test"):
         own = [each for each in SPLITS.get(split, (split,)) if each in found.splits]
         if not own:
             raise errors.UsageError(
                 f"tfds:{name} has no split {split}; it has {', '.join(found.splits)}"
             )
-        splits[split] = _captioned([found.splits[each] for each in own])
-    return Captioned(splits, (found.provenance,))
+        pictures, every = _read([found.splits[each] for each in own])
+        splits[split] = pictures, tuple(said[0] for said in every)
+        further[split] = tuple(tuple(said[1:]) for said in every)
+    return Captioned(splits, (found.provenance,), further["train"])
 
 
-def _captioned(sources) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The pictures [N, H, W, 3] of sources, and a caption of each."""
+def _read(sources) -> tuple[np.ndarray, list[list[str]]]:
+    """The pictures [N, H, W, 3] of sources, and the captions of each."""
     pictures = np.empty((sum(map(len, sources)), SIDE, SIDE, 3), np.uint8)
-    captions: list[str] = []
+    captions: list[list[str]] = []
     for source in sources:
         for at in range(len(source)):
             row = source[at]
             pictures[len(captions)] = small(row["image"])
-            said = prepared.text(row["captions"]["text"][0])
-            captions.append(" ".join(said.lower().split()))
-    return pictures, tuple(captions)
+            said = (prepared.text(text).lower() for text in row["captions"]["text"])
+            captions.append([" ".join(text.split()) for text in said])
+    return pictures, captions
 
 
 def small(content: bytes) -> np.ndarray:

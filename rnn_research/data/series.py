@@ -1,6 +1,7 @@
 """Series: numbers measured over time, of an installed package or a CSV file.
 
     seattle_weather    daily, 2012 to 2015; needs the package vega_datasets
+    stocks             ln price of five, monthly, 2000 to 2010; of the same package
     my_file.csv        any file with a line of column names
 
 Cells that are empty, and times that are left out, are NaN: not there. Of an irregular
@@ -18,11 +19,12 @@ import re
 import numpy as np
 
 from rnn_research import errors
+from rnn_research.data.named_series import NAMED, SEATTLE_WEATHER, STOCKS
 from rnn_research.data.packages import member
 from rnn_research.data.provenance import Provenance, digest
 
+__all__ = ["NAMED", "SEATTLE_WEATHER", "STOCKS", "Series", "parsed", "read"]
 EMPTY = frozenset(("", "na", "nan", "n/a", "null", "none", "?"))
-SEATTLE_WEATHER = "seattle_weather"
 COMPACT = re.compile(r"([12]\d{3})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])?")
 MOST_FILLED = 10  # times as many steps as rows: beyond, the step is not the data's
 
@@ -97,9 +99,9 @@ def read(
     """The series of that name, or of a CSV file.
 
     Args:
-      source: 'seattle_weather', or the path of a CSV file.
-      variables: columns to read; default: all of a file but `time`, and of the weather
-        temp_max, temp_min, precipitation and wind.
+      source: 'seattle_weather', 'stocks', or the path of a CSV file.
+      variables: columns to read; default: all but `time`, and of the weather temp_max,
+        temp_min, precipitation and wind.
       time: the column of times: dates (2012-01-31, 2012/01/31, 20120131, with 12:30
         behind, or months, 2012-01) or numbers. Steps that are left out become NaN.
         Without it rows are a step each.
@@ -109,24 +111,25 @@ def read(
       errors.UsageError: there is no such file, column, number or regular step, times do
         not increase, or the package is not installed.
     """
-    if source == SEATTLE_WEATHER:
-        content, provenance = member(
-            "vega_datasets",
-            "vega_datasets/_data/seattle-weather.csv",
-            licence="public domain",
-            source="NOAA, daily weather of Seattle, 2012 to 2015",
-        )
-        variables = variables or ("temp_max", "temp_min", "precipitation", "wind")
-        found = parsed(content, source, variables=variables, time=time or "date")
-        return dataclasses.replace(found, provenance=provenance, season=365)
+    if source in NAMED:
+        if irregular:
+            raise errors.UsageError(
+                f"the times of {source} are regular; irregular is of a file"
+            )
+        own = NAMED[source]
+        about = {"licence": own.licence, "source": own.source}
+        content, provenance = member("vega_datasets", own.path, **about)
+        columns = {"variables": variables or own.variables, "time": time or "date"}
+        found = parsed(own.made(content), source, **columns)
+        return dataclasses.replace(found, provenance=provenance, season=own.season)
     path = pathlib.Path(source)
     try:
         content = path.read_bytes()
     except OSError as error:
-        known = errors.nearest(source, (SEATTLE_WEATHER,))
+        known = errors.nearest(source, NAMED)
         raise errors.UsageError(
             f"cannot read the series {source}: {error.strerror}; give "
-            f"{SEATTLE_WEATHER!r} or the path of a CSV file{known}"
+            f"{' or '.join(NAMED)}, or the path of a CSV file{known}"
         ) from None
     own = {"variables": variables, "time": time, "irregular": irregular}
     found = parsed(content, path.name, **own)

@@ -19,6 +19,7 @@ from rnn_research.data import (
     prepared,
     sensors,
     sentences,
+    series,
     short_series,
     speech,
     texts,
@@ -148,6 +149,22 @@ SETS = {
     "pickup_gesture_wiimote_z": _recordings(
         "pickup_gesture_wiimote_z", "100 of 29 to 361 steps"
     ),
+    series.SEATTLE_WEATHER: Set(
+        "forecasting",
+        "1,461 days",
+        "public domain",
+        "NOAA's weather of Seattle, of the package vega_datasets",
+        functools.partial(series.read, series.SEATTLE_WEATHER),
+        "vega_datasets",
+    ),
+    series.STOCKS: Set(
+        "forecasting",
+        "123 months of 5 stocks",
+        "none stated",
+        "the logarithms of closing prices, of the package vega_datasets",
+        functools.partial(series.read, series.STOCKS),
+        "vega_datasets",
+    ),
     "bach_chorales": Set(
         "music",
         "364 pieces",
@@ -272,7 +289,7 @@ def is_present(name: str) -> bool:
     if one.archive:
         return archives.is_present(name, one.archive)
     if one.simulate:
-        return (archives.folder() / name).is_dir()
+        return failures.is_simulated()
     if name.startswith(PREPARED):
         try:
             return prepared.is_prepared(name.removeprefix(PREPARED))

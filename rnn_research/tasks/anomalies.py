@@ -62,11 +62,8 @@ def anomaly_detection(
     errors.check_flags(irregular=irregular)
     given = dataset, csv, target, label, time, irregular, normal, faults
     own = read(*given, size, fault_seed)
-    shares = _shares(own)
-    forecast = {"series": own.series, "horizon": 1, "corrects": corrects, "season": 1}
-    made = series.forecasting(length, form="absolute", **forecast, **shares)
     watch = watched(length, own, corrects)
-    known = watch.prepared.known
+    made, known = series.asked_of(watch.prepared, "absolute"), watch.prepared.known
 
     def anomalies(model, params, rows):
         splits = made.splits["validation"], rows

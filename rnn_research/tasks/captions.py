@@ -1,6 +1,7 @@
 """Captions for pictures, word by word."""
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,8 @@ def captioning(length, *, dataset="glyphs", file: str | None = None, at_least=2)
         dots, two and one         BRAILLE PATTERN DOTS-124
 
     The picture is read first; the network is then given a beginning of the caption and
-    asked for the next word, and in the end for the end.
+    asked for the next word, and in the end for the end. Of a picture of train that has
+    several captions, one is drawn each time.
 
     Args:
       length: T; of longer captions the first T words are asked.
@@ -43,17 +45,15 @@ def captioning(length, *, dataset="glyphs", file: str | None = None, at_least=2)
     """
     errors.check_size(length=length, at_least=at_least)
     captioned = read(dataset, file)
-    known = glyphs.vocabulary(captioned.splits["train"][1], at_least)
-    rows = {
-        split: _rows(known, length, *own) for split, own in captioned.splits.items()
-    }
+    known = _vocabulary(captioned, at_least)
+    rows = _rows(captioned, known, length)
 
     def batch(rows, keys):
-        del keys
-        targets = rows["words"].astype(jnp.int32).T  # [T, B]
+        words, lengths = jax.vmap(_one)(keys, rows)
+        targets = words.astype(jnp.int32).T  # [T, B]
         first = jnp.full_like(targets[:1], known.begin)
         pictures = jnp.asarray(rows["pictures"], jnp.zeros(()).dtype) / 255
-        mask = jnp.arange(length)[:, None] < rows["lengths"]
+        mask = jnp.arange(length)[:, None] < lengths
         inputs = jnp.concatenate([first, targets[:-1]])
         return base.Batch(base.Sourced(inputs, pictures, None), targets, mask=mask)
 
@@ -96,17 +96,41 @@ def _references(
     """
     del of
     captioned = read(dataset, file)
-    known = glyphs.vocabulary(captioned.splits["train"][1], at_least)
+    known = _vocabulary(captioned, at_least)
     return caption_references.of(captioned, known, length)
 
 
-def _rows(known: glyphs.Pieces, length: int, pictures, captions) -> dict:
-    words = np.full((len(captions), length), known.end, np.uint16)
-    lengths = np.zeros(len(captions), np.int32)
-    for at, caption in enumerate(captions):
-        own = [*known.encode(caption), known.end][:length]
-        words[at, : len(own)], lengths[at] = own, len(own)
-    return {"pictures": pictures, "words": words, "lengths": lengths}
+def _vocabulary(captioned: glyphs.Captioned, at_least: int) -> glyphs.Pieces:
+    further = itertools.chain.from_iterable(captioned.further)
+    return glyphs.vocabulary((*captioned.splits["train"][1], *further), at_least)
+
+
+def _rows(captioned: glyphs.Captioned, known: glyphs.Pieces, length: int) -> dict:
+    """{split: leaves}: 'words' [N, C, T], 'lengths' [N, C], of 'captions' [N] of C."""
+    most, found = 1 + max(map(len, captioned.further), default=0), {}
+    for split, (pictures, first) in captioned.splits.items():
+        further = (captioned.further if split == "train" else ()) or [()] * len(first)
+        every = [(one, *more) for one, more in zip(first, further, strict=True)]
+        words = np.full((len(every), most, length), known.end, np.uint16)
+        lengths = np.zeros((len(every), most), np.int32)
+        for at, own in enumerate(every):
+            for number, caption in enumerate(own):
+                said = [*known.encode(caption), known.end][:length]
+                words[at, number, : len(said)] = said
+                lengths[at, number] = len(said)
+        found[split] = {
+            "pictures": pictures,
+            "words": words,
+            "lengths": lengths,
+            "captions": np.array([len(own) for own in every], np.int32),
+        }
+    return found
+
+
+def _one(key, row) -> tuple[jax.Array, jax.Array]:
+    """Words [T] and their number, of one of the captions of a row."""
+    number = jax.random.randint(key, (), 0, row["captions"])
+    return row["words"][number], row["lengths"][number]
 
 
 def _score(outputs, batch):

@@ -1,6 +1,5 @@
 """How long a machine will still run."""
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -69,7 +68,6 @@ class Prepared(NamedTuple):
     life: float  # the mean of train
 
 
-@functools.cache
 def prepared(cmapss: str | None, part: str, cap: float | None) -> Prepared:
     """What the task of these arguments is made of; see `failure_prediction`."""
     data = failures.battery_runs() if cmapss is None else failures.cmapss(cmapss, part)

@@ -1,7 +1,5 @@
 """Music: the next of what sounds, of pieces as piano rolls or in four parts."""
 
-import functools
-
 from rnn_research import data, errors
 from rnn_research.data import midi
 from rnn_research.data.music import Music
@@ -71,7 +69,4 @@ def read(dataset: str, midi_folder: str | None) -> Music:
     """The pieces that a task is made of."""
     if midi_folder is None:
         return data.sets.read(dataset, "music")
-    return _of_folder(midi_folder)
-
-
-_of_folder = functools.cache(midi.from_folder)
+    return midi.from_folder(midi_folder)

@@ -50,7 +50,8 @@ def forecasting(
 
     Args:
       length: T, the steps of a window, and what a linear autoregression sees.
-      series: 'seattle_weather', the path of a CSV file, or a `data.series.Series`.
+      series: 'seattle_weather', 'stocks' (whose persistence is a random walk), the
+        path of a CSV file, or a `data.series.Series`.
       variables: the columns that are inputs; see `data.series.read`.
       target: the variable to forecast, default the first of the inputs.
       time: the column of times of a CSV file.
@@ -73,30 +74,7 @@ def forecasting(
     check_option("form", form, forecast_outputs.FORMS)
     errors.check_flags(irregular=irregular)
     given = length, series, variables, target, time, irregular, horizon
-    made = prepared(*given, corrects, season, validation, test)
-    known, normal, column = made.known, made.normal, made.column
-    parts, source = made.parts, made.series.provenance
-    units = normal.std[column], normal.scale
-    each = len(forecast_outputs.LEVELS) if form == "quantile" else 1
-    return base.Task(
-        batch=_batch,
-        score=forecast_outputs.score(form, made.corrected, *units),
-        network=base.Network(
-            normal.inputs.shape[1],
-            horizon * each,
-            observed=len(made.series.names),
-            times=made.series.irregular,
-        ),
-        length=length,
-        data=lambda: {
-            name: _rows(normal.inputs, made.wanted, known, part, name)
-            for name, part in parts.items()
-        },
-        references=forecast_outputs.references(
-            form, known, *units, origins_of(known, parts["test"], "test")
-        ),
-        provenance=(source,) if source else (),
-    )
+    return asked_of(prepared(*given, corrects, season, validation, test), form)
 
 
 class Prepared(NamedTuple):
@@ -166,6 +144,32 @@ def prepared(
     alike = known._replace(y=normal.values[:, column])
     corrected = forecast_outputs.corrected(corrects, alike)
     return Prepared(series, known, normal, column, parts, corrected)
+
+
+def asked_of(made: Prepared, form: str) -> base.Task:
+    """The task of forecasting what was prepared; see `forecasting`."""
+    known, normal, source = made.known, made.normal, made.series.provenance
+    units = normal.std[made.column], normal.scale
+    each = len(forecast_outputs.LEVELS) if form == "quantile" else 1
+    return base.Task(
+        batch=_batch,
+        score=forecast_outputs.score(form, made.corrected, *units),
+        network=base.Network(
+            normal.inputs.shape[1],
+            known.horizon * each,
+            observed=len(made.series.names),
+            times=made.series.irregular,
+        ),
+        length=known.length,
+        data=lambda: {
+            name: _rows(normal.inputs, made.wanted, known, part, name)
+            for name, part in made.parts.items()
+        },
+        references=forecast_outputs.references(
+            form, known, *units, origins_of(known, made.parts["test"], "test")
+        ),
+        provenance=(source,) if source else (),
+    )
 
 
 # ------------------------------------------------------------------------ the data

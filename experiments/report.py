@@ -3,6 +3,7 @@
     python -m experiments.report runs/adding_problem/gru-* runs/adding_problem/lstm-*
     python -m experiments.report runs/remedies/* --output=remedies.html
 
+Opens with one sentence that orders the runs by their memory and gives the reason.
 Writes one HTML file that needs no network: what each run came to, the settings that
 differ, the loss with a band over seeds and the baseline, what an application left to
 read, to look at or to listen to, the gradient by lag with a slider over the training,
@@ -62,6 +63,7 @@ def main(settings: ReportConfig, run_config: runtime.RunConfig):
             plotting.compared_gradients(watched, path)
         figures += drawn
     report.render(entries, page, figures, left_out)
+    print(report.sentence(entries))
     for entry in entries:
         word, said = report.verdict(entry)
         print(f"{entry.name}: {word}; {said}")

@@ -27,6 +27,7 @@ from rnn_research.plotting.speed import (
 )
 from rnn_research.plotting.sweeps import (
     attention_beside,
+    memory_span,
     remedies,
     remedy_gradients,
     training_course,
@@ -59,6 +60,7 @@ __all__ = [
     "long_sequences",
     "looked_at",
     "lyapunov",
+    "memory_span",
     "newton_speed",
     "piano_roll",
     "precision_recall",

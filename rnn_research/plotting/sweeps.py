@@ -224,3 +224,33 @@ def attention_beside(rows: list[dict], path: Where = None):
     handles = panels[0][0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper left", ncols=len(labels))
     return figure
+
+
+@styled
+def memory_span(rows: list[dict], path: Where = None):
+    """How long each network remembers, from the least to the greatest seed.
+
+    Args:
+      rows: with cell, span, least, greatest, tried and reach.
+      path: where to draw it, as `style.Where`.
+    """
+    figure, (axes,) = new_figure(path, 1, 5.2, 1.0 + 0.36 * len(rows))
+    for place, row in enumerate(rows):
+        color = COLORS[place % len(COLORS)]
+        axes.barh(place, row["span"], height=0.6, color=color, alpha=0.6)
+        axes.plot([row["least"], row["greatest"]], [place] * 2, color=color)
+        look = {"color": "#444444", "linestyle": "none", "markersize": 6}
+        axes.plot(row["tried"], place, marker="|", **look)
+        axes.plot(min(row["reach"], row["tried"]), place, marker="D", **look | SMALL)
+    names = {"|": "longest T tried", "D": "1 % of the gradient left before training"}
+    for marker, name in names.items():
+        axes.plot([], [], marker=marker, **look | SMALL, label=name)
+    axes.set_yticks(range(len(rows)), [row["cell"] for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("longest T that is learned: median of seeds, least to greatest")
+    figure.legend(loc="outside upper left", ncols=2, fontsize=7.5)
+    return figure
+
+
+SMALL = {"markersize": 4}

@@ -2,5 +2,6 @@
 
 from rnn_research.report.entries import Entry, read
 from rnn_research.report.page import render, verdict
+from rnn_research.report.ranking import Network, networks, sentence
 
-__all__ = ["Entry", "read", "render", "verdict"]
+__all__ = ["Entry", "Network", "networks", "read", "render", "sentence", "verdict"]

@@ -8,7 +8,7 @@ import string
 from collections.abc import Sequence
 
 from rnn_research.diagnostics.horizon import FORGOTTEN
-from rnn_research.report import artefacts, markup
+from rnn_research.report import artefacts, markup, ranking
 from rnn_research.report import entries as reading
 from rnn_research.report.entries import Entry
 from rnn_research.spelling import spelled
@@ -31,6 +31,7 @@ def render(
     """
     fill = {
         "title": html.escape(_title(entries)),
+        "ranking": html.escape(ranking.sentence(entries)),
         "style": (HERE / "page.css").read_text(encoding="utf-8"),
         "script": (HERE / "page.js").read_text(encoding="utf-8"),
         "data": _data(entries).replace("<", "\\u003c"),

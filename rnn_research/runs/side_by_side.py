@@ -2,7 +2,7 @@
 
 import functools
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -40,13 +40,26 @@ def rows(
     return [row for each in found for row in rows_of(*each)]
 
 
+def _always(plan: Plan) -> bool:
+    del plan
+    return True
+
+
 def trained(
-    name: str, plans: list[Plan], folder: pathlib.Path, run_config: runtime.RunConfig
+    name: str,
+    plans: list[Plan],
+    folder: pathlib.Path,
+    run_config: runtime.RunConfig,
+    *,
+    wanted: Callable[[Plan], bool] = _always,
 ) -> Iterator[tuple[Plan, loading.Resolved, training.Result]]:
     """Each training, once it has ended. All is checked before the first begins.
 
     The same call, given again, goes on where it was stopped; what is finished is read.
     A training that diverged is said and left out. Process 0 alone is given them.
+
+    Args:
+      wanted: asked when the turn of a plan comes; one that is not is left out.
     """
     run_folder.check(folder)
     runtime.start(
@@ -60,6 +73,8 @@ def trained(
     with waiting.bar(len(plans)) as bar:
         for number, plan in enumerate(plans):
             bar.update(number, ", ".join(plan.labels.values()))
+            if not wanted(plan):
+                continue
             own = folder / "-".join(map(run_folder.named, plan.labels.values()))
             settings = plan.model, plan.task, plan.train, plan.optimizer
             given = *settings, FolderConfig(str(own)), run_config

@@ -14,7 +14,6 @@ said to.
 Writes memory_span.md, which opens with that sentence, memory_span.csv and
 memory_span.png: the span of each cell, the median over seeds from the least to the
 greatest. Trainings are kept and resume; `python -m experiments.report` shows them.
-RESULT
 """
 
 import dataclasses

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import html
 import json
 import math
 import pathlib
@@ -142,6 +143,7 @@ def test_the_page_needs_nothing_else_and_its_links_lead_somewhere(folders, tmp_p
     addresses = re.findall(r'href="([^"]*)"', page)
     files = [address for address in addresses if not address.startswith("data:")]
     assert len(files) > 10
+    assert html.escape(report.sentence(report.read(folders))) in page
     for address in files:
         assert (tmp_path / "out" / address).exists(), address
     drawing = tmp_path / "out" / "report" / "loss.svg"

@@ -19,6 +19,7 @@ KINDS = {
     "engines": "engine",
     "optimizers": "optimizer",
     "penalties": "penalty",
+    "samplings": "sampling",
     "schedules": "schedule",
     "tasks": "task",
 }

@@ -12,7 +12,7 @@ from rnn_research.fit import check_fit
 from rnn_research.interop import flax_cells
 from rnn_research.layers import Layer, architectures
 from rnn_research.tasks.base import Task
-from rnn_research.training import optimizers, penalties
+from rnn_research.training import optimizers, penalties, scheduled_sampling
 
 
 class Kind(NamedTuple):
@@ -57,6 +57,7 @@ KINDS = {
     ),
     "schedule": Kind((_some(optimizers, optimizers.SCHEDULES),), optimizers.Schedule),
     "penalty": Kind((penalties,), penalties.Penalty),
+    "sampling": Kind((scheduled_sampling,), scheduled_sampling.Sampling),
 }
 
 

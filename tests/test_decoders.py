@@ -1,14 +1,17 @@
 """What a decoder starts from, and what it reads in training."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research import cells, errors, layers, models, tasks
+from rnn_research import cells, errors, layers, models, tasks, training
 from rnn_research.layers import Call
 from rnn_research.models import readers, starting
-from rnn_research.tasks.base import Sourced
+from rnn_research.tasks.base import Batch, Sourced
+from rnn_research.training import scheduled_sampling, trainer
 
 S, T, B = 6, 5, 3
 TOKENS, END, BEGIN, SOURCES = 9, 7, 8, 7
@@ -135,3 +138,161 @@ def test_what_has_no_start_is_one_line():
     with pytest.raises(errors.UsageError, match="--decoder_start is for tasks that"):
         options = models.ModelConfig(decoder_start="encoded")
         models.build(cells.gru(4), tasks.adding(9), options)
+
+
+# ------------------------------------------------------------------ scheduled sampling
+
+
+def test_schedules_are_those_of_the_paper():
+    """Bengio et al. 2015: there epsilon is the share of true tokens."""
+    at = np.arange(0, 2000, 50.0)
+    found = {
+        "constant": scheduled_sampling.constant(final=0.5),
+        "linear": scheduled_sampling.linear(steps=400, final=0.5),
+        "sigmoid": scheduled_sampling.inverse_sigmoid(k=100.0, final=1.0),
+    }
+    found = {name: jax.vmap(own.probability)(at) for name, own in found.items()}
+    wanted = {
+        "constant": np.full(40, 0.5),
+        "linear": 0.5 * np.minimum(1, at / 400),
+        "sigmoid": 1 - 100 / (100 + np.exp(at / 100)),
+    }
+    for name, own in found.items():
+        np.testing.assert_allclose(own, wanted[name], rtol=1e-9)
+
+
+def batch_of(length, count, mask=None):
+    """A batch whose true tokens are 0 and 1, of a network with four and the end."""
+    draw = np.random.default_rng(0)
+    targets = jnp.array(draw.integers(0, 2, (length, count)))
+    steps = jnp.concatenate([jnp.full((1, count), 5), targets[:-1]])
+    return Batch(Sourced(steps, targets, None), targets, mask=mask)
+
+
+def test_a_coin_is_flipped_for_each_token_and_what_is_drawn_has_its_probability():
+    """Means within four standard deviations; the end, 4, is never drawn."""
+    length, count, p = 6, 2000, 0.3
+    mask = jnp.ones((length, count), bool).at[4:].set(False)
+    batch = batch_of(length, count, mask)
+    logits = jnp.log(jnp.array([1e-30, 1e-30, 0.2, 0.3, 0.5]))
+
+    def outputs_of(batch):
+        return jnp.broadcast_to(logits, (*batch.targets.shape, 5))
+
+    keys = jax.random.split(jax.random.key(0), count)
+    sampling = scheduled_sampling.constant(final=p)
+
+    @jax.jit
+    def run(batch, keys):
+        return scheduled_sampling.mixed(sampling, p, outputs_of, batch, keys)
+
+    x = np.asarray(run(batch, keys).inputs.steps)
+    true = np.asarray(batch.inputs.steps)
+    own = x != true
+    assert not own[0].any() and not own[4:].any()  # the beginning; what is masked
+    three = own[1:4]
+    for row in three:
+        assert abs(row.mean() - p) < 4 * (p * (1 - p) / count) ** 0.5
+    both = (three[0] & three[1]).mean()
+    assert abs(both - p**2) < 4 * (p**2 / count) ** 0.5  # by independent coins
+    drawn = x[own]
+    assert set(drawn) == {2, 3}
+    assert abs((drawn == 3).mean() - 0.6) < 4 * (0.24 / drawn.size) ** 0.5
+    assert np.issubdtype(x.dtype, np.integer)  # no gradient goes through
+    # A sequence's own key alone decides, however the batch is divided.
+    half = jax.tree.map(lambda leaf: leaf[:, :7], batch)
+    np.testing.assert_array_equal(run(half, keys[:7]).inputs.steps, x[:, :7])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attention", ["bahdanau", "luong"])
+def test_in_as_many_passes_as_steps_it_is_step_by_step(attention):
+    """With certain draws what is generated greedily; and nothing changes behind."""
+    model = made(cells.gru(5), attention=attention)
+    params, x = random(model), sourced()
+    targets = jnp.concatenate([x.steps[1:], x.steps[:1] * 0])
+    batch = Batch(x, targets)
+    keys = jax.random.split(jax.random.key(3), B)
+
+    @functools.partial(jax.jit, static_argnums=(1, 2))
+    def mixed(params, p, passes):
+        def outputs_of(batch):
+            return model.outputs(params, batch.inputs)
+
+        own = scheduled_sampling.constant(final=p, passes=passes)
+        found = scheduled_sampling.mixed(own, p, outputs_of, batch, keys)
+        return found.inputs.steps
+
+    one, *more = (np.asarray(mixed(params, 0.8, n)) for n in (1, T - 1, T + 1))
+    np.testing.assert_array_equal(*more)
+    assert (one != more[0]).any() and (one != x.steps).any()
+    never = np.where(np.arange(END + 1) == END, -1e12, params.head.b)
+    head = params.head._replace(W=1e6 * params.head.W, b=never)
+    certain = jax.tree.map(jnp.asarray, params._replace(head=head))
+    context = model.read(certain, x.source, x.source_mask, Call())
+    begin, key = x.steps[:1], jax.random.key(0)
+    greedy = models.generate(model, certain, context, begin, T, models.greedy(), key)
+    found = mixed(certain, 1.0, T - 1)
+    np.testing.assert_array_equal(found[1:], greedy.tokens[:-1])
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """A task on two files."""
+    draw, paths = np.random.default_rng(0), (tmp_path / "a", tmp_path / "b")
+    lines = [" ".join(draw.choice(list("abcde"), 3)) for _ in range(60)]
+    for path in paths:
+        path.write_text("\n".join(lines))
+    files = dict(zip(("source_file", "target_file"), map(str, paths), strict=True))
+    return tasks.translation(4, **files)
+
+
+PLAIN = models.ModelConfig(attention="none", dropout=0.2)
+
+
+@pytest.mark.slow
+def test_with_probability_zero_the_program_is_that_of_teacher_forcing(pairs):
+    config = training.TrainConfig(num_steps=4, batch_size=4)
+    model = models.build(cells.elman(3), pairs, PLAIN)
+
+    def text(sampling):
+        made = trainer.build(model, pairs, config, sampling=sampling)
+        state = jax.eval_shape(made._init, made.runs)
+        return made._update.lower(*made._example_update(state)).as_text()
+
+    forced = text(None)
+    assert text(scheduled_sampling.linear(final=0)) == forced
+    assert len(text(scheduled_sampling.linear())) > len(forced)
+
+
+@pytest.mark.slow
+def test_coins_that_never_fall_leave_the_numbers_of_teacher_forcing(pairs):
+    config = training.TrainConfig(num_steps=5, batch_size=8, learning_rate=0.01)
+    model = models.build(cells.elman(3), pairs, PLAIN)
+
+    def losses(sampling):
+        """Of the updates, of one compiled program."""
+        made = trainer.build(model, pairs, config, sampling=sampling)
+        state = made.init()
+        update, found = made.compile_update(state), []
+        for limit in range(1, 6):
+            state = update(state, np.array([limit]))
+            found.append(float(state.loss[0]))
+        made.supply.close()
+        return found
+
+    forced = losses(None)
+    never = scheduled_sampling.constant(final=1e-30)
+    np.testing.assert_allclose(losses(never), forced, rtol=1e-12)
+
+
+@pytest.mark.parametrize("task", [tasks.adding(9), tasks.copy_memory(9)])
+def test_what_does_not_read_what_it_was_asked_is_told(task):
+    sampling = scheduled_sampling.linear()
+    with pytest.raises(errors.UsageError, match="--scheduled_sampling is for tasks"):
+        trainer.build(
+            models.build(cells.gru(3), task),
+            task,
+            training.TrainConfig(batch_size=4),
+            sampling=sampling,
+        )

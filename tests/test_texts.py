@@ -208,6 +208,10 @@ WRONG_OTHERS = {
         omega(weight=true); omega(weight=10000000000); flossing(count=0)
         flossing(count=1e30); spectral_radius(limit=inf); spectral_radius(limit=0)
         os:system('true')""",
+    "scheduled_sampling": """
+        linea; cosine; linear(steps=0); linear(final=1.5); linear(final=nan)
+        linear(passes=0); inverse_sigmoid(k=0); constant(final=-1)
+        os:system('true')""",
 }
 WRONG_CONFIGS = [
     "import sys; sys.exit(0)",

@@ -33,7 +33,10 @@ SOUND = {
 }
 ATTACKS = [
     {name: text if name != "penalties" else [text]}
-    for name in ("cell", "task", "engine", "optimizer", "schedule", "penalties")
+    for name in (
+        *("cell", "task", "engine", "optimizer", "schedule", "penalties"),
+        "scheduled_sampling",
+    )
     for text in ("os:system('touch called')", "trust_evil:run", "trust_evil.py:run(1)")
 ] + [
     {"cell": "trust_evil:cell"},

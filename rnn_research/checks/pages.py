@@ -13,7 +13,7 @@ import re
 from rnn_research import commands, config, data, diagnostics, engines, errors, tasks
 from rnn_research.cells import initializers, wrappers
 from rnn_research.checks import catalogue
-from rnn_research.training import optimizers, penalties
+from rnn_research.training import optimizers, penalties, scheduled_sampling
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
@@ -159,6 +159,7 @@ PARTS = {
     "optimizers": lambda: named(optimizers, "optimizer", optimizers.OPTIMIZERS),
     "schedules": lambda: named(optimizers, "schedule", optimizers.SCHEDULES),
     "penalties": lambda: named(penalties, "penalty"),
+    "samplings": lambda: named(scheduled_sampling, "sampling"),
     "measurements": measurements,
     "experiments": experiments,
     "map": tree,

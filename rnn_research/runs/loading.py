@@ -180,7 +180,7 @@ class Resolved(NamedTuple):
     cell: Any
     task: Task
     model: models.Model
-    options: dict  # of `training.train`: engine, optimizer, schedule, penalties
+    options: dict  # of `training.train`: engine, optimizer, schedule, penalties, ...
 
 
 def resolved(model_config, task_config, optimizer_config: OptimizerConfig) -> Resolved:
@@ -192,6 +192,9 @@ def resolved(model_config, task_config, optimizer_config: OptimizerConfig) -> Re
         "schedule": resolve("schedule", optimizer_config.schedule),
         "penalties": resolve_penalties(optimizer_config.penalties),
     }
+    if optimizer_config.scheduled_sampling is not None:
+        text = optimizer_config.scheduled_sampling
+        options["sampling"] = resolve("sampling", text)
     task = resolve("task", task_config.task, length=task_config.length)
     return Resolved(cell, task, models.build(cell, task, model_config), options)
 

@@ -5,7 +5,7 @@ import inspect
 import pathlib
 
 from rnn_research import config, tasks
-from rnn_research.training import optimizers, penalties
+from rnn_research.training import optimizers, penalties, scheduled_sampling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +63,13 @@ class OptimizerConfig(config.Settings):
         f"terms added to the loss: {', '.join(penalties.__all__)}; with options, "
         "'omega(weight=2),orthogonality(weight=0.1)'; your own, 'my_terms:mine'",
         names="penalties",
+    )
+    scheduled_sampling: str | None = config.setting(
+        None,
+        "how often training reads the network's own tokens in place of the true ones, "
+        f"in tasks that ask for the next token: {', '.join(scheduled_sampling.__all__)}"
+        "; with options, 'linear(steps=500, final=0.25)'; default: never",
+        names="samplings",
     )
 
 

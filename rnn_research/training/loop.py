@@ -21,6 +21,7 @@ from rnn_research.training import (
     optimizers,
     penalties,
     results,
+    scheduled_sampling,
     trainer,
 )
 from rnn_research.training.outcomes import DIVERGED, GOES_ON, INTERRUPTED, Outcomes
@@ -42,6 +43,7 @@ def train(
     optimizer=optimizers.adam(),
     schedule: optimizers.Schedule = optimizers.constant(),
     penalties: tuple[penalties.Penalty, ...] = (),
+    sampling: scheduled_sampling.Sampling | None = None,
     keeper: keeping.InMemory | None = None,
     quiet: bool = False,
 ) -> results.Result:
@@ -54,6 +56,8 @@ def train(
         is taken whole: with its own learning rate, in place of those of the config.
       schedule: of the learning rate.
       penalties: terms added to the loss.
+      sampling: how often the network reads tokens of its own, see
+        `training.scheduled_sampling`; None: never.
       keeper: what keeps it; `runs.train` keeps it in a folder, to be resumed there.
       quiet: print nothing.
 
@@ -75,6 +79,7 @@ def train(
                 optimizer=optimizer,
                 schedule=schedule,
                 penalties=penalties,
+                sampling=sampling,
             )
             closing.callback(made.supply.close)
             made.check()

@@ -18,7 +18,7 @@ from rnn_research.engines.base import Engine, solver_scores
 from rnn_research.layers import Call
 from rnn_research.models import Model, fit
 from rnn_research.tasks.base import Batch, Task, as_totals
-from rnn_research.training import penalties
+from rnn_research.training import penalties, scheduled_sampling
 from rnn_research.training.record import COLUMNS
 
 Tree = Any
@@ -132,19 +132,40 @@ class Objective:
             behind = _over(_join, behind, self._context_axes)
         return scores, behind
 
+    def reading_its_own(
+        self, params, given: Shares, sampling: scheduled_sampling.Sampling, step
+    ) -> Shares:
+        """The shares with some of the network's own tokens among those it reads."""
+        probability = sampling.probability(step)
+
+        def of_shard(params, batch, noise, context):
+            def outputs_of(batch):
+                return self._applied(params, batch, noise, context).outputs
+
+            keys = noise.each
+            return scheduled_sampling.mixed(
+                sampling, probability, outputs_of, batch, keys
+            )
+
+        own = runtime.copies(params, self.mesh)
+        made = runtime.over_shards(
+            of_shard, self.mesh, own, given.batches, given.noise, given.context
+        )
+        return given._replace(batches=made)
+
+    def _applied(self, params, batch, noise, context):
+        """The model on a share; without `noise` as outside of training."""
+        call = Call(mask=batch.mask, reset=batch.reset, key=noise, engine=self.engine)
+        if context is None:
+            context = self.starting(params, batch_size(batch))
+        return self.model.apply(params, batch.inputs, context, call)
+
     def _outputs(self, params, given: Shares, training: bool):
         """Of each share the outputs, what the engines say, and the context behind."""
 
         def of_shard(params, batch, noise, context):
-            call = Call(
-                mask=batch.mask,
-                reset=batch.reset,
-                key=noise if training else None,
-                engine=self.engine,
-            )
-            if context is None:
-                context = self.starting(params, batch_size(batch))
-            applied = self.model.apply(params, batch.inputs, context, call)
+            own = noise if training else None
+            applied = self._applied(params, batch, own, context)
             behind = applied.context if self.task.carries else None
             return applied.outputs, solver_scores(applied.records), behind
 

@@ -21,6 +21,7 @@ from rnn_research.training import (
     objective,
     optimizers,
     resources,
+    scheduled_sampling,
     supply,
     update,
 )
@@ -37,7 +38,7 @@ class Trainer:
     Attributes:
       given: the settings.
       config: the same, with num_steps counted out where epochs were given.
-      optimizer, schedule, penalties: the values that shape an update.
+      optimizer, schedule, penalties, sampling: the values that shape an update.
       labels: of the parameters: 'free', 'recurrent' or 'fixed'.
       engines: what runs the recurrences, in order.
       mesh: the devices and how the work is divided over them.
@@ -52,6 +53,7 @@ class Trainer:
     optimizer: Any
     schedule: optimizers.Schedule
     penalties: tuple
+    sampling: scheduled_sampling.Sampling | None
     labels: Tree
     engines: tuple[str, ...]
     mesh: jax.sharding.Mesh
@@ -84,7 +86,8 @@ class Trainer:
     @property
     def parts(self) -> tuple:
         """The values that shape an update beside model, task and engine."""
-        return self.optimizer, self.schedule, *self.penalties
+        sampling = () if self.sampling is None else (self.sampling,)
+        return self.optimizer, self.schedule, *self.penalties, *sampling
 
     @property
     def announcement(self) -> str:
@@ -255,18 +258,22 @@ def build(
     optimizer=optimizers.adam(),
     schedule=optimizers.constant(),
     penalties=(),
+    sampling=None,
 ) -> Trainer:
     """The trainer of `model` on `task` for all runs of `config`.
 
     Raises:
       errors.UsageError: model and task do not fit together, or the task carries
-        context and the model's cannot be carried.
+        context and the model's cannot be carried; or with `sampling` the network does
+        not read what it was asked before.
     """
     runtime.check_compiles()
     records = fit.check_fit(model, task, engine).records
     if task.carries:
         batch = jax.eval_shape(lambda: fit.like_batch(task, 2))
         check_carried(model, batch.inputs)
+    if (sampling := scheduled_sampling.in_use(sampling)) is not None:
+        scheduled_sampling.check(task)
     pairs = config.all_runs()
     mesh = runtime.make_mesh(config.batch_size, len(pairs), config.num_devices)
     everywhere = NamedSharding(mesh, PartitionSpec())
@@ -280,6 +287,7 @@ def build(
         optimizer=optimizer,
         schedule=schedule,
         penalties=tuple(penalties),
+        sampling=sampling,
         labels=model.groups(jax.eval_shape(model.init, jax.random.key(0))),
         engines=tuple(repr(record.engine) for record in records),
         mesh=mesh,

@@ -99,7 +99,8 @@ def batch(trainer, rows: supply.Rows, run: Runs, state: State) -> objective.Shar
     task, size = trainer.task, trainer.config.batch_size
     key = jax.random.fold_in(keys_of(run)[1], state.step)
     if task.is_endless:
-        return trainer.objective.shares(state.params, None, key, size)
+        made = trainer.objective.shares(state.params, None, key, size)
+        return _sampled(trainer, made, state)
     order = functools.partial(
         task.order, run.seed, size=task.size("train"), batch_size=size
     )
@@ -110,8 +111,18 @@ def batch(trainer, rows: supply.Rows, run: Runs, state: State) -> objective.Shar
         goes_on = (indices == before + 1) & (state.step > 0)
         carried = objective.Carried(state.context, goes_on)
     own = supply.pick(rows, indices, state.step)
-    return trainer.objective.shares(
+    made = trainer.objective.shares(
         state.params, own, key, size, weight=jnp.ones(size), carried=carried
+    )
+    return _sampled(trainer, made, state)
+
+
+def _sampled(trainer, made: objective.Shares, state: State) -> objective.Shares:
+    """What the network reads: where it is so trained, some tokens of its own."""
+    if trainer.sampling is None:
+        return made
+    return trainer.objective.reading_its_own(
+        state.params, made, trainer.sampling, state.step
     )
 
 

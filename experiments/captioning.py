@@ -62,12 +62,22 @@ class PicturesConfig(config.Settings):
 
     dataset: str = config.setting("glyphs", data.sets.described("captioning"))
     file: str | None = config.setting(
-        None, "a font of your own, .ttf or .otf, whose characters have Unicode names"
+        None,
+        "a font of your own in place of a data set, .ttf or .otf; its characters have "
+        "Unicode names",
     )
     at_least: int = config.setting(
-        2, "in how many captions of train a word has to be, to be known", low=1
+        2,
+        "captions of train that a word is in at least, to be known; rarer words are "
+        "one unknown word",
+        low=1,
     )
-    length: int = config.setting(12, "words asked of a caption", low=1)
+    length: int = config.setting(
+        12,
+        "words that are learned and written at most; longer captions are cut, but "
+        "compared whole",
+        low=1,
+    )
 
     def task(self) -> runs.TaskConfig:
         """The task on these pictures."""

@@ -54,26 +54,37 @@ class MusicConfig(config.Settings):
 
     dataset: str = config.setting("bach_chorales", data.sets.described("music"))
     midi_folder: str | None = config.setting(
-        None, "a folder of MIDI files of your own, in place of a data set"
+        None,
+        "a folder of MIDI files of your own in place of a data set; with --form=roll "
+        "unless all are in four parts",
     )
     form: str = config.setting(
         "parts",
-        "what is read: keys of a piano roll or four parts",
+        "what is read: all keys at once, as a piano roll, or four parts one after the "
+        "other",
         choices=tuple(pieces.FORMS),
     )
-    length: int = config.setting(64, "sixteenths in a row of training", low=1)
+    length: int = config.setting(64, "sixteenths of a training sequence", low=1)
     shift: int = config.setting(
-        5, "semitones that training moves pieces up or down at most", low=0
+        5,
+        "each piece of training is moved up or down by so many semitones at most",
+        low=0,
     )
     piece: str | None = config.setting(
-        None, "the piece of test to go on with; default: the first"
+        None, "the name of the piece of test to go on with; default: the first"
     )
-    opening: int = config.setting(64, "sixteenths of it that are given", low=1)
+    opening: int = config.setting(
+        64, "sixteenths of that piece that the network is given", low=1
+    )
     sample: int = config.setting(192, "sixteenths that the network adds", low=1)
     temperature: float = config.setting(
-        1.0, "of the choice of what is added; below 1 it is surer", low=0.01
+        1.0,
+        "of the random choice of what is added: below 1 surer, above 1 bolder",
+        low=0.01,
     )
-    tempo: float = config.setting(80.0, "quarter notes a minute, of the sound", low=1)
+    tempo: float = config.setting(
+        80.0, "quarter notes per minute of sample.wav and sample.mid", low=1
+    )
 
     def task(self) -> runs.TaskConfig:
         """The task on this music."""

@@ -61,20 +61,29 @@ class SpeechConfig(config.Settings):
     )
     form: str = config.setting(
         CLASS,
-        "a recording's class, or the classes of several recordings in a row",
+        "what is asked: the class of one recording, or with 'sequence' the classes of "
+        "several that follow each other",
         choices=(CLASS, SEQUENCE),
     )
     length: int | None = config.setting(
-        None, "frames that are heard; default of fsdd: 40, in a row 200", low=1
+        None,
+        "frames of fsdd that are heard, the first ones; default: 40, with "
+        "--form=sequence 200",
+        low=1,
     )
     head: str = config.setting(
         "last",
-        "the class is read off the last state or their mean",
+        "with --form=class: the class is read off the last state, or the mean of all",
         choices=classification.HEADS,
     )
-    split: int = config.setting(0, "the seed of the split and of what is joined", low=0)
+    split: int = config.setting(
+        0,
+        "seed by which fsdd is divided into train, validation and test, and joined "
+        "with --form=sequence",
+        low=0,
+    )
     pause: int = config.setting(
-        12, "the most frames between recordings in a row", low=0
+        12, "with --form=sequence: frames of silence between recordings at most", low=0
     )
 
     @property

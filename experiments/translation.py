@@ -49,19 +49,32 @@ class LanguagesConfig(config.Settings):
     """Languages:"""
 
     dataset: str = config.setting("emoji_names", data.sets.described("translation"))
-    source: str = config.setting("en", "the language that is read")
-    target: str = config.setting("fr", "the language that is written")
+    source: str = config.setting(
+        "en",
+        "the language that is read; of emoji_names one of ar, de, en, es, fa, fr, id, "
+        "it, ja, ko, pt, ru, tr, zh",
+    )
+    target: str = config.setting("fr", "the language that is written, as --source")
     source_file: str | None = config.setting(
-        None, "a UTF-8 file of your own that is read, in place of a data set"
+        None,
+        "a UTF-8 file of your own in place of a data set, a text per line; it takes "
+        "--target_file too",
     )
     target_file: str | None = config.setting(
-        None, "the file of its translations, line by line"
+        None, "the translations of --source_file, line by line"
     )
     units: str = config.setting(
         "words", "what a step reads and writes", choices=translating.UNITS
     )
-    vocabulary: int = config.setting(10_000, "the most words told apart", low=1)
-    length: int = config.setting(16, "the most words or characters of a text", low=2)
+    vocabulary: int = config.setting(
+        10_000, "words known of each language; rarer ones are one unknown word", low=1
+    )
+    length: int = config.setting(
+        16,
+        "words or characters that are read and written at most; longer texts are cut, "
+        "but compared whole",
+        low=2,
+    )
 
     def task(self) -> runs.TaskConfig:
         """The task on these texts."""
@@ -76,7 +89,12 @@ class LanguagesConfig(config.Settings):
 class WritingConfig(config.Settings):
     """Writing:"""
 
-    beam: int = config.setting(5, "hypotheses of the beam search at the end", low=1)
+    beam: int = config.setting(
+        5,
+        "hypotheses of the search that writes all texts of test at the end; 1 takes "
+        "the most probable word each time",
+        low=1,
+    )
 
 
 def main(

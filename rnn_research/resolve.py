@@ -99,6 +99,11 @@ def resolve_penalties(names: tuple[str, ...] | None) -> tuple[penalties.Penalty,
     return found
 
 
+def resolve_sampling(text: str | None) -> scheduled_sampling.Sampling | None:
+    """The sampling that `--scheduled_sampling` names."""
+    return None if text is None else resolve("sampling", text)
+
+
 def _acts_on(term: penalties.Penalty):
     """The kind of a penalty and, for `near`, the parameter."""
     arguments = dict(term.origin.arguments)

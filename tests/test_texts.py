@@ -25,7 +25,7 @@ from rnn_research import (
 from rnn_research.cells import initializers
 from rnn_research.config import help_page
 from rnn_research.config.settings import kind_of
-from rnn_research.resolve import resolve, resolve_penalties
+from rnn_research.resolve import resolve, resolve_penalties, resolve_sampling
 from rnn_research.runs import run
 
 SETTINGS = (
@@ -103,6 +103,7 @@ def resolves(model_config, task_config, train_config, optimizer_config, *others)
     resolve("optimizer", optimizer_config.optimizer)
     resolve("schedule", optimizer_config.schedule)
     resolve_penalties(optimizer_config.penalties)
+    resolve_sampling(optimizer_config.scheduled_sampling)
 
 
 NUMBERS = ["inf", "-inf", "nan", "1e400", "x", "", "'1'", "1,2", "9" * 5000]

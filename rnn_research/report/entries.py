@@ -13,9 +13,11 @@ from rnn_research.runs import same_run
 from rnn_research.training.outcomes import DIVERGED, SOLVED
 
 FILES = "config.json", "metrics.jsonl", "summary.json"
-# Settings that tell where a run is or how it was cut up, not what it is.
+# Settings that tell where a run is or how it was cut up, not what it is; and what the
+# task tells.
 NOT_COMPARED = same_run.FOLLOWS | frozenset(
     {"machine", "checkpoint_every", "num_devices", "allocator", "compilation_cache"}
+    | {"data", "provenance"}
 )
 LONGEST_NAME = 60
 NOT_IN_NAMES = frozenset(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from rnn_research import config, errors, files, models, runtime, shapes, texts
-from rnn_research.resolve import resolve, resolve_penalties
+from rnn_research.resolve import resolve, resolve_penalties, resolve_sampling
 from rnn_research.runs import checkpoints, from_python, same_run
 from rnn_research.runs.settings import OptimizerConfig, TaskConfig, as_dict
 from rnn_research.tasks.base import Task
@@ -180,7 +180,9 @@ class Resolved(NamedTuple):
     cell: Any
     task: Task
     model: models.Model
-    options: dict  # of `training.train`: engine, optimizer, schedule, penalties, ...
+    options: (
+        dict  # of `training.train`: engine, optimizer, schedule, penalties, sampling
+    )
 
 
 def resolved(model_config, task_config, optimizer_config: OptimizerConfig) -> Resolved:
@@ -191,10 +193,8 @@ def resolved(model_config, task_config, optimizer_config: OptimizerConfig) -> Re
         "optimizer": resolve("optimizer", optimizer_config.optimizer),
         "schedule": resolve("schedule", optimizer_config.schedule),
         "penalties": resolve_penalties(optimizer_config.penalties),
+        "sampling": resolve_sampling(optimizer_config.scheduled_sampling),
     }
-    if optimizer_config.scheduled_sampling is not None:
-        text = optimizer_config.scheduled_sampling
-        options["sampling"] = resolve("sampling", text)
     task = resolve("task", task_config.task, length=task_config.length)
     return Resolved(cell, task, models.build(cell, task, model_config), options)
 

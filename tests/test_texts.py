@@ -426,7 +426,7 @@ def test_an_infinite_default_may_be_given(folder, monkeypatch):
 
 
 # Of bytes, or in the encoding that a program states.
-OF_BYTES = ("os.open", "tarfile.open", "tokenize.open", "wave.open")
+OF_BYTES = ("Image.open", "os.open", "tarfile.open", "tokenize.open", "wave.open")
 
 
 def test_every_file_of_text_is_utf_8():

@@ -349,6 +349,8 @@ def test_the_experiment_learns_writes_draws_and_resumes(
     argv += ["--length=5", "--hidden_size=24", "--batch_size=32", "--eval_every=20"]
     argv += [f"--workdir={tmp_path / 'run'}", f"--cell={cell}", "--dropout=0"]
     argv += [f"--attention={attention}", "--learning_rate=0.01"]
+    if attention == "luong":
+        argv += ["--scheduled_sampling=linear(steps=100)", "--decoder_start=encoded"]
     for steps in (20, 120):  # the second goes on where the first has ended
         settings = config.parse(
             [*argv, f"--num_steps={steps}"],

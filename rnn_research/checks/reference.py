@@ -57,7 +57,11 @@ def _page(names: tuple[str, ...]) -> str:
     )
 
 
-ABOUT = "    options: { members: false, show_root_heading: false, show_source: false }"
+ABOUT = """    options:
+      members: false
+      show_root_heading: false
+      show_root_toc_entry: false
+      show_source: false"""
 
 
 def _module(name: str, depth: int) -> list[str]:

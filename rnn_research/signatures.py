@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import types
 import typing
 
 import numpy as np
@@ -29,7 +30,8 @@ def kinds(parameter: inspect.Parameter) -> set[str]:
     if isinstance(annotation, str):
         names = {name.strip() for name in annotation.split("|")}
     elif annotation is not parameter.empty:
-        each = typing.get_args(annotation) or (annotation,)
+        is_union = typing.get_origin(annotation) in (types.UnionType, typing.Union)
+        each = typing.get_args(annotation) if is_union else (annotation,)
         names = {getattr(kind, "__name__", "") for kind in each}
     else:
         names = set() if default is parameter.empty else {type(default).__name__}

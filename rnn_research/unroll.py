@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from rnn_research import engines, errors, shapes
 from rnn_research.cells import base
@@ -92,11 +93,11 @@ class Setup(NamedTuple):
 def unroll(
     cell: base.Cell,
     params: Tree,
-    x: jax.Array,
+    x: ArrayLike,
     *,
     state: Tree = None,
-    mask: jax.Array | None = None,
-    reset: jax.Array | None = None,
+    mask: ArrayLike | None = None,
+    reset: ArrayLike | None = None,
     key: jax.Array | base.Keys | None = None,
     engine: Engine = engines.auto(),
 ) -> Unrolled:
@@ -150,7 +151,7 @@ def last_output(setup: "Setup", final_state: Tree) -> jax.Array:
     return setup.recurrence.readout(final_state, setup.recurrence.project(given))
 
 
-def trajectory(cell: base.Cell, params: Tree, x: jax.Array, **options) -> Unrolled:
+def trajectory(cell: base.Cell, params: Tree, x: ArrayLike, **options) -> Unrolled:
     """`unroll` whose outputs are all states h_1 ... h_T, every leaf [T, B, ...].
 
     Zero at masked steps, as outputs are.

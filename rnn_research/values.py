@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, Self, TypeVar
 
 from rnn_research import errors, imports, signatures
 
@@ -56,7 +56,7 @@ class Value:
     def name(self) -> str:
         return self.origin.factory.__name__ if self.origin else type(self).__name__
 
-    def replace(self, **changes) -> "Value":
+    def replace(self, **changes) -> Self:
         """A copy with other fields; its identity includes the changes."""
         origin = self.origin and Origin(
             self.origin.factory, (*self.origin.arguments, *changes.items())
@@ -130,12 +130,19 @@ def _argument_text(value, show: Callable) -> str:
     return show(value) if isinstance(value, Value) else repr(value)
 
 
-def factory(make: Callable[..., Value]) -> Callable[..., Value]:
-    """Decorator: the value made by `make(*args, **kwargs)` remembers that call."""
+Options = ParamSpec("Options")
+Made = TypeVar("Made", bound=Value)
+
+
+def factory(make: Callable[Options, Made]) -> Callable[Options, Made]:
+    """Decorator: the value made by `make(*args, **kwargs)` remembers that call.
+
+    The signature stays, for `help`, editors and type checkers.
+    """
     signature = inspect.signature(make)
 
     @functools.wraps(make)
-    def made(*args, **kwargs):
+    def made(*args: Options.args, **kwargs: Options.kwargs) -> Made:
         args, kwargs = signatures.plain((args, kwargs))
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()

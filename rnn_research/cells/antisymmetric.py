@@ -27,7 +27,9 @@ class AntisymmetricGates(NamedTuple):
 
 
 @base.cell
-def antisymmetric(hidden_size, *, gated=False, epsilon=0.01, gamma=0.01, sigma_w=1.0):
+def antisymmetric(
+    hidden_size: int, *, gated=False, epsilon=0.01, gamma=0.01, sigma_w=1.0
+) -> base.Cell:
     """AntisymmetricRNN (Chang et al. 2019, arXiv 1902.09689).
 
         M   = W - W^T - gamma I

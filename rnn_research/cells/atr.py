@@ -20,7 +20,12 @@ class ATRGates(NamedTuple):
 
 
 @base.cell
-def atr(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogonal()):
+def atr(
+    hidden_size: int,
+    *,
+    forget_bias: initializers.GateBias = 0.0,
+    recurrent=initializers.orthogonal(),
+) -> base.Cell:
     """Addition-subtraction twin-gated network (ATR, Zhang et al. 2018,
     arXiv 1810.12546).
 

@@ -24,7 +24,7 @@ class CfCGates(NamedTuple):
 
 
 @base.cell
-def cfc(hidden_size, *, backbone_units=128, dt=1.0):
+def cfc(hidden_size: int, *, backbone_units=128, dt=1.0) -> base.Cell:
     """Closed-form continuous-time network (Hasani et al. 2021, arXiv 2106.13898).
 
         k   = 1.7159 tanh(0.666 (W_h y_{t-1} + W_x x_t + b_k))            the backbone

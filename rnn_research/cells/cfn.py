@@ -26,7 +26,12 @@ class CFNGates(NamedTuple):
 
 
 @base.cell
-def cfn(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
+def cfn(
+    hidden_size: int,
+    *,
+    forget_bias: initializers.GateBias = 1.0,
+    recurrent=initializers.orthogonal(),
+) -> base.Cell:
     """Chaos-free network (CFN, Laurent & von Brecht 2016, arXiv 1612.06212).
 
         theta_t = sigmoid(U_theta h_{t-1} + V_theta x_t + b_theta)

@@ -30,7 +30,12 @@ class ClockworkState(NamedTuple):
 
 
 @base.cell
-def clockwork(hidden_size, *, periods=(1, 2, 4, 8), recurrent=initializers.normal()):
+def clockwork(
+    hidden_size: int,
+    *,
+    periods: tuple[int, ...] = (1, 2, 4, 8),
+    recurrent=initializers.normal(),
+) -> base.Cell:
     """Clockwork RNN (Koutnik et al. 2014, arXiv 1402.3511).
 
         h_t^i = tanh(sum_{j >= i} W_ij h_{t-1}^j + U_i x_t + b_i)   where T_i divides t

@@ -30,14 +30,14 @@ class CoRNNParams(NamedTuple):
 
 @base.cell
 def cornn(
-    hidden_size,
+    hidden_size: int,
     *,
     dt=0.06,
     gamma=66.0,
     epsilon=15.0,
     damping="explicit",
     recurrent=None,
-):
+) -> base.Cell:
     """Coupled oscillatory network (Rusch & Mishra 2020, arXiv 2010.00951).
 
         z_t = z_{t-1} + dt (tanh(W y_{t-1} + W' z_{t-1} + V x_t + b)
@@ -119,7 +119,7 @@ class UnICORNNWeights(NamedTuple):
 
 
 @base.cell
-def unicornn(hidden_size, *, dt=0.19, alpha=30.65):
+def unicornn(hidden_size: int, *, dt=0.19, alpha=30.65) -> base.Cell:
     """Undamped independent controlled oscillators (Rusch & Mishra 2021,
     arXiv 2103.05487).
 

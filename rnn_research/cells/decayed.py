@@ -28,7 +28,7 @@ class DecayedState(NamedTuple):
 
 
 @base.cell
-def decayed(cell, *, variables: int | None = None, times=False):
+def decayed(cell: base.Cell, *, variables: int | None = None, times=False) -> base.Cell:
     """The cell on values that may be missing (GRU-D, Che et al. 2018, arXiv
     1606.01865).
 

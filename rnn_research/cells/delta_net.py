@@ -107,7 +107,9 @@ def _delta_cell(hidden_size, heads, key_size, negative_eigenvalues, steps, gated
 
 
 @base.cell
-def delta_net(hidden_size, *, heads=4, key_size=None, negative_eigenvalues=False):
+def delta_net(
+    hidden_size: int, *, heads=4, key_size=None, negative_eigenvalues=False
+) -> base.Cell:
     """DeltaNet (Schlag et al. 2021, arXiv 2102.11174; Yang et al. 2024, 2406.06484).
 
         q_t, k_t = silu(W_q x_t), silu(W_k x_t), divided by their norms
@@ -137,7 +139,9 @@ def delta_net(hidden_size, *, heads=4, key_size=None, negative_eigenvalues=False
 
 
 @base.cell
-def gated_delta_net(hidden_size, *, heads=4, key_size=None, negative_eigenvalues=False):
+def gated_delta_net(
+    hidden_size: int, *, heads=4, key_size=None, negative_eigenvalues=False
+) -> base.Cell:
     """Gated DeltaNet (Yang et al. 2024, arXiv 2412.06464).
 
         S_t = alpha_t (I - beta_t k_t k_t^T) S_{t-1} + beta_t k_t v_t^T
@@ -154,14 +158,14 @@ def gated_delta_net(hidden_size, *, heads=4, key_size=None, negative_eigenvalues
 
 @base.cell
 def delta_product(
-    hidden_size,
+    hidden_size: int,
     *,
     heads=4,
     key_size=None,
     steps=2,
     negative_eigenvalues=True,
     gated=False,
-):
+) -> base.Cell:
     """DeltaProduct (Siems et al. 2025, arXiv 2502.10297): several delta steps a token.
 
         S_j = (I - beta_j k_j k_j^T) S_{j-1} + beta_j k_j v_j^T         j = 1 ... n

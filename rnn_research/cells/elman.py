@@ -20,12 +20,12 @@ class ElmanParams(NamedTuple):
 
 @base.cell
 def elman(
-    hidden_size,
+    hidden_size: int,
     *,
     activation="tanh",
     residual=False,
     recurrent=initializers.orthogonal(),
-):
+) -> base.Cell:
     """The simple recurrent network (Elman 1990).
 
         h_t = f(W_hh h_{t-1} + W_xh x_t + b_h),    f = tanh or relu
@@ -74,7 +74,7 @@ def elman(
 
 
 @base.cell
-def irnn(hidden_size, *, alpha=1.0):
+def irnn(hidden_size: int, *, alpha=1.0) -> base.Cell:
     """The ReLU network that starts as the identity (Le, Jaitly & Hinton 2015,
     arXiv 1504.00941).
 
@@ -96,7 +96,7 @@ def irnn(hidden_size, *, alpha=1.0):
 
 
 @base.cell
-def np_rnn(hidden_size):
+def np_rnn(hidden_size: int) -> base.Cell:
     """The ReLU network that starts positive definite (np-RNN, Talathi & Vartak 2015,
     arXiv 1511.03771).
 

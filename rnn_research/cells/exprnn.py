@@ -16,7 +16,9 @@ class ExpRNNParams(NamedTuple):
 
 
 @base.cell
-def exprnn(hidden_size, *, recurrent=orthogonal_rnn.HENAFF, activation="modrelu"):
+def exprnn(
+    hidden_size: int, *, recurrent=orthogonal_rnn.HENAFF, activation="modrelu"
+) -> base.Cell:
     """expRNN (Lezcano-Casado & Martinez-Rubio 2019, arXiv 1901.08428).
 
         W   = exp(A),  A = -A^T
@@ -65,12 +67,12 @@ class DTrivParams(NamedTuple):
 
 @base.cell
 def dtriv(
-    hidden_size,
+    hidden_size: int,
     *,
     rebase_every=100,
     recurrent=orthogonal_rnn.HENAFF,
     activation="modrelu",
-):
+) -> base.Cell:
     """Dynamic trivialization of the expRNN (Lezcano-Casado 2019, arXiv 1909.09501).
 
         W   = B exp(A),  A = -A^T

@@ -20,13 +20,13 @@ class FastRNNParams(NamedTuple):
 
 @base.cell
 def fast_rnn(
-    hidden_size,
+    hidden_size: int,
     *,
     activation="tanh",
     alpha=-3.0,
     beta=3.0,
     recurrent=initializers.normal(),
-):
+) -> base.Cell:
     """FastRNN (Kusupati et al. 2018, arXiv 1901.02358).
 
         n_t = f(W x_t + U h_{t-1} + b),    f = tanh or relu
@@ -94,13 +94,13 @@ class FastGRNNGates(NamedTuple):
 
 @base.cell
 def fast_grnn(
-    hidden_size,
+    hidden_size: int,
     *,
     zeta=1.0,
     nu=-4.0,
-    forget_bias=1.0,
+    forget_bias: initializers.GateBias = 1.0,
     recurrent=initializers.normal(),
-):
+) -> base.Cell:
     """FastGRNN (Kusupati et al. 2018, arXiv 1901.02358), without its low rank.
 
         a_t = W x_t + U h_{t-1}

@@ -28,7 +28,9 @@ IMPULSES = {
 
 
 @base.cell
-def gilr(hidden_size, *, activation="tanh", forget_bias=0.0):
+def gilr(
+    hidden_size: int, *, activation="tanh", forget_bias: initializers.GateBias = 0.0
+) -> base.Cell:
     """Gated impulse linear recurrence (Martin & Cundy 2017, arXiv 1709.04057).
 
         g_t = sigmoid(U x_t + b_g)

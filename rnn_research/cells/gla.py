@@ -29,14 +29,14 @@ class GLAGates(NamedTuple):
 
 @base.cell
 def gla(
-    hidden_size,
+    hidden_size: int,
     *,
     heads=4,
     key_size=None,
     rank=16,
     temperature=16.0,
     forget_bias=None,
-):
+) -> base.Cell:
     """Gated linear attention (Yang et al. 2023, arXiv 2312.06635).
 
         q_t, k_t, v_t = W_q x_t / sqrt(d_k), W_k x_t, W_v x_t

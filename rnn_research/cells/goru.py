@@ -51,13 +51,13 @@ def rotated(h: jax.Array, theta: jax.Array, capacity: int) -> jax.Array:
 
 @base.cell
 def goru(
-    hidden_size,
+    hidden_size: int,
     *,
     capacity=None,
-    forget_bias=0.0,
+    forget_bias: initializers.GateBias = 0.0,
     reset_bias=2.0,
     recurrent=orthogonal_rnn.HENAFF,
-):
+) -> base.Cell:
     """Gated orthogonal recurrent unit (Jing et al. 2017, arXiv 1706.02761).
 
         r, g = sigmoid(W h_{t-1} + U x_t + b)                      one each

@@ -26,13 +26,13 @@ class GRUGates(NamedTuple):
 
 @base.cell
 def gru(
-    hidden_size,
+    hidden_size: int,
     *,
     reset="after",
-    forget_bias=0.0,
+    forget_bias: initializers.GateBias = 0.0,
     layer_norm=False,
     recurrent=initializers.orthogonal(),
-):
+) -> base.Cell:
     """GRU (Cho et al. 2014, arXiv 1406.1078), in both of its published forms:
 
         r, z = sigmoid(W h_{t-1} + U x_t + b)                      one each

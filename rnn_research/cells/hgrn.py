@@ -38,7 +38,12 @@ class HGRNGates(NamedTuple):
 
 
 @base.cell
-def hgrn(hidden_size, *, layer=(0, 1), forget_bias=0.0):
+def hgrn(
+    hidden_size: int,
+    *,
+    layer: tuple[int, int] = (0, 1),
+    forget_bias: initializers.GateBias = 0.0,
+) -> base.Cell:
     """HGRN (Qin, Yang & Zhong 2023, arXiv 2311.04823), its recurrent unit.
 
         mu_t     = sigmoid(W_mu x_t + b_mu)

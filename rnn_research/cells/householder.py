@@ -18,7 +18,9 @@ class HouseholderParams(NamedTuple):
 
 
 @base.cell
-def householder(hidden_size, *, reflections=None, activation="leaky_relu"):
+def householder(
+    hidden_size: int, *, reflections=None, activation="leaky_relu"
+) -> base.Cell:
     """oRNN (Mhammedi, Hellicar, Rahman & Bailey 2016, arXiv 1612.00188).
 
         W   = H_1 H_2 ... H_m,   H_i = I - 2 u_i u_i^T / |u_i|^2

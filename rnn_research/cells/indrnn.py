@@ -18,14 +18,14 @@ class IndRNNParams(NamedTuple):
 
 @base.cell
 def indrnn(
-    hidden_size,
+    hidden_size: int,
     *,
     activation="relu",
     t_max=None,
     near_one=False,
     input_std=None,
-    layer=(0, 1),
-):
+    layer: tuple[int, int] = (0, 1),
+) -> base.Cell:
     """Independently recurrent network (IndRNN, Li et al. 2018, arXiv 1803.04831).
 
         h_t = f(u * h_{t-1} + W x_t + b),    f = relu or tanh

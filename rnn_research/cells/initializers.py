@@ -55,25 +55,26 @@ class Initializer(values.Value):
 
 
 initializer = values.factory
+GateBias = float | Initializer  # a number is that bias for all units
 
 
 # ------------------------------------------------------------- recurrent matrices
 
 
 @initializer
-def orthogonal(*, gain=1.0):
+def orthogonal(*, gain=1.0) -> Initializer:
     """W = gain Q, Q uniform over the orthogonal matrices."""
     return Initializer("matrix", lambda key, size: gain * base.orthogonal(key, size))
 
 
 @initializer
-def identity(*, scale=1.0):
+def identity(*, scale=1.0) -> Initializer:
     """W = scale I (Le, Jaitly & Hinton 2015, arXiv 1504.00941)."""
     return Initializer("matrix", lambda key, size: scale * jnp.eye(size))
 
 
 @initializer
-def normal(*, gain=1.0):
+def normal(*, gain=1.0) -> Initializer:
     """W_ij ~ N(0, gain^2 / N); tanh networks are chaotic for gain > 1 (Sompolinsky,
     Crisanti & Sommers 1988)."""
 
@@ -84,7 +85,7 @@ def normal(*, gain=1.0):
 
 
 @initializer
-def uniform():
+def uniform() -> Initializer:
     """W_ij ~ U(-1 / sqrt(N), 1 / sqrt(N)), PyTorch's default."""
 
     def make(key, size):
@@ -95,7 +96,7 @@ def uniform():
 
 
 @initializer
-def glorot():
+def glorot() -> Initializer:
     """W_ij ~ U(-a, a), a = sqrt(6 / 2N) (Glorot & Bengio 2010)."""
 
     def make(key, size):
@@ -106,7 +107,7 @@ def glorot():
 
 
 @initializer
-def positive_definite():
+def positive_definite() -> Initializer:
     """A positive definite W with greatest eigenvalue 1 (Talathi & Vartak 2015,
     arXiv 1511.03771).
 
@@ -125,7 +126,7 @@ def positive_definite():
 
 
 @initializer
-def henaff():
+def henaff() -> Initializer:
     """Rotation angles ~ U(-pi, pi) (Henaff, Szlam & LeCun 2016, arXiv 1602.06662)."""
 
     def make(key, count):
@@ -135,7 +136,7 @@ def henaff():
 
 
 @initializer
-def cayley():
+def cayley() -> Initializer:
     """Rotation angles 2 arctan(a), a = sqrt((1 - cos s) / (1 + cos s)), s ~ U(0, pi/2)
     (Helfrich, Willmott & Ye 2017, arXiv 1707.09520); since a = tan(s / 2) they are s.
     """
@@ -158,7 +159,7 @@ def rotation_matrix(angles: jax.Array, size: int) -> jax.Array:
 
 
 @initializer
-def ring(*, r_min=0.0, r_max=1.0, max_phase=2 * math.pi):
+def ring(*, r_min=0.0, r_max=1.0, max_phase=2 * math.pi) -> Initializer:
     """|exp(a)|^2 ~ U(r_min^2, r_max^2), uniform in area on a ring, phase
     ~ U(0, max_phase) (LRU, Orvieto et al. 2023, arXiv 2303.06349)."""
     errors.check_between("r_min", r_min, 0.0, 1.0)
@@ -180,13 +181,13 @@ def ring(*, r_min=0.0, r_max=1.0, max_phase=2 * math.pi):
 
 
 @initializer
-def s4d_lin():
+def s4d_lin() -> Initializer:
     """a_n = -1/2 + i pi n (Gu et al. 2022, arXiv 2206.11893)."""
     return _at_half(lambda size: np.pi * np.arange(size))
 
 
 @initializer
-def s4d_inv():
+def s4d_inv() -> Initializer:
     """a_n = -1/2 + i N/pi (N / (2n + 1) - 1), N twice the number of pairs: near to
     `hippo` (Gu et al. 2022, arXiv 2206.11893)."""
 
@@ -198,7 +199,7 @@ def s4d_inv():
 
 
 @initializer
-def hippo():
+def hippo() -> Initializer:
     """a_n = -1/2 + i w_n, the eigenvalues of the normal part of HiPPO-LegS (Gu et al.
     2022, arXiv 2206.11893)."""
     return _at_half(lambda size: legs(2 * size)[0])
@@ -228,7 +229,7 @@ def legs(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @initializer
-def chrono(*, t_max):
+def chrono(*, t_max) -> Initializer:
     """b = log U(1, t_max - 1): time constants up to t_max (Tallec & Ollivier 2018,
     arXiv 1804.11188); the input gate gets -b.
 
@@ -246,7 +247,7 @@ def chrono(*, t_max):
 
 
 @initializer
-def uniform_gate():
+def uniform_gate() -> Initializer:
     """b = -log(1 / s - 1), s ~ U(1/N, 1 - 1/N): the gate starts uniform (Gu et al.
     2019, arXiv 1910.09890)."""
 
@@ -259,7 +260,7 @@ def uniform_gate():
 
 
 @initializer
-def unit_spread(*, low=3.0, high=6.0):
+def unit_spread(*, low=3.0, high=6.0) -> Initializer:
     """b spread evenly over the units from `low` to `high` (as over the heads of the
     mLSTM, Beck et al. 2024, arXiv 2405.04517)."""
     return Initializer("gate bias", lambda key, size: jnp.linspace(low, high, size))
@@ -290,8 +291,8 @@ def check_eigenvalues(eigenvalues, *, has_step: bool) -> Initializer:
     return _check("eigenvalues", eigenvalues, kinds, EIGENVALUES)
 
 
-def check_gate_bias(forget_bias) -> Initializer:
-    """The initializer of a gate's bias; a number is that bias for all units."""
+def check_gate_bias(forget_bias: GateBias) -> Initializer:
+    """The initializer of a gate's bias."""
     if isinstance(forget_bias, (int, float)) and not isinstance(forget_bias, bool):
         number = float(forget_bias)
         return Initializer("gate bias", lambda key, size: jnp.full(size, number))

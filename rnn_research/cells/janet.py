@@ -23,12 +23,12 @@ class JANETGates(NamedTuple):
 
 @base.cell
 def janet(
-    hidden_size,
+    hidden_size: int,
     *,
     beta=1.0,
-    forget_bias=1.0,
+    forget_bias: initializers.GateBias = 1.0,
     recurrent=initializers.orthogonal(),
-):
+) -> base.Cell:
     """JANET (van der Westhuizen & Lasenby 2018, arXiv 1804.04849).
 
         s_t = W_f h_{t-1} + U_f x_t + b_f

@@ -22,8 +22,11 @@ class LayerNormLSTMParams(NamedTuple):
 
 @base.cell
 def layer_norm_lstm(
-    hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()
-):
+    hidden_size: int,
+    *,
+    forget_bias: initializers.GateBias = 1.0,
+    recurrent=initializers.orthogonal(),
+) -> base.Cell:
     """Layer-normalised LSTM (Ba et al. 2016, arXiv 1607.06450).
 
         [i, f, g, o] = LN(W h_{t-1}) + LN(U x_t) + b     each LN over all four gates

@@ -10,13 +10,13 @@ from rnn_research.cells.elman import ACTIVATIONS, ElmanParams
 
 @base.cell
 def leaky(
-    hidden_size,
+    hidden_size: int,
     *,
     alpha=0.1,
     activation="tanh",
     form="rate",
     recurrent=initializers.normal(),
-):
+) -> base.Cell:
     """Leaky, or continuous-time, network with alpha = dt / tau (Sompolinsky, Crisanti &
     Sommers 1988; Jaeger et al. 2007).
 

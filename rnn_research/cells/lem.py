@@ -24,7 +24,7 @@ class LEMState(NamedTuple):
 
 
 @base.cell
-def lem(hidden_size, *, dt=1.0, recurrent=UNIFORM):
+def lem(hidden_size: int, *, dt=1.0, recurrent=UNIFORM) -> base.Cell:
     """Long expressive memory (Rusch, Mishra, Erichson & Mahoney 2021,
     arXiv 2110.04744).
 

@@ -29,7 +29,7 @@ class LIFState(NamedTuple):
 
 @base.cell
 def lif(
-    hidden_size,
+    hidden_size: int,
     *,
     decay=0.9,
     learn_decay=False,
@@ -40,7 +40,7 @@ def lif(
     width=0.1,
     height=1.0,
     recurrent=initializers.normal(),
-):
+) -> base.Cell:
     """Leaky integrate-and-fire network with surrogate gradients (Neftci, Mostafa &
     Zenke 2019, arXiv 1901.09948).
 

@@ -21,7 +21,12 @@ class LiGRUGates(NamedTuple):
 
 
 @base.cell
-def ligru(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogonal()):
+def ligru(
+    hidden_size: int,
+    *,
+    forget_bias: initializers.GateBias = 0.0,
+    recurrent=initializers.orthogonal(),
+) -> base.Cell:
     """Light GRU (Li-GRU, Ravanelli et al. 2018, arXiv 1803.10225).
 
         z_t = sigmoid(W_z h_{t-1} + U_z x_t + b_z)

@@ -25,7 +25,9 @@ class LinearAttentionDrive(NamedTuple):
 
 
 @base.cell
-def linear_attention(hidden_size, *, heads=4, key_size=None, epsilon=1e-6):
+def linear_attention(
+    hidden_size: int, *, heads=4, key_size=None, epsilon=1e-6
+) -> base.Cell:
     """Linear attention (Katharopoulos et al. 2020, arXiv 2006.16236).
 
         q_t, k_t = phi(W_q x_t), phi(W_k x_t)      v_t = W_v x_t      phi = elu + 1

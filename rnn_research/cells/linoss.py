@@ -50,7 +50,7 @@ class LinOSSElement(NamedTuple):
 
 
 @base.cell
-def linoss(hidden_size, *, state_size=64, discretization="im"):
+def linoss(hidden_size: int, *, state_size=64, discretization="im") -> base.Cell:
     """LinOSS (Rusch & Rus 2024, arXiv 2410.03943): N forced harmonic oscillators.
 
         y'' = -A y + B x,  A >= 0 diagonal, in steps of Delta

@@ -24,8 +24,14 @@ class LipschitzWeights(NamedTuple):
 
 @base.cell
 def lipschitz(
-    hidden_size, *, beta=0.7, gamma=0.001, epsilon=0.05, init_std=6.0, method="euler"
-):
+    hidden_size: int,
+    *,
+    beta=0.7,
+    gamma=0.001,
+    epsilon=0.05,
+    init_std=6.0,
+    method="euler",
+) -> base.Cell:
     """Lipschitz network (Erichson et al. 2020, arXiv 2006.12070).
 
         f(h) = A h + tanh(W h + U x_t + b)

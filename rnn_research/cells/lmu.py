@@ -56,7 +56,7 @@ def legendre_delay(order: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 @base.cell
-def lmu(hidden_size, *, order=None, theta=100.0, recurrent=NORMAL):
+def lmu(hidden_size: int, *, order=None, theta=100.0, recurrent=NORMAL) -> base.Cell:
     """Legendre memory unit (Voelker, Kajic & Eliasmith 2019, NeurIPS).
 
         u_t = e_x x_t + e_h h_{t-1} + e_m m_{t-1}                     one number

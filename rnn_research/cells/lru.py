@@ -32,7 +32,7 @@ class LRUDrive(NamedTuple):
 
 
 @base.cell
-def lru(hidden_size, *, eigenvalues=initializers.ring()):
+def lru(hidden_size: int, *, eigenvalues=initializers.ring()) -> base.Cell:
     """Linear recurrent unit (Orvieto et al. 2023, arXiv 2303.06349).
 
         lambda = exp(-exp(nu) + i exp(theta))

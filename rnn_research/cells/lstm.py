@@ -30,13 +30,13 @@ class LSTMGates(NamedTuple):
 
 @base.cell
 def lstm(
-    hidden_size,
+    hidden_size: int,
     *,
-    forget_bias=1.0,
+    forget_bias: initializers.GateBias = 1.0,
     peephole=False,
     coupled=False,
     recurrent=initializers.orthogonal(),
-):
+) -> base.Cell:
     """LSTM (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
 
         i, f, o = sigmoid(W h_{t-1} + U x_t + b)       one W, U, b for each gate

@@ -32,14 +32,14 @@ class LSTM1997Gates(NamedTuple):
 
 @base.cell
 def lstm_1997(
-    hidden_size,
+    hidden_size: int,
     *,
     block_size=1,
     cell_bias=True,
     input_bias=None,
     output_bias=None,
     scale=0.1,
-):
+) -> base.Cell:
     """LSTM without a forget gate (Hochreiter & Schmidhuber 1997, Neural Computation 9).
 
         net_u(t) = sum_v w_uv y_v(t-1) + sum_k w_uk x_k(t) + b_u

@@ -30,7 +30,7 @@ class Mamba2Gates(NamedTuple):
 
 
 @base.cell
-def mamba2(hidden_size, *, heads=4, key_size=None):
+def mamba2(hidden_size: int, *, heads=4, key_size=None) -> base.Cell:
     """The recurrence of Mamba-2 (Dao & Gu 2024, arXiv 2405.21060), for each head:
 
         x_t, B_t, C_t = silu(W_x u_t), silu(W_B u_t), silu(W_C u_t)

@@ -21,7 +21,12 @@ class MGUGates(NamedTuple):
 
 
 @base.cell
-def mgu(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogonal()):
+def mgu(
+    hidden_size: int,
+    *,
+    forget_bias: initializers.GateBias = 0.0,
+    recurrent=initializers.orthogonal(),
+) -> base.Cell:
     """Minimal gated unit (Zhou et al. 2016, arXiv 1603.09420).
 
         f_t = sigmoid(W_f h_{t-1} + U_f x_t + b_f)

@@ -39,7 +39,13 @@ FORMS = ("plain", "log")
 
 
 @base.cell
-def min_gru(hidden_size, *, candidate="positive", form="plain", forget_bias=0.0):
+def min_gru(
+    hidden_size: int,
+    *,
+    candidate="positive",
+    form="plain",
+    forget_bias: initializers.GateBias = 0.0,
+) -> base.Cell:
     """minGRU (Feng et al. 2024, arXiv 2410.01201).
 
         z_t = sigmoid(U_z x_t + b_z)

@@ -21,7 +21,13 @@ class MinLSTMParams(NamedTuple):
 
 
 @base.cell
-def min_lstm(hidden_size, *, candidate="positive", form="plain", forget_bias=0.0):
+def min_lstm(
+    hidden_size: int,
+    *,
+    candidate="positive",
+    form="plain",
+    forget_bias: initializers.GateBias = 0.0,
+) -> base.Cell:
     """minLSTM (Feng et al. 2024, arXiv 2410.01201), with its normalised gates.
 
         f_t, i_t = sigmoid(U x_t + b)                          one U and b for each

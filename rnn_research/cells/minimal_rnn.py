@@ -27,7 +27,12 @@ class MinimalRNNGates(NamedTuple):
 
 
 @base.cell
-def minimal_rnn(hidden_size, *, forget_bias=0.0, recurrent=initializers.orthogonal()):
+def minimal_rnn(
+    hidden_size: int,
+    *,
+    forget_bias: initializers.GateBias = 0.0,
+    recurrent=initializers.orthogonal(),
+) -> base.Cell:
     """MinimalRNN (Chen 2017, arXiv 1711.06788).
 
         z_t = tanh(W_x x_t + b_z)

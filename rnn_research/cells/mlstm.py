@@ -75,12 +75,12 @@ def _scale(m):
 
 @base.cell
 def mlstm(
-    hidden_size,
+    hidden_size: int,
     *,
     heads=1,
     forget_gate="sigmoid",
-    forget_bias=initializers.unit_spread(low=3.0, high=6.0),
-):
+    forget_bias: initializers.GateBias = initializers.unit_spread(low=3.0, high=6.0),
+) -> base.Cell:
     """mLSTM (Beck et al. 2024, arXiv 2405.04517).
 
         q, v = W x_t + b,   k = (W_k x_t + b_k) / sqrt(d)       d = H / K, each head

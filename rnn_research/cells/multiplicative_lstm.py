@@ -25,8 +25,11 @@ class MultiplicativeLSTMDrive(NamedTuple):
 
 @base.cell
 def multiplicative_lstm(
-    hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()
-):
+    hidden_size: int,
+    *,
+    forget_bias: initializers.GateBias = 1.0,
+    recurrent=initializers.orthogonal(),
+) -> base.Cell:
     """Multiplicative LSTM (Krause et al. 2016, arXiv 1609.07959).
 
         m_t     = (W_mx x_t) * (W_mh h_{t-1})

@@ -29,7 +29,7 @@ def below_blocks(size: int):
 
 
 @base.cell
-def nnrnn(hidden_size, *, recurrent=CAYLEY, activation="modrelu"):
+def nnrnn(hidden_size: int, *, recurrent=CAYLEY, activation="modrelu") -> base.Cell:
     """nnRNN (Kerg et al. 2019, arXiv 1905.12080).
 
         W   = P (Lambda + T) P^T,   P = exp(A),   A = -A^T

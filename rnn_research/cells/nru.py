@@ -39,7 +39,7 @@ def unit_5_norm(v):
 
 
 @base.cell
-def nru(hidden_size, *, memory_size=64, heads=4, relu=False):
+def nru(hidden_size: int, *, memory_size=64, heads=4, relu=False) -> base.Cell:
     """Non-saturating recurrent unit (Chandar et al. 2019, arXiv 1902.06704).
 
         h_t    = relu(W_h [h_{t-1}, m_{t-1}] + W_x x_t + b_h)

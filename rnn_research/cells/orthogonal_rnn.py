@@ -163,7 +163,7 @@ HENAFF = initializers.henaff()
 
 
 @base.cell
-def linear_orthogonal(hidden_size, *, recurrent=HENAFF):
+def linear_orthogonal(hidden_size: int, *, recurrent=HENAFF) -> base.Cell:
     """The orthogonal network without a nonlinearity, a control (Henaff, Szlam & LeCun
     2016, arXiv 1602.06662).
 

@@ -53,11 +53,11 @@ def _project(w, x):
 
 @base.cell
 def para_gru(
-    hidden_size,
+    hidden_size: int,
     *,
     heads=1,
-    forget_bias=initializers.unit_spread(low=0.0, high=1.0),
-):
+    forget_bias: initializers.GateBias = initializers.unit_spread(low=0.0, high=1.0),
+) -> base.Cell:
     """ParaGRU (Danieli et al. 2025, arXiv 2510.21450): the GRU with a diagonal A.
 
         z, r = sigmoid(A h_{t-1} + B x_t + b)                     one A, B, b each
@@ -121,11 +121,11 @@ class ParaLSTMGates(NamedTuple):
 
 @base.cell
 def para_lstm(
-    hidden_size,
+    hidden_size: int,
     *,
     heads=1,
-    forget_bias=initializers.unit_spread(low=0.0, high=-1.0),
-):
+    forget_bias: initializers.GateBias = initializers.unit_spread(low=0.0, high=-1.0),
+) -> base.Cell:
     """ParaLSTM (Danieli et al. 2025, arXiv 2510.21450): the coupled LSTM with
     peepholes and a diagonal A.
 

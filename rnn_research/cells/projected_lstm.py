@@ -19,8 +19,12 @@ class ProjectedLSTMParams(NamedTuple):
 
 @base.cell
 def projected_lstm(
-    hidden_size, *, cell_size=None, forget_bias=1.0, recurrent=initializers.orthogonal()
-):
+    hidden_size: int,
+    *,
+    cell_size=None,
+    forget_bias: initializers.GateBias = 1.0,
+    recurrent=initializers.orthogonal(),
+) -> base.Cell:
     """LSTM with recurrent projection (Sak et al. 2014, arXiv 1402.1128).
 
         i, f, o = sigmoid(W h_{t-1} + U x_t + b)       one W, U, b for each gate, [C]

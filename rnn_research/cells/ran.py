@@ -29,12 +29,12 @@ class RANGates(NamedTuple):
 
 @base.cell
 def ran(
-    hidden_size,
+    hidden_size: int,
     *,
     output="tanh",
-    forget_bias=0.0,
+    forget_bias: initializers.GateBias = 0.0,
     recurrent=initializers.orthogonal(),
-):
+) -> base.Cell:
     """Recurrent additive network (RAN, Lee, Levy & Zettlemoyer 2017, arXiv 1705.07393).
 
         g_t = U_g x_t

@@ -31,7 +31,7 @@ def _to_complex(x):
 
 
 @base.cell
-def retnet(hidden_size, *, heads=4, key_size=None, rotation=True):
+def retnet(hidden_size: int, *, heads=4, key_size=None, rotation=True) -> base.Cell:
     """Retention (Sun et al. 2023, arXiv 2307.08621).
 
         q_t, k_t, v_t = W_q x_t, W_k x_t / sqrt(d_k), W_v x_t

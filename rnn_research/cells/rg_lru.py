@@ -53,7 +53,9 @@ STEEPEST = 1000.0  # what the gradient of the square root is clipped at
 
 
 @base.cell
-def rg_lru(hidden_size, *, heads=1, start="code", first_in_full=False):
+def rg_lru(
+    hidden_size: int, *, heads=1, start="code", first_in_full=False
+) -> base.Cell:
     """RG-LRU (De et al. 2024, arXiv 2402.19427), the recurrence of Griffin.
 
         r_t = sigmoid(W_r x_t + b_r)

@@ -23,13 +23,13 @@ class RHNGates(NamedTuple):
 
 @base.cell
 def rhn(
-    hidden_size,
+    hidden_size: int,
     *,
     depth=3,
     coupled=True,
-    forget_bias=2.0,
+    forget_bias: initializers.GateBias = 2.0,
     recurrent=initializers.orthogonal(),
-):
+) -> base.Cell:
     """Recurrent highway network (Zilly et al. 2016, arXiv 1607.03474).
 
         h^l = tanh(   W_H x_t [l = 1] + R_H^l s^{l-1} + b_H^l)

@@ -55,7 +55,9 @@ def uniform(key, input_size: int, output_size: int, scale: float) -> jax.Array:
 
 
 @base.cell
-def rwkv7(hidden_size, *, heads=4, rank=32, layer=(0, 1), streams=1):
+def rwkv7(
+    hidden_size: int, *, heads=4, rank=32, layer: tuple[int, int] = (0, 1), streams=1
+) -> base.Cell:
     """The time mixing of RWKV-7 (Peng et al. 2025, arXiv 2503.14456).
 
         r_t, k_t, v_t = W_r x_t, W_k x_t, W_v x_t

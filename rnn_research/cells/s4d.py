@@ -41,14 +41,14 @@ class S4DDrive(NamedTuple):
 
 @base.cell
 def s4d(
-    hidden_size,
+    hidden_size: int,
     *,
     state_size=64,
     eigenvalues=initializers.s4d_lin(),
     discretization="zoh",
     step_min=0.001,
     step_max=0.1,
-):
+) -> base.Cell:
     """S4D (Gu et al. 2022, arXiv 2206.11893): H single-input state-space models.
 
         zoh:       A_bar = exp(Delta A)

@@ -41,7 +41,7 @@ class S5Drive(NamedTuple):
 
 @base.cell
 def s5(
-    hidden_size,
+    hidden_size: int,
     *,
     state_size=64,
     blocks=1,
@@ -49,7 +49,7 @@ def s5(
     clip=False,
     step_min=0.001,
     step_max=0.1,
-):
+) -> base.Cell:
     """S5 (Smith, Warrington & Linderman 2022, arXiv 2208.04933).
 
         zoh:       lambda_bar = exp(Delta lambda)

@@ -37,7 +37,9 @@ class S6Drive(NamedTuple):
 
 
 @base.cell
-def s6(hidden_size, *, state_size=16, rank=None, step_min=0.001, step_max=0.1):
+def s6(
+    hidden_size: int, *, state_size=16, rank=None, step_min=0.001, step_max=0.1
+) -> base.Cell:
     """S6, the selective SSM of Mamba (Gu & Dao 2023, arXiv 2312.00752).
 
         Delta_t = softplus(W_step (W_Delta x_t) + b_step)              [*, H]

@@ -19,7 +19,9 @@ class ScoRNNParams(NamedTuple):
 
 
 @base.cell
-def scornn(hidden_size, *, negatives=0.5, recurrent=CAYLEY, activation="modrelu"):
+def scornn(
+    hidden_size: int, *, negatives=0.5, recurrent=CAYLEY, activation="modrelu"
+) -> base.Cell:
     """scoRNN (Helfrich, Willmott & Ye 2017, arXiv 1707.09520).
 
         W   = (I + A)^-1 (I - A) D,   A = -A^T,   D = diag(1, ..., 1, -1, ..., -1)

@@ -33,13 +33,13 @@ class SCRNState(NamedTuple):
 
 @base.cell
 def scrn(
-    hidden_size,
+    hidden_size: int,
     *,
     context_size=None,
     alpha=0.95,
     adaptive=False,
     recurrent=initializers.orthogonal(),
-):
+) -> base.Cell:
     """Structurally constrained recurrent network (Mikolov et al. 2014,
     arXiv 1412.7753).
 

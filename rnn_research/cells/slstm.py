@@ -51,14 +51,14 @@ def check_layer(layer):
 
 @base.cell
 def slstm(
-    hidden_size,
+    hidden_size: int,
     *,
     heads=1,
     forget_gate="sigmoid",
     forget_bias=None,
     recurrent=initializers.identity(scale=0.0),
-    layer=(0, 1),
-):
+    layer: tuple[int, int] = (0, 1),
+) -> base.Cell:
     """sLSTM (Beck et al. 2024, arXiv 2405.04517).
 
         i~, f~, z~, o~ = W x_t + R h_{t-1} + b         one W, R, b each

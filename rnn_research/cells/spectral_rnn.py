@@ -19,7 +19,7 @@ class SpectralRNNParams(NamedTuple):
 
 
 @base.cell
-def spectral_rnn(hidden_size, *, margin=0.1, activation="tanh"):
+def spectral_rnn(hidden_size: int, *, margin=0.1, activation="tanh") -> base.Cell:
     """The spectral margin (Vorontsov, Trabelsi, Kadoury & Pal 2017, arXiv 1702.00071).
 
         W   = U S V^T,   S = diag(2 r (sigmoid(p) - 1/2) + 1) in [1 - r, 1 + r]

@@ -30,7 +30,13 @@ READINGS = {"tanh": jnp.tanh, "relu": jax.nn.relu, "identity": lambda c: c}
 
 
 @base.cell
-def sru(hidden_size, *, activation="tanh", forget_bias=0.0, highway_bias=0.0):
+def sru(
+    hidden_size: int,
+    *,
+    activation="tanh",
+    forget_bias: initializers.GateBias = 0.0,
+    highway_bias=0.0,
+) -> base.Cell:
     """SRU, version 1 (Lei et al. 2017, arXiv 1709.02755).
 
         n_t = W x_t

@@ -25,7 +25,12 @@ class STARGates(NamedTuple):
 
 
 @base.cell
-def star(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
+def star(
+    hidden_size: int,
+    *,
+    forget_bias: initializers.GateBias = 1.0,
+    recurrent=initializers.orthogonal(),
+) -> base.Cell:
     """Stackable recurrent cell (STAR, Turkoglu et al. 2019, arXiv 1911.11033).
 
         z_t = tanh(U_z x_t + b_z)

@@ -21,7 +21,12 @@ class UGRNNGates(NamedTuple):
 
 
 @base.cell
-def ugrnn(hidden_size, *, forget_bias=1.0, recurrent=initializers.orthogonal()):
+def ugrnn(
+    hidden_size: int,
+    *,
+    forget_bias: initializers.GateBias = 1.0,
+    recurrent=initializers.orthogonal(),
+) -> base.Cell:
     """Update gate RNN (Collins, Sohl-Dickstein & Sussillo 2016, arXiv 1611.09913).
 
         c_t = tanh(W_c h_{t-1} + U_c x_t + b_c)

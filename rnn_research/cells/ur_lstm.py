@@ -26,11 +26,11 @@ class URLSTMGates(NamedTuple):
 
 @base.cell
 def ur_lstm(
-    hidden_size,
+    hidden_size: int,
     *,
-    forget_bias=initializers.uniform_gate(),
+    forget_bias: initializers.GateBias = initializers.uniform_gate(),
     recurrent=initializers.orthogonal(),
-):
+) -> base.Cell:
     """UR-LSTM (Gu et al. 2019, arXiv 1910.09890).
 
         f   = sigmoid(W_f h_{t-1} + U_f x_t + b_f)

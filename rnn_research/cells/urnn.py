@@ -90,7 +90,7 @@ def reflect(h, v):
 
 
 @base.cell
-def urnn(hidden_size):
+def urnn(hidden_size: int) -> base.Cell:
     """Unitary evolution network (Arjovsky, Shah & Bengio 2015, arXiv 1511.06464).
 
         W   = D_3 R_2 F^-1 D_2 Pi R_1 F D_1
@@ -161,7 +161,7 @@ def skew_hermitian(entries: jax.Array) -> jax.Array:
 
 
 @base.cell
-def unitary(hidden_size, *, recurrent=orthogonal_rnn.HENAFF):
+def unitary(hidden_size: int, *, recurrent=orthogonal_rnn.HENAFF) -> base.Cell:
     """Full-capacity unitary network (Wisdom et al. 2016, arXiv 1611.00035).
 
         W   = exp(A),  A = -A^H

@@ -8,7 +8,7 @@ from rnn_research.cells import base
 
 
 @base.cell
-def weight_drop(cell, *, rate=0.5):
+def weight_drop(cell: base.Cell, *, rate=0.5) -> base.Cell:
     """DropConnect on the recurrent matrices (Merity et al. 2017, arXiv 1708.02182).
 
     In training each entry of every matrix labelled 'recurrent' is zero with

@@ -29,7 +29,7 @@ class LearnedStateParams(NamedTuple):
 
 
 @base.cell
-def learned_state(cell):
+def learned_state(cell: base.Cell) -> base.Cell:
     """The cell with an initial state that is trained, starting at the cell's own.
 
     Of a state that holds more than activations (a clock, a stabiliser) only these are
@@ -102,7 +102,7 @@ class _Residual(NamedTuple):
 
 
 @base.cell
-def residual(cell):
+def residual(cell: base.Cell) -> base.Cell:
     """The cell with a skip connection, y_t = cell(x_t) + x_t (He et al. 2015,
     arXiv 1512.03385).
 
@@ -165,7 +165,7 @@ class _Reset(NamedTuple):
 
 
 @base.cell
-def resettable(cell):
+def resettable(cell: base.Cell) -> base.Cell:
     """The cell with a reset among its inputs: where the last feature of x_t is above
     1/2, h_{t-1} is the initial state.
 

@@ -18,7 +18,9 @@ class _Zoned(NamedTuple):
 
 
 @base.cell
-def zoneout(cell, *, rate=0.1, parts=()):
+def zoneout(
+    cell: base.Cell, *, rate=0.1, parts: tuple[tuple[str, float], ...] = ()
+) -> base.Cell:
     """Zoneout (Krueger et al. 2016, arXiv 1606.01305).
 
         training:    h_t = m_t * h_{t-1} + (1 - m_t) * step(h_{t-1}, u_t)

@@ -22,7 +22,7 @@ KEPT_PRODUCTS_BYTES = 2**24  # on CPUs; more of them cost more to fetch than to 
 
 
 @base.engine
-def adjoint(*, chunk=None, unroll=1, keep_products: bool | None = None):
+def adjoint(*, chunk=None, unroll=1, keep_products: bool | None = None) -> base.Engine:
     """The loop, with a backward pass that carries only the adjoint of the state.
 
         forward:   h_t = step(w, h_{t-1}, u_t)                            t = 1 ... T

@@ -12,7 +12,7 @@ Tree = Any
 
 
 @base.engine
-def associative(*, mesh_axis=None):
+def associative(*, mesh_axis=None) -> base.Engine:
     """Exact evaluation in O(log T) sequential steps, by `jax.lax.associative_scan`.
 
     For cells with an associative form (lru, min_gru); masks and resets are part of

@@ -14,7 +14,7 @@ MANY_STATES_BYTES = 2**30
 
 
 @base.engine
-def auto():
+def auto() -> base.Engine:
     """Pick by platform, structure and shape; the record says which engine it is.
 
     Accelerators: associative where the cell allows it, else a loop. CPU: adjoint; the

@@ -9,7 +9,7 @@ from rnn_research.engines import base, loop_choice
 
 
 @base.engine
-def checkpointed(*, chunk=None, within=None):
+def checkpointed(*, chunk=None, within=None) -> base.Engine:
     """Keep the state at the chunk borders only; recompute inside each chunk.
 
     Args:

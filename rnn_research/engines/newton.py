@@ -22,7 +22,7 @@ def newton(
     max_iters=100,
     tolerance=None,
     guess="initial",
-):
+) -> base.Engine:
     """All states at once, the unknowns of one system, by Newton's method.
 
         F_t(h) = h_t - step(h_{t-1}, u_t) = 0                             t = 1 ... T

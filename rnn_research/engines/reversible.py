@@ -15,7 +15,7 @@ Tree = Any
 
 
 @base.engine
-def reversible(*, chunk=None):
+def reversible(*, chunk=None) -> base.Engine:
     """Keep the last state only; undo the steps in the backward pass.
 
         h_{t-1} = inverse(w, h_t, u_t)                                    t = T ... 1

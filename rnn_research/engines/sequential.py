@@ -9,7 +9,7 @@ PLACES = ("step", "sequence")
 
 
 @base.engine
-def sequential(*, project="step", unroll=1):
+def sequential(*, project="step", unroll=1) -> base.Engine:
     """The plain loop, and the reference for every other engine.
 
     Args:

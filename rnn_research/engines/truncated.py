@@ -8,7 +8,7 @@ from rnn_research.engines import base, loop_choice
 
 
 @base.engine
-def truncated(*, window=100, stride=None, within=None):
+def truncated(*, window=100, stride=None, within=None) -> base.Engine:
     """The values of the plain loop, with a gradient that goes back `window` steps.
 
     The outputs of every `stride` steps get their gradient from a stretch that ends with

@@ -1,6 +1,7 @@
 """Recurrent cells of flax as ours: `--cell="linen_cell(module=LSTMCell)"`."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -20,7 +21,7 @@ class WithOutput(NamedTuple):
 
 
 @base.cell
-def linen_cell(hidden_size, *, module="GRUCell"):
+def linen_cell(hidden_size: int, *, module: str | Callable = "GRUCell") -> base.Cell:
     """A recurrent cell of flax.linen, `--cell="linen_cell(module=LSTMCell)"`.
 
     The params are the module's params; the state is its carry and, where the output is
@@ -65,7 +66,7 @@ def linen_cell(hidden_size, *, module="GRUCell"):
 
 
 @base.cell
-def nnx_cell(hidden_size, *, module="GRUCell"):
+def nnx_cell(hidden_size: int, *, module: str | Callable = "GRUCell") -> base.Cell:
     """A recurrent cell of flax.nnx, `--cell="nnx_cell(module=LSTMCell)"`.
 
     As `linen_cell`; the params are the nested dict of the module's nnx.Param.

@@ -50,7 +50,13 @@ def _last_visible(context: AttentionContext, count: int) -> AttentionContext:
 
 
 @layer
-def attention(hidden_size, *, heads=4, rotary_base=10000.0, window: int | None = None):
+def attention(
+    hidden_size: int,
+    *,
+    heads=4,
+    rotary_base: float | None = 10000.0,
+    window: int | None = None,
+) -> Layer:
     """Causal softmax attention (Vaswani et al. 2017, arXiv 1706.03762), for each head:
 
         q_t, k_t, v_t = W x_t + b

@@ -26,7 +26,7 @@ class BothWays(NamedTuple):
 
 
 @layer
-def bidirectional(forward, backward):
+def bidirectional(forward, backward) -> Layer:
     """Two layers, the second from the end to the start; outputs side by side.
 
         y_t = [forward(x_1 ... x_t), backward(x_T ... x_t)]

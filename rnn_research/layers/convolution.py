@@ -17,7 +17,7 @@ class ConvolutionParams(NamedTuple):
 
 
 @layer
-def causal_conv(width, *, dilation=1, bias=True):
+def causal_conv(width: int, *, dilation=1, bias=True) -> Layer:
     """Convolution over time, each feature by itself.
 
         y_t = sum_j W_j * x_{t - j dilation} + b           j = 0 ... width - 1
@@ -40,7 +40,7 @@ def causal_conv(width, *, dilation=1, bias=True):
 
 
 @layer
-def dense_causal_conv(hidden_size, *, width, dilation=1, bias=True):
+def dense_causal_conv(hidden_size: int, *, width: int, dilation=1, bias=True) -> Layer:
     """Convolution over time from all features to `hidden_size` features.
 
         y_t = sum_j W_j x_{t - j dilation} + b             j = 0 ... width - 1

@@ -5,12 +5,12 @@ import jax.numpy as jnp
 
 from rnn_research import errors
 from rnn_research.cells import base
-from rnn_research.layers.base import layer
+from rnn_research.layers.base import Layer, layer
 from rnn_research.layers.pointwise import pointwise
 
 
 @layer
-def dropout(rate, *, same_over_time=False):
+def dropout(rate, *, same_over_time=False) -> Layer:
     """Zero each feature with probability `rate` in training, and scale by 1/(1 - rate).
 
     Args:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from rnn_research import errors
 from rnn_research.cells import base
-from rnn_research.layers.base import layer
+from rnn_research.layers.base import Layer, layer
 from rnn_research.layers.pointwise import pointwise
 
 
@@ -17,7 +17,7 @@ class LinearParams(NamedTuple):
 
 
 @layer
-def linear(size):
+def linear(size: int) -> Layer:
     """y = W x + b; W normal of variance 1/D, b zero."""
     errors.check_size(size=size)
 
@@ -28,7 +28,7 @@ def linear(size):
 
 
 @layer
-def gated_linear():
+def gated_linear() -> Layer:
     """Gated linear unit of unchanged size (Dauphin et al. 2016, arXiv 1612.08083).
 
     y = (W x + b) * sigmoid(V x + c)

@@ -2,16 +2,17 @@
 
 import jax.numpy as jnp
 
+from rnn_research.cells import initializers
 from rnn_research.cells.lstm import lstm
 from rnn_research.layers.attention import attention
-from rnn_research.layers.base import at_end, handing_on, layer
+from rnn_research.layers.base import Layer, at_end, handing_on, layer
 from rnn_research.layers.linear import linear
 from rnn_research.layers.stack import stack
 from rnn_research.presence import there
 
 
 @layer
-def _beside(inner):
+def _beside(inner) -> Layer:
     """y = [x, inner(x)]."""
 
     def apply(params, x, context, call):
@@ -25,7 +26,13 @@ def _beside(inner):
 
 
 @layer
-def lstm_attention(hidden_size, *, heads=1, forget_bias=1.0, window: int | None = None):
+def lstm_attention(
+    hidden_size: int,
+    *,
+    heads=1,
+    forget_bias: initializers.GateBias = 1.0,
+    window: int | None = None,
+) -> Layer:
     """An LSTM that attends to its own outputs, a baseline:
 
         h_t = LSTM(x_1 ... x_t)

@@ -28,7 +28,7 @@ class MambaContext(NamedTuple):
 
 
 @layer
-def mamba(hidden_size, *, state_size=16, width=4, expand=2):
+def mamba(hidden_size: int, *, state_size=16, width=4, expand=2) -> Layer:
     """The Mamba block (Gu & Dao 2023, arXiv 2312.00752).
 
         x_t, z_t = W_in u_t                                     [*, E H] each

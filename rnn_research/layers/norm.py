@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research.layers.base import layer
+from rnn_research.layers.base import Layer, layer
 from rnn_research.layers.pointwise import pointwise
 
 
@@ -15,7 +15,7 @@ class LayerNormParams(NamedTuple):
 
 
 @layer
-def layer_norm(*, epsilon=1e-6):
+def layer_norm(*, epsilon=1e-6) -> Layer:
     """Layer normalisation over the features (Ba et al. 2016, arXiv 1607.06450).
 
     y = gain * (x - mean) / sqrt(variance + epsilon) + bias

@@ -34,7 +34,7 @@ ACTIVATIONS = {
 
 
 @layer
-def activation(name):
+def activation(name) -> Layer:
     """y = f(x), f one of gelu, relu, silu, tanh."""
     errors.check_option("name", name, tuple(ACTIVATIONS))
     return pointwise(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from rnn_research import errors
 from rnn_research.cells import base, initializers
 from rnn_research.layers import convolution
-from rnn_research.layers.base import layer
+from rnn_research.layers.base import Layer, layer
 from rnn_research.layers.recurrent import recurrent
 from rnn_research.layers.stack import stack
 
@@ -27,7 +27,9 @@ class PoolingGates(NamedTuple):
 
 
 @layer
-def qrnn(hidden_size, *, width=2, pooling="fo", forget_bias=0.0):
+def qrnn(
+    hidden_size: int, *, width=2, pooling="fo", forget_bias: initializers.GateBias = 0.0
+) -> Layer:
     """QRNN (Bradbury et al. 2016, arXiv 1611.01576): a convolution, then a pooling.
 
         z_t = tanh(W_z * x + b_z),  f_t, o_t, i_t = sigmoid(W * x + b)      one each
@@ -47,7 +49,9 @@ def qrnn(hidden_size, *, width=2, pooling="fo", forget_bias=0.0):
 
 
 @base.cell
-def qrnn_pooling(hidden_size, *, pooling="fo", forget_bias=0.0):
+def qrnn_pooling(
+    hidden_size: int, *, pooling="fo", forget_bias: initializers.GateBias = 0.0
+) -> base.Cell:
     """The pooling of a QRNN: its input is the gates before bias and nonlinearity."""
     errors.check_size(hidden_size=hidden_size)
     errors.check_option("pooling", pooling, tuple(GATES))

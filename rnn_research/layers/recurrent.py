@@ -6,7 +6,7 @@ from rnn_research.unroll import last_output, set_up_and_run
 
 
 @layer
-def recurrent(cell):
+def recurrent(cell: base.Cell) -> Layer:
     """The cell run over the sequence; the context is its state."""
 
     def apply(params, x, context, call):

@@ -1,12 +1,19 @@
 """A layer and the connection that skips it."""
 
 from rnn_research import errors
-from rnn_research.layers.base import as_layer, at_end, handing_on, layer, output_size
+from rnn_research.layers.base import (
+    Layer,
+    as_layer,
+    at_end,
+    handing_on,
+    layer,
+    output_size,
+)
 from rnn_research.presence import there
 
 
 @layer
-def residual(inner):
+def residual(inner) -> Layer:
     """y = x + inner(x); the inner layer must keep the size.
 
     For the sequence as a whole stand the last x that is there, and what inner gives for

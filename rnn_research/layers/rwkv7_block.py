@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from rnn_research import errors
 from rnn_research.cells import base
 from rnn_research.cells.rwkv7 import rwkv7, uniform
-from rnn_research.layers.base import layer
+from rnn_research.layers.base import Layer, layer
 from rnn_research.layers.linear import linear
 from rnn_research.layers.norm import layer_norm
 from rnn_research.layers.pointwise import pointwise
@@ -32,7 +32,7 @@ class ShiftElement(NamedTuple):
 
 
 @base.cell
-def token_shift(exponents):
+def token_shift(exponents) -> base.Cell:
     """Token shift (Peng et al. 2023, arXiv 2305.13048): x_t mixed with x_{t-1}.
 
         y_t = [x_t + mu_i * (x_{t-1} - x_t)]        i = 1 ... n, side by side
@@ -83,7 +83,7 @@ class ProjectionParams(NamedTuple):
 
 
 @layer
-def _projection(size, scale):
+def _projection(size: int, scale) -> Layer:
     """y = W x, W ~ U(-scale, scale) / sqrt(D)."""
 
     def init(key, input_size):
@@ -93,7 +93,7 @@ def _projection(size, scale):
 
 
 @layer
-def _squared_relu():
+def _squared_relu() -> Layer:
     """y = max(x, 0)^2."""
 
     return pointwise(
@@ -102,7 +102,7 @@ def _squared_relu():
 
 
 @layer
-def rwkv7_block(hidden_size, *, heads=4, depth=1, rank=32):
+def rwkv7_block(hidden_size: int, *, heads=4, depth=1, rank=32) -> Layer:
     """RWKV-7 (Peng et al. 2025, arXiv 2503.14456), layers of time and channel mixing:
 
         h = h + W_o time_mix(shift(layer_norm(h)))            `depth` times these two

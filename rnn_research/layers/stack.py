@@ -19,7 +19,7 @@ from rnn_research.presence import there
 
 
 @layer
-def stack(*parts):
+def stack(*parts) -> Layer:
     """Layers one after the other; params and contexts are tuples.
 
     For the sequence as a whole stands what the last layer that reads other steps gives

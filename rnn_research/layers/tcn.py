@@ -20,7 +20,7 @@ class TemporalBlockParams(NamedTuple):
 
 
 @layer
-def temporal_block(hidden_size, *, width=3, dilation=1):
+def temporal_block(hidden_size: int, *, width=3, dilation=1) -> Layer:
     """The residual block of the temporal convolutional network.
 
         y = relu(x + relu(conv(relu(conv(x)))))         W x + b for x where D is not H
@@ -64,7 +64,7 @@ MOST_LEVELS = 30  # 2^30 steps back
 
 
 @layer
-def tcn(hidden_size, *, width=3, levels=4):
+def tcn(hidden_size: int, *, width=3, levels=4) -> Layer:
     """Temporal convolutional network (TCN, Bai, Kolter & Koltun 2018, arXiv
     1803.01271), a baseline.
 

@@ -2,7 +2,7 @@
 
 from rnn_research import errors
 from rnn_research.layers.attention import attention
-from rnn_research.layers.base import layer
+from rnn_research.layers.base import Layer, layer
 from rnn_research.layers.dropout import dropout
 from rnn_research.layers.linear import linear
 from rnn_research.layers.norm import layer_norm
@@ -13,15 +13,15 @@ from rnn_research.layers.stack import stack
 
 @layer
 def transformer(
-    hidden_size,
+    hidden_size: int,
     *,
     heads=4,
     depth=1,
     mlp_size=None,
-    rotary_base=10000.0,
+    rotary_base: float | None = 10000.0,
     dropout_rate=0.0,
     window: int | None = None,
-):
+) -> Layer:
     """The causal transformer with norms before, a baseline (Vaswani et al. 2017,
     arXiv 1706.03762).
 

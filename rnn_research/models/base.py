@@ -98,12 +98,12 @@ def check_carried(model: Model, inputs):
 def model(
     body,
     *,
-    input_size,
-    output_size,
+    input_size: int,
+    output_size: int,
     head,
     tokens=False,
     embedding_size: int | None = None,
-):
+) -> Model:
     """A layer (or cell) between an embedding or numbers and a linear head.
 
     Args:

@@ -32,13 +32,13 @@ def _alone(token) -> tuple[jax.Array, jax.Array]:
 
 
 @values.factory
-def greedy():
+def greedy() -> Choice:
     """The most probable token; of equal ones the first."""
     return Choice(lambda key, log_p, scores: _alone(jnp.argmax(log_p, axis=-1)))
 
 
 @values.factory
-def sample(*, temperature=1.0, top_k: int | None = None, top_p=1.0):
+def sample(*, temperature=1.0, top_k: int | None = None, top_p=1.0) -> Choice:
     """Draw a token with probability proportional to p^(1 / temperature).
 
     Args:
@@ -70,7 +70,7 @@ def sample(*, temperature=1.0, top_k: int | None = None, top_p=1.0):
 
 
 @values.factory
-def beam(width):
+def beam(width: int) -> Choice:
     """Keep the `width` hypotheses of the highest scores; the best is what is given.
 
     With a width of V^(steps - 1) or more it is the best of all V^steps.

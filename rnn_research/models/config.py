@@ -73,7 +73,9 @@ class ModelConfig(config.Settings):
     )
 
 
-def build(cell, task: Task, options: ModelConfig = ModelConfig()) -> Model:
+def build(
+    cell: Cell | layers.Layer | Model, task: Task, options: ModelConfig = ModelConfig()
+) -> Model:
     """The model of `options` with this cell (or layer) for this task.
 
     One layer of the cell alone is the plain recurrent network; further layers get
@@ -193,7 +195,7 @@ def _reader(cell, source, options: ModelConfig, embedding_size: int, width: int)
     )
 
 
-def at_depth(cell, index: int, count: int):
+def at_depth(cell: Cell | layers.Layer, index: int, count: int) -> Cell | layers.Layer:
     """The cell as layer `index` of `count`, where it asks for that (`layer=`)."""
     if not isinstance(cell, values.Value) or cell.origin is None:
         return cell
@@ -255,7 +257,7 @@ def _observed(cell, arguments: dict, task: Task) -> dict:
 
 
 @functools.singledispatch
-def as_model(value, task: Task) -> Model:
+def as_model(value: Cell | layers.Layer | Model, task: Task) -> Model:
     """The model that `value`, a cell, a layer or a model, stands for."""
     return build(value, task)
 

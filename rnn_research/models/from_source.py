@@ -58,14 +58,14 @@ def encoder_decoder(
     reader,
     decoder,
     *,
-    input_size,
-    output_size,
-    embedding_size,
+    input_size: int,
+    output_size: int,
+    embedding_size: int,
     attention=looking.BAHDANAU,
     above=None,
     start=starting.OWN,
     dropout=0.0,
-):
+) -> Model:
     """A reader and a decoder of layers or cells; see the module's docstring.
 
     Behind the token that ends a sequence, the last of the outputs, this token follows

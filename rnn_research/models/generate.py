@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from rnn_research import errors, shapes
 from rnn_research.layers import Call
@@ -27,7 +28,7 @@ def generate(
     model: Model,
     params: Tree,
     context: Tree,
-    first: jax.Array,
+    first: ArrayLike,
     steps: int,
     choose: Choice,
     key: jax.Array,

@@ -58,7 +58,7 @@ class TextParams(NamedTuple):
 
 
 @values.factory
-def text(encoder, *, tokens, embedding_size, dropout=0.0):
+def text(encoder, *, tokens: int, embedding_size: int, dropout=0.0) -> Reader:
     """An encoder over the embedded tokens of a source.
 
         m_1 ... m_S = encoder(E_s source),      r = the mean of m_s
@@ -119,7 +119,15 @@ def grid(height: int, width: int) -> tuple[int, int]:
 
 
 @values.factory
-def picture(height, width, colours, *, size, features=(32, 64, 64), dropout=0.0):
+def picture(
+    height: int,
+    width: int,
+    colours: int,
+    *,
+    size: int,
+    features: tuple[int, ...] = (32, 64, 64),
+    dropout=0.0,
+) -> Reader:
     """A small convolutional network over a picture [B, H, W, C].
 
         f   = relu(conv(relu(conv(relu(conv(picture))))))       3 x 3, strides 2, 2, 1

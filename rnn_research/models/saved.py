@@ -49,7 +49,7 @@ class Saved(NamedTuple):
 
 def save(
     folder: str | pathlib.Path, model: Model, params: Tree, *, notes: dict | None = None
-):
+) -> None:
     """Write a model and its weights; what was saved there before goes at the very end.
 
     Args:

@@ -2,7 +2,8 @@
 
 import pathlib
 
-from rnn_research import training
+from rnn_research import layers, models, training
+from rnn_research.cells.base import Cell
 from rnn_research.runs import artefacts
 from rnn_research.runs.keeper import InFolder
 from rnn_research.runs.loading import Loaded, load, load_all
@@ -11,6 +12,7 @@ from rnn_research.runs.settings import (
     OptimizerConfig,
     TaskConfig,
 )
+from rnn_research.tasks.base import Task
 
 __all__ = [
     "FolderConfig",
@@ -26,8 +28,8 @@ __all__ = [
 
 
 def train(
-    model,
-    task,
+    model: Cell | layers.Layer | models.Model,
+    task: Task,
     config: training.TrainConfig = training.TrainConfig(),
     *,
     workdir: str | pathlib.Path | None = None,

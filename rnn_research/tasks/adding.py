@@ -12,7 +12,7 @@ SHORTEST = {"arjovsky": 2, "hochreiter": 22}
 
 
 @base.task
-def adding(length, *, form="arjovsky"):
+def adding(length: int, *, form="arjovsky") -> base.Task:
     """Add the two marked values of a sequence of random values.
 
     form='arjovsky' (Arjovsky, Shah & Bengio 2015, arXiv 1511.06464): values U(0, 1);

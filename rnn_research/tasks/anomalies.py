@@ -18,7 +18,7 @@ TOGETHER = 512  # windows in a batch of an evaluation
 
 @base.task
 def anomaly_detection(
-    length,
+    length: int,
     *,
     dataset=monitored.INTERNAL_BLEEDING,
     csv: str | None = None,
@@ -32,7 +32,7 @@ def anomaly_detection(
     fault_seed=0,
     corrects: str | None = "persistence",
     smoothing=4,
-):
+) -> base.Task:
     """Forecast the next value, and be surprised where something is wrong.
 
     A network learns to forecast one step ahead, see `forecasting`, from steps that are

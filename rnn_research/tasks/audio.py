@@ -21,7 +21,7 @@ def spoken_words(
     seconds=1.0,
     bands=40,
     head="last",
-):
+) -> base.Task:
     """Say which word is spoken, from audio.
 
     The audio becomes the power in bands, 100 frames per second, by `data.log_mel`, in

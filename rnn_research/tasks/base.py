@@ -272,7 +272,7 @@ class Task(values.Value):
         return means(self.totals(outputs, batch))["loss"]
 
 
-task: Any = values.factory
+task = values.factory
 
 # ------------------------------------------------------------------- endless tasks
 

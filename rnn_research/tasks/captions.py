@@ -14,7 +14,9 @@ from rnn_research.tasks import base, caption_references, scores, translation_sco
 
 
 @base.task
-def captioning(length, *, dataset="glyphs", file: str | None = None, at_least=2):
+def captioning(
+    length: int, *, dataset="glyphs", file: str | None = None, at_least=2
+) -> base.Task:
     """Say what a picture shows, word by word.
 
         e with a stroke above     LATIN SMALL LETTER E WITH ACUTE

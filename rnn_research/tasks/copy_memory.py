@@ -39,8 +39,8 @@ LAYOUTS = {
 
 @base.task
 def copy_memory(
-    length, *, layout="urnn", symbols=10, alphabet=8, one_hot: bool | None = None
-):
+    length: int, *, layout="urnn", symbols=10, alphabet=8, one_hot: bool | None = None
+) -> base.Task:
     """Recall a string of symbols after `length` steps.
 
     Input classes: 0 the blank, 1 ... alphabet the symbols, alphabet + 1 the cue.

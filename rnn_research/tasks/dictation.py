@@ -13,7 +13,9 @@ WIDTH = 10  # of the beam
 
 
 @base.task
-def spoken_sequences(length, *, dataset="fsdd", split=0, pause=12, passes=4):
+def spoken_sequences(
+    length: int, *, dataset="fsdd", split=0, pause=12, passes=4
+) -> base.Task:
     """Write down the digits that are spoken after each other.
 
         frames of 4, pause, frames of 0, pause, frames of 0     4 0 0

@@ -17,8 +17,8 @@ EDGE = 1.2815515655446004  # standard deviations, around which 80 % of a normal 
 
 @base.task
 def failure_prediction(
-    length, *, cmapss: str | None = None, part="FD001", cap: float | None = None
-):
+    length: int, *, cmapss: str | None = None, part="FD001", cap: float | None = None
+) -> base.Task:
     """Say at every step how long the machine will still run, and how sure that is.
 
     Inputs [T, B, D], normalised by mean and standard deviation of train; targets

@@ -10,7 +10,7 @@ FORMS = ("pixels", "rows", "permuted")
 
 
 @base.task
-def sequential_images(*, dataset="digits", form="pixels", permutation=0):
+def sequential_images(*, dataset="digits", form="pixels", permutation=0) -> base.Task:
     """Say what is in an image after reading it piece by piece.
 
     form='pixels' (Le, Jaitly & Hinton 2015, arXiv 1504.00941): a pixel per step, line

@@ -11,13 +11,13 @@ FURTHEST = 11  # semitones: an octave less one
 
 @base.task
 def music(
-    length,
+    length: int,
     *,
     dataset="bach_chorales",
     midi_folder: str | None = None,
     form="roll",
     shift=0,
-):
+) -> base.Task:
     """Predict what sounds next in a piece of music, a frame each sixteenth.
 
         roll     target    keys that sound in   frame 1   frame 2   frame 3 ...

@@ -19,7 +19,7 @@ def time_series_classification(
     test_file: str | None = None,
     chunk=1,
     head="pooled",
-):
+) -> base.Task:
     """Say what class a recording is of after reading it.
 
         0.1  0.4  1.2  0.9  0.3      gesture 1

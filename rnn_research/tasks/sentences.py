@@ -15,14 +15,14 @@ UNITS = ("words", "characters")
 
 @base.task
 def text_classification(
-    length,
+    length: int,
     *,
     dataset="movie_sentences",
     file: str | None = None,
     units="words",
     vocabulary=10_000,
     head="pooled",
-):
+) -> base.Task:
     """Say what class a text is of after reading it.
 
         a   fine   little  film   .          positive

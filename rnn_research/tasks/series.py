@@ -18,7 +18,7 @@ SMALLEST = 1e-30  # of a standard deviation, in numbers of 32 bits
 
 @base.task
 def forecasting(
-    length,
+    length: int,
     *,
     series: str | Series = SEATTLE_WEATHER,
     variables: tuple | None = None,
@@ -31,7 +31,7 @@ def forecasting(
     season: int | None = None,
     validation=0.15,
     test=0.25,
-):
+) -> base.Task:
     """Forecast the next `horizon` values of one variable, at every step.
 
     Inputs [T, B, 2V + P]: of each variable its value, normalised by mean and standard

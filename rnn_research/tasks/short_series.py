@@ -19,7 +19,7 @@ def global_forecasting(
     dataset=short_series.M1_YEARLY,
     file: str | None = None,
     horizon: int | None = None,
-):
+) -> base.Task:
     """Continue each of many short series by H values, all by one network.
 
     At an origin, the last value that is known, everything is measured from that value

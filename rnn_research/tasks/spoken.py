@@ -11,7 +11,7 @@ from rnn_research.tasks import base, classification
 
 
 @base.task
-def spoken_digits(length, *, dataset="fsdd", split=0, head="last"):
+def spoken_digits(length: int, *, dataset="fsdd", split=0, head="last") -> base.Task:
     """Say which digit is spoken.
 
         frame 1  frame 2  ...  frame 14   ·        ·        seven    · is masked

@@ -19,7 +19,7 @@ SHORTEST = 10
 
 
 @base.task
-def temporal_order(length, *, form="pascanu", relevant=2):
+def temporal_order(length: int, *, form="pascanu", relevant=2) -> base.Task:
     """Tell in which order two symbols came, far apart among distractors.
 
     X or Y, each with probability 1/2, at a random step of each window, one of four

@@ -10,7 +10,9 @@ from rnn_research.tasks import base, order, scores
 
 
 @base.task
-def characters(length, *, dataset="python_manual", text_file: str | None = None):
+def characters(
+    length: int, *, dataset="python_manual", text_file: str | None = None
+) -> base.Task:
     """Predict each character of a text from those before it.
 
         inputs     r e c u r r e n        n c e _ n e t s

@@ -16,7 +16,7 @@ UNITS = ("words", "characters")
 
 @base.task
 def translation(
-    length,
+    length: int,
     *,
     dataset="emoji_names",
     source="en",
@@ -25,7 +25,7 @@ def translation(
     target_file: str | None = None,
     units="words",
     vocabulary=10_000,
-):
+) -> base.Task:
     """Write a text of one language in another.
 
         source     woman running

@@ -11,8 +11,18 @@ import time
 
 import jax
 import numpy as np
+import optax
 
-from rnn_research import endings, engines, errors, models, notebook, processes
+from rnn_research import (
+    endings,
+    engines,
+    errors,
+    layers,
+    models,
+    notebook,
+    processes,
+)
+from rnn_research.cells.base import Cell
 from rnn_research.engines.base import Engine
 from rnn_research.tasks.base import Task
 from rnn_research.training import (
@@ -35,12 +45,12 @@ SECONDS_PER_CALL = 0.5
 
 
 def train(
-    model,
+    model: Cell | layers.Layer | models.Model,
     task: Task,
     config: TrainConfig = TrainConfig(),
     *,
     engine: Engine = engines.auto(),
-    optimizer=optimizers.adam(),
+    optimizer: optimizers.Optimizer | optax.GradientTransformation = optimizers.adam(),
     schedule: optimizers.Schedule = optimizers.constant(),
     penalties: tuple[penalties.Penalty, ...] = (),
     sampling: scheduled_sampling.Sampling | None = None,

@@ -42,7 +42,7 @@ class Schedule(values.Value):
 
 
 @values.factory
-def adam(*, b1=0.9, b2=0.999, eps=1e-8):
+def adam(*, b1=0.9, b2=0.999, eps=1e-8) -> Optimizer:
     """Adam (Kingma & Ba 2014, arXiv 1412.6980)."""
     check_between("b1", b1, 0.0, BELOW_ONE)
     check_between("b2", b2, 0.0, BELOW_ONE)
@@ -51,7 +51,7 @@ def adam(*, b1=0.9, b2=0.999, eps=1e-8):
 
 
 @values.factory
-def rmsprop(*, decay=0.9, eps=1e-8, momentum=0.0, eps_in_sqrt=True):
+def rmsprop(*, decay=0.9, eps=1e-8, momentum=0.0, eps_in_sqrt=True) -> Optimizer:
     """RMSprop (Tieleman & Hinton 2012), gradients over a running root mean square.
 
         v_t = decay v_{t-1} + (1 - decay) g_t^2,    v_0 = 0
@@ -71,20 +71,20 @@ def rmsprop(*, decay=0.9, eps=1e-8, momentum=0.0, eps_in_sqrt=True):
 
 
 @values.factory
-def sgd(*, momentum=0.0, nesterov=False):
+def sgd(*, momentum=0.0, nesterov=False) -> Optimizer:
     """Stochastic gradient descent, with optional momentum."""
     check_between("momentum", momentum, 0.0, 1.0)
     return Optimizer(optax.trace(decay=momentum, nesterov=nesterov))
 
 
 @values.factory
-def constant():
+def constant() -> Schedule:
     """A constant learning rate."""
     return Schedule(lambda rate, num_steps: optax.constant_schedule(rate), False)
 
 
 @values.factory
-def cosine(*, final=0.0):
+def cosine(*, final=0.0) -> Schedule:
     """Half a cosine from the learning rate to `final` times it at --num_steps."""
     check_between("final", final, 0.0, math.inf)
     return Schedule(
@@ -94,7 +94,7 @@ def cosine(*, final=0.0):
 
 
 @values.factory
-def linear(*, final=0.0):
+def linear(*, final=0.0) -> Schedule:
     """A line from the learning rate to `final` times it at --num_steps."""
     check_between("final", final, 0.0, math.inf)
     return Schedule(
@@ -104,7 +104,7 @@ def linear(*, final=0.0):
 
 
 @values.factory
-def exponential(*, every=20000, factor=0.1):
+def exponential(*, every=20000, factor=0.1) -> Schedule:
     """Smooth decay of the learning rate, by `factor` every so many updates."""
     check_size(every=every)
     check_between("factor", factor, 0.0, math.inf)

@@ -40,7 +40,7 @@ penalty = values.factory
 
 
 @penalty
-def omega(*, weight=2.0):
+def omega(*, weight=2.0) -> Penalty:
     """Keep the length of the gradient on its way back (Pascanu et al. 2013).
 
         Omega = sum_t (||(dh_{t+1}/dh_t)^T a_{t+1}|| / ||a_{t+1}|| - 1)^2,
@@ -85,7 +85,7 @@ def _omega(recurrence, states, inputs, directions) -> jax.Array:
 
 
 @penalty
-def flossing(*, weight=1.0, count=1):
+def flossing(*, weight=1.0, count=1) -> Penalty:
     """Push Lyapunov exponents to zero, "gradient flossing" (Engelken 2023).
 
         weight * sum of lambda_i^2 over the `count` leading exponents
@@ -128,7 +128,7 @@ def zero_unless_finite(function: Callable[[Tree], jax.Array], params: Tree):
 
 
 @penalty
-def spectral_radius(*, weight=1.0, limit=1.0):
+def spectral_radius(*, weight=1.0, limit=1.0) -> Penalty:
     """Keep the spectral radius of recurrent matrices below a limit.
 
         weight * sum over matrices of max(0, rho(W) - limit)^2
@@ -173,7 +173,7 @@ def gelfand_radius(W: jax.Array) -> jax.Array:
 
 
 @penalty
-def orthogonality(*, weight=1.0):
+def orthogonality(*, weight=1.0) -> Penalty:
     """Keep recurrent matrices near orthogonal ones: weight * sum ||W^T W - I||_F^2.
 
     Of every matrix that a cell names as what its state is multiplied with, gate by
@@ -194,7 +194,7 @@ def orthogonality(*, weight=1.0):
 
 
 @penalty
-def near(*, parameter, value=0.0, weight=1e-4):
+def near(*, parameter, value=0.0, weight=1e-4) -> Penalty:
     """Keep parameters near a value: weight * sum of (theta - value)^2.
 
     Of every parameter array of that name, `T` or with what it belongs to, `body.T`. An

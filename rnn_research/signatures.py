@@ -52,7 +52,7 @@ def wanted(given, parameter: inspect.Parameter) -> str | None:
     takes -= {"None"}
     if takes == {"bool"} and not isinstance(given, bool):
         return "True or False"
-    if takes and takes <= {"int", "float"}:
+    if takes & {"int", "float"} and not takes & {"bool", "str"}:
         if isinstance(given, (bool, str, bytes, complex)):
             return "a number"
         if type(given) is int and "float" in takes and abs(given) >= 2**31:

@@ -26,4 +26,4 @@ training.train("gru", tasks.adding(20))  # refused
 runs.train(cells.gru(8), tasks.adding(20), folder="mine", workdir=3)  # refused
 unroll(cells.gru(8), (), [1.0], machine=engines.auto())  # refused
 runs.load(3)  # refused
-cells.gru(8).hidden_size  # refused
+print(cells.gru(8).hidden_size)  # refused

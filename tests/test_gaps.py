@@ -7,6 +7,7 @@ import pytest
 from experiments import forecasting, time_series_classification
 from rnn_research import cells, config, errors, models, runs, runtime, tasks, training
 from rnn_research.cells import wrappers
+from rnn_research.checks import series as series_law
 from rnn_research.data import series as series_of
 from rnn_research.tasks import recordings
 
@@ -117,6 +118,12 @@ def test_what_it_cannot_read_is_one_line(table, labelled):
         with pytest.raises(errors.UsageError, match=message) as caught:
             build()
         assert "\n" not in str(caught.value)
+
+
+def test_an_irregular_series_knows_nothing_of_the_future(table):
+    given = {"series": table[1], "time": "time", "irregular": True, "horizon": 2}
+    task = tasks.forecasting(LENGTH, variables=("a", "b"), **given)
+    assert series_law.leak(task) == 0
 
 
 @pytest.mark.slow

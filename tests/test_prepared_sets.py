@@ -306,6 +306,14 @@ def test_photographs_are_squares_with_their_captions(sets):
         assert (squares == numbers[:, None, None, None]).all(), "the middle alone"
         assert list(said) == [f"a dog no {n % 3} ." for n in numbers]
     assert found.further == (("something else",),) * 9
+    sets("no_pictures", TEXTS, {"train": reviews(2)})
+    with pytest.raises(errors.UsageError, match="does not hold pictures with captions"):
+        pictures.of_tensorflow_datasets("no_pictures")
+
+
+def test_all_captions_of_a_photograph_are_asked_for(sets):
+    pytest.importorskip("sacrebleu")
+    tiny_photographs(sets)
     task = tasks.captioning(5, dataset="tfds:tiny_photographs", at_least=1)
     known, rows = task.vocabulary, task.splits["train"]
     taken = {name: leaf[[0] * 32] for name, leaf in rows.items()}
@@ -316,15 +324,13 @@ def test_photographs_are_squares_with_their_captions(sets):
         "something else",
     }
     assert task.splits["test"]["captions"].tolist() == [1] * 5
-    sets("no_pictures", TEXTS, {"train": reviews(2)})
-    with pytest.raises(errors.UsageError, match="does not hold pictures with captions"):
-        pictures.of_tensorflow_datasets("no_pictures")
 
 
 # ------------------------------------------------------------- tasks and programs
 
 
 def test_tasks_are_made_of_them(sets):
+    pytest.importorskip("sacrebleu")
     rows = reviews(40)
     sets("tiny_texts", TEXTS, {"train": rows, "test": rows[:6]})
     pairs = [{"en": f"cat {n}", "pt": f"gato {n}"} for n in range(12)]

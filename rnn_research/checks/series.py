@@ -24,6 +24,7 @@ from rnn_research.tasks.base import SPLITS, Task
 
 Tree = Any
 CUTS = 8
+READING = {"variables": None, "time": None, "irregular": False}  # how a file is read
 
 
 def takes_series(task: Task) -> bool:
@@ -33,11 +34,11 @@ def takes_series(task: Task) -> bool:
 def leak(task: Task) -> float:
     """0; see `of_the_future`."""
     given = dict(task.origin.arguments)
-    reading = {name: given[name] for name in ("variables", "time") if name in given}
+    reading = {name: given[name] for name in READING if name in given}
     series = given["series"]
     if not isinstance(series, series_of.Series):
         series = series_of.read(series, **reading)
-    none = dict.fromkeys(reading)
+    none = {name: READING[name] for name in reading}
     return of_the_future(
         lambda altered: values.remade(task, series=altered, **none), series
     )

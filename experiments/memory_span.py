@@ -38,7 +38,7 @@ class SpanConfig(config.Seeds):
     bisections: int = config.setting(
         0, "halvings of the gap between learned and not learned", low=0, high=10
     )
-    hidden_size: int = config.setting(64, "units of each", low=1)
+    hidden_size: int = config.setting(32, "units of each", low=1)
     num_steps: int = config.setting(1500, "updates that each may take", low=1)
     batch_size: int = config.setting(32, "sequences in an update", low=1)
     learning_rate: float = config.setting(3e-3, "of all", above=0)

@@ -164,6 +164,6 @@ def check_read(text: str, trusted: tuple[str, ...]):
         if module not in allowed and not users.is_library(named):
             raise errors.UsageError(
                 f"{errors.cut(text, 80)} is code outside this library, which is "
-                f"imported only if trusted: add --trust={errors.cut(module, 60)} (in "
+                f"imported only if trusted: add --trust={errors.cut(named, 200)} (in "
                 "Python, allow=)"
             )

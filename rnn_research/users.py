@@ -107,7 +107,7 @@ def _load_file(named: str):
     path = pathlib.Path(os.path.abspath(os.path.expanduser(named)))
     path = path if path.suffix == ".py" else path.with_name(path.name + ".py")
     if not path.is_file():
-        raise Refused(f"there is no file {path}")
+        raise Refused(f"there is no file {path}; put it there, or name another")
     here = pathlib.Path.cwd()
     inside = path.is_relative_to(here)
     parts = (path.relative_to(here) if inside else path).with_suffix("").parts
@@ -155,7 +155,7 @@ def _executed(named: str, load: Callable):
         if error.name and (named == error.name or named.startswith(error.name + ".")):
             raise Refused(
                 f"there is no {named.replace('.', '/')}.py in this folder or on the "
-                "Python path"
+                "Python path; put it there"
             ) from None
         raise Refused(f"{named} does not import") from error
     except BaseException as error:  # also a file that calls sys.exit

@@ -57,7 +57,10 @@ def test_where_the_reach_does_not_order_the_exponent_may_and_then_the_updates():
     assert "-0.11, -0.22 per step" in report.sentence([far, near])
     near = entry("near", updates=100, reach=10.0, kept=0.7)
     said = report.sentence([far, near])
-    assert said.startswith("near remembers longest") and "(100, 800 updates)" in said
+    assert (
+        said.startswith("near learns T = 100 in the fewest")
+        and "(100, 800 updates)" in said
+    )
     lost = entry("lost", solved=0, reach=50.0, kept=0.95)
     assert "no reach or exponent" not in report.sentence([far, near, lost])
 

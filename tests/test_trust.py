@@ -7,7 +7,7 @@ import pytest
 
 from rnn_research import config, errors, report, runs, runtime
 from rnn_research.measurements import driven
-from rnn_research.runs import checkpoints
+from rnn_research.runs import checkpoints, same_run
 
 EVIL = """
 import pathlib
@@ -229,3 +229,25 @@ def test_a_damaged_config_is_one_line(folder):
             runs.load_all(folder)
         assert "\n" not in str(told.value) and str(path.parent) in str(told.value), text
         assert NO_CHECKPOINT not in str(told.value), text
+
+
+def test_a_file_of_a_run_that_is_gone_is_one_line_that_says_what_to_do(folder):
+    for gone in ("trust_gone", str(folder / "trust_gone.py")):
+        write(folder, cell=f"{gone}:cell")
+        with pytest.raises(errors.UsageError, match="imported only if trusted") as told:
+            runs.load_all(folder)
+        assert f"--trust={gone}" in str(told.value)
+        with pytest.raises(errors.UsageError, match="put it there") as told:
+            runs.load_all(folder, allow=(gone,))
+        assert "trust_gone.py" in str(told.value) and "\n" not in str(told.value)
+
+
+def test_a_run_of_another_version_is_said_to_be_one():
+    saved, now = {"code": {}, "a": 1}, {"code": {}, "a": 1, "b": 2}
+    for one, other in ((saved, now), (now, saved)):
+        with pytest.raises(errors.UsageError) as told:
+            same_run.compare(one, other, frozenset(), "runs/x", "train again")
+        assert str(told.value) == (
+            "runs/x was made by another version of this code, which differs in b; "
+            "train again"
+        )

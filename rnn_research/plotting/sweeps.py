@@ -240,7 +240,7 @@ def memory_span(rows: list[dict], path: Where = None):
         axes.barh(place, row["span"], height=0.6, color=color, alpha=0.6)
         axes.plot([row["least"], row["greatest"]], [place] * 2, color=color)
         look = {"color": "#444444", "linestyle": "none", "markersize": 6}
-        axes.plot(row["tried"], place, marker="|", **look)
+        axes.plot(row["tried"], place, marker="|", **look | {"markersize": 14})
         axes.plot(min(row["reach"], row["tried"]), place, marker="D", **look | SMALL)
     names = {"|": "longest T tried", "D": "1 % of the gradient left before training"}
     for marker, name in names.items():

@@ -123,6 +123,8 @@ def sentence(entries: list[Entry]) -> str:
         most = "None of them learns"
     elif found[0].place == found[1].place:
         most = "Several remember equally long"
+    elif found[0].learned == found[1].learned:
+        most = f"{found[0].name} learns T = {found[0].learned} in the fewest updates"
     told = ", then ".join(texts)
     return f"{most}: {told}; {_reason(found)}{_still(found)}."
 

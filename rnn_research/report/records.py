@@ -29,7 +29,10 @@ def read(folder: pathlib.Path) -> Records:
     settings = files.read_json(folder / "config.json")
     summary = files.read_json(folder / "summary.json")
     if settings is None:
-        raise errors.UsageError(f"{folder} holds no run: there is no config.json in it")
+        raise errors.UsageError(
+            f"{folder} holds no run: there is no config.json in it; give the folder of "
+            "a training"
+        )
     if summary is None:
         raise errors.UsageError(
             f"{folder}: the run has not ended; rerun its command to resume"

@@ -79,7 +79,10 @@ def load_all(
     folder = pathlib.Path(folder)
     saved = files.read_json(folder / "config.json")
     if saved is None:
-        raise errors.UsageError(f"{folder} holds no run: there is no config.json in it")
+        raise errors.UsageError(
+            f"{folder} holds no run: there is no config.json in it; give the folder of "
+            "a training"
+        )
     settings, made = _made(folder, saved, allow)
     initial = made.init()
     store = checkpoints.Checkpoints(folder / "checkpoints")
@@ -91,6 +94,9 @@ def load_all(
         same_run.compare(settings, now, frozenset(), folder, advice)
         advice = f"put back the {folder / 'config.json'} that belongs to them"
         noted = notes.get("settings")
+        if isinstance(noted, dict):  # what both have not was added since: the default
+            since = settings.keys() - saved.keys() - noted.keys()
+            noted = noted | {name: settings[name] for name in since}
         same_run.compare(noted, settings, free, store.folder, advice)
 
     wanted = _Best(_Kept.of(initial.best)) if made.keeps_best else _Kept.of(initial)
@@ -170,7 +176,10 @@ def _by_command(folder: pathlib.Path, settings: dict, allow: tuple[str, ...]):
         raise errors.UsageError(f"{folder} was trained with --precision={precision}")
     settings = settings | as_dict(model_config, task_config, optimizer_config)
     config = dataclasses.replace(train_config, num_devices=1)
-    found = resolved(model_config, task_config, optimizer_config)
+    try:
+        found = resolved(model_config, task_config, optimizer_config)
+    except errors.UsageError as error:
+        raise errors.UsageError(f"{folder}/config.json: {error}") from None
     return settings, trainer.build(found.model, found.task, config, **found.options)
 
 

@@ -89,6 +89,12 @@ def compare(saved: dict | None, settings: dict, free, what, advice: str):
             f"{what} holds a run with other code of {_listed(edited)}, edited since; "
             f"{advice}"
         )
+    unknown = [name for name in told if not (name in saved and name in settings)]
+    if unknown:
+        raise errors.UsageError(
+            f"{what} was made by another version of this code, which differs in "
+            f"{_listed(unknown)}; {advice}"
+        )
     pairs = [_texts(saved.get(name), settings.get(name)) for name in told]
     was = _listed([f"{name}={a}" for name, (a, _) in zip(told, pairs, strict=True)])
     now = _listed([b for _, b in pairs])

@@ -23,7 +23,7 @@ from rnn_research import (
 from rnn_research.layers import Call
 from rnn_research.measurements import inside
 from rnn_research.runs import artefacts, run
-from rnn_research.tasks.base import Batch
+from rnn_research.tasks.base import Batch, Sourced
 
 STEPS, THERE = 6, 5  # of which the last is not there
 BOTH = layers.bidirectional(cells.gru(3), cells.elman(2))
@@ -185,3 +185,25 @@ def test_a_run_is_looked_into_and_its_figure_has_a_caption(tmp_path, capsys):
     for name in ("plots/inside_1.png", "plots/inside_2.png"):
         assert known[name]["caption"] in said
         assert (tmp_path / "run" / name).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_of_a_network_that_reads_a_source_the_gates_and_the_attention_are_seen():
+    reader = models.readers.text(cells.elman(3), tokens=5, embedding_size=2)
+    model = models.encoder_decoder(
+        reader, cells.gru(4), input_size=6, output_size=7, embedding_size=2
+    )
+    params = model.init(jax.random.key(0))
+    source = jnp.array([1, 4, 2, 0])[:, None]
+    there = jnp.arange(4)[:, None] < 3
+    steps = jnp.array([5, 1, 3])[:, None]
+    batch = Batch(Sourced(steps, source, there), steps)
+    seen = diagnostics.look_inside(model, params, batch)
+    first, second = seen.recurrences
+    assert (first.reads, second.reads) == ("source", "steps")
+    assert len(first.states["h"]) == len(second.states["h"]) == 3
+    np.testing.assert_allclose(seen.shares.sum(axis=1), 1)
+    assert seen.shares.shape == (3, 3)
+    z, n = second.gates["z"], second.gates["n"]
+    before = np.concatenate([np.zeros((1, 4)), second.states["h"][:-1]])
+    np.testing.assert_allclose(second.states["h"], z * before + (1 - z) * n)

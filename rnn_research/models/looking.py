@@ -86,8 +86,7 @@ def looking(cell: base.Cell) -> base.Cell:
 
         c_t = sum_s share(y_t-1, m_s) m_s,     h_t = step(h_t-1, [x_t, c_t])
 
-    Its output is [y_t, c_t]. It names no gates: what they read is not known without
-    looking.
+    Its output is [y_t, c_t], its gates those of the cell.
     """
     has_noise = cell.noise is not None
 
@@ -99,13 +98,20 @@ def looking(cell: base.Cell) -> base.Cell:
         c = jnp.zeros((*batch_shape, params.memory.shape[-1]), dtype)
         return Looked(h, y, c)
 
-    def step(w, state, u):
+    def looked(w, state, u):
+        """c_t, and the drive of the cell."""
         x, *noise = u if has_noise else (u,)
         c = seen(shares(w.attention, state.y, w.keys, w.visible), w.memory)
         x = jnp.concatenate([x, c], axis=-1)
-        drive = cell.project(w.cell, (x, *noise) if has_noise else x)
+        return c, cell.project(w.cell, (x, *noise) if has_noise else x)
+
+    def step(w, state, u):
+        c, drive = looked(w, state, u)
         h = cell.step(w.cell, state.h, drive)
         return Looked(h, cell.readout(w.cell, h, drive), c)
+
+    def gates(w, state, u):
+        return cell.gates(w.cell, state.h, looked(w, state, u)[1])
 
     def readout(w, state, u):
         del w, u
@@ -120,6 +126,7 @@ def looking(cell: base.Cell) -> base.Cell:
         weights=lambda params: params._replace(cell=cell.weights(params.cell)),
         step=step,
         readout=readout,
+        gates=cell.gates and gates,
         structure=base.Structure(surrogate=cell.structure.surrogate),
         matrices=cell.matrices and (lambda w: cell.matrices(w.cell)),
         perturb=perturb,

@@ -1,9 +1,11 @@
 """All commands, a line each: what `python -m experiments` prints."""
 
 import ast
+import importlib.util
 import itertools
 import pathlib
 
+from rnn_research import errors
 from rnn_research.config import help_page
 
 FOLDER = pathlib.Path(__file__).parent.parent / "experiments"
@@ -63,5 +65,17 @@ def text() -> str:
 
 
 def main():
-    """What `python -m experiments` and `python -m rnn_research` do."""
+    """What `python -m experiments` and `python -m rnn_research` do.
+
+    Raises:
+      errors.UsageError: `experiments` is another package, which Python finds first.
+    """
+    found = importlib.util.find_spec(FOLDER.name)
+    if pathlib.Path(found.origin or "").parent != FOLDER:
+        other = pathlib.Path(found.origin or FOLDER).parent
+        raise errors.UsageError(
+            f"python -m {FOLDER.name}.NAME runs another package of that name, {other}; "
+            "rename that, start in another folder, or install this library in an "
+            "environment of its own"
+        )
     print(text())

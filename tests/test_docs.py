@@ -21,7 +21,8 @@ from rnn_research.report import artefacts
 
 ROOT = pathlib.Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-ALL = [ROOT / "README.md", *DOCS, ROOT / "results" / "README.md"]
+OTHERS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md")
+ALL = [*DOCS, *(ROOT / name for name in OTHERS)]
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in ALL}
 
 

@@ -11,6 +11,7 @@ import re
 import runpy
 import signal
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Sequence
 
@@ -19,6 +20,9 @@ from absl import flags
 from rnn_research import endings, errors, memory, processes, signatures, waiting
 from rnn_research.config import help_page
 from rnn_research.config.settings import KIND_NAMES, Settings, kind_of
+
+# Where a wheel puts the configs that a checkout has in its `configs/`.
+SHIPPED = pathlib.Path(sysconfig.get_path("data"), "share", "rnn_research")
 
 
 def split_list(text: str) -> tuple[str, ...]:
@@ -144,6 +148,8 @@ def _read_config(path: str | None, owners: dict[str, dataclasses.Field]) -> dict
     if path is None:
         return {}
     said = f"--config={errors.cut(path, 120)}"
+    if not os.path.isfile(path) and os.path.isfile(SHIPPED / path):
+        path = str(SHIPPED / path)
     if not os.path.isfile(path):
         folder = pathlib.Path(path).parent
         there = os.path.isdir(folder)

@@ -215,11 +215,18 @@ def attention_beside(rows: list[dict], path: Where = None):
                     if (row["task"], row["label"]) == (task, label):
                         curve.add(row["length"], read(row))
                 draw_curve(panel, curve, COLORS[index % len(COLORS)], label)
+            lengths = sorted({row["length"] for row in rows if row["task"] == task})
             panel.set_xscale("log")
+            panel.set_xticks(lengths, map(str, lengths))
+            panel.minorticks_off()
             panel.set_yscale("log")
             panel.set_xlabel("steps T")
             panel.set_ylabel(name)
         draw_level(line[0], 1)
+        low, high = line[0].get_ylim()
+        if low > 0.1:  # less than a decade needs no powers of ten
+            line[0].set_yscale("linear")
+            line[0].set_ylim(0, high)
         line[0].set_title(task.replace("_", " "))
     handles = panels[0][0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper left", ncols=len(labels))

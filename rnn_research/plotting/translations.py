@@ -9,6 +9,9 @@ from rnn_research.plotting.style import (
     styled,
 )
 
+GREY = COLORS[-1]
+LABELS = {"chrf": "chrF", "bleu": "BLEU", "exact_match": "exact match"}
+
 
 @styled
 def attention_maps(rows: list[dict], path: Where = None, *, title: str):
@@ -40,30 +43,39 @@ def scores_by_length(rows: list[dict], path: Where = None, *, metric: str, title
     """How good translations are, by the length of their source.
 
     Args:
-      rows: with 'what' (who translates), 'length' (in words), 'count', the metric and,
-        for several panels, 'panel'. The median of several rows is drawn, in a band from
-        the least to the greatest.
+      rows: with 'what' (who translates), 'baseline' (whether it needs no network),
+        'length' (in words), 'count', the metric and, for several panels, 'panel'. The
+        median of several rows is drawn, in a band from the least to the greatest.
       path: where to draw it, as `style.Where`.
     """
     panels = list(dict.fromkeys(row.get("panel", "") for row in rows))
-    each = list(dict.fromkeys(row["what"] for row in rows))
+    networks, baselines = (
+        list(dict.fromkeys(row["what"] for row in rows if row["baseline"] is simple))
+        for simple in (False, True)
+    )
     counts = {row["length"]: row["count"] for row in rows}
     places = {length: at for at, length in enumerate(counts)}
-    figure, every = new_figure(path, len(panels), 0.5 + 4.5 * len(panels), 3.4)
+    highest = max(row[metric] for row in rows)
+    figure, every = new_figure(path, len(panels), 0.5 + 4.5 * len(panels), 3.6)
     for axes, panel in zip(every, panels, strict=True):
-        for index, what in enumerate(each):
+        for index, what in enumerate([*networks, *baselines]):
             curve = Curve()
             for row in rows:
                 if row["what"] == what and row.get("panel", "") == panel:
                     curve.add(places[row["length"]], row[metric])
-            if curve.values:
+            if what in baselines:
+                look = "--", ":", "-."
+                style = {"color": GREY, "ls": look[baselines.index(what) % len(look)]}
+                axes.plot(*curve.line()[:2], label=what, **style)
+            else:
                 draw_curve(axes, curve, COLORS[index % len(COLORS)], what)
         labels = [f"{length}\n({count})" for length, count in counts.items()]
         axes.set_xticks(range(len(labels)), labels)
         axes.set_xlabel("words of the source (and how many texts of test)")
-        axes.set_ylabel(metric)
-        axes.set_ylim(0, None)
+        axes.set_ylabel(LABELS.get(metric, metric))
+        axes.set_ylim(0, 1.05 * highest)
         axes.set_title(panel, loc="left")
-    every[0].legend()
+    handles = every[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower left", ncols=6)
     figure.suptitle(title, x=0.01, ha="left", fontsize=9, fontweight="bold")
     return figure

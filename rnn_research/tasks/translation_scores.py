@@ -134,8 +134,8 @@ def by_length(pairs, written, language: str) -> list[dict]:
       language: of the targets.
 
     Returns:
-      Rows of what (NETWORK or a baseline), length ('3', or '6-9' where texts of
-      one length are few), count, exact_match, chrf and bleu.
+      Rows of what (NETWORK or a baseline), baseline (whether it is one), length ('3',
+      or '6-9' where texts of one length are few), count, exact_match, chrf and bleu.
     """
     sources, wanted = pairs["test"]
     table = word_table(*pairs["train"])
@@ -146,7 +146,8 @@ def by_length(pairs, written, language: str) -> list[dict]:
         for places, name in _lengths(lengths):
             own = [[each[at] for at in places] for each in (texts, wanted)]
             scores = scored(*own, language)
-            rows.append({"what": what, "length": name, "count": len(places), **scores})
+            who = {"what": what, "baseline": what != NETWORK}
+            rows.append({**who, "length": name, "count": len(places), **scores})
     return rows
 
 

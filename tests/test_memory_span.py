@@ -28,7 +28,7 @@ def entry(
         for outcome in outcomes
     ]
     summary = {"task": "adding(100)", "baseline": 0.2, "length": length, "goal": goal}
-    settings = {"length": length}
+    settings = {"length": length, "cell": name.partition(",")[0]}
     folder = pathlib.Path(name)
     return Entry(folder, name, settings, summary, each, [], [], [first], [], [])
 
@@ -94,6 +94,21 @@ def test_the_exponent_is_that_of_a_gradient_that_falls_evenly():
     assert ranking.exponent(first) == pytest.approx(math.log(0.75))
     nothing = first._replace(log10=[math.nan] * len(first.lags))
     assert math.isnan(ranking.exponent(nothing))
+
+
+def test_the_row_of_a_cell_is_that_of_its_trainings():
+    entries = [entry("a b"), entry("c d", updates=70)]
+    folders = {"a_b": pathlib.Path("a b"), "c_d": pathlib.Path("c d")}
+    tried = [
+        span.Tried(cell, 100, folder, frozenset({0, 1}), frozenset({0, 1, 2}))
+        for cell, folder in folders.items()
+    ]
+    rows = span.rows(tried, report.networks(entries))
+    assert [(row["cell"], row["updates"]) for row in rows] == [
+        ("c_d", 70),
+        ("a_b", 500),
+    ]
+    assert [rows[0][name] for name in ("span", "least", "greatest")] == [100, 0, 100]
 
 
 def searched(monkeypatch, able: dict[str, list[int]], **changes) -> list[span.Tried]:

@@ -123,11 +123,11 @@ def rows(tried: list[Tried], networks: list[report.Network]) -> list[dict]:
     and before training, at that T: reach (the lag at which 1 % of the gradient is left)
     and exponent (ln of what a step leaves of it).
     """
-    known = {one.name: one for one in networks}
+    known = {folder: one for one in networks for folder in one.folders}
     found = []
     for cell in dict.fromkeys(one.cell for one in tried):
         own = _of(cell, tried)
-        each, network = spans(own), known.get(cell) or networks[0]
+        each, network = spans(own), known[own[0].folder]
         found.append(
             {
                 "cell": cell,

@@ -5,7 +5,9 @@ gradient reaches before training, how much of it is lost per step, or the update
 they need. If none does, the sentence says so.
 """
 
+import json
 import math
+import pathlib
 import re
 from collections.abc import Callable
 from typing import NamedTuple
@@ -37,6 +39,7 @@ class Network(NamedTuple):
         left at every lag; NaN: not measured.
       exponent: ln of what a step leaves of the gradient before training; of long
         sequences the largest Lyapunov exponent. NaN: not measured.
+      folders: of its trainings.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Network(NamedTuple):
     steps: int
     reach: float
     exponent: float
+    folders: tuple[pathlib.Path, ...]
 
 
 def networks(entries: list[Entry]) -> list[Network]:
@@ -58,13 +62,16 @@ def networks(entries: list[Entry]) -> list[Network]:
     """
     grouped: dict[str, list[Entry]] = {}
     for entry in entries:
-        name = re.sub(r"(, )?length \d+$|length \d+, ", "", entry.name) or "the network"
-        grouped.setdefault(name, []).append(entry)
-    found = [_network(name, own) for name, own in grouped.items()]
+        alike = {k: v for k, v in entry.settings.items() if k != "length"}
+        grouped.setdefault(json.dumps(alike, sort_keys=True), []).append(entry)
+    found = [_network(own) for own in grouped.values()]
     return sorted(found, key=lambda one: (one.place, one.ratio))
 
 
-def _network(name: str, entries: list[Entry]) -> Network:
+def _network(entries: list[Entry]) -> Network:
+    name = entries[0].name
+    if len(entries) > 1 or "," in name:
+        name = re.sub(r"(, )?length \d+$|length \d+, ", "", name) or "the network"
     entries = sorted(entries, key=lambda entry: entry.length)
     solved = [entry for entry in entries if entry.solved * 2 > len(entry.runs)]
     last, shown = entries[-1], (solved or entries)[-1]
@@ -84,6 +91,7 @@ def _network(name: str, entries: list[Entry]) -> Network:
         last.length,
         first.horizon if first else math.nan,
         exponent(first) if first else math.nan,
+        tuple(entry.folder for entry in entries),
     )
 
 

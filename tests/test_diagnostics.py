@@ -15,7 +15,7 @@ from rnn_research import Cell, cells, diagnostics, errors, layers, models, tasks
 from rnn_research.checks.report import flags
 from rnn_research.diagnostics import table
 from rnn_research.measurements import decay, gradient_norms
-from rnn_research.plotting import style
+from rnn_research.plotting import colors, style
 from rnn_research.unroll import trajectory, unroll
 
 
@@ -379,7 +379,7 @@ def test_a_figure_tells_zero_from_what_is_not_finite():
     curve = style.Curve()
     for x, y in enumerate([0.0, -1.0, math.nan, -2.0, -math.inf, -math.inf]):
         curve.add(x, y)
-    style.norm_panel(axes, {"a": curve})
+    style.norm_panel(axes, {"a": curve}, colors.looks(["a"]))
     line, zeros = axes.lines
     edge = axes.get_ylim()[0]
     np.testing.assert_allclose(

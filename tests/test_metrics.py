@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rnn_research import cells, tasks, training
-from rnn_research.runs import metrics
+from rnn_research.runs import events, metrics
 from rnn_research.training import outcomes, progress, results
 
 
@@ -18,11 +18,17 @@ def test_tensorboard_reads_the_gradient_by_lag(tmp_path):
     accumulators = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator"
     )
+    from tensorboard.plugins.hparams import plugin_data_pb2 as plugin_hparams_pb2
+
     row = {
         "seed": 0,
         "learning_rate": 0.5,
         "step": 4,
         "loss": 0.25,
+        "train_loss": math.inf,
+        "train_losses": [[4, 0.25]],
+        "accuracy": 0.75,
+        "dropped": 2,
         "diagnostics": {
             "gradient_lags": [0, 10, 100, 200],
             "gradient_log10": [0.5, -3.5, -7.25, -math.inf],
@@ -31,8 +37,9 @@ def test_tensorboard_reads_the_gradient_by_lag(tmp_path):
             "others": [2.0, 3.0],
         },
     }
-    events = metrics.Events(tmp_path, first=0)
-    events.write(row)
+    settings = {"cell": "gru(8)", "learning_rate": 0.5, "seeds": [0, 1], "x": None}
+    made = events.Events(tmp_path, first=0, settings=settings)
+    made.write(row)
     read = accumulators.EventAccumulator(str(tmp_path)).Reload()
     found = {}
     for name in read.Tags()["scalars"]:
@@ -40,15 +47,22 @@ def test_tensorboard_reads_the_gradient_by_lag(tmp_path):
         assert event.step == 4
         found[name] = event.value
     assert found == {
-        "loss": 0.25,
-        "diagnostics/gradient_log10/lag_00000": 0.5,
-        "diagnostics/gradient_log10/lag_00010": -3.5,
-        "diagnostics/gradient_log10/lag_00100": -7.25,
-        "diagnostics/parameter_log10/body.W": -1.0,
-        "diagnostics/others/0": 2.0,
-        "diagnostics/others/1": 3.0,
-        "step": 4.0,
+        "loss/validation": 0.25,
+        "metric/accuracy": 0.75,
+        "update/dropped": 2.0,
+        "watched/parameter_log10/body.W": -1.0,
     }
+    assert sorted(found)[0].startswith("loss/")  # the order of its cards
+    (picture,) = read.Images("gradient by lag")
+    assert picture.step == 4 and picture.encoded_image_string[1:4] == b"PNG"
+    assert (picture.width, picture.height) == (520, 330)
+    data = plugin_hparams_pb2.HParamsPluginData.FromString(
+        read.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    )
+    given = data.session_start_info.hparams
+    assert given["cell"].string_value == "gru(8)"
+    assert given["learning_rate"].number_value == 0.5
+    assert given["seeds"].string_value == "[0, 1]"
 
 
 def row_of(pair, step, loss=0.5):
@@ -67,7 +81,7 @@ def test_a_step_that_is_made_again_is_shown_once(tmp_path):
                 record.write([row_of(pair, step)])
         time.sleep(0.01)  # files are read in the order of their times
     read = accumulators.EventAccumulator(str(tmp_path)).Reload()
-    assert [event.step for event in read.Scalars("loss")] == [0, 2, 4]
+    assert [event.step for event in read.Scalars("loss/validation")] == [0, 2, 4]
 
 
 def test_many_runs_need_few_open_files(tmp_path):

@@ -66,8 +66,12 @@ NOTHING = Activations(lambda h: jax.tree.map(lambda leaf: None, h), _put)
 
 
 def part_name(path) -> str:
-    """The name of a leaf of a state, from its path; 'h' where the state is one."""
-    return jax.tree_util.keystr(path).strip(".[]'") or "h"
+    """The name of a leaf of a state, from its path; 'h' where the state is one.
+
+    The parts of a tuple without names are 'h[0]', 'h[1]' and so on.
+    """
+    name = jax.tree_util.keystr(path).strip(".[]'") or "h"
+    return f"h[{name}]" if name.isdigit() else name
 
 
 def log_of_zero(like: jax.Array) -> jax.Array:

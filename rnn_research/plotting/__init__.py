@@ -3,6 +3,7 @@
 from rnn_research.plotting.anomalies import anomalies, precision_recall
 from rnn_research.plotting.captions import captioned, looked_at
 from rnn_research.plotting.classes import confusion
+from rnn_research.plotting.compared import compared_gradients, compared_losses
 from rnn_research.plotting.dynamics import (
     curvature,
     jacobian_spectra,
@@ -34,8 +35,7 @@ from rnn_research.plotting.sweeps import (
 )
 from rnn_research.plotting.texts import verdicts
 from rnn_research.plotting.training import (
-    compared_gradients,
-    compared_losses,
+    gradient_by_lag,
     gradients_during_training,
     learning_curve,
 )
@@ -52,6 +52,7 @@ __all__ = [
     "curse_of_memory",
     "curvature",
     "forecast_bands",
+    "gradient_by_lag",
     "gradient_decay",
     "gradients_during_training",
     "inside",

@@ -4,7 +4,8 @@ import textwrap
 
 import numpy as np
 
-from rnn_research.plotting.style import COLORS, Where, new_figure, styled
+from rnn_research.plotting.colors import COLORS
+from rnn_research.plotting.style import Where, new_figure, styled
 
 COLUMNS, LETTERS = 6, 24  # pictures beside each other, letters in a line below
 RIGHT, WRONG = COLORS[2], COLORS[1]

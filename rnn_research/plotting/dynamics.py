@@ -2,8 +2,9 @@
 
 import math
 
+from rnn_research.plotting import colors
+from rnn_research.plotting.colors import COLORS
 from rnn_research.plotting.style import (
-    COLORS,
     FLOOR_DECADES,
     Curve,
     Where,
@@ -47,7 +48,7 @@ def jacobian_spectra(rows: list[dict], path: Where = None):
     look = {"color": "#444444", "linewidth": 1, "linestyle": (0, (4, 3))}
 
     for index, label in enumerate(labels):
-        color = COLORS[index % len(COLORS)]
+        color = colors.color_of(label)
 
         def line(name, label=label):
             lags, middle, _, _ = lines[label, name].line()
@@ -173,7 +174,7 @@ def _draw_scales(axes, labels, shares: list[dict], scales: list[dict]):
     low, high = math.log10(min(finite, default=1.0)), math.log10(max(finite, default=1))
     width = max(high - low, 0.1) / BINS
     edges = [10 ** (low + width * number) for number in range(BINS + 1)]
-    for index, (panel, label) in enumerate(zip(axes, labels, strict=True)):
+    for panel, label in zip(axes, labels, strict=True):
         own = [row["time_scale"] for row in scales if row["label"] == label]
         length = next(row["length"] for row in shares if row["label"] == label)
         counts = [0] * BINS
@@ -182,7 +183,7 @@ def _draw_scales(axes, labels, shares: list[dict], scales: list[dict]):
                 position = int((math.log10(scale) - low) / width)
                 counts[min(max(position, 0), BINS - 1)] += 1
         heights = [count / max(len(own), 1) for count in counts]
-        look = {"fill": True, "color": COLORS[index % len(COLORS)], "alpha": 0.7}
+        look = {"fill": True, "color": colors.color_of(label), "alpha": 0.7}
         panel.stairs(heights, edges, **look)
         panel.axvline(length, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
         lasting = sum(math.isinf(scale) for scale in own)
@@ -223,7 +224,7 @@ def curvature(rows: list[dict], path: Where = None):
     shares = [Curve() for _ in labels]
     for row in rows:
         place = labels.index(row["label"])
-        color = COLORS[place % len(COLORS)]
+        color = colors.color_of(row["label"])
         offset = 0.5 * ((row["index"] - 1) / max(1, count - 1) - 0.5)
         axes[0].plot(
             abs(row["eigenvalue"]),
@@ -240,7 +241,7 @@ def curvature(rows: list[dict], path: Where = None):
             )
     for place, curve in enumerate(shares):
         (middle,) = curve.line()[1]
-        color = COLORS[place % len(COLORS)]
+        color = colors.color_of(labels[place])
         axes[1].barh(place, middle, height=0.6, color=color, alpha=0.5)
     axes[0].set_xscale("log")
     axes[0].set_xlabel(f"largest eigenvalues, from above 1 to {count}")

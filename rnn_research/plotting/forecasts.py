@@ -1,6 +1,7 @@
 """Figures of forecasts: each a function of rows."""
 
-from rnn_research.plotting.style import COLORS, Where, new_figure, styled
+from rnn_research.plotting.colors import COLORS
+from rnn_research.plotting.style import Where, new_figure, styled
 
 
 @styled

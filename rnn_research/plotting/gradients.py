@@ -2,13 +2,14 @@
 
 import math
 
+from rnn_research.plotting import colors
+from rnn_research.plotting.colors import COLORS
 from rnn_research.plotting.style import (
-    COLORS,
     Curve,
     Where,
-    dashes,
     draw_curve,
     draw_level,
+    legend_columns,
     new_figure,
     norm_panel,
     styled,
@@ -45,11 +46,11 @@ def gradient_decay(rows: list[dict], path: Where = None):
 
     panels = 2 if len(lengths) > 1 else 1
     width = 3.4 * panels + 0.2
-    columns = max(1, int(width / (0.5 + 0.07 * max(map(len, labels)))))
+    columns, look = legend_columns(labels, width), colors.looks(labels)
     legend_lines = -(-len(labels) // columns)
     figure, axes = new_figure(path, panels, width, 2.8 + 0.18 * legend_lines)
     relative = r"$\|\partial L/\partial h_{%s}\|\;/\;\|\partial L/\partial h_T\|$"
-    norm_panel(axes[0], by_lag)
+    norm_panel(axes[0], by_lag, look)
     if longest > MOST_EVEN_LAGS:
         axes[0].set_xscale("log")
     axes[0].set_xlim(int(longest > MOST_EVEN_LAGS), longest)
@@ -57,7 +58,7 @@ def gradient_decay(rows: list[dict], path: Where = None):
     axes[0].set_ylabel(relative % "T-k")
     axes[0].set_title(f"Gradient by lag, T = {longest}")
     if panels == 2:
-        norm_panel(axes[1], by_length, marker="o")
+        norm_panel(axes[1], by_length, look, marker="o")
         axes[1].set_xscale("log")
         axes[1].set_xlabel("sequence length $T$")
         axes[1].set_ylabel(relative % "1")
@@ -84,18 +85,20 @@ def truncated_gradients(rows: list[dict], path: Where = None):
       path: where to draw it, as `style.Where`.
     """
     labels = list(dict.fromkeys(row["label"] for row in rows))
-    figure, axes = new_figure(path, 2, 7.0, 2.8 + 0.18 * -(-len(labels) // 3))
+    columns, looks = legend_columns(labels, 7.0), colors.looks(labels)
+    height = 2.8 + 0.18 * -(-len(labels) // columns)
+    figure, axes = new_figure(path, 2, 7.0, height)
     panels = (
         ("cosine", "cosine with the full gradient"),
         ("norm_ratio", "norm / norm of the full gradient"),
     )
     for panel, (quantity, name) in zip(axes, panels, strict=True):
-        for index, label in enumerate(labels):
+        for label in labels:
             curve = Curve()
             for row in rows:
                 if row["label"] == label:
                     curve.add(row["window"], row[quantity])
-            draw_curve(panel, curve, COLORS[index % len(COLORS)], label)
+            draw_curve(panel, curve, label, looks[label])
         draw_level(panel, 1)
         panel.set_xscale("log")
         panel.set_xlabel("window (steps a gradient goes back)")
@@ -103,7 +106,7 @@ def truncated_gradients(rows: list[dict], path: Where = None):
     axes[0].set_title("Direction")
     axes[1].set_title("Size")
     handles = axes[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside upper left", ncols=3)
+    figure.legend(*handles, loc="outside upper left", ncols=columns)
     return figure
 
 
@@ -186,7 +189,7 @@ def lyapunov(rows: list[dict], path: Where = None):
     sweep = [row for row in rows if row["kind"] == "gain"]
     others = [row for row in rows if row["kind"] == "network"]
     labels = list(dict.fromkeys(row["label"] for row in others))
-    columns = max(1, int(3.4 / (0.5 + 0.07 * max(map(len, labels), default=1))))
+    columns, looks = legend_columns(labels, 3.4), colors.looks(labels)
     figure, axes = new_figure(path, 2, 7.0, 3.0 + 0.18 * -(-len(labels) // columns))
     bars = {"marker": "o", "markersize": 3, "linewidth": 1, "capsize": 2}
     for panel in axes:
@@ -204,7 +207,7 @@ def lyapunov(rows: list[dict], path: Where = None):
     axes[0].set_xlabel("gain $g$ of a random tanh network")
     axes[0].set_ylabel("largest exponent (nats a step)")
     axes[0].set_title("The edge of chaos")
-    for index, label in enumerate(labels):
+    for label in labels:
         own = [row for row in others if row["label"] == label]
         seeds = dict.fromkeys((row["seed"], row["trained_seed"]) for row in own)
         for number, seed in enumerate(seeds):
@@ -213,8 +216,7 @@ def lyapunov(rows: list[dict], path: Where = None):
                 [row["index"] for row in line],
                 [row["exponent"] for row in line],
                 yerr=[2 * row["error"] for row in line],
-                color=COLORS[index % len(COLORS)],
-                linestyle=dashes(index),
+                **looks[label],
                 label=None if number else label,
                 **bars,
             )

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from rnn_research.plotting.colors import COLORS
 from rnn_research.plotting.style import (
-    COLORS,
     FLOOR_DECADES,
     Where,
     new_figure,

@@ -3,7 +3,8 @@
 import numpy as np
 
 from rnn_research.data.music import GRID, LOWEST
-from rnn_research.plotting.style import COLORS, Where, new_figure, styled
+from rnn_research.plotting.colors import COLORS
+from rnn_research.plotting.style import Where, new_figure, styled
 
 MARGIN = 3  # keys below all that sound, and twice as many above for a text
 

@@ -1,6 +1,7 @@
 """Figures of speech."""
 
-from rnn_research.plotting.style import COLORS, Where, new_figure, styled
+from rnn_research.plotting.colors import COLORS
+from rnn_research.plotting.style import Where, new_figure, styled
 
 
 @styled

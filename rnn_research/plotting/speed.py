@@ -1,7 +1,7 @@
 """Figures of times and memory: each a function of a tidy table."""
 
+from rnn_research.plotting.colors import COLORS
 from rnn_research.plotting.style import (
-    COLORS,
     Where,
     new_figure,
     styled,

@@ -12,17 +12,6 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias
 
 from rnn_research import errors, notebook
 
-# Okabe & Ito's colours, which colour-blind readers can tell apart.
-COLORS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#000000",
-    "#999999",
-)
 PICTURES = ".png", ".svg", ".pdf"
 STYLE = {
     "font.size": 8.5,
@@ -190,11 +179,6 @@ def scale_of_losses(axes):
         axes.set_yscale("log")
 
 
-def dashes(index: int):
-    """The line style of curve number `index`, whose colours begin anew after eight."""
-    return "-" if index < len(COLORS) else (0, (4, 2))
-
-
 class Curve:
     """One line with a band: x -> the values over seeds."""
 
@@ -219,17 +203,27 @@ class Curve:
         )
 
 
-def draw_curve(axes, curve: Curve, color: str, label: str):
+def draw_curve(axes, curve: Curve, label: str, look: dict):
     x, middle, low, high = curve.line()
-    axes.plot(x, middle, color=color, marker="o", markersize=3, label=label)
-    axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+    axes.plot(x, middle, **look, marker="o", markersize=3, label=label)
+    axes.fill_between(x, low, high, color=look["color"], alpha=0.18, linewidth=0)
+
+
+def legend_columns(labels, width: float) -> int:
+    """How many labels stand beside each other in a figure so wide, in inches."""
+    longest = max(map(len, labels), default=1)
+    return max(1, min(len(labels), int(width / (0.5 + 0.07 * longest))))
 
 
 FLOOR_DECADES = 24  # a figure shows so many decades below its top at most
 
 
-def norm_panel(axes, curves: dict[str, Curve], marker: str | None = None):
+def norm_panel(
+    axes, curves: dict[str, Curve], looks: dict[str, dict], marker: str | None = None
+):
     """Lines of log10 norms with their bands, cut some decades below the top.
+
+    `looks` has the colour and the dashes of each line, as `colors.looks` gives them.
 
     A norm of exactly zero, -inf, lies on the lower edge, where a triangle marks the
     first of each stretch; at what is not finite the line is broken.
@@ -247,8 +241,8 @@ def norm_panel(axes, curves: dict[str, Curve], marker: str | None = None):
             return edge
         return value if math.isfinite(value) else math.nan
 
-    for index, (label, (x, *three)) in enumerate(lines.items()):
-        color = COLORS[index % len(COLORS)]
+    for label, (x, *three) in lines.items():
+        color = looks[label]["color"]
         zeros = [
             at
             for at, now, before in zip(x, three[0], [0.0, *three[0]], strict=False)
@@ -258,8 +252,7 @@ def norm_panel(axes, curves: dict[str, Curve], marker: str | None = None):
         axes.plot(
             x,
             middle,
-            color=color,
-            linestyle=dashes(index),
+            **looks[label],
             marker=marker,
             markersize=3,
             label=label,
@@ -289,34 +282,6 @@ def draw_level(axes, level: float | None, name: str = "", side: str = "right"):
         color="#444444",
         annotation_clip=True,  # beyond the axes it would squeeze them to nothing
     )
-
-
-def label_ends(figure, axes, ends: list[tuple]):
-    """The names of lines at their ends (x, y, name, color), none over another."""
-    figure.get_figure(
-        root=True
-    ).draw_without_rendering()  # only then is it known where the ends lie
-    apart = 11 / 72 * figure.dpi
-    bottom, top = (axes.transData.transform((0, y))[1] for y in axes.get_ylim())
-    below = -math.inf
-    placed = []
-    for x, y, name, color in ends:
-        height = bottom if math.isnan(y) else axes.transData.transform((x, y))[1]
-        placed.append((min(max(height, bottom), top), x, name, color))
-    for height, x, name, color in sorted(placed):
-        at = max(height, below + apart)
-        below = at
-        axes.annotate(
-            name,
-            (x, axes.transData.inverted().transform((0, height))[1]),
-            xytext=(5, (at - height) * 72 / figure.dpi),
-            textcoords="offset points",
-            va="center",
-            color=color,
-            fontsize=8,
-            fontweight="bold",
-            annotation_clip=False,
-        )
 
 
 def within(value: float, limits: tuple[float, float]) -> bool:

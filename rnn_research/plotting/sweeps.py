@@ -3,13 +3,13 @@
 import math
 from collections.abc import Callable
 
+from rnn_research.plotting import colors
 from rnn_research.plotting.style import (
-    COLORS,
     Curve,
     Where,
-    dashes,
     draw_curve,
     draw_level,
+    legend_columns,
     new_figure,
     norm_panel,
     scale_of_losses,
@@ -30,6 +30,7 @@ def training_course(rows: list[dict], path: Where = None, *, baseline: float, ti
     """
     cells = list(dict.fromkeys(row["cell"] for row in rows))
     labels = list(dict.fromkeys(row["remedy"] for row in rows))
+    looks = colors.in_turn(labels)
     figure, axes = new_figure(path, len(cells), 4.2 * len(cells) + 0.8, 6.2, rows=3)
     quantities = {
         "validation loss": lambda row: row["loss"],
@@ -41,9 +42,9 @@ def training_course(rows: list[dict], path: Where = None, *, baseline: float, ti
     for column, cell in enumerate(cells):
         for panels, (name, read) in zip(axes, quantities.items(), strict=True):
             panel = panels[column]
-            for index, label in enumerate(labels):
+            for label in labels:
                 own = [r for r in rows if (r["cell"], r["remedy"]) == (cell, label)]
-                _draw_runs(panel, own, read, index)
+                _draw_runs(panel, own, read, looks[label])
             if column == 0:
                 panel.set_ylabel(name)
         top, middle, bottom = (panels[column] for panels in axes)
@@ -56,28 +57,21 @@ def training_course(rows: list[dict], path: Where = None, *, baseline: float, ti
         for panel in (top, middle, bottom):
             panel.set_xlim(left=0)
     figure.suptitle(title, fontsize=9, fontweight="bold", x=0.02, ha="left")
-    handles = [
-        axes[0][0].plot([], [], **_look(index))[0] for index in range(len(labels))
-    ]
+    handles = [axes[0][0].plot([], [], **looks[label])[0] for label in labels]
     figure.legend(
         handles, labels, loc="outside lower center", ncols=min(5, len(labels))
     )
     return figure
 
 
-def _look(index: int) -> dict:
-    return {"color": COLORS[index % len(COLORS)], "linestyle": dashes(index)}
-
-
-def _draw_runs(axes, rows: list[dict], read: Callable, index: int):
+def _draw_runs(axes, rows: list[dict], read: Callable, look: dict):
     runs: dict[tuple, list[tuple]] = {}
     for row in rows:
         if read(row) is not None:
             own = runs.setdefault((row["seed"], row["learning_rate"]), [])
             own.append((row["step"], read(row)))
     for line in runs.values():
-        look = {"linewidth": 0.9, "alpha": 0.85}
-        axes.plot(*zip(*line, strict=True), **_look(index), **look)
+        axes.plot(*zip(*line, strict=True), **look, linewidth=0.9, alpha=0.85)
 
 
 @styled
@@ -103,11 +97,11 @@ def remedies(rows: list[dict], path: Where = None, *, baseline: float, title: st
     }
     height = 1.5 + 0.17 * len(names) * (1 + len(cells))
     figure, axes = new_figure(path, len(columns), 2.1 * len(columns) + 1.2, height)
-    spread = 0.6 / max(1, len(cells))
+    spread, marks = 0.6 / max(1, len(cells)), _marks(cells)
     for panel, (quantity, label) in zip(axes, columns.items(), strict=True):
         for index, cell in enumerate(cells):
             offset = (index - (len(cells) - 1) / 2) * spread
-            color = COLORS[index % len(COLORS)]
+            color = colors.color_of(cell)
             for row in rows:
                 value = row[quantity]
                 if row["cell"] != cell or value is None or math.isnan(value):
@@ -121,7 +115,7 @@ def remedies(rows: list[dict], path: Where = None, *, baseline: float, title: st
                     transform=panel.get_yaxis_transform()
                     if at_edge
                     else panel.transData,
-                    marker=">" if beyond else "o",
+                    marker=">" if beyond else marks[cell],
                     markersize=5,
                     markeredgecolor=color,
                     markerfacecolor=color if row["outcome"] == "solved" else "white",
@@ -138,15 +132,26 @@ def remedies(rows: list[dict], path: Where = None, *, baseline: float, title: st
     axes[0].axvline(baseline, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
     axes[3].axvline(1, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
     axes[0].set_title(f"{title} (dashed: memoryless)")
-    looks = {"linestyle": "none", "marker": "o", "markersize": 5}
+    looks = {"linestyle": "none", "markersize": 5}
     entries = {
-        cell: axes[0].plot([], [], color=COLORS[index % len(COLORS)], **looks)[0]
-        for index, cell in enumerate(cells)
+        cell: axes[0].plot(
+            [], [], color=colors.color_of(cell), marker=marks[cell], **looks
+        )[0]
+        for cell in cells
     }
     hollow = {"color": "#444444", "markerfacecolor": "white"}
-    entries["hollow: not solved"] = axes[0].plot([], [], **looks, **hollow)[0]
+    entries["hollow: not solved"] = axes[0].plot([], [], marker="o", **looks, **hollow)[
+        0
+    ]
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4)
     return figure
+
+
+def _marks(cells: list[str]) -> dict[str, str]:
+    """Of each cell a mark, another for those that have one colour."""
+    every = [colors.color_of(cell) for cell in cells]
+    before = [every[:index].count(color) for index, color in enumerate(every)]
+    return {cell: "osD^"[at % 4] for cell, at in zip(cells, before, strict=True)}
 
 
 @styled
@@ -170,7 +175,7 @@ def remedy_gradients(rows: list[dict], path: Where = None, *, title: str):
         for row in rows:
             if row["cell"] == cell:
                 curves[row["remedy"]].add(row["lag"], row["relative_log10"])
-        norm_panel(panel, curves)
+        norm_panel(panel, curves, colors.in_turn(names))
         panel.set_xlim(left=0)
         panel.set_xlabel("lag $k$ (steps before the end)")
         panel.set_title(f"{cell}, {title}")
@@ -200,6 +205,7 @@ def attention_beside(rows: list[dict], path: Where = None):
     """
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     labels = list(dict.fromkeys(row["label"] for row in rows))
+    looks = colors.looks(labels)
     figure, axes = new_figure(path, 3, 9.0, 0.6 + 2.5 * len(tasks), rows=len(tasks))
     panels = axes if len(tasks) > 1 else [axes]
     quantities = {
@@ -209,12 +215,12 @@ def attention_beside(rows: list[dict], path: Where = None):
     }
     for task, line in zip(tasks, panels, strict=True):
         for panel, (name, read) in zip(line, quantities.items(), strict=True):
-            for index, label in enumerate(labels):
+            for label in labels:
                 curve = Curve()
                 for row in rows:
                     if (row["task"], row["label"]) == (task, label):
                         curve.add(row["length"], read(row))
-                draw_curve(panel, curve, COLORS[index % len(COLORS)], label)
+                draw_curve(panel, curve, label, looks[label])
             lengths = sorted({row["length"] for row in rows if row["task"] == task})
             panel.set_xscale("log")
             panel.set_xticks(lengths, map(str, lengths))
@@ -229,7 +235,8 @@ def attention_beside(rows: list[dict], path: Where = None):
             line[0].set_ylim(0, high)
         line[0].set_title(task.replace("_", " "))
     handles = panels[0][0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside upper left", ncols=len(labels))
+    beside = legend_columns(labels, 9.0)
+    figure.legend(*handles, loc="outside upper left", ncols=beside)
     return figure
 
 
@@ -243,7 +250,7 @@ def memory_span(rows: list[dict], path: Where = None):
     """
     figure, (axes,) = new_figure(path, 1, 5.2, 1.0 + 0.36 * len(rows))
     for place, row in enumerate(rows):
-        color = COLORS[place % len(COLORS)]
+        color = colors.color_of(row["cell"])
         axes.barh(place, row["span"], height=0.6, color=color, alpha=0.6)
         axes.plot([row["least"], row["greatest"]], [place] * 2, color=color)
         look = {"color": "#444444", "linestyle": "none", "markersize": 6}

@@ -3,14 +3,13 @@
 import math
 
 from rnn_research.diagnostics.horizon import FORGOTTEN
+from rnn_research.plotting import colors
+from rnn_research.plotting.colors import COLORS
 from rnn_research.plotting.style import (
-    COLORS,
     Curve,
     Where,
-    dashes,
     draw_level,
     draw_line,
-    label_ends,
     new_figure,
     norm_panel,
     scale_of_losses,
@@ -95,6 +94,7 @@ def _draw_seeds(
     axes.plot(*median.line()[:2], color=color, label=label)
 
 
+GRADIENT = r"$\|\partial L/\partial h_{T-k}\|$"
 STRIPS = 8  # moments of a training that are drawn
 
 
@@ -231,65 +231,25 @@ def _draw_strip(figure, strip, loss, rows: list[dict]):
         draw_line(loss, [row], "loss", color=color, marker="o", zorder=3)
     figure.colorbar(scale, ax=strip, label="update", aspect=40, pad=0.02)
     strip.set_xlabel("lag $k$ (steps before the end)")
-    strip.set_ylabel(r"$\|\partial L/\partial h_{T-k}\|$")
+    strip.set_ylabel(GRADIENT)
     strip.yaxis.set_major_formatter(lambda value, _: f"$10^{{{value:g}}}$")
     strip.yaxis.get_major_locator().set_params(integer=True)
     strip.set_title("Gradient by lag")
 
 
 @styled
-def compared_losses(entries, path: Where = None):
-    """The validation loss of several trainings, with bands over seeds.
+def gradient_by_lag(found: dict, path: Where = None):
+    """The gradient by lag at one moment of a training.
 
     Args:
-      entries: of `report.read`.
+      found: with 'gradient_lags' and 'gradient_log10', as the diagnostics of a row.
       path: where to draw it, as `style.Where`.
     """
     figure, (axes,) = new_figure(path, 1, 5.2, 3.3)
-    ends = []
-    for index, entry in enumerate(entries):
-        if not entry.loss:
-            continue
-        color = COLORS[index % len(COLORS)]
-        middle, low, high = (list(column) for column in zip(*entry.loss, strict=True))
-        axes.plot(entry.steps, middle, color=color, linestyle=dashes(index))
-        axes.fill_between(entry.steps, low, high, color=color, alpha=0.18, linewidth=0)
-        ends.append((entry.steps[-1], middle[-1], entry.name, color))
-    for baseline in {entry.baseline for entry in entries} - {None}:
-        draw_level(axes, baseline, "no memory")
-    scale_of_losses(axes)
-    axes.set_xlim(left=0)
-    axes.set_xlabel("updates")
-    axes.set_ylabel("validation loss")
-    label_ends(figure, axes, ends)
-    return figure
-
-
-@styled
-def compared_gradients(entries, path: Where = None):
-    """The gradient by lag of several trainings, at the last moment measured.
-
-    Args:
-      entries: of `report.read`, with moments.
-      path: where to draw it, as `style.Where`.
-    """
-    figure, (axes,) = new_figure(path, 1, 5.2, 3.3)
-    lines = {}
-    for entry in entries:
-        last = entry.moments[-1]
-        lines[entry.name] = Curve()
-        for lag, value in zip(last.lags, last.log10, strict=True):
-            lines[entry.name].add(lag, value)
-    norm_panel(axes, lines)
-    draw_level(axes, math.log10(FORGOTTEN), f"{FORGOTTEN:.0%} left")
-    axes.set_xlim(left=0)
+    curve = Curve()
+    for lag, value in zip(found["gradient_lags"], found["gradient_log10"], strict=True):
+        curve.add(lag, value)
+    norm_panel(axes, {GRADIENT: curve}, colors.in_turn([GRADIENT]))
     axes.set_xlabel("lag $k$ (steps before the end)")
-    axes.set_ylabel(
-        r"$\|\partial L/\partial h_{T-k}\|\;/\;\|\partial L/\partial h_T\|$"
-    )
-    ends = []
-    for index, (name, curve) in enumerate(lines.items()):
-        x, middle, _, _ = curve.line()
-        ends.append((x[-1], middle[-1], name, COLORS[index % len(COLORS)]))
-    label_ends(figure, axes, ends)
+    axes.set_ylabel(GRADIENT)
     return figure

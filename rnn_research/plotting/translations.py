@@ -1,7 +1,7 @@
 """Figures of translations."""
 
+from rnn_research.plotting.colors import COLORS
 from rnn_research.plotting.style import (
-    COLORS,
     Curve,
     Where,
     draw_curve,

@@ -74,15 +74,18 @@ def read(
     folders,
     *,
     allow: tuple[str, ...] = (),
+    labels: tuple[str, ...] | None = None,
     left_out: Callable[[str], None] | None = None,
 ) -> list[Entry]:
-    """The entries of the folders, in order, with names that tell them apart.
+    """The entries of the folders by length, with names that tell them apart.
 
     Where a training was not watched (--diagnose_every), the gradient is measured here,
     before and after, from its checkpoint. For that its settings may name the files of
     the user's in `allow`, and no others.
 
     Args:
+      labels: the names, one for each entry in the order of the folders; None: what
+        tells them apart.
       left_out: is given a line for each folder that cannot be reported; None raises it.
 
     Raises:
@@ -102,11 +105,17 @@ def read(
             if left_out is None:
                 raise
             left_out(str(error))
-    different = differing(entries)
-    return [
+    names = _names(entries, differing(entries))
+    if labels is not None and len(labels) != len(entries):
+        raise errors.UsageError(
+            f"--labels names {len(labels)} lines, and there are {len(entries)}: "
+            f"{'; '.join(names)}"
+        )
+    named = [
         entry._replace(name=name)
-        for entry, name in zip(entries, _names(entries, different), strict=True)
+        for entry, name in zip(entries, labels or names, strict=True)
     ]
+    return sorted(named, key=lambda entry: entry.length)
 
 
 def differing(entries: list[Entry]) -> list[str]:
@@ -131,8 +140,9 @@ def _names(entries, different) -> list[str]:
         for name in shown:
             value = entry.settings.get(name)
             told = name in ("cell", "engine", "task")
-            parts.append(str(value) if told else f"{name} {_short(value)}")
-        return ", ".join(parts).replace("_", " ")
+            said = name.replace("_", " ")
+            parts.append(str(value) if told else f"{said} {_short(value)}")
+        return ", ".join(parts)
 
     def by_folder(entry, folder: str) -> str:
         several = len({own["learning_rate"] for own in entry.summary["runs"]}) > 1

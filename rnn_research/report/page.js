@@ -4,7 +4,7 @@ const WORDS = {"inf": Infinity, "-inf": -Infinity, "nan": NaN};
 const data = JSON.parse(document.getElementById("data").textContent,
   (key, value) => typeof value === "string" && key !== "name" && value in WORDS ? WORDS[value] : value);
 const known = y => !Number.isNaN(y) && y !== Infinity;
-const color = index => `var(--s${index % 8})`;
+const color = index => `var(--s${index})`;
 const SVG = "http://www.w3.org/2000/svg";
 
 function make(parent, kind, attributes, text) {
@@ -52,10 +52,7 @@ function chart(id, spec) {
   const holder = document.getElementById(id);
   holder.replaceChildren();
   const width = Math.max(280, holder.clientWidth), height = width < 560 ? 280 : 340;
-  const named = width >= 560 && spec.series.length <= 14;
-  const longest = Math.max(...spec.series.map(s => s.name.length), 4);
-  const labelWidth = named ? Math.min(200, 7 * longest + 14) : 14;
-  const box = {left: 62, right: width - labelWidth, top: 12, bottom: height - 44};
+  const box = {left: 62, right: width - 14, top: 12, bottom: height - 44};
   const [x0, x1] = spec.x.range, [y0, y1] = spec.y.range;
   const sx = x => box.left + (box.right - box.left) * (x - x0) / (x1 - x0 || 1);
   const sy = y => box.bottom - (box.bottom - box.top) * (Math.max(y0, Math.min(y1, y)) - y0) / (y1 - y0 || 1);
@@ -81,7 +78,6 @@ function chart(id, spec) {
     make(svg, "text", {class: "tick", x: box.right - 4, y: sy(level.y) - 5, "text-anchor": "end"}, level.name);
   }
 
-  const ends = [];
   for (const series of spec.series) {
     const stroke = `stroke:${color(series.index)}`;
     const band = (series.band || []).filter(p => known(p[1]) && known(p[2]));
@@ -98,7 +94,7 @@ function chart(id, spec) {
     }
     if (!d) continue;
     const curve = make(svg, "path", {class: "curve", style: stroke, d});
-    if (series.index >= 8) curve.style.strokeDasharray = "7 4";
+    curve.style.strokeDasharray = data.runs[series.index].dashes;
     make(curve, "title", {}, series.name);
     const shown = series.points.filter(p => known(p[1]));
     for (const [x, y] of shown)
@@ -106,10 +102,8 @@ function chart(id, spec) {
         make(svg, "path", {style: `fill:${color(series.index)}`, d: `M${sx(x) - 4},${box.bottom - 7}h8l-4,7Z`});
     const [x, y] = shown[shown.length - 1];
     make(svg, "circle", {cx: sx(x), cy: sy(y), r: 3.2, style: `fill:${color(series.index)}`});
-    ends.push({series, x: sx(x), y: sy(y)});
   }
-  if (named) directLabels(svg, ends, box);
-  else legend(holder, spec.series);
+  legend(holder, spec.series);
 
   const rule = make(svg, "line", {class: "rule", y1: box.top, y2: box.bottom});
   const readout = document.getElementById(id + "-readout");
@@ -135,34 +129,15 @@ function chart(id, spec) {
   });
 }
 
-function directLabels(svg, ends, box) {
-  ends.sort((a, b) => a.y - b.y);
-  const gap = 15;
-  for (const end of ends) end.at = end.y;
-  for (let i = 1; i < ends.length; i++) ends[i].at = Math.max(ends[i].at, ends[i - 1].at + gap);
-  let limit = box.bottom;
-  for (let i = ends.length - 1; i >= 0; i--) {
-    ends[i].at = Math.min(ends[i].at, limit);
-    limit = ends[i].at - gap;
-  }
-  for (const end of ends) {
-    const name = end.series.name.length > 27 ? end.series.name.slice(0, 26) + "\u2026" : end.series.name;
-    const x = box.right + 9;
-    if (Math.abs(end.at - end.y) > 2 || box.right - end.x > 6)
-      make(svg, "line", {x1: end.x + 5, y1: end.y, x2: x - 2, y2: end.at, style: `stroke:${color(end.series.index)};opacity:.45`});
-    const label = make(svg, "text", {x, y: end.at + 4, style: `fill:${color(end.series.index)};font-weight:600`}, name);
-    make(label, "title", {}, end.series.name);
-  }
-}
-
 function legend(holder, series) {
   const list = document.createElement("div");
   list.className = "legend";
   for (const one of series) {
     const item = document.createElement("span");
-    const line = document.createElement("i");
-    line.style.background = color(one.index);
-    item.append(line, one.name);
+    const sample = make(item, "svg", {viewBox: "0 0 30 4", width: 30, height: 4, "aria-hidden": "true"});
+    const line = make(sample, "line", {x1: 0, x2: 30, y1: 2, y2: 2, style: `stroke:${color(one.index)};stroke-width:3`});
+    line.style.strokeDasharray = data.runs[one.index].dashes;
+    item.append(" ", one.name);
     list.append(item);
   }
   holder.append(list);

@@ -8,6 +8,7 @@ import string
 from collections.abc import Sequence
 
 from rnn_research.diagnostics.horizon import FORGOTTEN
+from rnn_research.plotting import colors
 from rnn_research.report import artefacts, markup, ranking
 from rnn_research.report import entries as reading
 from rnn_research.report.entries import Entry
@@ -32,7 +33,7 @@ def render(
     fill = {
         "title": html.escape(_title(entries)),
         "ranking": html.escape(ranking.sentence(entries)),
-        "style": (HERE / "page.css").read_text(encoding="utf-8"),
+        "style": (HERE / "page.css").read_text(encoding="utf-8") + _colors(entries),
         "script": (HERE / "page.js").read_text(encoding="utf-8"),
         "data": _data(entries).replace("<", "\\u003c"),
         "cards": "\n".join(_card(i, entry) for i, entry in enumerate(entries)),
@@ -89,6 +90,7 @@ def _data(entries: list[Entry]) -> str:
         "runs": [
             {
                 "name": entry.name,
+                "dashes": DASHES[look["linestyle"]],
                 "baseline": entry.baseline,
                 "length": entry.length,
                 "steps": entry.steps,
@@ -102,11 +104,30 @@ def _data(entries: list[Entry]) -> str:
                     for moment in entry.moments
                 ],
             }
-            for entry in entries
+            for entry, look in zip(entries, _looks(entries), strict=True)
         ],
         "forgotten": {"log10": math.log10(FORGOTTEN), "name": _percent(FORGOTTEN)},
     }
     return json.dumps(spelled(content), allow_nan=False)
+
+
+DASHES = dict(zip(colors.DASHES, ("", "8 4", "2 3", "10 3 2 3", "4 4"), strict=True))
+
+
+def _looks(entries: list[Entry]) -> list[dict]:
+    """The colour of each entry's cell; dashes tell those of one cell apart."""
+    cells = {number: entry.settings["cell"] for number, entry in enumerate(entries)}
+    return list(colors.looks(cells).values())
+
+
+def _colors(entries: list[Entry]) -> str:
+    """The colours as variables of the page, lighter ones for a dark page."""
+    every = [look["color"] for look in _looks(entries)]
+    light, dark = (
+        "".join(f"--s{index}:{color};" for index, color in enumerate(each))
+        for each in (every, map(colors.lighter, every))
+    )
+    return f":root{{{light}}}\n@media (prefers-color-scheme: dark){{:root{{{dark}}}}}\n"
 
 
 def _number(value: float) -> float:
@@ -164,14 +185,14 @@ def _card(index: int, entry: Entry) -> str:
         told = "all" if last == math.inf else f"{last:g}"
         reach = (
             f'<div class="reach" title="memory horizon over T"><i style="width:'
-            f'{100 * share:.1f}%;background:var(--s{index % 8})"></i></div>'
+            f'{100 * share:.1f}%;background:var(--s{index})"></i></div>'
             f'<p class="small">memory horizon: {told} of {entry.length} steps</p>'
         )
     kind = word.replace(" ", "-")
     loss = f"{entry.test_loss:.3g}" if math.isfinite(entry.test_loss) else "not finite"
     compared = f" (no memory: {entry.baseline:.3g})" if entry.baseline else ""
     return (
-        f'<article class="card" style="border-color:var(--s{index % 8})">'
+        f'<article class="card" style="border-color:var(--s{index})">'
         f"<h3>{html.escape(entry.name)}</h3>"
         f'<p class="verdict {kind}">{word}</p>'
         f"<p>{html.escape(said[0].upper() + said[1:])}</p>{reach}"

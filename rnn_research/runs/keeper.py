@@ -63,7 +63,9 @@ class InFolder(InMemory):
             if others := hardware.differences(notes["machine"], self._machine):
                 self._say(f"equal to rounding only: {'; '.join(others)}")
         pairs = self._trainer.config.all_runs()
-        self.rows = metrics.Record(self.folder, pairs, mark=mark)
+        self.rows = metrics.Record(
+            self.folder, pairs, mark=mark, settings=self._settings
+        )
         return state
 
     def _accept(self, notes: dict):

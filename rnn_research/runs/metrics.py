@@ -3,19 +3,16 @@
 import contextlib
 import hashlib
 import json
-import math
 import os
 import pathlib
-import socket
-import struct
-import time
 
 from rnn_research import endings, errors, files, processes, spelling
 from rnn_research.runs import checkpoints
+from rnn_research.runs.events import Events
 from rnn_research.training.record import Rows, key
 
 FILE = "metrics.jsonl"
-NOT_SHOWN = "seed", "learning_rate", "train_losses"  # in TensorBoard
+PAIR = "seed", "learning_rate"
 
 
 class Record(Rows):
@@ -31,6 +28,7 @@ class Record(Rows):
         pairs: tuple[tuple[int, float], ...],
         *,
         mark: dict | None,
+        settings: dict | None = None,
     ):
         """Open to append after `mark`, without the rows that follow it.
 
@@ -38,6 +36,7 @@ class Record(Rows):
           folder: None keeps rows only, as do all processes but the one that writes.
           pairs: (seed, learning rate) of each run.
           mark: where the checkpoint stood that training goes on from.
+          settings: of all runs, which TensorBoard shows as hyperparameters.
         """
         kept = marked(folder, mark) if mark else b""
         super().__init__(pairs, parsed(kept))
@@ -53,7 +52,8 @@ class Record(Rows):
             for pair, row in zip(pairs, self.last, strict=True):
                 name = f"seed{pair[0]}-rate{pair[1]:g}" if len(pairs) > 1 else ""
                 first = row["step"] + 1 if row else 0
-                self._events[pair] = Events(folder / name, first=first)
+                own = (settings or {}) | dict(zip(PAIR, pair, strict=True))
+                self._events[pair] = Events(folder / name, first=first, settings=own)
 
     def write(self, rows: list[dict]):
         """Add rows, and to the files if this process writes them."""
@@ -124,75 +124,6 @@ class Record(Rows):
         ):  # of a full disk; it was said when it was met
             if self._file:
                 self._file.close()
-
-
-class Events:
-    """Rows as TensorBoard events, in the file when `write` returns.
-
-    TensorBoardX's own writer keeps events in a queue for minutes, and on a full disk
-    its thread dies and the queue blocks. The file is open only while it is written to:
-    of a thousand runs each has one.
-    """
-
-    def __init__(self, folder: pathlib.Path, first: int):
-        """Begin a file; TensorBoard hides steps from `first` on of older ones."""
-        from tensorboardX.proto import event_pb2
-
-        folder.mkdir(exist_ok=True)
-        name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}"
-        self._path, self._event = folder / name, event_pb2.Event
-        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-        self._put(
-            {"file_version": "brain.Event:2"}, {"step": first, "session_log": start}
-        )
-
-    def write(self, row: dict):
-        from tensorboardX import summary
-
-        self._put(
-            *(
-                {"step": row["step"], "summary": summary.scalar(name, value)}
-                for name, value in _scalars(row)
-                if name.partition("/")[0] not in NOT_SHOWN
-            )
-        )
-
-    def _put(self, *events: dict):
-        framed = b"".join(
-            _framed(self._event(wall_time=time.time(), **fields).SerializeToString())
-            for fields in events
-        )
-        with self._path.open("ab") as file:
-            file.write(framed)
-
-
-def _framed(data: bytes) -> bytes:
-    """As a record of TensorFlow's: length, its checksum, the data, their checksum."""
-    from tensorboardX.record_writer import masked_crc32c
-
-    length = struct.pack("<Q", len(data))
-    sums = (struct.pack("<I", masked_crc32c(part)) for part in (length, data))
-    return length + next(sums) + data + next(sums)
-
-
-def _scalars(row: dict, prefix: str = ""):
-    """(name, number) of all numbers in a row, `diagnostics/horizon` of what nests.
-
-    Of a list each number has its place in the name: `diagnostics/gradient_log10/
-    lag_00100` where the row says at which lags, else that in the list. What is not
-    finite has no place on a scale and is left out.
-    """
-    lags = row.get("gradient_lags")
-    for name, value in row.items():
-        if isinstance(value, dict):
-            yield from _scalars(value, f"{prefix}{name}/")
-        elif isinstance(value, list) and value is not lags:
-            by_lag = lags is not None and len(value) == len(lags)
-            places = [f"lag_{lag:05d}" for lag in lags] if by_lag else range(len(value))
-            nested = {str(place): own for place, own in zip(places, value, strict=True)}
-            yield from _scalars(nested, f"{prefix}{name}/")
-        elif isinstance(value, (int, float)) and math.isfinite(value):
-            yield prefix + name, value
 
 
 def parsed(content: bytes) -> list[dict]:

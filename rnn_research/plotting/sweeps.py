@@ -96,7 +96,7 @@ def remedies(rows: list[dict], path: Where = None, *, baseline: float, title: st
         "largest_grad_norm": "longest gradient",
     }
     height = 1.5 + 0.17 * len(names) * (1 + len(cells))
-    figure, axes = new_figure(path, len(columns), 2.1 * len(columns) + 1.2, height)
+    figure, axes = new_figure(path, len(columns), 1.55 * len(columns) + 1.2, height)
     spread, marks = 0.6 / max(1, len(cells)), _marks(cells)
     for panel, (quantity, label) in zip(axes, columns.items(), strict=True):
         for index, cell in enumerate(cells):

@@ -124,7 +124,7 @@ def gradients_during_training(
     lines = 2 if further else 1
     columns = 1 + -(-(2 + len(further)) // lines)
     figure, grid = new_figure(
-        path, columns, 3.1 * columns, 1.7 + 1.5 * lines, rows=lines
+        path, columns, 2.4 * columns, 1.7 + 1.5 * lines, rows=lines
     )
     grid = grid if further else [grid]
     for panels in grid:

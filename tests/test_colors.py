@@ -63,7 +63,7 @@ def test_a_figure_does_not_depend_on_who_else_is_in_it():
 def entry(cell, length, name, loss=0.5):
     moment = types.SimpleNamespace(lags=[0, 1], log10=[0.0, -0.1])
     return types.SimpleNamespace(
-        **{"settings": {"cell": cell}, "length": length, "name": name},
+        **{"cell": cell, "length": length, "name": name},
         **{"steps": [0, 10], "loss": [(1.0, 0.9, 1.1), (loss, loss, loss)]},
         **{"moments": [moment], "baseline": 0.2},
     )

@@ -350,7 +350,9 @@ def test_in_a_browser_the_slider_moves_the_curves_and_nothing_is_logged(
         opened.open(tmp_path / "out" / "report.html")
         last = opened.run(curves)
         assert len(last) == 4 and all(last)
-        assert opened.run("return document.querySelectorAll('svg').length") == 3
+        assert (
+            opened.run("return document.querySelectorAll('.chart > svg').length") == 3
+        )
         text = "return document.getElementById('moment-text').textContent"
         assert opened.run(text) == "20"
         opened.press("#moment", ARROW_LEFT)

@@ -42,6 +42,7 @@ OTHERS = (
     "#661100",
     "#AA7744",
 )
+LONGEST = 300  # letters of a label that are looked at
 DASHES = "-", (0, (4, 2)), (0, (1, 1.3)), (0, (6, 1.5, 1, 1.5)), (0, (2, 2))
 
 
@@ -51,7 +52,7 @@ def cell_of(label: str) -> str:
     `gru` of 'gru(reset=before)', 'zoneout(gru, rate=0.1)', 'gru-h128-T200 (after)';
     `mine` of 'path/my_cells.py:mine(alpha=0.1)'.
     """
-    before, bracket, options = label.strip().partition("(")
+    before, bracket, options = label.strip()[:LONGEST].partition("(")
     is_call = bracket and not before.endswith(" ")  # and no '(after)' of training
     if is_call and re.match(r"\s*[A-Za-z_./][\w./:]*\s*[,()]", options):
         return cell_of(options)

@@ -84,9 +84,7 @@ def _panels(entries, path):
     looks = {
         (T, name): look
         for T, own in by_length.items()
-        for name, look in colors.looks(
-            {e.name: e.settings["cell"] for e in own}
-        ).items()
+        for name, look in colors.looks({e.name: e.cell for e in own}).items()
     }
     legend: dict[str, dict] = {}
     for (T, name), look in looks.items():

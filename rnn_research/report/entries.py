@@ -46,6 +46,11 @@ class Entry(NamedTuple):
         return loss if loss and loss > 0 else None
 
     @property
+    def cell(self) -> str:
+        """Its text; that of a damaged folder may be anything."""
+        return str(self.settings.get("cell", self.name))
+
+    @property
     def length(self) -> int:
         return self.summary["length"]
 

@@ -116,7 +116,7 @@ DASHES = dict(zip(colors.DASHES, ("", "8 4", "2 3", "10 3 2 3", "4 4"), strict=T
 
 def _looks(entries: list[Entry]) -> list[dict]:
     """The colour of each entry's cell; dashes tell those of one cell apart."""
-    cells = {number: entry.settings["cell"] for number, entry in enumerate(entries)}
+    cells = {number: entry.cell for number, entry in enumerate(entries)}
     return list(colors.looks(cells).values())
 
 

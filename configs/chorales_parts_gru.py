@@ -2,8 +2,8 @@
 
     python -m experiments.music --config=configs/chorales_parts_gru.py
 
-Expected: 2.12 nats a frame on test and 0.843 of all steps right (seed 0); each part
-after itself has 4.29 and 0.724. Time: about five minutes on 2 cores.
+Expected: 2.115, 2.123 and 2.112 nats a frame on test (seeds 0, 1 and 2), 0.843 of all
+steps right; each part after itself has 4.29 and 0.724. Time: four minutes on 2 cores.
 """
 
 

@@ -15,8 +15,8 @@ the opening of a piece of test and go on with what the network adds;
 plots/piano_roll.png shows where.
 
 Expected of the default, a GRU with 192 units: 2.12 nats a frame on test, and 0.843 of
-all steps right (seed 0), where each part after itself has 4.29 and 0.724. Time: about
-five minutes on 2 cores. As piano rolls see configs/chorales_gru.py: 4.04, where each
+all steps right (seed 0), where each part after itself has 4.29 and 0.724. Time: four
+minutes on 2 cores. As piano rolls see configs/chorales_gru.py: 4.04, where each
 key after itself has 5.99.
 """
 

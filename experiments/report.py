@@ -45,7 +45,7 @@ def main(settings: ReportConfig, run_config: runtime.RunConfig):
             "which runs? python -m experiments.report runs/adding_problem/gru-..."
         )
     page, folder = places(pathlib.Path(settings.output))
-    run_folder.check(folder)
+    run_folder.check(folder, "output")
     runtime.start(run_config, batch_size=1, hidden_size=1)
     files = [path for path in settings.runs if pathlib.Path(path).is_file()]
     if files:  # as of runs/remedies/*

@@ -100,3 +100,6 @@ def test_the_report_is_in_a_folder(tmp_path):
     for wrong in (tmp_path / "file", pathlib.Path("page.htm")):
         with pytest.raises(errors.UsageError, match="a page that ends in .html"):
             program.places(wrong)
+    nowhere = program.ReportConfig(runs=("a",), output=str(tmp_path / "file" / "x"))
+    with pytest.raises(errors.UsageError, match="--output=.*Not a directory; give a"):
+        program.main(nowhere, None)

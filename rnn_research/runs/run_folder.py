@@ -142,8 +142,11 @@ class LockedFolder:
                 self._file.close()
 
 
-def check(folder: pathlib.Path):
+def check(folder: pathlib.Path, setting: str = "workdir"):
     """See that a folder is there, or can be made, and can be written to; make none.
+
+    Args:
+      setting: that names it.
 
     Raises:
       errors.UsageError: it cannot.
@@ -158,8 +161,8 @@ def check(folder: pathlib.Path):
             pass
     except OSError as error:
         raise errors.UsageError(
-            f"--workdir={folder}: {error.strerror}; give a folder that can be written "
-            "to"
+            f"--{setting}={folder}: {error.strerror}; give a folder that can be "
+            "written to"
         ) from error
 
 

@@ -160,6 +160,7 @@ def test_a_loss_below_zero_is_no_goal_reached():
     assert ends == [outcomes.ENDED]
 
 
+@pytest.mark.slow
 def test_the_training_loss_is_kept_of_parts_between_evaluations():
     """Their means are those of the updates, one call each or many."""
     task, parts = tasks.adding(4), {}

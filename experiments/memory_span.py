@@ -14,6 +14,11 @@ said to.
 Writes memory_span.md, which opens with that sentence, memory_span.csv and
 memory_span.png: the span of each cell, the median over seeds from the least to the
 greatest. Trainings are kept and resume; `python -m experiments.report` shows them.
+
+Expected of `--cells=elman,gru --shortest=8 --longest=16 --hidden_size=16
+--num_steps=600 --num_seeds=2 --learning_rate=5e-3`: a GRU learns T = 16 in 200 updates,
+an Elman network T = 8 in 350, and not T = 16, though 1 % of its gradient is left after
+all steps. It took 94 s of processor time, most of it compilation.
 """
 
 import dataclasses

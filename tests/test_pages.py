@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from rnn_research import unroll
+from rnn_research.checks import notebooks
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -138,3 +139,37 @@ def test_coming_from(library, begin, end):
     here = blocks("docs/coming_from.md", "## Here", "## PyTorch")
     names = run(here + blocks("docs/coming_from.md", begin, end))
     assert names["ours"].shape == (20, 5, 16)
+
+
+NOTEBOOK = ROOT / "docs" / "first_steps.ipynb"
+
+
+@pytest.mark.slow
+def test_the_notebook(tmp_path, monkeypatch, capsys):
+    """Its cells are one program, which says what the page shows."""
+    monkeypatch.chdir(tmp_path)
+    program = "\n".join(notebooks.code(NOTEBOOK))
+    smaller = {
+        "num_steps=3000": "num_steps=3, batch_size=4, eval_every=3",
+        "eval_size=200": "eval_size=4",
+        "steps=200": "steps=40",
+        "(16": "(3",
+        "(32": "(4",
+    }
+    names = run(program, smaller=smaller)
+    assert (tmp_path / "runs" / "first_steps" / "summary.json").exists()
+    trained, kept = names["trained"].params, names["result"].params
+    jax.tree.map(np.testing.assert_array_equal, trained, kept)
+    printed = capsys.readouterr().out
+    assert printed.count("after 3 updates") == 2 and printed.count(" steps") == 6
+    assert names["look"].sensitivity["after training"].shape == (20,)
+
+
+def test_the_notebook_shows_what_its_code_gave():
+    """With outputs, small enough to read in a browser or a diff."""
+    shown = notebooks.markdown(NOTEBOOK)
+    assert shown.count("data:image/png") == 2 and len(shown) < 300_000
+    assert shown.count("```text\n") == shown.count("```python\n") - 2  # the two figures
+    assert re.findall(r"solved after \d+ updates", shown)
+    answer = re.search(r"```text\n(0\.\d\d)\n```", shown)[1]
+    assert float(answer) == pytest.approx(0.75, abs=0.1)

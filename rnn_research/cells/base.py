@@ -154,7 +154,7 @@ class Cell(values.Value):
       transition: (w, h) -> W h, the linear map inside of `step`, called by it; what
         the properties 'orthogonal' and 'antisymmetric' are said of.
       matrices: (w) -> {name: M [N, N] or [.., N, N]}, the square matrices that `step`
-        multiplies parts of the state with, h @ M, each gate's by itself; a vector of
+        multiplies parts of the state with, h @ M, each gate's separately; a vector of
         weights as a diagonal matrix where no matrix does. Left out: none.
       perturb: (key, params) -> params, in training once a call (weight drop).
       noise: (key, (T,)) -> n with leaves [T, ...], in training for each sequence; a

@@ -35,7 +35,7 @@ class Record(Rows):
         Args:
           folder: None keeps rows only, as do all processes but the one that writes.
           pairs: (seed, learning rate) of each run.
-          mark: where the checkpoint stood that training goes on from.
+          mark: where the checkpoint stood from which training resumes.
           settings: of all runs, which TensorBoard shows as hyperparameters.
         """
         kept = marked(folder, mark) if mark else b""

@@ -7,7 +7,7 @@ import os
 from rnn_research import errors, identity
 from rnn_research.tasks import rows
 
-# Written to config.json but never compared: a run may go on on another machine.
+# Written to config.json but never compared: a run may resume on another machine.
 NOT_COMPARED = frozenset(
     {
         "allocator",

@@ -55,8 +55,8 @@ def trained(
 ) -> Iterator[tuple[Plan, loading.Resolved, training.Result]]:
     """Each training, once it has ended. All is checked before the first begins.
 
-    The same call, given again, goes on where it was stopped; what is finished is read.
-    A training that diverged is said and left out. Process 0 alone is given them.
+    The same call resumes where it was stopped; finished trainings are read back.
+    One that diverged is skipped with a message. Process 0 alone is given them.
 
     Args:
       wanted: asked when the turn of a plan comes; one that is not is left out.

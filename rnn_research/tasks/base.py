@@ -97,8 +97,8 @@ class Task(values.Value):
     Attributes:
       batch: (rows, keys [B]) -> Batch; jittable. `rows` are those of the batch, leaves
         [B, ...]; None where there is no data.
-      score: (outputs, Batch) -> {name: Mean}; 'loss' is what training minimises. Of an
-        endless task a metric may be a scalar, the mean over the batch.
+      score: (outputs, Batch) -> {name: Mean}; 'loss' is what training minimises. A
+        metric of an endless task may be a scalar, the mean over the batch.
       network: how inputs become features, and features outputs.
       length: T, the number of steps of the inputs.
       data: () -> {split: rows}: a tree of arrays [N, ...], or a random-access source
@@ -106,8 +106,8 @@ class Task(values.Value):
         batch is fresh.
       order: (seed, step, size N, batch_size B) -> indices [B] of the batch of an
         update; see `tasks.order`.
-      carries: a row that the order puts behind the one before it in the data goes on
-        from that one's context (truncated backpropagation with a carried context).
+      carries: a row whose predecessor in the data stood in the last batch resumes
+        that row's context (truncated backpropagation with a carried context).
       evaluators: (model, params, rows) -> {name: number}, on the host, at the end of a
         training, of the rows of 'test'.
       references: {metric: {what it is: number}}, baselines in the metric's units, as

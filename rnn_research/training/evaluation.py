@@ -30,7 +30,7 @@ class Plan(NamedTuple):
     Attributes:
       indices: [batches, B].
       counts: [batches, B] whether the row counts, or only fills the batch.
-      goes_on: [batches, B] whether it goes on from the row of the batch before.
+      goes_on: [batches, B] whether it continues the row of the batch before.
     """
 
     indices: np.ndarray

@@ -55,7 +55,7 @@ class InMemory:
         self.rows.add(rows)
 
     def save(self, state: State, step: int):
-        """Keep the state, so that a training that is killed goes on from it."""
+        """Keep the state, so that a killed training resumes from it."""
 
     def begins(self):
         """Updates are about to be made: what was summed up is out of date."""

@@ -74,7 +74,7 @@ def train(
     Raises:
       errors.UsageError: settings that do not fit.
       errors.Diverged: no run has a finite loss and gradient any more.
-      errors.RunError: what is to be kept cannot be.
+      errors.RunError: the folder cannot be written to.
       errors.Interrupted: Ctrl-C or SIGTERM; saved, if there is a folder. Without one
         its `result` holds what there is, with the outcome 'interrupted' and no scores
         of test. In a notebook and at a prompt Ctrl-C returns that result instead.
@@ -297,7 +297,7 @@ class _Training:
         return results.Run(seed, rate, first, params, rows, summary)
 
     def _summary(self, runs: list[results.Run]) -> dict:
-        """What is to be said of all runs."""
+        """The summary of all runs."""
         made, task = self.made, self.task
         seconds = self.keeper.seconds.items()
         return {

@@ -31,7 +31,7 @@ class Shares(NamedTuple):
     Attributes:
       batches: the share of each.
       noise: the keys of dropout and noise.
-      context: that each goes on from; None where nothing is carried.
+      context: where each share resumes; None where nothing is carried.
     """
 
     batches: Batch
@@ -44,7 +44,7 @@ class Carried(NamedTuple):
 
     Attributes:
       context: behind that batch.
-      goes_on: [B], whether a row goes on from it, or begins anew.
+      goes_on: [B], whether a row continues from it, or begins anew.
     """
 
     context: Tree
@@ -103,7 +103,7 @@ class Objective:
         return Shares(made, Keys(shared, each), context)
 
     def _continued(self, params, size: int, carried: Carried) -> Tree:
-        """The context that each share goes on from, without a gradient to before."""
+        """The context in which each share resumes, without a gradient to before."""
         axes, count = self._context_axes, self.mesh.shape["batch"]
         anew = self.starting(params, size)
         fixed = jax.lax.stop_gradient(carried.context)
@@ -161,7 +161,7 @@ class Objective:
         return self.model.apply(params, batch.inputs, context, call)
 
     def _outputs(self, params, given: Shares, training: bool):
-        """Of each share the outputs, what the engines say, and the context behind."""
+        """Outputs, engine records and final context of each share."""
 
         def of_shard(params, batch, noise, context):
             own = noise if training else None

@@ -89,7 +89,7 @@ class Outcomes:
         return row["step"] // every > seen or ends
 
     def outcomes(self, now: State, last: list[dict | None]) -> list[str]:
-        """How each run has ended, or that it goes on."""
+        """How each run has ended, or that it continues."""
         return [self._outcome(now, index, row) for index, row in enumerate(last)]
 
     def _outcome(self, now: State, index: int, row: dict | None) -> str:
@@ -130,7 +130,7 @@ class Outcomes:
         ]
 
     def all_diverged(self, now: State) -> str:
-        """Why no run goes on, and what to do."""
+        """Why no run can continue, and what to do."""
         indices = range(len(self._pairs))
         whys = [self._why_diverged(now, index) for index in indices]
         if len(whys) > 1:

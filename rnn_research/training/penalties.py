@@ -133,8 +133,8 @@ def spectral_radius(*, weight=1.0, limit=1.0) -> Penalty:
 
         weight * sum over matrices of max(0, rho(W) - limit)^2
 
-    Of every matrix that a cell names as what its state is multiplied with, gate by
-    gate and formed from the parameters (`Cell.matrices`). rho(W) is taken as
+    Acts on every matrix that a cell multiplies its state with, gate by gate and formed
+    from the parameters (`Cell.matrices`). rho(W) is taken as
     ||W^1024||^(1/1024) with the Frobenius norm (Gelfand's formula), which is above it
     by at most (N cond)^(1/1024) and smooth where eigenvalues cross.
     """
@@ -176,8 +176,8 @@ def gelfand_radius(W: jax.Array) -> jax.Array:
 def orthogonality(*, weight=1.0) -> Penalty:
     """Keep recurrent matrices near orthogonal ones: weight * sum ||W^T W - I||_F^2.
 
-    Of every matrix that a cell names as what its state is multiplied with, gate by
-    gate and formed from the parameters (Vorontsov et al. 2017, arXiv 1702.00071). Zero
+    Acts on every matrix that a cell multiplies its state with, gate by gate and formed
+    from the parameters (Vorontsov et al. 2017, arXiv 1702.00071). Zero
     for a cell whose matrix is orthogonal by construction.
     """
     _check_weight(weight)
@@ -197,10 +197,10 @@ def orthogonality(*, weight=1.0) -> Penalty:
 def near(*, parameter, value=0.0, weight=1e-4) -> Penalty:
     """Keep parameters near a value: weight * sum of (theta - value)^2.
 
-    Of every parameter array of that name, `T` or with what it belongs to, `body.T`. An
-    nnrnn is trained with two of these (Kerg et al. 2019, arXiv 1905.12080): the moduli
-    of its eigenvalues stay near 1, delta sum (gamma - 1)^2, and the transients stay
-    small, delta_T ||T||_F^2:
+    Acts on every parameter array of that name, `T` or with what it belongs to,
+    `body.T`. An nnrnn is trained with two of these (Kerg et al. 2019, arXiv
+    1905.12080): the moduli of its eigenvalues stay near 1, delta sum (gamma - 1)^2,
+    and the transients stay small, delta_T ||T||_F^2:
 
         --penalties='near(parameter=gamma, value=1),near(parameter=T, weight=1e-6)'
 

@@ -50,17 +50,17 @@ class Result(NamedTuple):
 
     @property
     def initial_params(self) -> Tree:
-        """Of the first run."""
+        """The parameters of the first run, before training."""
         return self.runs[0].initial_params
 
     @property
     def params(self) -> Tree:
-        """Of the first run."""
+        """The parameters of the first run."""
         return self.runs[0].params
 
     @property
     def metrics(self) -> list[dict]:
-        """Of the first run."""
+        """The rows of the first run."""
         return self.runs[0].metrics
 
 

@@ -18,7 +18,7 @@ class Runs(NamedTuple):
 
 
 class Best(NamedTuple):
-    """Of the evaluations so far."""
+    """The best of the evaluations so far."""
 
     params: Tree  # with the best score; None where the last are kept
     score: jax.Array  # of the monitored metric; smaller is better

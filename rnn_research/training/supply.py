@@ -1,6 +1,6 @@
 """How rows reach compiled calls: as arguments, all or those of the next batches.
 
-Arrays are given whole, and a call picks its rows. Of a random-access source the host
+Arrays are given whole, and a call picks its rows. From a random-access source the host
 gathers the rows of the next updates, in the same order, while the devices compute.
 """
 
@@ -133,7 +133,7 @@ class Supply:
     def evaluating(self, split: str, indices: np.ndarray):
         """For batches at indices [count, B]: (Rows, number of the first, of the end).
 
-        Of arrays all at once; of a source as many as fit.
+        Arrays come all at once; a source in parts that fit.
         """
         count = len(indices)
         if self._task.is_endless:

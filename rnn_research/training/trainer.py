@@ -310,6 +310,6 @@ def _by_run(rows: supply.Rows):
 
 
 def _first(rows: supply.Rows) -> supply.Rows:
-    """Of rows gathered once for all runs."""
+    """The rows that were gathered once for all runs."""
     taken = jax.tree.map(lambda leaf: leaf[0], (rows.next, rows.first))
     return supply.Rows(rows.all, *taken)

@@ -65,7 +65,7 @@ class WhileLearning:
         jax.eval_shape(self._measure, params, self._sample(jax.random.key(0)))
 
     def measure(self, params: Tree, seed: int, step: int) -> dict:
-        """Of one run's parameters at a step."""
+        """The measurements of one run's parameters at a step."""
         key = jax.random.fold_in(jax.random.key(seed), step)
         norms, mask, shares, of_parameters, matrices = jax.device_get(
             self._measure(params, self._sample(key))

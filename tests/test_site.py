@@ -65,6 +65,8 @@ def test_links_are_those_of_the_site():
         files,
     )
     assert written == "table ![f](results/remedies/r.png) [c](cells.md)"
+    own = "![a figure](data:image/png;base64,iVBOR/w0KGg==)"
+    assert site.on_page_markdown(own, Page("first_steps.md"), files) == own
 
 
 def test_every_page_is_in_the_navigation():

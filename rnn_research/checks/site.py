@@ -79,6 +79,8 @@ def on_page_markdown(markdown, page, files, **_):
         return text if "`" in text else f"`{text}`" if text == path else text
 
     def picture(found):
+        if ":" in found[2]:  # within the page, of a notebook
+            return found[0]
         return f"![{found[1]}]({relative(at(found[2]).removeprefix('docs/'))})"
 
     return PICTURE.sub(picture, LINK.sub(link, markdown))

@@ -40,7 +40,7 @@ class Stopped(keeping.InMemory):
 
 def interrupted():
     """A training without a folder that somebody stops."""
-    return training.train(cells.gru(6), tasks.adding(9), SMALL, keeper=Stopped())
+    return training.train(cells.elman(6), tasks.adding(9), SMALL, keeper=Stopped())
 
 
 @pytest.fixture(scope="module")

@@ -118,7 +118,8 @@ def rows(measurements: list[Measurement], folder: pathlib.Path) -> list[Rows]:
             of_label.setdefault(each.label, []).extend(own)
             left[each.label] -= 1
             if each.headline and of_label[each.label] and not left[each.label]:
-                waiting.say(each.headline(of_label[each.label]))
+                for line in each.headline(of_label[each.label]).splitlines():
+                    waiting.say(waiting.folded(line))
     progress.close()
     return found
 

@@ -36,7 +36,8 @@ from rnn_research.measurements import (
 from rnn_research.resolve import resolve
 
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "diagnostics.md"
-OWN = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)[1]
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+(OWN,) = (block for block in BLOCKS if "driver.run(" in block)
 
 
 CALLS = """

@@ -448,7 +448,7 @@ def test_every_layer_of_a_trained_run(run_in):
 
 @pytest.mark.slow
 def test_remedies_are_crossed_with_cells(run_in, capsys, drawn):
-    own = "penalties=omega(weight=4)+grad_clip=0.5"
+    own = "penalties=orthogonality(weight=4)+grad_clip=0.5"
     argv = ["--cells=elman,gru", f"--remedies=none,clip_value,{own}", "--num_seeds=2"]
     folder = run_in(remedies, sweep_settings(), *argv) / "runs" / "remedies"
     rows = list(table.read_csv(folder / "remedies.csv"))
@@ -469,7 +469,7 @@ def test_remedies_are_crossed_with_cells(run_in, capsys, drawn):
     assert settings["grad_clip"] == 0.0 and settings["clip_value"] == 0.0
     (treated,) = folder.glob("elman-penalties*")
     settings = json.loads((treated / "config.json").read_text())
-    assert settings["penalties"] == ["omega(weight=4)"]
+    assert settings["penalties"] == ["orthogonality(weight=4)"]
     assert settings["grad_clip"] == 0.5
     before = (folder / "gru-none" / "metrics.jsonl").read_bytes()
     capsys.readouterr()

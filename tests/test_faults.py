@@ -629,18 +629,24 @@ def final_state(folder):
     return kept.steps()[-1], manifest["leaves"]
 
 
-@pytest.mark.slow
-def test_killed_ten_times_it_equals_its_twin(start, tmp_path):
+@pytest.mark.parametrize(
+    "times, num_steps",
+    [
+        pytest.param(3, 4000, marks=pytest.mark.slow),
+        pytest.param(10, 10000, marks=pytest.mark.long),
+    ],
+)
+def test_killed_again_and_again_it_equals_its_twin(times, num_steps, start, tmp_path):
     """kill -9 at random moments; parameters, optimiser and metrics bit for bit."""
     every = ("--eval_every=50", "--checkpoint_every=100")
-    flags = ("--num_steps=10000", "--num_seeds=2", *every)
+    flags = (f"--num_steps={num_steps}", "--num_seeds=2", *every)
     assert end(start(tmp_path / "twin", *flags), seconds=300)[0] == 0
     draw, kills = random.Random(0), 0
     begun = time.perf_counter()
     process = start(tmp_path / "run", *flags)
     wait_for(process, "update")
     until_first_update = time.perf_counter() - begun
-    while kills < 10:
+    while kills < times:
         time.sleep(draw.uniform(0, 1.0))
         process.kill()
         code, _, errors = end(process)
@@ -653,7 +659,7 @@ def test_killed_ten_times_it_equals_its_twin(start, tmp_path):
     end(process, seconds=300)
     code, out, errors = end(start(tmp_path / "run", *flags))
     assert code == 0, errors
-    assert kills == 10
+    assert kills == times
     assert recorded(tmp_path / "run") == recorded(tmp_path / "twin")
     assert final_state(tmp_path / "run") == final_state(tmp_path / "twin")
     test = [
@@ -737,17 +743,6 @@ def check_rows_agree(folder, other):
 
 
 @pytest.mark.slow
-def test_two_processes_equal_one(start, single, tmp_path):
-    flags = ("--num_steps=200", "--num_seeds=2")
-    first, second = start_together(start, tmp_path, *flags)
-    for process in (second, first):
-        code, out, errors = end(process)
-        assert code == 0, errors
-    check_rows_agree(single, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} >= {"summary.json", "plots"}
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_process_ends_the_other(victim, start, single, tmp_path):
     flags = ("--num_seeds=2",)
@@ -771,7 +766,9 @@ def test_a_killed_process_ends_the_other(victim, start, single, tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_as_slurm_starts_them(start, single, tmp_path, monkeypatch):
+def test_two_processes_as_slurm_starts_them_equal_one(
+    start, single, tmp_path, monkeypatch
+):
     """The variables that srun sets, and no flag."""
     monkeypatch.setenv("SLURM_JOB_ID", str(os.getpid()))
     monkeypatch.setenv("SLURM_STEP_NODELIST", "localhost")
@@ -787,6 +784,7 @@ def test_processes_as_slurm_starts_them(start, single, tmp_path, monkeypatch):
         code, out, errors = end(process)
         assert code == 0, errors
     check_rows_agree(single, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} >= {"summary.json", "plots"}
 
 
 @pytest.mark.slow

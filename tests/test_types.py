@@ -17,7 +17,12 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 def refused(folder):
     """{file: lines with an error}, and what is said of them."""
-    settings = {"extraPaths": [str(ROOT)], "reportUndefinedVariable": False}
+    beside_the_point = (  # of pages, whose blocks go on from one another
+        "reportMissingImports",
+        "reportPossiblyUnboundVariable",
+        "reportUndefinedVariable",
+    )
+    settings = {"extraPaths": [str(ROOT)], **dict.fromkeys(beside_the_point, False)}
     (folder / "pyrightconfig.json").write_text(json.dumps(settings))
     done = subprocess.run(
         [sys.executable, "-m", "pyright", "--outputjson", "--project", folder]

@@ -38,7 +38,7 @@ class Model(values.Value):
     """A network for a task.
 
     Attributes:
-      init: (key) -> ModelParams.
+      init: (key) -> params, those of `model` being ModelParams.
       apply: (params, x [T, B, D], tokens [T, B] or Sourced, context, Call) -> Applied,
         whose outputs are [T, B, O] or [B, O].
       initial_context: (params, batch_shape) -> context.
@@ -51,11 +51,11 @@ class Model(values.Value):
         shared among those of the source; None where there is none.
     """
 
-    init: Callable[[jax.Array], ModelParams]
-    apply: Callable[[ModelParams, jax.Array, Tree, Call], Applied]
-    initial_context: Callable[[ModelParams, tuple[int, ...]], Tree]
-    groups: Callable[[ModelParams], Tree]
-    retract: Callable[[ModelParams], ModelParams]
+    init: Callable[[jax.Array], Tree]
+    apply: Callable[[Tree, jax.Array, Tree, Call], Applied]
+    initial_context: Callable[[Tree, tuple[int, ...]], Tree]
+    groups: Callable[[Tree], Tree]
+    retract: Callable[[Tree], Tree]
     network: Network
     causal: bool = True
     read: Callable[..., Tree] | None = None

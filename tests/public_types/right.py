@@ -10,6 +10,7 @@ from rnn_research import (
     cells,
     engines,
     layers,
+    load,
     models,
     runs,
     tasks,
@@ -53,7 +54,7 @@ assert_type(result.runs[0].seed, int)
 assert_type(
     runs.train(cell, tasks.adding(200), config, workdir="mine"), training.Result
 )
-trained = runs.load("mine")
+trained = load("mine")
 assert_type(trained, runs.Loaded)
 assert_type(trained.model, models.Model)
 assert_type(trained.params, Any)

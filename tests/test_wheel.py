@@ -101,7 +101,8 @@ def test_the_wheel_does_in_an_empty_folder_what_the_readme_says(python, tmp_path
     adding = (python, "-m", "experiments.adding_problem")
     small = ("--length=20", "--num_steps=20", "--hidden_size=8", "--eval_size=50")
     run(*adding, "--cell=gru", *small, "--workdir=run", cwd=empty)
-    run(python, "-m", "experiments.report", "run", cwd=empty)
+    report = ("experiments.report", "run", "--output=report.html")
+    run(python, "-m", *report, cwd=empty)
     page = (empty / "report.html").read_text(encoding="utf-8")
     assert "gru" in page and "<style>" in page and "<script>" in page
     run(

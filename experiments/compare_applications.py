@@ -12,6 +12,7 @@ was stopped. It is a first look and no race: nothing is tuned for a cell.
 """
 
 import dataclasses
+import datetime
 import pathlib
 import statistics
 from typing import NamedTuple
@@ -152,7 +153,8 @@ def page(rows: list[dict], settings: ApplicationsConfig) -> str:
             f"| {statistics.median(values):.4g}{spread} | {rate:.1f} "
             f"| {first['parameters']:,} |"
         )
-    return "\n".join([*lines, "", hardware.machine(["jax"])]) + "\n"
+    day = datetime.date.today().isoformat()
+    return "\n".join([*lines, "", f"{day}. {hardware.machine(['jax'])}"]) + "\n"
 
 
 if __name__ == "__main__":

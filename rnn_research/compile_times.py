@@ -53,7 +53,7 @@ def _path() -> pathlib.Path | None:
 
 def _read() -> dict[str, float]:
     path = _path()
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, RecursionError):
         known = json.loads(path.read_text(encoding="utf-8")) if path else {}
         numbers = known.items() if isinstance(known, dict) else ()
         return {name: own for name, own in numbers if isinstance(own, (int, float))}

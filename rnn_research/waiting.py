@@ -132,7 +132,7 @@ class _Terminal:
             console=self._console,
             refresh_per_second=PER_SECOND,
             transient=True,
-            redirect_stdout=sys.stdout.isatty(),
+            redirect_stdout=_prints_to_a_terminal(),
         )
         self._live.start()
 
@@ -193,7 +193,11 @@ def is_terminal() -> bool:
 
 def width() -> int | None:
     """Columns of the terminal that lines are printed to; None: of a file, of no end."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return shutil.get_terminal_size().columns if _prints_to_a_terminal() else None
+
+
+def _prints_to_a_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 @contextlib.contextmanager
@@ -219,7 +223,7 @@ def expect(seconds: float | None):
 
 def say(line: str):
     """Print a line that stays."""
-    if sys.stdout.isatty() and isinstance(_board.shown, _Terminal):
+    if _prints_to_a_terminal() and isinstance(_board.shown, _Terminal):
         _board.shown.say(line)
     else:
         print(line, flush=True)

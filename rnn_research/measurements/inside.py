@@ -178,14 +178,15 @@ def marked(x: np.ndarray) -> list[int]:
     """The steps at which a channel of x [T, D] is not as it mostly is.
 
     Channels count that have three different values at most, as markers and symbols in
-    one-hot have, and that are mostly, at 85 % of the steps, of one of these.
+    one-hot have, and that are mostly, at 85 % of the steps, of one of these. Where they
+    mark more than the other steps together, as equally likely symbols do, none is.
     """
     found = np.zeros(len(x), bool)
     for channel in x.T:
         values, counts = np.unique(channel, return_counts=True)
         if 1 < len(values) <= KINDS and counts.max() >= (1 - RARE) * len(x):
             found |= channel != values[counts.argmax()]
-    return np.flatnonzero(found).tolist()
+    return np.flatnonzero(found).tolist() if found.mean() <= 0.5 else []
 
 
 # ---------------------------------------------------------------------- the panels

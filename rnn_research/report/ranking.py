@@ -33,7 +33,8 @@ class Network(NamedTuple):
         what solved is.
       share: of the runs that solved the longest T of all, 'solved of runs'.
       updates: to the end of those that solved `learned`; inf: none.
-      ratio: the loss over that without memory, at the longest T.
+      ratio: the loss over that without memory, at the longest T; NaN if none is known.
+      loss: the ratio, or the loss itself where there is none.
       longest: the longest T that it was trained at, and `steps` that of the inputs.
       reach: the lag at which 1 % of the gradient is left before training; inf: more is
         left at every lag; NaN: not measured.
@@ -48,6 +49,7 @@ class Network(NamedTuple):
     share: str
     updates: float
     ratio: float
+    loss: float
     longest: int
     steps: int
     reach: float
@@ -65,7 +67,7 @@ def networks(entries: list[Entry]) -> list[Network]:
         alike = {k: v for k, v in entry.settings.items() if k != "length"}
         grouped.setdefault(json.dumps(alike, sort_keys=True), []).append(entry)
     found = [_network(own) for own in grouped.values()]
-    return sorted(found, key=lambda one: (one.place, one.ratio))
+    return sorted(found, key=lambda one: (one.place, one.loss))
 
 
 def _network(entries: list[Entry]) -> Network:
@@ -80,13 +82,15 @@ def _network(entries: list[Entry]) -> Network:
     updates = solved[-1].updates if solved else math.inf
     has_goal = last.summary.get("goal") is not None
     ratio = last.test_loss / last.baseline if last.baseline else math.nan
+    loss = last.test_loss if math.isnan(ratio) else ratio
     return Network(
         name,
-        (-learned, updates) if has_goal else (ratio,),
+        (-learned, updates) if has_goal else (loss,),
         learned if has_goal else None,
         f"{shown.solved} of {len(shown.runs)} runs",
         updates,
         ratio,
+        loss,
         _length(last),
         last.length,
         first.horizon if first else math.nan,
@@ -140,8 +144,10 @@ def sentence(entries: list[Entry]) -> str:
 def _learned(one: Network) -> str:
     if not one.learned:
         left = f"loss {one.ratio:.2g} of that without memory"
-        if not math.isfinite(one.ratio):
-            left = "diverged" if one.ratio == math.inf else "nothing to compare with"
+        if one.loss == math.inf:
+            left = "diverged"
+        elif math.isnan(one.ratio):
+            left = f"loss {one.loss:.3g}"
         not_learned = f"not T = {one.longest}, " if one.learned == 0 else ""
         return f"{one.name} ({not_learned}{left})"
     return f"{one.name} (T = {one.learned} in {one.share}, {one.updates:g} updates)"

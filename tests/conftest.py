@@ -114,6 +114,8 @@ def drawn(monkeypatch):
     write = Figure.savefig
 
     def savefig(figure, path, **options):
+        if not isinstance(path, str | pathlib.Path):  # in memory, for TensorBoard
+            return write(figure, path, **options)
         name = pathlib.Path(path).name.replace(".partial", "")
         shown = [line.get_ydata() for axes in figure.axes for line in axes.lines]
         shown += [

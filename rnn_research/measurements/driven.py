@@ -80,13 +80,13 @@ def _inside(one: runs.Loaded, params, batch, labels: dict) -> Iterator[Driven]:
     cell = resolve(
         "cell", one.settings["cell"], hidden_size=one.settings["hidden_size"]
     )
-    cell = models.observing(models.only_cell(cell), one.task)
     count = one.settings["num_layers"]
     setups = diagnostics.recurrences(one.model, params, batch.inputs, batch.mask)
     if not setups:
         raise errors.UsageError(
             f"{labels['label']}: {one.settings['cell']} has no recurrence to measure"
         )
+    cell = models.observing(models.only_cell(cell), one.task)
     for index, setup in enumerate(setups):
         layer = index * count // len(setups)
         own = models.at_depth(cell, layer, count)

@@ -1,6 +1,6 @@
 """Figures of translations."""
 
-from rnn_research.plotting.colors import COLORS
+from rnn_research.plotting import colors
 from rnn_research.plotting.style import (
     Curve,
     Where,
@@ -9,7 +9,7 @@ from rnn_research.plotting.style import (
     styled,
 )
 
-GREY = COLORS[-1]
+GREY = colors.COLORS[-1]
 LABELS = {"chrf": "chrF", "bleu": "BLEU", "exact_match": "exact match"}
 
 
@@ -56,9 +56,10 @@ def scores_by_length(rows: list[dict], path: Where = None, *, metric: str, title
     counts = {row["length"]: row["count"] for row in rows}
     places = {length: at for at, length in enumerate(counts)}
     highest = max(row[metric] for row in rows)
+    looks = colors.looks(networks)
     figure, every = new_figure(path, len(panels), 0.5 + 4.5 * len(panels), 3.6)
     for axes, panel in zip(every, panels, strict=True):
-        for index, what in enumerate([*networks, *baselines]):
+        for what in [*networks, *baselines]:
             curve = Curve()
             for row in rows:
                 if row["what"] == what and row.get("panel", "") == panel:
@@ -68,7 +69,7 @@ def scores_by_length(rows: list[dict], path: Where = None, *, metric: str, title
                 style = {"color": GREY, "ls": look[baselines.index(what) % len(look)]}
                 axes.plot(*curve.line()[:2], label=what, **style)
             else:
-                draw_curve(axes, curve, COLORS[index % len(COLORS)], what)
+                draw_curve(axes, curve, what, looks[what])
         labels = [f"{length}\n({count})" for length, count in counts.items()]
         axes.set_xticks(range(len(labels)), labels)
         axes.set_xlabel("words of the source (and how many texts of test)")

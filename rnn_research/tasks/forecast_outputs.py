@@ -114,7 +114,8 @@ def score(form: str, base: Corrected, std: float, scale: float):
             error = error[..., 0]
             loss = jnp.abs(error) if form == "absolute" else error**2
             return {"loss": mean(loss), "mase": mean(jnp.abs(error) * std / scale)}
-        pinball = jnp.maximum(LEVELS * error, (LEVELS - 1) * error)
+        levels = jnp.asarray(LEVELS, error.dtype)
+        pinball = jnp.maximum(levels * error, (levels - 1) * error)
         within = (error[..., 0] >= 0) & (error[..., -1] <= 0)
         return {
             "loss": mean(pinball),

@@ -14,6 +14,7 @@ import subprocess
 import pytest
 
 from rnn_research import config
+from rnn_research.config import command_line
 
 ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted(
@@ -132,20 +133,22 @@ def test_every_example_is_taken_by_its_program():
     assert taken > 60
 
 
-OTHERS = {"ntasks", "editable"}  # of srun, of pip
+OTHERS = {"ntasks", "editable", "logdir"}  # of srun, of pip, of tensorboard
 OF_PIP = "dest disable hash no only quiet require requirement retries timeout".split()
-MADE_UP = {"name", "flag", "noflag", "no", "s", "xla_cpu_prefer_vector_width"}
+MADE_UP = {"name", "flag", "noflag", "no", "s", "xla_cpu_prefer_vector_width", "list_"}
 
 
 def test_every_flag_is_one():
     """On the pages; and in the code, in whose messages people read them."""
     known = {"help", "config"}
     for path in (ROOT / "experiments").glob("[!_]*.py"):
-        for group in settings_of(path.stem):
+        groups = settings_of(path.stem)
+        known |= set(command_line.lists(groups))
+        for group in groups:
             known |= group.__dataclass_fields__.keys()
     for path in (*PAGES, *MODULES):
         given = re.findall(r"(?<![\w-])--(\w+)", path.read_text(encoding="utf-8"))
-        free = OTHERS if path in PAGES else MADE_UP
+        free = OTHERS if path in PAGES else OTHERS | MADE_UP
         free = free.union(OF_PIP) if path.name == "archives.py" else free
         unknown = set(given) - known - free
         assert not unknown, (path.relative_to(ROOT), unknown)

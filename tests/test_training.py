@@ -186,7 +186,7 @@ def test_tensorboard_reads_the_events(tmp_path):
     )
     small_train(tmp_path)
     events = accumulators.EventAccumulator(str(tmp_path)).Reload()
-    read = [event.value for event in events.Scalars("loss")]
+    read = [event.value for event in events.Scalars("loss/validation")]
     assert read == pytest.approx([row["loss"] for row in rows(tmp_path)], rel=1e-6)
 
 

@@ -103,7 +103,7 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
     try:
         stray = flag_values(["program", *argv])[1:]
     except flags.UnrecognizedFlagError as error:
-        name, known = error.flagname, [*names, *_lists(settings)]
+        name, known = error.flagname, [*names, *lists(settings)]
         raise errors.UsageError(
             f"unknown flag --{name}{errors.nearest(name, known, prefix='--')} "
             "(--help lists all)"
@@ -177,7 +177,7 @@ def _read_config(path: str | None, owners: dict[str, dataclasses.Field]) -> dict
 LIST = "list_"
 
 
-def _lists(settings: tuple[Settings, ...]) -> list[str]:
+def lists(settings: tuple[Settings, ...]) -> list[str]:
     """`list_cells` where a setting names cells, and so on."""
     fields = (field for group in settings for field in dataclasses.fields(group))
     found = dict.fromkeys(field.metadata["names"] for field in fields)
@@ -191,7 +191,7 @@ def _listed(argv: Sequence[str], settings: tuple[Settings, ...]) -> str:
       errors.UsageError: it is not all.
     """
     given = [argument.lstrip("-") for argument in argv if argument.startswith("-")]
-    asked = [name for name in given if name in _lists(settings)]
+    asked = [name for name in given if name in lists(settings)]
     if asked and len(argv) > 1:
         raise errors.UsageError(f"--{asked[0]} only shows what there is; give it alone")
     return asked[0].removeprefix(LIST) if asked else ""

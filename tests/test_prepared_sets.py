@@ -366,3 +366,23 @@ def test_captions_are_trained_on(sets, tmp_path):
     assert {"chrf", "bleu", "exact_match"} <= found.keys()
     names = {path.name for path in (tmp_path / "run" / "plots").iterdir()}
     assert {"captions.png", "looked_at.png"} <= names
+
+
+def test_pairs_that_cannot_be_read_are_one_line():
+    with pytest.raises(errors.UsageError, match="is empty"):
+        prepared.pairs([], "image", "label", (2, 2))
+    with pytest.raises(errors.UsageError, match="of several sizes"):
+        prepared.pairs([{}], "image", "label", (None, None, 3))
+
+
+def test_what_is_decoded_into_memory_is_counted_in_bytes(monkeypatch):
+    class Rows(list):
+        def __getitems__(self, places):
+            return [self[at] for at in places]
+
+    row = {"image": np.ones(4, np.int64), "label": np.int64(1)}  # 40 bytes
+    found = prepared.pairs(Rows([row] * 10), "image", "label", (4,))
+    monkeypatch.setattr(prepared, "IN_MEMORY", 400)
+    assert isinstance(found.rows(), tuple)
+    monkeypatch.setattr(prepared, "IN_MEMORY", 399)
+    assert found.rows() is found

@@ -281,9 +281,8 @@ def _check_reachable(name: str, urls):
 class Pairs:
     """Rows (input, label) of a source of dictionaries, in a range."""
 
-    def __init__(self, source, names: tuple[str, str], shape, places: range):
-        self._source, self._names = source, names
-        self._shape, self._places = tuple(shape), places
+    def __init__(self, source, names: tuple[str, str], places: range):
+        self._source, self._names, self._places = source, names, places
 
     def __len__(self) -> int:
         return len(self._places)
@@ -291,14 +290,14 @@ class Pairs:
     def __getitem__(self, at):
         """One row; of a slice, the rows in it as a source again."""
         if isinstance(at, slice):
-            return Pairs(self._source, self._names, self._shape, self._places[at])
+            return Pairs(self._source, self._names, self._places[at])
         return self._pair(self._source[self._places[at]])
 
     def rows(self):
         """As arrays (inputs, labels) if they fit, else as they are: a source."""
-        if len(self) * int(np.prod(self._shape)) > IN_MEMORY:
+        first = self[0]
+        if len(self) * sum(part.nbytes for part in first) > IN_MEMORY:
             return self
-        first = [np.asarray(part) for part in self[0]]
         arrays = tuple(np.empty((len(self), *part.shape), part.dtype) for part in first)
         for start in range(0, len(self), AT_ONCE):
             places = list(self._places[start : start + AT_ONCE])
@@ -312,5 +311,15 @@ class Pairs:
 
 
 def pairs(source, inputs: str, labels: str, shape) -> Pairs:
-    """The rows of a source as pairs; `shape` is that of an input."""
-    return Pairs(source, (inputs, labels), shape, range(len(source)))
+    """The rows of a source as pairs; `shape` is that of an input.
+
+    Raises:
+      errors.UsageError: there are none, or inputs are of several sizes.
+    """
+    if not len(source):
+        raise errors.UsageError(f"a split of {inputs} is empty; prepare the set again")
+    if None in shape:
+        raise errors.UsageError(
+            f"{inputs} is of several sizes, {tuple(shape)}; one size is needed"
+        )
+    return Pairs(source, (inputs, labels), range(len(source)))

@@ -15,6 +15,9 @@ Writes memory_span.md, which opens with that sentence, memory_span.csv and
 memory_span.png: the span of each cell, the median over seeds from the least to the
 greatest. Trainings are kept and resume; `python -m experiments.report` shows them.
 
+Expected of the default: GRU and LSTM learn T = 200, the longest tried, in 500 and 1,300
+updates, an Elman network T = 25 at one seed of three. Time: three minutes on 2 cores.
+
 Expected of `--cells=elman,gru --shortest=8 --longest=16 --hidden_size=16
 --num_steps=600 --num_seeds=2 --learning_rate=5e-3`: a GRU learns T = 16 in 200 updates,
 an Elman network T = 8 in 350, and not T = 16, though 1 % of its gradient is left after

@@ -36,7 +36,6 @@ from rnn_research.tasks import translating, translation_scores
 
 TRANSLATION = "translation"
 TASKS = "copy_memory", "characters", TRANSLATION
-EMOJI, LANGUAGES = "emoji_names", ("en", "fr")  # as the task has it by default
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,14 +140,15 @@ def plan(
 
 def lengths_of(plan: side_by_side.Plan, values, result) -> list[dict]:
     """Scores of what each run writes of test, by the words of the source."""
-    found = translating.read(EMOJI, None, None)
-    pairs = found.pairs(*LANGUAGES)
     task, rows = values.task, []
+    asked = dict(task.origin.arguments)
+    languages = asked["source"], asked["target"]
+    pairs = translating.read(asked["dataset"], None, None).pairs(*languages)
     panel = "without attention" if values.model.look is None else "with attention"
     for run in result.runs:
         given = task.vocabulary, values.model, run.params, task.splits["test"]
         written = translating.write(*given, models.greedy())
-        for row in translation_scores.by_length(pairs, written, LANGUAGES[1]):
+        for row in translation_scores.by_length(pairs, written, languages[1]):
             if row["what"] == translation_scores.NETWORK:
                 row["what"] = plan.labels["label"]
             rows.append({"panel": panel, **row, "seed": run.seed})

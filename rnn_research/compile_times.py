@@ -53,8 +53,7 @@ def _path() -> pathlib.Path | None:
 
 def _read() -> dict[str, float]:
     path = _path()
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        known = json.loads(path.read_text(encoding="utf-8")) if path else {}
-        numbers = known.items() if isinstance(known, dict) else ()
-        return {name: own for name, own in numbers if isinstance(own, (int, float))}
+    with contextlib.suppress(errors.RunError):  # a hint that is damaged is none
+        known = (files.read_json(path) if path else None) or {}
+        return {name: s for name, s in known.items() if isinstance(s, (int, float))}
     return {}

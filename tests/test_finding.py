@@ -2,6 +2,7 @@
 
 import itertools
 import pathlib
+import sys
 
 import pytest
 
@@ -18,7 +19,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 def narrow_terminal(monkeypatch):
     """Output to a terminal of 60 columns."""
     monkeypatch.setenv("COLUMNS", "60")
-    monkeypatch.setattr(help_page.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
 
 
 def listed(text):

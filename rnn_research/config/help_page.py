@@ -3,8 +3,9 @@
 import dataclasses
 import inspect
 import shutil
-import sys
 import textwrap
+
+from rnn_research import waiting
 
 CONFIG = "Python file whose get_config() returns a dict of the settings above"
 NARROW = 60  # columns, below which the help of a flag stands under it
@@ -28,7 +29,7 @@ def text(description: str, *settings) -> str:
 
 def listing(groups: dict[str, dict[str, str]], end: str) -> str:
     """{group: {name: what it is}}, a line each; on a terminal no wider than that."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = waiting.width()
     indent = 4 + max(len(name) for rows in groups.values() for name in rows)
     lines = []
     for group, rows in groups.items():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import jax
 
@@ -197,18 +198,11 @@ def _reader(cell, source, options: ModelConfig, embedding_size: int, width: int)
 
 def at_depth(cell: Cell | layers.Layer, index: int, count: int) -> Cell | layers.Layer:
     """The cell as layer `index` of `count`, where it asks for that (`layer=`)."""
-    if not isinstance(cell, values.Value) or cell.origin is None:
-        return cell
-    arguments = dict(cell.origin.arguments)
-    changes = {
-        name: at_depth(given, index, count)
-        for name, given in arguments.items()
-        if isinstance(given, values.Value)
-    }
-    if "layer" in arguments:
-        changes["layer"] = (index, count)
-    changed = any(arguments[name] != given for name, given in changes.items())
-    return values.remade(cell, **changes) if changed else cell
+
+    def told(asking, arguments: dict) -> dict:
+        return {"layer": (index, count)} if "layer" in arguments else {}
+
+    return _told(cell, told)
 
 
 def observing(cell, task: Task, options: ModelConfig = ModelConfig()):
@@ -217,21 +211,32 @@ def observing(cell, task: Task, options: ModelConfig = ModelConfig()):
     Raises:
       errors.UsageError: it asks, and would not be given values and their marks.
     """
+
+    def told(asking, arguments: dict) -> dict:
+        if "variables" not in arguments:
+            return {}
+        changes = _observed(asking, arguments, task)
+        if options.num_layers > 1 or _is_glu(asking, options):
+            raise errors.UsageError(
+                f"{asking} reads the values of the data, which only a first layer is "
+                "given; set --num_layers=1 and --block=none"
+            )
+        return changes
+
+    return _told(cell, told)
+
+
+def _told(cell, told: Callable[[values.Value, dict], dict]):
+    """The cell with the arguments that `told` gives it and what is wrapped in it."""
     if not isinstance(cell, values.Value) or cell.origin is None:
         return cell
     arguments = dict(cell.origin.arguments)
     changes = {
-        name: observing(given, task, options)
+        name: _told(given, told)
         for name, given in arguments.items()
         if isinstance(given, values.Value)
     }
-    if "variables" in arguments:
-        changes |= _observed(cell, arguments, task)
-        if options.num_layers > 1 or _is_glu(cell, options):
-            raise errors.UsageError(
-                f"{cell} reads the values of the data, which only a first layer is "
-                "given; set --num_layers=1 and --block=none"
-            )
+    changes |= told(cell, arguments)
     changed = any(arguments[name] != given for name, given in changes.items())
     return values.remade(cell, **changes) if changed else cell
 

@@ -1,7 +1,10 @@
 """How good translations are, and what needs no network."""
 
 import collections
+import functools
 import math
+import types
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -81,7 +84,7 @@ def _unigrams(tokens: dict, size: int) -> float:
     return float(-np.log(counts / counts.sum())[test].mean())
 
 
-def by_table(table: dict[str, str], sources) -> list[str]:
+def by_table(table: Mapping[str, str], sources) -> list[str]:
     """Word by word; what the table lacks is copied."""
     return [
         " ".join(table.get(word, word) for word in words.split(text))
@@ -89,7 +92,7 @@ def by_table(table: dict[str, str], sources) -> list[str]:
     ]
 
 
-def word_table(sources, targets) -> dict[str, str]:
+def word_table(sources, targets) -> Mapping[str, str]:
     """The most probable word for each word, from pairs of texts.
 
     IBM Model 1 (Brown et al. 1993): each target word comes from one of the source's, or
@@ -99,6 +102,11 @@ def word_table(sources, targets) -> dict[str, str]:
 
     found in some rounds of expectation and maximisation.
     """
+    return _word_table(tuple(sources), tuple(targets))
+
+
+@functools.lru_cache(2)  # of a task, its references and its scores by length ask
+def _word_table(sources, targets) -> Mapping[str, str]:
     pairs = [
         (["", *words.split(source)], words.split(target))
         for source, target in zip(sources, targets, strict=True)
@@ -117,7 +125,7 @@ def word_table(sources, targets) -> dict[str, str]:
     best: dict[str, tuple[float, str]] = {}
     for (s, t), probability in p.items():
         best[s] = max(best.get(s, (0.0, "")), (probability, t))
-    return {s: t for s, (_, t) in best.items() if s}
+    return types.MappingProxyType({s: t for s, (_, t) in best.items() if s})
 
 
 # ---------------------------------------------------------------------- by length

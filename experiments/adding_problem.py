@@ -17,14 +17,15 @@ def main(*settings: config.Settings):
     run.run("adding_problem", *settings)
 
 
+SETTINGS = (
+    models.ModelConfig(),
+    runs.TaskConfig(task="adding", length=200),
+    training.TrainConfig(),
+    runs.OptimizerConfig(),
+    runs.FolderConfig(),
+    runtime.RunConfig(),
+    runtime.ProcessConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(
-        main,
-        models.ModelConfig(),
-        runs.TaskConfig(task="adding", length=200),
-        training.TrainConfig(),
-        runs.OptimizerConfig(),
-        runs.FolderConfig(),
-        runtime.RunConfig(),
-        runtime.ProcessConfig(),
-    )
+    config.run(main, *SETTINGS)

@@ -109,20 +109,21 @@ def main(
     )
 
 
+SETTINGS = (
+    models.ModelConfig(hidden_size=32),
+    WatchConfig(),
+    training.TrainConfig(
+        num_seeds=3,
+        num_steps=1000,
+        batch_size=64,
+        learning_rate=3e-3,
+        eval_every=50,
+    ),
+    runs.OptimizerConfig(),
+    runs.FolderConfig(),
+    runtime.RunConfig(),
+    runtime.ProcessConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(
-        main,
-        models.ModelConfig(hidden_size=32),
-        WatchConfig(),
-        training.TrainConfig(
-            num_seeds=3,
-            num_steps=1000,
-            batch_size=64,
-            learning_rate=3e-3,
-            eval_every=50,
-        ),
-        runs.OptimizerConfig(),
-        runs.FolderConfig(),
-        runtime.RunConfig(),
-        runtime.ProcessConfig(),
-    )
+    config.run(main, *SETTINGS)

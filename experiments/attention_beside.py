@@ -155,5 +155,10 @@ def lengths_of(plan: side_by_side.Plan, values, result) -> list[dict]:
     return rows
 
 
+SETTINGS = (
+    AttentionConfig(),
+    runtime.RunConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(main, AttentionConfig(), runtime.RunConfig())
+    config.run(main, *SETTINGS)

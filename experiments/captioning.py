@@ -163,16 +163,17 @@ def looked_at(model, params, task, rows: list[dict]) -> list[dict]:
     return table
 
 
+SETTINGS = (
+    models.ModelConfig(hidden_size=128, dropout=0.1, attention="luong"),
+    PicturesConfig(),
+    training.TrainConfig(
+        num_steps=2000, batch_size=64, learning_rate=3e-3, eval_every=250
+    ),
+    runs.OptimizerConfig(schedule="cosine"),
+    runs.FolderConfig(),
+    runtime.RunConfig(),
+    runtime.ProcessConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(
-        main,
-        models.ModelConfig(hidden_size=128, dropout=0.1, attention="luong"),
-        PicturesConfig(),
-        training.TrainConfig(
-            num_steps=2000, batch_size=64, learning_rate=3e-3, eval_every=250
-        ),
-        runs.OptimizerConfig(schedule="cosine"),
-        runs.FolderConfig(),
-        runtime.RunConfig(),
-        runtime.ProcessConfig(),
-    )
+    config.run(main, *SETTINGS)

@@ -74,17 +74,18 @@ def main(
         writing.keep(text, result.folder)
 
 
+SETTINGS = (
+    models.ModelConfig(hidden_size=128),
+    TextConfig(),
+    training.TrainConfig(
+        num_steps=1000, batch_size=32, learning_rate=3e-3, eval_every=75
+    ),
+    runs.OptimizerConfig(),
+    writing.WritingConfig(),
+    runs.FolderConfig(),
+    runtime.RunConfig(),
+    runtime.ProcessConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(
-        main,
-        models.ModelConfig(hidden_size=128),
-        TextConfig(),
-        training.TrainConfig(
-            num_steps=1000, batch_size=32, learning_rate=3e-3, eval_every=75
-        ),
-        runs.OptimizerConfig(),
-        writing.WritingConfig(),
-        runs.FolderConfig(),
-        runtime.RunConfig(),
-        runtime.ProcessConfig(),
-    )
+    config.run(main, *SETTINGS)

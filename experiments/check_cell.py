@@ -71,5 +71,7 @@ def check_many(names, chosen) -> list[Report]:
     return reports
 
 
+SETTINGS = (CheckConfig(),)
+
 if __name__ == "__main__":
-    config.run(main, CheckConfig())
+    config.run(main, *SETTINGS)

@@ -40,5 +40,7 @@ def main(settings: CheckConfig):
         )
 
 
+SETTINGS = (CheckConfig(),)
+
 if __name__ == "__main__":
-    config.run(main, CheckConfig())
+    config.run(main, *SETTINGS)

@@ -157,5 +157,10 @@ def page(rows: list[dict], settings: ApplicationsConfig) -> str:
     return "\n".join([*lines, "", f"{day}. {hardware.machine(['jax'])}"]) + "\n"
 
 
+SETTINGS = (
+    ApplicationsConfig(num_seeds=2),
+    runtime.RunConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(main, ApplicationsConfig(num_seeds=2), runtime.RunConfig())
+    config.run(main, *SETTINGS)

@@ -47,5 +47,10 @@ def main(settings: CurseOfMemoryConfig, machine: runtime.RunConfig):
     )
 
 
+SETTINGS = (
+    CurseOfMemoryConfig(),
+    runtime.RunConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(main, CurseOfMemoryConfig(), runtime.RunConfig())
+    config.run(main, *SETTINGS)

@@ -40,5 +40,10 @@ def main(settings: CurvatureConfig, machine: runtime.RunConfig):
     )
 
 
+SETTINGS = (
+    CurvatureConfig(num_seeds=3),
+    runtime.RunConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(main, CurvatureConfig(num_seeds=3), runtime.RunConfig())
+    config.run(main, *SETTINGS)

@@ -249,5 +249,7 @@ def check(name, row, result, references, precision="float32"):
             )
 
 
+SETTINGS = (EngineSpeedConfig(),)
+
 if __name__ == "__main__":
-    config.run(main, EngineSpeedConfig())
+    config.run(main, *SETTINGS)

@@ -21,21 +21,22 @@ def main(*settings: config.Settings):
     remedies.sweep("exploding", *settings)
 
 
+SETTINGS = (
+    remedies.RemediesConfig(remedies=("none", "clip")),
+    models.ModelConfig(cell="elman", hidden_size=50),
+    runs.TaskConfig(task="temporal_order", length=50),
+    training.TrainConfig(
+        num_steps=10_000,
+        num_seeds=3,
+        batch_size=20,
+        learning_rate=0.1,
+        eval_every=100,
+        diagnose_every=100,
+    ),
+    runs.OptimizerConfig(optimizer="sgd"),
+    runs.FolderConfig(),
+    runtime.RunConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(
-        main,
-        remedies.RemediesConfig(remedies=("none", "clip")),
-        models.ModelConfig(cell="elman", hidden_size=50),
-        runs.TaskConfig(task="temporal_order", length=50),
-        training.TrainConfig(
-            num_steps=10_000,
-            num_seeds=3,
-            batch_size=20,
-            learning_rate=0.1,
-            eval_every=100,
-            diagnose_every=100,
-        ),
-        runs.OptimizerConfig(optimizer="sgd"),
-        runs.FolderConfig(),
-        runtime.RunConfig(),
-    )
+    config.run(main, *SETTINGS)

@@ -114,16 +114,17 @@ def predicted(model, params, task) -> list[dict]:
     ]
 
 
+SETTINGS = (
+    models.ModelConfig(hidden_size=32),
+    FailuresConfig(),
+    training.TrainConfig(
+        num_steps=1000, batch_size=32, learning_rate=3e-3, eval_every=50
+    ),
+    runs.OptimizerConfig(),
+    runs.FolderConfig(),
+    runtime.RunConfig(),
+    runtime.ProcessConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(
-        main,
-        models.ModelConfig(hidden_size=32),
-        FailuresConfig(),
-        training.TrainConfig(
-            num_steps=1000, batch_size=32, learning_rate=3e-3, eval_every=50
-        ),
-        runs.OptimizerConfig(),
-        runs.FolderConfig(),
-        runtime.RunConfig(),
-        runtime.ProcessConfig(),
-    )
+    config.run(main, *SETTINGS)

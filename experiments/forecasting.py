@@ -111,20 +111,21 @@ def main(
     )
 
 
+SETTINGS = (
+    models.ModelConfig(hidden_size=16),
+    SeriesConfig(),
+    training.TrainConfig(
+        num_steps=250,
+        batch_size=200,
+        learning_rate=2e-3,
+        weight_decay=7.0,
+        eval_every=25,
+    ),
+    runs.OptimizerConfig(),
+    runs.FolderConfig(),
+    runtime.RunConfig(),
+    runtime.ProcessConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(
-        main,
-        models.ModelConfig(hidden_size=16),
-        SeriesConfig(),
-        training.TrainConfig(
-            num_steps=250,
-            batch_size=200,
-            learning_rate=2e-3,
-            weight_decay=7.0,
-            eval_every=25,
-        ),
-        runs.OptimizerConfig(),
-        runs.FolderConfig(),
-        runtime.RunConfig(),
-        runtime.ProcessConfig(),
-    )
+    config.run(main, *SETTINGS)

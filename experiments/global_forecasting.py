@@ -109,21 +109,22 @@ def continued(model, params, task) -> list[dict]:
     return table
 
 
+SETTINGS = (
+    models.ModelConfig(hidden_size=16),
+    ShortSeriesConfig(),
+    training.TrainConfig(
+        num_seeds=3,
+        num_steps=1000,
+        batch_size=64,
+        learning_rate=2e-3,
+        weight_decay=1.0,
+        eval_every=25,
+    ),
+    runs.OptimizerConfig(),
+    runs.FolderConfig(),
+    runtime.RunConfig(),
+    runtime.ProcessConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(
-        main,
-        models.ModelConfig(hidden_size=16),
-        ShortSeriesConfig(),
-        training.TrainConfig(
-            num_seeds=3,
-            num_steps=1000,
-            batch_size=64,
-            learning_rate=2e-3,
-            weight_decay=1.0,
-            eval_every=25,
-        ),
-        runs.OptimizerConfig(),
-        runs.FolderConfig(),
-        runtime.RunConfig(),
-        runtime.ProcessConfig(),
-    )
+    config.run(main, *SETTINGS)

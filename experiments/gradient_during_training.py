@@ -20,14 +20,15 @@ def main(*settings: config.Settings):
     run.run("gradient_during_training", *settings)
 
 
+SETTINGS = (
+    models.ModelConfig(hidden_size=64),
+    runs.TaskConfig(task="adding", length=100),
+    training.TrainConfig(eval_every=50, diagnose_every=50),
+    runs.OptimizerConfig(),
+    runs.FolderConfig(),
+    runtime.RunConfig(),
+    runtime.ProcessConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(
-        main,
-        models.ModelConfig(hidden_size=64),
-        runs.TaskConfig(task="adding", length=100),
-        training.TrainConfig(eval_every=50, diagnose_every=50),
-        runs.OptimizerConfig(),
-        runs.FolderConfig(),
-        runtime.RunConfig(),
-        runtime.ProcessConfig(),
-    )
+    config.run(main, *SETTINGS)

@@ -214,5 +214,10 @@ def markdown(rows: list[dict]) -> str:
     return "\n".join([*lines, "", hardware.machine(["jax"])]) + "\n"
 
 
+SETTINGS = (
+    GradientFloorConfig(),
+    runtime.RunConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(main, GradientFloorConfig(), runtime.RunConfig())
+    config.run(main, *SETTINGS)

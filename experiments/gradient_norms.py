@@ -64,5 +64,10 @@ def main(settings: GradientNormsConfig, machine: runtime.RunConfig):
     )
 
 
+SETTINGS = (
+    GradientNormsConfig(num_seeds=5),
+    runtime.RunConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(main, GradientNormsConfig(num_seeds=5), runtime.RunConfig())
+    config.run(main, *SETTINGS)

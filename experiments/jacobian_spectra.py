@@ -38,5 +38,10 @@ def main(settings: JacobianSpectraConfig, machine: runtime.RunConfig):
     )
 
 
+SETTINGS = (
+    JacobianSpectraConfig(num_seeds=3),
+    runtime.RunConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(main, JacobianSpectraConfig(num_seeds=3), runtime.RunConfig())
+    config.run(main, *SETTINGS)

@@ -142,5 +142,7 @@ def markdown(rows: list[dict], settings) -> str:
     return "\n".join(lines) + "\n"
 
 
+SETTINGS = (LongSequencesConfig(),)
+
 if __name__ == "__main__":
-    config.run(main, LongSequencesConfig())
+    config.run(main, *SETTINGS)

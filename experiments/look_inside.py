@@ -90,5 +90,10 @@ def chosen(folder: pathlib.Path, settings: LookConfig) -> runs.Loaded:
     return one
 
 
+SETTINGS = (
+    LookConfig(),
+    runtime.RunConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(main, LookConfig(), runtime.RunConfig())
+    config.run(main, *SETTINGS)

@@ -52,5 +52,10 @@ def main(settings: LyapunovConfig, machine: runtime.RunConfig):
     )
 
 
+SETTINGS = (
+    LyapunovConfig(),
+    runtime.RunConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(main, LyapunovConfig(), runtime.RunConfig())
+    config.run(main, *SETTINGS)

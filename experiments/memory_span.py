@@ -66,5 +66,10 @@ def main(settings: SpanConfig, run_config: runtime.RunConfig):
     print(f"figure: {folder / 'memory_span.png'}")
 
 
+SETTINGS = (
+    SpanConfig(num_seeds=3),
+    runtime.RunConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(main, SpanConfig(num_seeds=3), runtime.RunConfig())
+    config.run(main, *SETTINGS)

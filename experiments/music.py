@@ -194,16 +194,17 @@ def keep(notes, given: int, folder: pathlib.Path, tempo: float):
     print(f"music: {heard}, {as_midi}; {seen}")
 
 
+SETTINGS = (
+    models.ModelConfig(cell="gru", hidden_size=192),
+    MusicConfig(),
+    training.TrainConfig(
+        num_steps=800, batch_size=24, learning_rate=3e-3, eval_every=100
+    ),
+    runs.OptimizerConfig(),
+    runs.FolderConfig(),
+    runtime.RunConfig(),
+    runtime.ProcessConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(
-        main,
-        models.ModelConfig(cell="gru", hidden_size=192),
-        MusicConfig(),
-        training.TrainConfig(
-            num_steps=800, batch_size=24, learning_rate=3e-3, eval_every=100
-        ),
-        runs.OptimizerConfig(),
-        runs.FolderConfig(),
-        runtime.RunConfig(),
-        runtime.ProcessConfig(),
-    )
+    config.run(main, *SETTINGS)

@@ -209,5 +209,10 @@ def print_rows(rows: list[dict]):
         )
 
 
+SETTINGS = (
+    NewtonSpeedConfig(),
+    runtime.RunConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(main, NewtonSpeedConfig(), runtime.RunConfig())
+    config.run(main, *SETTINGS)

@@ -49,5 +49,7 @@ def main(settings: PrepareConfig):
         print(f"licence: {known.licence}")
 
 
+SETTINGS = (PrepareConfig(),)
+
 if __name__ == "__main__":
-    config.run(main, PrepareConfig())
+    config.run(main, *SETTINGS)

@@ -261,14 +261,15 @@ def _mean(shares: dict) -> float | None:
     return sum(shares.values()) / len(shares) if shares else None
 
 
+SETTINGS = (
+    RemediesConfig(),
+    models.ModelConfig(cell="elman", hidden_size=64),
+    runs.TaskConfig(task="adding", length=100),
+    training.TrainConfig(num_steps=2000, diagnose_every=100),
+    runs.OptimizerConfig(),
+    runs.FolderConfig(),
+    runtime.RunConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(
-        main,
-        RemediesConfig(),
-        models.ModelConfig(cell="elman", hidden_size=64),
-        runs.TaskConfig(task="adding", length=100),
-        training.TrainConfig(num_steps=2000, diagnose_every=100),
-        runs.OptimizerConfig(),
-        runs.FolderConfig(),
-        runtime.RunConfig(),
-    )
+    config.run(main, *SETTINGS)

@@ -107,5 +107,10 @@ def drawn(entries, folder: pathlib.Path) -> list[pathlib.Path]:
     return paths
 
 
+SETTINGS = (
+    ReportConfig(),
+    runtime.RunConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(main, ReportConfig(), runtime.RunConfig())
+    config.run(main, *SETTINGS)

@@ -38,5 +38,10 @@ def main(settings: SaturationConfig, machine: runtime.RunConfig):
     )
 
 
+SETTINGS = (
+    SaturationConfig(num_seeds=3),
+    runtime.RunConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(main, SaturationConfig(num_seeds=3), runtime.RunConfig())
+    config.run(main, *SETTINGS)

@@ -78,16 +78,17 @@ def main(
     )
 
 
+SETTINGS = (
+    models.ModelConfig(hidden_size=64),
+    ImagesConfig(),
+    training.TrainConfig(
+        num_steps=1200, batch_size=64, learning_rate=3e-3, eval_every=20
+    ),
+    runs.OptimizerConfig(),
+    runs.FolderConfig(),
+    runtime.RunConfig(),
+    runtime.ProcessConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(
-        main,
-        models.ModelConfig(hidden_size=64),
-        ImagesConfig(),
-        training.TrainConfig(
-            num_steps=1200, batch_size=64, learning_rate=3e-3, eval_every=20
-        ),
-        runs.OptimizerConfig(),
-        runs.FolderConfig(),
-        runtime.RunConfig(),
-        runtime.ProcessConfig(),
-    )
+    config.run(main, *SETTINGS)

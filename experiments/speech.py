@@ -207,16 +207,17 @@ def _inputs(task, rows, place: int) -> np.ndarray:
     return np.asarray(task.batch(own, None).inputs)[: rows["lengths"][place], 0]
 
 
+SETTINGS = (
+    models.ModelConfig(hidden_size=64, dropout=0.2),
+    SpeechConfig(),
+    training.TrainConfig(
+        num_steps=1000, batch_size=32, learning_rate=3e-3, eval_every=50
+    ),
+    runs.OptimizerConfig(),
+    runs.FolderConfig(),
+    runtime.RunConfig(),
+    runtime.ProcessConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(
-        main,
-        models.ModelConfig(hidden_size=64, dropout=0.2),
-        SpeechConfig(),
-        training.TrainConfig(
-            num_steps=1000, batch_size=32, learning_rate=3e-3, eval_every=50
-        ),
-        runs.OptimizerConfig(),
-        runs.FolderConfig(),
-        runtime.RunConfig(),
-        runtime.ProcessConfig(),
-    )
+    config.run(main, *SETTINGS)

@@ -130,22 +130,21 @@ def word_by_word(model, params, task, classes) -> list[dict]:
     return rows
 
 
+SETTINGS = (
+    models.ModelConfig(cell="lstm", hidden_size=64, bidirectional=True, dropout=0.5),
+    TextsConfig(),
+    training.TrainConfig(
+        num_steps=1000,
+        batch_size=64,
+        learning_rate=3e-3,
+        weight_decay=1.0,
+        eval_every=50,
+    ),
+    runs.OptimizerConfig(),
+    runs.FolderConfig(),
+    runtime.RunConfig(),
+    runtime.ProcessConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(
-        main,
-        models.ModelConfig(
-            cell="lstm", hidden_size=64, bidirectional=True, dropout=0.5
-        ),
-        TextsConfig(),
-        training.TrainConfig(
-            num_steps=1000,
-            batch_size=64,
-            learning_rate=3e-3,
-            weight_decay=1.0,
-            eval_every=50,
-        ),
-        runs.OptimizerConfig(),
-        runs.FolderConfig(),
-        runtime.RunConfig(),
-        runtime.ProcessConfig(),
-    )
+    config.run(main, *SETTINGS)

@@ -16,14 +16,15 @@ def main(*settings: config.Settings):
     run.run("train", *settings)
 
 
+SETTINGS = (
+    models.ModelConfig(),
+    runs.TaskConfig(),
+    training.TrainConfig(),
+    runs.OptimizerConfig(),
+    runs.FolderConfig(),
+    runtime.RunConfig(),
+    runtime.ProcessConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(
-        main,
-        models.ModelConfig(),
-        runs.TaskConfig(),
-        training.TrainConfig(),
-        runs.OptimizerConfig(),
-        runs.FolderConfig(),
-        runtime.RunConfig(),
-        runtime.ProcessConfig(),
-    )
+    config.run(main, *SETTINGS)

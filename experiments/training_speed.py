@@ -130,5 +130,7 @@ def measured(rows: list[Row], chosen: list[str], data: str, settings):
     )
 
 
+SETTINGS = (TrainingSpeedConfig(),)
+
 if __name__ == "__main__":
-    config.run(main, TrainingSpeedConfig())
+    config.run(main, *SETTINGS)

@@ -186,22 +186,21 @@ def looked_at(model, params, task, sources) -> list[dict]:
     return table
 
 
+SETTINGS = (
+    models.ModelConfig(cell="gru", hidden_size=128, bidirectional=True, dropout=0.3),
+    LanguagesConfig(),
+    WritingConfig(),
+    training.TrainConfig(
+        num_steps=500,
+        batch_size=64,
+        learning_rate=3e-3,
+        eval_every=25,
+    ),
+    runs.OptimizerConfig(),
+    runs.FolderConfig(),
+    runtime.RunConfig(),
+    runtime.ProcessConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(
-        main,
-        models.ModelConfig(
-            cell="gru", hidden_size=128, bidirectional=True, dropout=0.3
-        ),
-        LanguagesConfig(),
-        WritingConfig(),
-        training.TrainConfig(
-            num_steps=500,
-            batch_size=64,
-            learning_rate=3e-3,
-            eval_every=25,
-        ),
-        runs.OptimizerConfig(),
-        runs.FolderConfig(),
-        runtime.RunConfig(),
-        runtime.ProcessConfig(),
-    )
+    config.run(main, *SETTINGS)

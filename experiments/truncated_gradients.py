@@ -51,5 +51,10 @@ def main(settings: TruncatedGradientsConfig, machine: runtime.RunConfig):
     )
 
 
+SETTINGS = (
+    TruncatedGradientsConfig(),
+    runtime.RunConfig(),
+)
+
 if __name__ == "__main__":
-    config.run(main, TruncatedGradientsConfig(), runtime.RunConfig())
+    config.run(main, *SETTINGS)

@@ -23,7 +23,7 @@ from rnn_research import (
     training,
 )
 from rnn_research.checks import check_task
-from rnn_research.data import glyphs
+from rnn_research.data import glyphs, pictures
 from rnn_research.layers import Call
 from rnn_research.models import readers
 from rnn_research.tasks import caption_references, captions
@@ -87,6 +87,21 @@ def test_a_file_that_is_no_font_is_one_line(tmp_path, content, said):
     with pytest.raises(errors.UsageError, match=said) as error:
         glyphs.from_file(str(path))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("image", "said", "wrong"),
+    [
+        (b"no picture", [b"a dog"], "tfds:own: picture 0 of val cannot be read"),
+        (b"", [], "tfds:own: picture 0 of val has no caption"),
+        (b"", [b" \n"], "tfds:own: picture 0 of val has no caption"),
+    ],
+)
+def test_a_photograph_without_a_caption_or_pixels_is_one_line(image, said, wrong):
+    pytest.importorskip("PIL")
+    row = {"image": image, "captions": {"text": said}}
+    with pytest.raises(errors.UsageError, match=wrong):
+        pictures._read("own", {"val": [row]})
 
 
 def test_a_batch_asks_for_the_next_word_and_the_end(task):

@@ -10,6 +10,7 @@ import pytest
 from rnn_research import cells, errors, layers, models, tasks, training
 from rnn_research.layers import Call
 from rnn_research.models import readers, starting
+from rnn_research.tasks import base
 from rnn_research.tasks.base import Batch, Sourced
 from rnn_research.training import scheduled_sampling, trainer
 
@@ -286,7 +287,32 @@ def test_coins_that_never_fall_leave_the_numbers_of_teacher_forcing(pairs):
     np.testing.assert_allclose(losses(never), forced, rtol=1e-12)
 
 
-@pytest.mark.parametrize("task", [tasks.adding(9), tasks.copy_memory(9)])
+def bits(targets) -> base.Task:
+    """Tokens that agree with those asked a step before by chance, at half the steps."""
+
+    def example(key):
+        tokens = jax.random.bernoulli(key, 0.5, (9,)).astype(jnp.int32)
+        return base.Example(tokens, targets(jnp.cumsum(tokens) % 2))
+
+    network = base.Network(inputs=2, outputs=2, tokens=True)
+    return base.Task(
+        batch=base.from_examples(example, network),
+        score=lambda outputs, batch: {"loss": outputs.mean()},
+        network=network,
+        length=9,
+    )
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        tasks.adding(9),
+        tasks.copy_memory(9),
+        bits(lambda parity: parity),
+        bits(lambda parity: {"parity": parity}),
+    ],
+    ids=["numbers", "copied", "by chance", "named"],
+)
 def test_what_does_not_read_what_it_was_asked_is_told(task):
     sampling = scheduled_sampling.linear()
     with pytest.raises(errors.UsageError, match="--scheduled_sampling is for tasks"):

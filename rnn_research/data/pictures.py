@@ -40,30 +40,47 @@ def of_tensorflow_datasets(name: str) -> Captioned:
             raise errors.UsageError(
                 f"tfds:{name} has no split {split}; it has {', '.join(found.splits)}"
             )
-        pictures, every = _read([found.splits[each] for each in own])
+        pictures, every = _read(name, {each: found.splits[each] for each in own})
         splits[split] = pictures, tuple(said[0] for said in every)
         further[split] = tuple(tuple(said[1:]) for said in every)
     return Captioned(splits, (found.provenance,), further["train"])
 
 
-def _read(sources) -> tuple[np.ndarray, list[list[str]]]:
-    """The pictures [N, H, W, 3] of sources, and the captions of each."""
-    pictures = np.empty((sum(map(len, sources)), SIDE, SIDE, 3), np.uint8)
+def _read(name: str, sources: dict) -> tuple[np.ndarray, list[list[str]]]:
+    """The pictures [N, H, W, 3] of splits of a set, and the captions of each."""
+    count = sum(map(len, sources.values()))
+    pictures = np.empty((count, SIDE, SIDE, 3), np.uint8)
     captions: list[list[str]] = []
-    for source in sources:
+    for split, source in sources.items():
         for at in range(len(source)):
             row = source[at]
-            pictures[len(captions)] = small(row["image"])
-            said = (prepared.text(text).lower() for text in row["captions"]["text"])
-            captions.append([" ".join(text.split()) for text in said])
+            where = f"tfds:{name}: picture {at} of {split}"
+            said = [prepared.text(text).lower() for text in row["captions"]["text"]]
+            said = [" ".join(text.split()) for text in said if text.strip()]
+            if not said:
+                raise errors.UsageError(
+                    f"{where} has no caption; prepare the set without it"
+                )
+            pictures[len(captions)] = small(row["image"], where)
+            captions.append(said)
     return pictures, captions
 
 
-def small(content: bytes) -> np.ndarray:
-    """The largest square in the middle of a JPEG or PNG file, [SIDE, SIDE, 3]."""
+def small(content: bytes, where: str) -> np.ndarray:
+    """The largest square in the middle of a JPEG or PNG file, [SIDE, SIDE, 3].
+
+    Raises:
+      errors.UsageError: it is neither; the message begins with `where`.
+    """
     from PIL import Image, ImageOps
 
-    with Image.open(io.BytesIO(content)) as image:
-        image.draft("RGB", (SIDE, SIDE))  # a JPEG need not be decoded in its full size
-        square = ImageOps.fit(image.convert("RGB"), (SIDE, SIDE), Image.Resampling.BOX)
-    return np.asarray(square)
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.draft("RGB", (SIDE, SIDE))  # a JPEG need not be decoded in full size
+            whole = image.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise errors.UsageError(
+            f"{where} cannot be read as a picture ({errors.one_line(error)}); remove "
+            "the set and prepare it again"
+        ) from None
+    return np.asarray(ImageOps.fit(whole, (SIDE, SIDE), Image.Resampling.BOX))

@@ -27,6 +27,7 @@ from rnn_research.tasks.base import Batch, Sourced, Task
 
 __all__ = ["constant", "inverse_sigmoid", "linear"]
 TAG = 0x5A3B1E5  # of the keys, beyond what others fold in
+LOOKED_AT = 32  # sequences, so that no tokens agree by chance alone
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -82,9 +83,11 @@ def check(task: Task):
     """
     network = task.network
     if network.tokens and network.head == "step" and network.outputs <= network.inputs:
-        batch = task.sample(jax.random.key(0), 2, "train")
-        if bool(_replaceable(batch).any()):
-            return
+        batch = task.sample(jax.random.key(0), LOOKED_AT, "train")
+        if getattr(batch.targets, "shape", None) == _tokens(batch).shape:
+            within = _within(batch)
+            if bool(within.any() and (_replaceable(batch) == within).all()):
+                return
     raise errors.UsageError(
         "--scheduled_sampling is for tasks whose network reads the token that it was "
         f"asked for a step before, and {task.name} is none"
@@ -96,10 +99,17 @@ def _tokens(batch: Batch) -> jax.Array:
     return inputs.steps if isinstance(inputs, Sourced) else inputs
 
 
+def _within(batch: Batch) -> jax.Array:
+    """[T - 1, B], where t and t + 1 are of one sequence."""
+    there = jnp.ones(_tokens(batch)[1:].shape, bool)
+    if batch.mask is not None:
+        there &= batch.mask[1:]
+    return there if batch.reset is None else there & ~batch.reset[1:]
+
+
 def _replaceable(batch: Batch) -> jax.Array:
     """[T - 1, B], where the token read at t + 1 is the one that is asked at t."""
-    same = _tokens(batch)[1:] == batch.targets[:-1]
-    return same if batch.mask is None else same & batch.mask[1:]
+    return _within(batch) & (_tokens(batch)[1:] == batch.targets[:-1])
 
 
 def mixed(

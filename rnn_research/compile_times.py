@@ -30,12 +30,13 @@ def note(text: str, seconds: float):
     path = _path()
     if path is None:
         return
-    known, (exact, alike) = _read(), _names(text)
-    if exact in known:
-        return
-    known.pop(alike, None)  # the newest last
-    known |= {alike: round(seconds, 1), exact: 0.0}
-    with contextlib.suppress(OSError, errors.RunError):  # it changes nothing
+    exact, alike = _names(text)
+    with files.alone(path.parent), contextlib.suppress(errors.RunError):  # only a hint
+        known = _read()
+        if exact in known:
+            return
+        known.pop(alike, None)  # the newest last
+        known |= {alike: round(seconds, 1), exact: 0.0}
         newest = dict(list(known.items())[-MOST:])
         files.write_atomically(path, json.dumps(newest))
 

@@ -1,10 +1,17 @@
 """Files written whole or not at all, and JSON read with care."""
 
+import contextlib
 import json
 import os
 import pathlib
+import secrets
 
 from rnn_research import errors, spelling
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None
 
 PARTIAL = ".partial"  # the ending of a file that is being written
 
@@ -44,7 +51,8 @@ def write_atomically(path: pathlib.Path, content: str | bytes):
       errors.RunError: it cannot be written.
     """
     content = content.encode() if isinstance(content, str) else content
-    partial = path.with_name(path.name + PARTIAL)
+    own = secrets.token_hex(4)  # another process may write the same file
+    partial = path.with_name(f"{path.name}.{own}{PARTIAL}")
     try:
         with partial.open("wb") as file:
             file.write(content)
@@ -52,7 +60,25 @@ def write_atomically(path: pathlib.Path, content: str | bytes):
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise errors.RunError(
             f"{path} cannot be written: {error.strerror}; mend that and rerun the "
             "command to resume"
         ) from error
+
+
+@contextlib.contextmanager
+def alone(folder: pathlib.Path):
+    """While a file of the folder is read, changed and written: other processes wait.
+
+    The kernel's lock is on the folder itself and ends with the process. A file system
+    without such locks, as some across a network, goes without.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):
+            opened = os.open(folder, os.O_RDONLY)
+            held.callback(os.close, opened)
+            if fcntl is not None:
+                fcntl.flock(opened, fcntl.LOCK_EX)
+        yield

@@ -23,7 +23,6 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = str(
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 2)
@@ -35,6 +34,7 @@ assert jax.device_count() == 2  # JAX has started: no test can change this
 
 from rnn_research import cells  # noqa: E402
 from rnn_research.cells import wrappers  # noqa: E402
+from rnn_research.plotting import style  # noqa: E402
 
 SIZE, INPUTS, LENGTH, BATCH = 8, 3, 7, 4
 
@@ -111,27 +111,24 @@ def any_cell(request):
 def drawn(monkeypatch):
     """(path of a figure that was saved) -> the finite numbers that it shows."""
     figures = {}
-    write = Figure.savefig
+    write = style.save
 
-    def savefig(figure, path, **options):
-        if not isinstance(path, str | pathlib.Path):  # in memory, for TensorBoard
-            return write(figure, path, **options)
-        name = pathlib.Path(path).name.replace(".partial", "")
+    def save(figure, path):
         shown = [line.get_ydata() for axes in figure.axes for line in axes.lines]
         shown += [
             collection.get_offsets()[:, 1]
             for axes in figure.axes
             for collection in axes.collections
         ]
-        figures[name] = np.concatenate([np.asarray(y, float) for y in shown])
-        write(figure, path, **options)
+        figures[path.name] = np.concatenate([np.asarray(y, float) for y in shown])
+        write(figure, path)
 
     def numbers(path):
         assert path.read_bytes().startswith(b"\x89PNG")
         shown = figures[path.name]
         return shown[np.isfinite(shown)]
 
-    monkeypatch.setattr(Figure, "savefig", savefig)
+    monkeypatch.setattr(style, "save", save)
     return numbers
 
 

@@ -7,7 +7,7 @@ import matplotlib.figure
 import pytest
 from matplotlib import cbook
 
-from rnn_research import errors, plotting
+from rnn_research import errors, files, plotting
 from rnn_research.plotting import style
 
 WILD = ("$x_{$", r"\$a", "$\\frac{$", "_hidden", "a_b^{c", "<b>&50 %", "$a$ and $b$")
@@ -71,18 +71,18 @@ def test_a_figure_does_not_depend_on_the_users_style(monkeypatch, tmp_path):
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.png"]
 
 
-def test_a_figure_is_whole_or_not_there(tmp_path):
+def test_a_figure_is_whole_or_not_there(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     path.write_text("before")
 
-    class Full:
-        def savefig(self, to):
-            pathlib.Path(to).write_text("half")
-            raise OSError(28, "No space left on device")
+    def full(file):
+        raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space"):
-        style.save(Full(), path)
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(errors.RunError, match="a.png cannot be written: No space"):
+        style.save(style.new_figure(None, 1, 1, 1)[0], path)
     assert path.read_text() == "before"
+    assert [each.name for each in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_a_level_beyond_the_axes_leaves_them_their_room(tmp_path):

@@ -1,6 +1,7 @@
 """What applications leave in a run's folder is on the page, whatever is in it."""
 
 import base64
+import concurrent.futures
 import io
 import json
 import os
@@ -58,6 +59,18 @@ MADE = {
 def make(folder, made=MADE):
     for name, (kind, caption, content) in made.items():
         artefacts.declared(folder, name, kind, caption).write_bytes(content)
+
+
+def test_what_several_programs_declare_at_once_is_kept(tmp_path):
+    names = [f"{number}.txt" for number in range(24)]
+
+    def declare(name):
+        artefacts.declared(tmp_path, name, "text", "Said.")
+
+    with concurrent.futures.ThreadPoolExecutor(8) as at_once:
+        list(at_once.map(declare, names))
+    assert set(json.loads((tmp_path / artefacts.FILE).read_text())) == set(names)
+    assert [path.name for path in tmp_path.iterdir()] == [artefacts.FILE]
 
 
 def test_each_kind_is_shown_with_its_caption(two):

@@ -1,11 +1,13 @@
 """Measurements as tidy tables: a list of dicts, written as CSV."""
 
 import csv
+import io
 import math
 import pathlib
 
 import numpy as np
 
+from rnn_research import files
 from rnn_research.presence import last_step
 
 COLUMNS = (
@@ -139,20 +141,23 @@ def gradient_rows(log_norms, mask=None, **labels) -> list[dict]:
 
 
 def write_csv(rows: list[dict], path: pathlib.Path, columns=COLUMNS):
-    """Write the table, numbers to six significant digits, all of it or nothing."""
+    """Write the table, numbers to six significant digits.
+
+    Raises:
+      errors.RunError: it cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        for row in rows:
-            writer.writerow(
-                {
-                    name: f"{value:.6g}" if isinstance(value, float) else value
-                    for name, value in row.items()
-                }
-            )
-    partial.replace(path)
+    written = io.StringIO(newline="")
+    writer = csv.DictWriter(written, columns)
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(
+            {
+                name: f"{value:.6g}" if isinstance(value, float) else value
+                for name, value in row.items()
+            }
+        )
+    files.write_atomically(path, written.getvalue())
 
 
 def read_csv(path: pathlib.Path) -> list[dict]:

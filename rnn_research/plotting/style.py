@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import io
 import math
 import os
 import pathlib
@@ -10,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias
 
-from rnn_research import errors, notebook
+from rnn_research import errors, files, notebook
 
 PICTURES = ".png", ".svg", ".pdf"
 STYLE = {
@@ -158,11 +159,11 @@ def _in_place_of(axes):
 
 
 def save(figure, path: pathlib.Path):
-    """Write the figure, all of it or nothing."""
+    """Write the figure; raises as `files.write_atomically`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
-    figure.savefig(partial)
-    partial.replace(path)
+    content = io.BytesIO()
+    figure.savefig(content, format=path.suffix[1:])
+    files.write_atomically(path, content.getvalue())
 
 
 def draw_line(axes, rows: list[dict], name: str, **look):

@@ -7,6 +7,7 @@ import pathlib
 import string
 from collections.abc import Sequence
 
+from rnn_research import files
 from rnn_research.diagnostics.horizon import FORGOTTEN
 from rnn_research.plotting import colors
 from rnn_research.report import artefacts, markup, ranking
@@ -56,9 +57,7 @@ def render(
     text = string.Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
         fill
     )
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8", errors="replace")
-    part.replace(path)
+    files.write_atomically(path, text.encode(errors="replace"))
 
 
 def _title(entries: list[Entry]) -> str:

@@ -28,11 +28,12 @@ def declared(folder: pathlib.Path, name: str, kind: str, caption: str) -> pathli
     errors.check_option("kind", kind, KINDS)
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        known = files.read_json(folder / FILE) or {}
-    except errors.RunError as error:
-        raise errors.RunError(f"{error}; remove it and rerun the command") from None
     entry = {"kind": kind, "caption": caption}
-    if known.get(name) != entry:
-        files.write_json(folder / FILE, known | {name: entry})
+    with files.alone(folder):
+        try:
+            known = files.read_json(folder / FILE) or {}
+        except errors.RunError as error:
+            raise errors.RunError(f"{error}; remove it and rerun the command") from None
+        if known.get(name) != entry:
+            files.write_json(folder / FILE, known | {name: entry})
     return path

@@ -17,7 +17,7 @@ says.
 import dataclasses
 import sys
 
-from rnn_research import config, errors
+from rnn_research import config, errors, waiting
 from rnn_research.data import sets
 
 
@@ -36,10 +36,7 @@ def main(settings: PrepareConfig):
     if (settings.dataset is None) != settings.list:
         raise errors.UsageError("give --dataset=NAME, or --list to see the names")
     if settings.list:
-        for name, each in sets.SETS.items():
-            here = "is here" if sets.is_present(name) else "is not here"
-            print(f"{name}: {here}\n    {each.task}: {each.source}")
-            print(f"    {each.size}; licence: {each.licence}")
+        waiting.show("\n".join(map(listed, sets.SETS)))
         return
     print(f"fetching {settings.dataset}", file=sys.stderr, flush=True)
     folder = sets.prepare(settings.dataset)
@@ -47,6 +44,16 @@ def main(settings: PrepareConfig):
     print(f"{settings.dataset} is in {folder}")
     if known:
         print(f"licence: {known.licence}")
+
+
+def listed(name: str) -> str:
+    """A set, whether it is here, and what it is."""
+    each = sets.SETS[name]
+    here = "is here" if sets.is_present(name) else "is not here"
+    return (
+        f"{name}: {here}\n    {each.task}: {each.source}\n"
+        f"    {each.size}; licence: {each.licence}"
+    )
 
 
 SETTINGS = (PrepareConfig(),)

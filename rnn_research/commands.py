@@ -5,7 +5,7 @@ import importlib.util
 import itertools
 import pathlib
 
-from rnn_research import errors
+from rnn_research import errors, waiting
 from rnn_research.config import help_page
 
 FOLDER = pathlib.Path(__file__).parent.parent / "experiments"
@@ -78,4 +78,4 @@ def main():
             "rename that, start in another folder, or install this library in an "
             "environment of its own"
         )
-    print(text())
+    waiting.show(text())

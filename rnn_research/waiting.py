@@ -9,6 +9,7 @@ they are below the cell. Elsewhere nothing is shown. Lines that stay are for `sa
 """
 
 import contextlib
+import os
 import shutil
 import sys
 import textwrap
@@ -227,6 +228,17 @@ def say(line: str):
         _board.shown.say(line)
     else:
         print(line, flush=True)
+
+
+def show(text: str):
+    """Print a list or a help page; a reader who has seen enough, as `head`, may go."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # what is left would be written again at the end
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
 
 
 def leave():

@@ -1,6 +1,7 @@
 """What there is, is found from the command line: commands, cells, tasks."""
 
 import itertools
+import os
 import pathlib
 import sys
 
@@ -58,6 +59,16 @@ def test_cells_layers_and_wrappers_are_listed(capsys):
         assert set(module.__all__) <= found
     assert run(["--list_tasks"]) == 0
     assert listed(capsys.readouterr().out) == tasks.__all__
+
+
+@pytest.mark.parametrize("flag", ["--list_tasks", "--help"])
+def test_a_list_that_is_read_in_part_says_nothing(flag, capsys, monkeypatch):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as unread, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", unread)
+        assert run([flag]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_a_list_is_given_alone_and_has_a_nearest_name(capsys):

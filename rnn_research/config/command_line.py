@@ -1,6 +1,5 @@
 """Settings from the command line and files, and the end of a program."""
 
-import contextlib
 import dataclasses
 import functools
 import inspect
@@ -214,15 +213,14 @@ def run(main: Callable, *settings: Settings, argv: Sequence[str] | None = None):
     waiting.begin()
     with endings.Interrupts(endings.PATIENCE) as interrupts:
         if any(argument in ("--help", "-h", "-help") for argument in argv):
-            with contextlib.suppress(BrokenPipeError):  # of `| head`
-                text = help_page.text(inspect.getmodule(main).__doc__ or "", *settings)
-                print(text, flush=True)
+            text = help_page.text(inspect.getmodule(main).__doc__ or "", *settings)
+            waiting.show(text)
             end(0, "")
         try:
             if names := _listed(argv, settings):
                 from rnn_research import names as known  # it knows all there is
 
-                print(known.text(names), flush=True)
+                waiting.show(known.text(names))
             else:
                 main(*parse(argv, *settings))
                 print(end="", flush=True)

@@ -147,7 +147,8 @@ def test_the_caption_names_the_gate_that_moves_at_the_marked_steps(tmp_path):
     path = tmp_path / "plots" / "look.png"
     figure = plotting.inside(look, path)
     names = {axes.get_ylabel().replace("\n", " ") for axes in figure.axes}
-    assert {"input", "state h", "gate z", "answer"} <= names
+    assert {"input", "state h", "gate z", "candidate n", "answer"} <= names
+    assert "gate n" not in names and "gates and candidates" in look.caption
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
@@ -163,6 +164,46 @@ def test_a_cell_without_gates_and_a_network_without_a_state_are_said_to_be_so():
     assert "no recurrence" in look.caption and not look.panels
     names = [axes.get_ylabel() for axes in plotting.inside(look).axes]
     assert "answer" in names
+
+
+def test_attention_among_the_steps_is_drawn_as_it_is_shared(tmp_path):
+    body = layers.attention(4, heads=2, rotary_base=None)
+    model = models.model(body, input_size=2, output_size=1, head="last")
+    params = model.init(jax.random.key(0))
+    x = np.random.default_rng(0).normal(size=(STEPS, 1, 2))
+    batch = Batch(x, np.ones((1, 1)), mask=np.arange(STEPS)[:, None] < THERE)
+    (share,) = diagnostics.look_inside(model, params, batch).attentions
+    q, k, _ = np.split(x[:THERE, 0] @ np.asarray(params.body.W), 3, axis=1)
+    wanted = np.zeros((THERE, THERE))
+    for head in (slice(0, 2), slice(2, 4)):
+        for t in range(THERE):
+            own = np.exp(k[: t + 1, head] @ q[t, head] / 2**0.5)
+            wanted[t, : t + 1] += own / own.sum() / 2
+    np.testing.assert_allclose(share, wanted, rtol=1e-6)
+    weights, task = {inside.AFTER: params}, tasks.adding(STEPS)
+    (look,) = inside.of_weights(model, task, batch, weights, title="")
+    (panel,) = look.panels
+    np.testing.assert_array_equal(panel.values[inside.AFTER], share.T)
+    assert "shares of what it looks at" in look.caption
+    names = [axes.get_ylabel() for axes in plotting.inside(look).axes]
+    assert "attention\nto the steps" in names
+
+
+@pytest.mark.parametrize(
+    ("head", "targets", "kind"),
+    [("last", [[0.5]], "numbers"), ("step", [[[0.5]]], "numbers"), ("last", [1], "")],
+)
+def test_what_is_right_of_a_sequence_of_one_step(head, targets, kind):
+    body = layers.linear(2)
+    count = 1 if kind else 2
+    model = models.model(body, input_size=2, output_size=count, head=head)
+    batch = Batch(np.ones((1, 1, 2)), np.array(targets))
+    weights = {inside.AFTER: model.init(jax.random.key(0))}
+    task = tasks.adding(2)
+    task = task.replace(network=task.network._replace(head=head))
+    (look,) = inside.of_weights(model, task, batch, weights, title="")
+    assert look.answers.kind == (kind or "classes")
+    np.testing.assert_array_equal(look.answers.right.ravel(), np.ravel(targets))
 
 
 @pytest.mark.slow
@@ -196,14 +237,14 @@ def test_of_a_network_that_reads_a_source_the_gates_and_the_attention_are_seen()
     params = model.init(jax.random.key(0))
     source = jnp.array([1, 4, 2, 0])[:, None]
     there = jnp.arange(4)[:, None] < 3
-    steps = jnp.array([5, 1, 3])[:, None]
+    steps = jnp.array([5, 1, 3, 2])[:, None]  # as many as there are of the source
     batch = Batch(Sourced(steps, source, there), steps)
     seen = diagnostics.look_inside(model, params, batch)
     first, second = seen.recurrences
     assert (first.reads, second.reads) == ("source", "steps")
-    assert len(first.states["h"]) == len(second.states["h"]) == 3
+    assert (len(first.states["h"]), len(second.states["h"])) == (3, 4)
     np.testing.assert_allclose(seen.shares.sum(axis=1), 1)
-    assert seen.shares.shape == (3, 3)
+    assert seen.shares.shape == (4, 3)
     z, n = second.gates["z"], second.gates["n"]
     before = np.concatenate([np.zeros((1, 4)), second.states["h"][:-1]])
     np.testing.assert_allclose(second.states["h"], z * before + (1 - z) * n)

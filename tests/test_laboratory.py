@@ -599,7 +599,7 @@ def test_gates_of_a_network_without_weights_are_half_open(cell):
 
 class Made(NamedTuple):
     plain: jax.Array
-    signed: base.Signed
+    signed: base.Candidate
     wide: base.within(0.0, 2.0)
     log: base.Unbounded
 
@@ -634,7 +634,7 @@ def test_gates_lie_in_their_ranges(name):
     setup = set_up(cell, params, 3 * x)
     _, before = forward(setup)
     gates = setup.recurrence.gates(before, setup.recurrence.project(setup.inputs))
-    for field, (low, high) in base.gate_ranges(type(gates)).items():
+    for field, (low, high, _) in base.gate_ranges(type(gates)).items():
         gate = np.asarray(getattr(gates, field))
         assert (gate >= low).all() and (gate <= high).all(), field
 

@@ -23,7 +23,7 @@ class AntisymmetricWeights(NamedTuple):
 
 class AntisymmetricGates(NamedTuple):
     z: jax.Array  # [*, N], input gate, in (0, 1)
-    n: base.Signed  # [*, N], candidate, in (-1, 1)
+    n: base.Candidate  # [*, N], candidate, in (-1, 1)
 
 
 @base.cell

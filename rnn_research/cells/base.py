@@ -146,7 +146,8 @@ class Cell(values.Value):
       activations: what of h is remembered; left out, all its floating point leaves
         (integers, booleans and keys have no derivative).
       gates: (w, h, u) -> NamedTuple of gate activations, called by `step` itself; its
-        fields are in (0, 1) unless declared `Signed`, `Unbounded` or `within(a, b)`.
+        fields are in (0, 1) unless declared `Unbounded` or `within(a, b)`. What a
+        gate lets into the state is a `Candidate`, in (-1, 1), or `UnboundedCandidate`.
       groups: (params) -> labels: 'recurrent' (weights of the state: learning-rate
         factor, no weight decay), 'free', or 'fixed' (never updated).
       retract: (params) -> params after each update: manifold steps, caps.
@@ -222,19 +223,25 @@ def _shapes(cell: Cell, size: int) -> tuple[Tree, Tree]:
 
 
 class Range(NamedTuple):
-    """The open interval that a gate is in."""
+    """The open interval that a gate is in.
+
+    Attributes:
+      candidate: it is no gate but what a gate lets into the state.
+    """
 
     low: float
     high: float
+    candidate: bool = False
 
 
-def within(low: float, high: float):
+def within(low: float, high: float, *, candidate: bool = False):
     """The annotation of a field of `gates` in (low, high)."""
-    return Annotated[jax.Array, Range(low, high)]
+    return Annotated[jax.Array, Range(low, high, candidate)]
 
 
-Signed = within(-1.0, 1.0)
+Candidate = within(-1.0, 1.0, candidate=True)
 Unbounded = within(-float("inf"), float("inf"))
+UnboundedCandidate = within(-float("inf"), float("inf"), candidate=True)
 
 
 def gate_ranges(kind: type) -> dict[str, Range]:

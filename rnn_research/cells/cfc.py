@@ -19,8 +19,8 @@ class CfCParams(NamedTuple):
 
 class CfCGates(NamedTuple):
     s: jax.Array  # [*, N], the time gate: the share of g, in (0, 1)
-    h: base.Signed  # [*, N], the one content, in (-1, 1)
-    g: base.Signed  # [*, N], the other content, in (-1, 1)
+    h: base.Candidate  # [*, N], the one content, in (-1, 1)
+    g: base.Candidate  # [*, N], the other content, in (-1, 1)
 
 
 @base.cell

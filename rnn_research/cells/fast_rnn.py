@@ -89,7 +89,7 @@ class FastGRNNParams(NamedTuple):
 
 class FastGRNNGates(NamedTuple):
     z: jax.Array  # [*, H], the share of the old state, in (0, 1)
-    n: base.Signed  # [*, H], candidate, in (-1, 1)
+    n: base.Candidate  # [*, H], candidate, in (-1, 1)
 
 
 @base.cell

@@ -16,7 +16,7 @@ class GILRParams(NamedTuple):
 
 class GILRGates(NamedTuple):
     g: jax.Array  # [*, H], the share of the old state, in (0, 1)
-    i: base.Unbounded  # [*, H], impulse
+    i: base.UnboundedCandidate  # [*, H], impulse
 
 
 IMPULSES = {

@@ -21,7 +21,7 @@ class GRUParams(NamedTuple):
 class GRUGates(NamedTuple):
     r: jax.Array  # [*, H], reset gate, in (0, 1)
     z: jax.Array  # [*, H], update gate: the share of the old state, in (0, 1)
-    n: base.Signed  # [*, H], candidate, in (-1, 1)
+    n: base.Candidate  # [*, H], candidate, in (-1, 1)
 
 
 @base.cell

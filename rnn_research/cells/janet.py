@@ -18,7 +18,7 @@ class JANETParams(NamedTuple):
 class JANETGates(NamedTuple):
     f: jax.Array  # [*, H], forget gate: the share of the old state, in (0, 1)
     i: jax.Array  # [*, H], the share of the candidate, in (0, 1)
-    g: base.Signed  # [*, H], candidate, in (-1, 1)
+    g: base.Candidate  # [*, H], candidate, in (-1, 1)
 
 
 @base.cell

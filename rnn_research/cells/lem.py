@@ -51,7 +51,7 @@ def lem(hidden_size: int, *, dt=1.0, recurrent=UNIFORM) -> base.Cell:
     class LEMGates(NamedTuple):
         dt_z: base.within(0.0, dt)  # [*, N], the share of the new content of z
         dt_y: base.within(0.0, dt)  # [*, N], ... of y
-        n: base.Signed  # [*, N], the new content of z, in (-1, 1)
+        n: base.Candidate  # [*, N], the new content of z, in (-1, 1)
 
     def init(key, input_size):
         key_h, key_y, key_x, key_b = jax.random.split(key, 4)

@@ -17,7 +17,7 @@ class LiGRUParams(NamedTuple):
 
 class LiGRUGates(NamedTuple):
     z: jax.Array  # [*, H], update gate: the share of the old state, in (0, 1)
-    n: base.Unbounded  # [*, H], candidate, at least 0
+    n: base.UnboundedCandidate  # [*, H], candidate, at least 0
 
 
 @base.cell

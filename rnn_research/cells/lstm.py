@@ -24,7 +24,7 @@ class LSTMState(NamedTuple):
 class LSTMGates(NamedTuple):
     i: jax.Array  # [*, H], input gate, in (0, 1)
     f: jax.Array  # [*, H], forget gate, in (0, 1)
-    g: base.Signed  # [*, H], candidate, in (-1, 1)
+    g: base.Candidate  # [*, H], candidate, in (-1, 1)
     o: jax.Array  # [*, H], output gate, in (0, 1)
 
 

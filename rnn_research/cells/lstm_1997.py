@@ -27,7 +27,7 @@ class LSTM1997State(NamedTuple):
 class LSTM1997Gates(NamedTuple):
     y_in: jax.Array  # [*, M], in (0, 1)
     y_out: jax.Array  # [*, M], in (0, 1)
-    g: base.within(-2.0, 2.0)  # [*, N], cell input, in (-2, 2)
+    g: base.within(-2.0, 2.0, candidate=True)  # [*, N], cell input, in (-2, 2)
 
 
 @base.cell

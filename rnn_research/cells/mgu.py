@@ -17,7 +17,7 @@ class MGUParams(NamedTuple):
 
 class MGUGates(NamedTuple):
     f: jax.Array  # [*, H], the share of the candidate, and the reset, in (0, 1)
-    n: base.Signed  # [*, H], candidate, in (-1, 1)
+    n: base.Candidate  # [*, H], candidate, in (-1, 1)
 
 
 @base.cell

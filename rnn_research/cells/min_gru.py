@@ -16,7 +16,7 @@ class MinGRUParams(NamedTuple):
 
 class MinGRUDrive(NamedTuple):
     z: jax.Array  # [*, H], update gate: the share of the candidate, in (0, 1)
-    n: base.Unbounded  # [*, H], candidate
+    n: base.UnboundedCandidate  # [*, H], candidate
 
 
 class MinGRULogDrive(NamedTuple):

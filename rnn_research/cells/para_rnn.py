@@ -19,7 +19,7 @@ class ParaGRUParams(NamedTuple):
 class ParaGRUGates(NamedTuple):
     z: jax.Array  # [*, N], update gate: the share of the candidate, in (0, 1)
     r: jax.Array  # [*, N], reset gate, in (0, 1)
-    n: base.Signed  # [*, N], candidate, in (-1, 1)
+    n: base.Candidate  # [*, N], candidate, in (-1, 1)
 
 
 def _check(hidden_size, heads):
@@ -116,7 +116,7 @@ class ParaLSTMParams(NamedTuple):
 class ParaLSTMGates(NamedTuple):
     f: jax.Array  # [*, N], forget gate, in (0, 1)
     o: jax.Array  # [*, N], output gate, in (0, 1)
-    g: base.Signed  # [*, N], candidate, in (-1, 1)
+    g: base.Candidate  # [*, N], candidate, in (-1, 1)
 
 
 @base.cell

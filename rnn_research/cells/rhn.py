@@ -16,7 +16,7 @@ class RHNParams(NamedTuple):
 
 
 class RHNGates(NamedTuple):
-    h: base.Signed  # [*, L, N], candidates of the micro-steps, in (-1, 1)
+    h: base.Candidate  # [*, L, N], candidates of the micro-steps, in (-1, 1)
     t: jax.Array  # [*, L, N], transform gates: the share of the candidate, in (0, 1)
     c: jax.Array  # [*, L, N], carry gates: the share of the old state, in (0, 1)
 

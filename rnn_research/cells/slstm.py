@@ -27,7 +27,7 @@ class SLSTMState(NamedTuple):
 class SLSTMGates(NamedTuple):
     log_i: base.Unbounded  # [*, N]
     log_f: base.Unbounded  # [*, N]
-    z: base.Signed  # [*, N], cell input, in (-1, 1)
+    z: base.Candidate  # [*, N], cell input, in (-1, 1)
     o: jax.Array  # [*, N], output gate, in (0, 1)
 
 

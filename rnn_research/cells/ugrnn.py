@@ -17,7 +17,7 @@ class UGRNNParams(NamedTuple):
 
 class UGRNNGates(NamedTuple):
     g: jax.Array  # [*, H], update gate: the share of the old state, in (0, 1)
-    c: base.Signed  # [*, H], candidate, in (-1, 1)
+    c: base.Candidate  # [*, H], candidate, in (-1, 1)
 
 
 @base.cell

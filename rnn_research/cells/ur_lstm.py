@@ -20,7 +20,7 @@ class URLSTMGates(NamedTuple):
     f: jax.Array  # [*, H], forget gate before it is refined, in (0, 1)
     r: jax.Array  # [*, H], refine gate, in (0, 1)
     g: jax.Array  # [*, H], effective forget gate, in (f^2, 1 - (1 - f)^2)
-    u: base.Signed  # [*, H], candidate, in (-1, 1)
+    u: base.Candidate  # [*, H], candidate, in (-1, 1)
     o: jax.Array  # [*, H], output gate, in (0, 1)
 
 

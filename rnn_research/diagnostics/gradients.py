@@ -9,6 +9,7 @@ What one step by itself rounds to zero is zero here too: in float32 the derivati
 Products are taken in full precision on every device.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -258,14 +259,14 @@ def task_gradients(model, params: Tree, task, batch) -> list[tuple]:
       (dL/dy [T, B, H], dL/dh_T) of each, L the mean over the batch; the second like
       the activations of its state.
     """
-    taps = _taps(model, params, batch.inputs, batch.mask)
+    tapped = _taps(model, params, batch.inputs, batch.mask)
 
     def loss(shifts):
         call = Call(mask=batch.mask, engine=_shifting(shifts))
         outputs = model.outputs(params, batch.inputs, call)
         return task.loss(outputs, batch)
 
-    return jax.grad(loss)([jax.tree.map(jnp.zeros_like, own) for _, own in taps])
+    return jax.grad(loss)([jax.tree.map(jnp.zeros_like, own) for _, own in tapped])
 
 
 @precise
@@ -299,19 +300,23 @@ def parameter_log_norms(model, params: Tree, task, batch) -> dict[str, jax.Array
 
 
 def _taps(model, params, x, mask) -> list[tuple]:
+    return taps(lambda call: model.outputs(params, x, call), Call(mask=mask))
+
+
+def taps(run_with: Callable[[Call], Any], call: Call) -> list[tuple]:
     """(Setup, (outputs, activations of the final state)) of every recurrence."""
-    taps: list[tuple] = []
+    found: list[tuple] = []
     inner = engines.sequential()
 
     def run(recurrence, state, inputs):
         result = inner.run(recurrence, state, inputs)
         outputs, final, _ = result
         own = outputs, recurrence.activations.read(final)
-        taps.append((Setup(recurrence, state, inputs), own))
+        found.append((Setup(recurrence, state, inputs), own))
         return result
 
-    model.outputs(params, x, Call(mask=mask, engine=Engine(run)))
-    return taps
+    run_with(call._replace(engine=Engine(run)))
+    return found
 
 
 def _shifting(shifts: list) -> Engine:

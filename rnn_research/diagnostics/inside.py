@@ -10,7 +10,7 @@ import numpy as np
 from rnn_research import errors
 from rnn_research.cells.activations import part_name
 from rnn_research.cells.base import Range, gate_ranges
-from rnn_research.diagnostics.gradients import forward, recurrences
+from rnn_research.diagnostics.gradients import forward, taps
 from rnn_research.diagnostics.vectors import precise
 from rnn_research.engines.base import one_later
 from rnn_research.layers import Call
@@ -52,6 +52,8 @@ class Inside(NamedTuple):
       sensitivity: log10 ||dy/dx_t||_F [T] of the last of `asked`; x_t of tokens is
         their embedding. -inf is zero.
       recurrences: in the order in which they are run.
+      attentions: of each among the steps, in that order, its shares [T, T], the mean
+        over its heads: row t is of step t.
       shares: how the attention of each step is shared among the source, [T, S]; None
         where the model has no attention to a source.
     """
@@ -60,6 +62,7 @@ class Inside(NamedTuple):
     outputs: np.ndarray
     sensitivity: np.ndarray
     recurrences: tuple[Recurrent, ...]
+    attentions: tuple[np.ndarray, ...]
     shares: np.ndarray | None
 
 
@@ -105,7 +108,8 @@ def look_inside(model, params: Tree, batch: Batch, *, asked: int = -1) -> Inside
         ends = np.unique(np.linspace(0, steps - 1, count).round().astype(int))
     padded = _padded(batch)
     found = _looked(model, params, padded, jnp.asarray(ends), last)
-    outputs, sensitivity, inner, shares = jax.device_get(found)
+    outputs, sensitivity, inner, attentions, shares = jax.device_get(found)
+    of_source, attentions_of_source = _of_source(model, params, padded)
     asked_at = np.arange(steps) if model.network.head == "step" else ends
     with np.errstate(divide="ignore"):
         sensitivity = np.log10(sensitivity[:steps])
@@ -113,8 +117,9 @@ def look_inside(model, params: Tree, batch: Batch, *, asked: int = -1) -> Inside
         asked_at,
         outputs[: len(asked_at)],
         sensitivity,
-        tuple(_recurrent(padded, *each) for each in inner),
-        None if shares is None else _of_source(shares[:steps], batch.inputs),
+        tuple(_recurrent(at < of_source, *each) for at, each in enumerate(inner)),
+        tuple(each[:steps, :steps] for each in attentions[attentions_of_source:]),
+        None if shares is None else _there(shares[:steps], batch.inputs),
     )
 
 
@@ -125,7 +130,26 @@ def _steps(batch: Batch) -> int:
     return 1 + int(np.flatnonzero(np.asarray(batch.mask)[:, 0]).max(initial=0))
 
 
-def _of_source(shares: np.ndarray, inputs: Sourced) -> np.ndarray:
+def _of_source(model, params, batch: Batch) -> tuple[int, int]:
+    """How many recurrences and attentions read the source, before all others."""
+    if model.read is None:
+        return 0, 0
+    attended: list[jax.Array] = []
+    found: list[tuple] = []
+
+    def read(params, x: Sourced):
+        call = Call(attended=attended.append)
+
+        def run_with(call):
+            model.read(params, x.source, x.source_mask, call)
+
+        found.extend(taps(run_with, call))
+
+    jax.eval_shape(read, params, batch.inputs)
+    return len(found), len(attended)
+
+
+def _there(shares: np.ndarray, inputs: Sourced) -> np.ndarray:
     """Up to the last that is there of the source."""
     if inputs.source_mask is None:
         return shares
@@ -135,8 +159,7 @@ def _of_source(shares: np.ndarray, inputs: Sourced) -> np.ndarray:
 def _padded(batch: Batch) -> Batch:
     """With masks, more masked steps at the end than there are at the start.
 
-    By where a recurrence has more of them is seen in which direction it reads. A source
-    is made of another length than the steps, so that it is seen what it reads.
+    By where a recurrence has more of them is seen in which direction it reads.
     """
     x = batch.inputs
     if not isinstance(x, Sourced):
@@ -145,15 +168,14 @@ def _padded(batch: Batch) -> Batch:
     steps, mask = _longer(x.steps, batch.mask)
     source, source_mask = x.source, x.source_mask
     if source_mask is not None:
-        source, source_mask = _longer(source, source_mask, not_of=len(steps))
+        source, source_mask = _longer(source, source_mask)
     inputs = Sourced(steps, source, source_mask)
     return batch._replace(inputs=inputs, mask=mask)
 
 
-def _longer(x, mask, not_of: int = 0):
+def _longer(x, mask):
     mask = np.ones(x.shape[:2], bool) if mask is None else np.asarray(mask)
     added = 1 + int(np.argmax(mask[:, 0]))
-    added += len(x) + added == not_of
     blank = jnp.zeros_like(x, shape=(added, *x.shape[1:]))
     return jnp.concatenate([x, blank]), jnp.pad(mask, ((0, added), (0, 0)))
 
@@ -162,17 +184,22 @@ def _longer(x, mask, not_of: int = 0):
 @functools.partial(jax.jit, static_argnums=0)
 def _looked(model, params, batch: Batch, ends, last):
     """Outputs, norms of dy/dx_t, (mask, states, gates) of recurrences, and shares."""
-    call = Call(mask=batch.mask)
+    call, attended = Call(mask=batch.mask), []
+    found = taps(
+        lambda call: model.outputs(params, batch.inputs, call),
+        call._replace(attended=attended.append),
+    )
     inner = [
         (setup.inputs.mask[:, 0], *jax.tree.map(_rows, states_and_gates(setup)))
-        for setup in recurrences(model, params, batch.inputs, batch.mask)
+        for setup, _ in found
     ]
+    attentions = [share[0].mean(axis=0) for share in attended]
     shares = None
     if model.look is not None:
         shares = model.look(params, batch.inputs, call)[:, 0]
     outputs = _outputs(model, params, batch, ends)
     x, asked = _asked(model, params, batch, last)
-    return outputs, _norms(asked, x), inner, shares
+    return outputs, _norms(asked, x), inner, attentions, shares
 
 
 def _rows(leaf: jax.Array) -> jax.Array:
@@ -230,7 +257,7 @@ def _norms(function, x: jax.Array) -> jax.Array:
     return jnp.sqrt(jnp.sum(each, axis=0))
 
 
-def _recurrent(batch: Batch, mask, states, gates) -> Recurrent:
+def _recurrent(of_source: bool, mask, states, gates) -> Recurrent:
     backward = np.argmax(mask) > np.argmax(mask[::-1])
     forward_mask = mask[::-1] if backward else mask
     steps = len(mask) - int(np.argmax(forward_mask[::-1]))
@@ -244,7 +271,7 @@ def _recurrent(batch: Batch, mask, states, gates) -> Recurrent:
     }
     ranges = {} if gates is None else gate_ranges(type(gates))
     return Recurrent(
-        "steps" if len(mask) == len(batch.mask) else "source",
+        "source" if of_source else "steps",
         bool(backward),
         named,
         {name: in_order(getattr(gates, name)) for name in ranges},

@@ -65,7 +65,7 @@ def saturation_of(setup: Setup) -> Saturation:
         there &= ~setup.inputs.lost
     low, high = {}, {}
     if gates is not None:
-        for name, (least, most) in gate_ranges(type(gates)).items():
+        for name, (least, most, _) in gate_ranges(type(gates)).items():
             edge = GATE_EDGE * (most - least)
             if np.isfinite(edge):
                 gate = getattr(gates, name)

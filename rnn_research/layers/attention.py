@@ -155,6 +155,8 @@ def attention(
         k = _rotate(k, position, rotary_base)
         scores = jnp.einsum("bthd,bshd->bhts", q, k) * size**-0.5
         share = jax.nn.softmax(jnp.where(seen[:, None], scores, -jnp.inf), axis=-1)
+        if call.attended is not None:
+            call.attended(share)
         y = jnp.einsum("bhts,bshd->tbhd", share, v).reshape(*x.shape[:2], hidden_size)
         if lost is not None:
             y = not_a_number(lost, y)

@@ -30,6 +30,8 @@ class Call(NamedTuple):
     key: jax.Array | base.Keys | None = None  # in training: draws dropout and noise
     engine: Engine = engines.auto()
     whole: bool = False  # outputs are [B, H], what stands for the sequence as a whole
+    # Told of the shares [B, heads, T, S] of each attention among the steps, in order.
+    attended: Callable[[jax.Array], None] | None = None
 
 
 class Applied(NamedTuple):

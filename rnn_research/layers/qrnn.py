@@ -20,7 +20,7 @@ class PoolingParams(NamedTuple):
 
 
 class PoolingGates(NamedTuple):
-    z: base.Signed  # [*, H], candidate, in (-1, 1)
+    z: base.Candidate  # [*, H], candidate, in (-1, 1)
     f: jax.Array  # [*, H], forget gate: the share of the old state, in (0, 1)
     o: jax.Array  # [*, H], output gate, in (0, 1); 1 in f-pooling
     i: jax.Array  # [*, H], input gate, in (0, 1); 1 - f but in ifo-pooling

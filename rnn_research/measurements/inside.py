@@ -4,7 +4,6 @@ looks = inside.of_run(runs.load("runs/mine"))
 figure = plotting.inside(looks[0])
 """
 
-import math
 from typing import NamedTuple
 
 import jax
@@ -12,30 +11,13 @@ import numpy as np
 
 from rnn_research import diagnostics, runs
 from rnn_research.diagnostics.inside import Inside, Recurrent
+from rnn_research.measurements import panels
+from rnn_research.measurements.panels import Panel
 from rnn_research.tasks.base import Batch, Sourced, Task
 
 BEFORE, AFTER = "before training", "after training"
-MOST_UNITS = 64  # of a part of the state or a gate
-MOST_LAYERS = 4  # of a network
-UNBOUNDED = -math.inf, math.inf
 KINDS = 3  # the most different values of a channel that marks steps
 RARE = 0.15  # the share of the steps that it marks at most
-
-
-class Panel(NamedTuple):
-    """A part of the state, a gate, or the attention, over the sequence.
-
-    Attributes:
-      kind: 'state', 'gate' or 'attention'.
-      low, high: the range of the values.
-      values: before or after -> [n, T].
-    """
-
-    kind: str
-    name: str
-    low: float
-    high: float
-    values: dict[str, np.ndarray]
 
 
 class Answers(NamedTuple):
@@ -65,7 +47,8 @@ class Look(NamedTuple):
       texts: what the tokens are, [T]; None of numbers.
       marked: the steps that a channel of the inputs marks.
       moves: gate -> before or after -> [T], how far its units are from where each is in
-        the median over the sequence, their mean, as a share of the gate's range.
+        the median over the sequence, their mean, as a share of the gate's range. Of a
+        cell that has candidates alone, of these.
       sensitivity: before or after -> log10 ||dy/dx_t|| [T].
       of_source: whether `panels` are over the source and not over the steps.
     """
@@ -113,37 +96,34 @@ def of_weights(
     }
     last = next(reversed(found.values()))
     count = len(last.recurrences)
-    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_LAYERS)).round())
     x, texts, marked = _inputs(batch, task, len(last.sensitivity))
     shared = {
         "x": x,
         "texts": texts,
         "marked": marked,
-        "answers": _answers(found, batch),
+        "answers": _answers(found, batch, task.network.head),
         "sensitivity": {name: own.sensitivity for name, own in found.items()},
     }
+    attentions = panels.of_attentions(found)
     if not count:
-        caption = _caption(None, list(found), marked, [], {})
-        return [
-            Look(
-                title, caption, "inside", panels=[], moves={}, of_source=False, **shared
-            )
-        ]
+        caption = _caption(None, list(found), marked, attentions, {})
+        own = {"panels": attentions, "moves": {}, "of_source": False}
+        return [Look(title, caption, "inside", **own, **shared)]
     looks = []
-    for index in map(int, chosen):
+    for index in panels.spread(count):
         own = {name: each.recurrences[index] for name, each in found.items()}
         one = own[next(reversed(own))]
         which = f", {_named(one, index, count)}" if count > 1 else ""
-        panels = _panels(own)
-        moves = _moves(panels)
+        drawn = panels.of_recurrence(own)
+        moves = panels.moves(drawn)
         if one.reads == "steps":
-            panels += _attention(found)
+            drawn += panels.to_source(found) + attentions
         looks.append(
             Look(
                 title + which,
-                _caption(one, list(found), marked, panels, moves),
+                _caption(one, list(found), marked, drawn, moves),
                 f"inside_{index + 1}" if count > 1 else "inside",
-                panels=panels,
+                panels=drawn,
                 moves=moves,
                 of_source=one.reads == "source",
                 **shared,
@@ -189,78 +169,10 @@ def marked(x: np.ndarray) -> list[int]:
     return np.flatnonzero(found).tolist() if found.mean() <= 0.5 else []
 
 
-# ---------------------------------------------------------------------- the panels
-
-
-def _panels(own: dict[str, Recurrent]) -> list[Panel]:
-    """Of each part and gate, its units in the order of the last weights' state.
-
-    That order is by the direction in which the state moves most, so that units that
-    move alike lie beside each other; of many units those that move most.
-    """
-    last = own[next(reversed(own))]
-    orders: dict[int, np.ndarray] = {}
-    for values in [*last.states.values(), *last.gates.values()]:
-        orders.setdefault(values.shape[1], _order(values))
-    found = []
-    for kind, of in (("state", "states"), ("gate", "gates")):
-        for name, example in getattr(last, of).items():
-            order = orders[example.shape[1]]
-            values = {
-                weights: getattr(each, of)[name][:, order].T
-                for weights, each in own.items()
-            }
-            low, high = UNBOUNDED
-            if kind == "gate":
-                low, high = last.ranges[name]
-            if not math.isfinite(high - low):
-                high = max(_largest(each) for each in values.values()) or 1.0
-                low = -high
-            found.append(Panel(kind, name, low, high, values))
-    return found
-
-
-def _moves(panels: list[Panel]) -> dict[str, dict[str, np.ndarray]]:
-    """`Look.moves`, of gates; of candidates, which have a sign, if there are none."""
-    gates = [panel for panel in panels if panel.kind == "gate"]
-    gates = [gate for gate in gates if gate.low == 0] or gates
-
-    def moved(values: np.ndarray, gate: Panel) -> np.ndarray:
-        away = np.abs(values - np.median(values, axis=1, keepdims=True))
-        return away.mean(axis=0) / (gate.high - gate.low)
-
-    return {
-        gate.name: {name: moved(own, gate) for name, own in gate.values.items()}
-        for gate in gates
-    }
-
-
-def _attention(found: dict[str, Inside]) -> list[Panel]:
-    """What of the source each step looks at, if there is attention to it."""
-    shares = {name: own.shares for name, own in found.items()}
-    if any(own is None for own in shares.values()):
-        return []
-    values = {name: own.T for name, own in shares.items()}
-    return [Panel("attention", "to the source", 0.0, 1.0, values)]
-
-
-def _order(values: np.ndarray) -> np.ndarray:
-    """Units [at most MOST_UNITS] of values [T, n]."""
-    moved = np.nan_to_num(values - values.mean(axis=0), posinf=0, neginf=0)
-    most = np.argsort(-moved.var(axis=0), kind="stable")[:MOST_UNITS]
-    direction = np.linalg.svd(moved[:, most], full_matrices=False)[2][0]
-    return most[np.argsort(direction, kind="stable")]
-
-
-def _largest(values: np.ndarray) -> float:
-    known = np.abs(values[np.isfinite(values)])
-    return float(known.max()) if len(known) else 0.0
-
-
 # --------------------------------------------------------------------- the answers
 
 
-def _answers(found: dict[str, Inside], batch: Batch) -> Answers:
+def _answers(found: dict[str, Inside], batch: Batch, head: str) -> Answers:
     """The outputs as what they mean, where the targets tell it by their shape."""
     values = {name: own.outputs for name, own in found.items()}
     asked = next(iter(found.values())).asked
@@ -268,21 +180,23 @@ def _answers(found: dict[str, Inside], batch: Batch) -> Answers:
     leaves = jax.tree.leaves(batch.targets)
     kind, right = "outputs", None
     if len(leaves) == 1:
-        kind, right = _right(np.asarray(leaves[0]), batch, asked, count)
+        own = np.asarray(leaves[0])
+        length = len(jax.tree.leaves(batch.inputs)[0])
+        if head != "step":
+            kind, right = _right(own[[0] * len(asked)], count)
+        elif own.shape[:2] == (length, 1):
+            kind, right = _right(own[asked, 0], count)
     if kind == "classes":
         values = {name: _softmax(own) for name, own in values.items()}
     return Answers(asked, kind, values, right)
 
 
-def _right(targets: np.ndarray, batch: Batch, asked, count: int):
-    """(kind, what is right at the steps that are asked) of `count` outputs."""
-    length = len(jax.tree.leaves(batch.inputs)[0])
-    by_step = targets.shape[:2] == (length, 1)
-    own = targets[asked, 0] if by_step else targets[[0] * len(asked)]
+def _right(own: np.ndarray, count: int):
+    """(kind, what is right) of targets [P, ...] for `count` outputs."""
     if np.issubdtype(own.dtype, np.integer):
         is_class = own.ndim == 1 and count > 1 and 0 <= own.min() <= own.max() < count
         return ("classes", own) if is_class else ("outputs", None)
-    if own.shape != (len(asked), count):
+    if own.shape != (len(own), count):
         return "outputs", None
     is_binary = np.isin(own, (0, 1)).all()
     if is_binary and count > 1:
@@ -299,21 +213,26 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 # ---------------------------------------------------------------------- in words
 
 
-def _caption(one, weights: list, marked, panels: list[Panel], moves) -> str:
+def _caption(one, weights: list, marked, drawn: list[Panel], moves) -> str:
     """What is seen, from what was measured."""
     if one is None:
         said = ["The network has no recurrence: no state or gate is shown."]
     elif not one.gates:
         said = ["The state at each step. The cell names no gates, so none are shown."]
     else:
-        said = ["The state and the gates at each step."]
+        kinds = {panel.kind for panel in drawn}
+        named = {"gate": "gates", "candidate": "candidates for the state"}
+        parts = ["The state", *(named[kind] for kind in named if kind in kinds)]
+        said = [f"{', '.join(parts[:-1])} and {parts[-1]} at each step."]
     if one is not None:
-        shown = len(next(iter(panels[0].values.values())))
+        shown = len(next(iter(drawn[0].values.values())))
         count = next(iter(one.states.values())).shape[1]
         those = "A row is a unit"
         if shown < count:
             those = f"{shown} of {count} units are shown, those that move most"
         said.append(f"{those}; those that move alike lie side by side.")
+    if any(panel.kind == "attention" for panel in drawn):
+        said.append("Attention: above each step, the shares of what it looks at.")
     said.append(
         "Below, what the network answers (dashed: what is right), and how much its "
         "last answer moves with each input."
@@ -323,11 +242,12 @@ def _caption(one, weights: list, marked, panels: list[Panel], moves) -> str:
     if marked:
         said.append("Triangles and lines: the steps that the inputs mark.")
     if marked and moves and one.reads == "steps":
-        said.append(_response(moves, marked))
+        kinds = {panel.name: panel.kind for panel in drawn}
+        said.append(_response(moves, marked, kinds))
     return " ".join(said)
 
 
-def _response(moves: dict, marked: list[int]) -> str:
+def _response(moves: dict, marked: list[int], kinds: dict[str, str]) -> str:
     """Which gate moves most at the marked steps, and how far."""
 
     def at_and_elsewhere(moved: np.ndarray) -> tuple[float, float]:
@@ -343,6 +263,7 @@ def _response(moves: dict, marked: list[int]) -> str:
     (before, rest_before), (after, rest_after) = found[name][0], found[name][-1]
     then = f" ({first} by {before:.2f} and {rest_before:.2f})" * (len(found[name]) > 1)
     return (
-        f"Gate {name} tells the marked steps best: its units move by {after:.2f} of "
-        f"their range there and {rest_after:.2f} elsewhere{then}."
+        f"{kinds[name].capitalize()} {name} tells the marked steps best: its units "
+        f"move by {after:.2f} of their range there and {rest_after:.2f} elsewhere"
+        f"{then}."
     )

@@ -24,8 +24,8 @@ def inside(look, path: Where = None):
     """State and gates over a sequence, with its inputs, the answers and dy/dx_t.
 
     A column for each set of weights, before and after training; a row for the inputs,
-    each part of the state, each gate, what the network says and the norm of the
-    gradient of its last answer with respect to each input.
+    each part of the state, each gate, candidate and attention, what the network says
+    and the norm of the gradient of its last answer with respect to each input.
 
     Args:
       look: of `measurements.inside`.
@@ -58,7 +58,8 @@ def inside(look, path: Where = None):
     for own, bar in zip(look.panels, bars, strict=True):
         _draw_map(figure, next(rows), bar, own, columns)
     if look.moves:
-        _draw_moves(next(rows), look.moves, columns)
+        kinds = {panel.name: panel.kind for panel in look.panels}
+        _draw_moves(next(rows), look.moves, columns, kinds[next(iter(look.moves))])
     answers, last = rows
     for panel, name in zip(answers, columns, strict=True):
         _draw_answers(panel, look.answers, name)
@@ -140,8 +141,8 @@ def _thinned(values: np.ndarray) -> np.ndarray:
     return np.take_along_axis(wide, at, axis=2)[..., 0]
 
 
-def _draw_moves(panels, moves: dict[str, dict[str, np.ndarray]], columns):
-    """How far each gate is from its median over the sequence."""
+def _draw_moves(panels, moves: dict[str, dict[str, np.ndarray]], columns, kind: str):
+    """How far each gate, or candidate, is from its median over the sequence."""
     for panel, column in zip(panels, columns, strict=True):
         for (name, own), color in zip(moves.items(), COLORS, strict=False):
             at = np.arange(1, len(own[column]) + 1)
@@ -149,7 +150,7 @@ def _draw_moves(panels, moves: dict[str, dict[str, np.ndarray]], columns):
         panel.set_ylim(bottom=0)
         panel.set_xlim(0.5, len(at) + 0.5)
     _share_y(panels)
-    panels[0].set_ylabel("gates\nmove by")
+    panels[0].set_ylabel(f"{kind}s\nmove by")
     panels[0].legend(loc="upper left", fontsize=7, ncols=len(moves), handlelength=1)
 
 

@@ -252,13 +252,31 @@ def test_a_recurrence_that_is_not_there():
         )
 
 
+def test_a_reset_cuts_the_gradient_inside_a_model_too():
+    task = tasks.adding(9)
+    model = models.build(cells.elman(4), task)
+    params = model.init(jax.random.key(0))
+    batch = task.sample(jax.random.key(1), 1)
+    batch = batch._replace(reset=jnp.zeros((9, 1), bool).at[5].set(True))
+    norms = jax.jit(diagnostics.model_log_norms, static_argnums=(0, 2))
+    logs = norms(model, params, task, batch)
+    assert np.isneginf(logs[:6]).all() and np.isfinite(logs[6:]).all()
+    seen = diagnostics.look_inside(model, params, batch)
+    assert np.isneginf(seen.sensitivity[:5]).all()
+    assert np.isfinite(seen.sensitivity[5:]).all()
+    alone = batch._replace(inputs=batch.inputs[5:], reset=None)
+    np.testing.assert_allclose(
+        seen.outputs[-1], diagnostics.look_inside(model, params, alone).outputs[-1]
+    )
+
+
 def test_directions_and_gradients_of_a_model_are_those_of_autodiff():
     """Of two layers: what arrives at each, and where the adjoint points."""
     task = tasks.adding(9)
     model = models.build(cells.gru(4), task, models.ModelConfig(num_layers=2))
     params = model.init(jax.random.key(0))
     batch = task.sample(jax.random.key(1), 3)
-    setups = diagnostics.recurrences(model, params, batch.inputs)
+    setups = diagnostics.recurrences(model, params, batch)
     arriving = diagnostics.task_gradients(model, params, task, batch)
     assert len(setups) == len(arriving) == 2
     for setup, (outputs, final) in zip(setups, arriving, strict=True):

@@ -10,6 +10,7 @@ from rnn_research import cells, diagnostics, errors, layers, models, tasks
 from rnn_research.cells import base, wrappers
 from rnn_research.checks import products, report
 from rnn_research.checks.subject import Subject
+from rnn_research.tasks.base import Batch
 
 N, D = 4, 3
 # The state meets no square matrix of weights: what decays it is made of the input, or
@@ -160,7 +161,7 @@ def test_matrices_of_a_model_by_the_number_of_the_recurrence():
     @jax.jit
     def found(params):
         x = jnp.zeros((3, 1, task.network.inputs))
-        setups = diagnostics.recurrences(model, params, x)
+        setups = diagnostics.recurrences(model, params, Batch(x, None))
         return diagnostics.recurrent_matrices(setups)
 
     matrices = found(params)

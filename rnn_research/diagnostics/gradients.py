@@ -170,7 +170,7 @@ def model_log_norms(
       UsageError: the model has no recurrence, or fewer.
     """
     check_option("loss", loss, ("task", "state"))
-    setups = recurrences(model, params, batch.inputs, batch.mask)
+    setups = recurrences(model, params, batch)
     if not -len(setups) <= layer < len(setups):
         raise errors.UsageError(
             f"{model} has {len(setups)} recurrences; there is none of index {layer}"
@@ -246,9 +246,13 @@ def states_of(setup: Setup) -> Tree:
 
 
 @precise
-def recurrences(model, params: Tree, x: jax.Array, mask=None) -> list[Setup]:
-    """Every recurrence of a model with the inputs that reach it, in order."""
-    return [setup for setup, _ in _taps(model, params, x, mask)]
+def recurrences(model, params: Tree, batch) -> list[Setup]:
+    """Every recurrence of a model with the inputs that reach it, in order.
+
+    Args:
+      batch: a `tasks.base.Batch`, of which targets and weights do not matter.
+    """
+    return [setup for setup, _ in _taps(model, params, batch)]
 
 
 @precise
@@ -259,10 +263,10 @@ def task_gradients(model, params: Tree, task, batch) -> list[tuple]:
       (dL/dy [T, B, H], dL/dh_T) of each, L the mean over the batch; the second like
       the activations of its state.
     """
-    tapped = _taps(model, params, batch.inputs, batch.mask)
+    tapped = _taps(model, params, batch)
 
     def loss(shifts):
-        call = Call(mask=batch.mask, engine=_shifting(shifts))
+        call = _call(batch)._replace(engine=_shifting(shifts))
         outputs = model.outputs(params, batch.inputs, call)
         return task.loss(outputs, batch)
 
@@ -280,7 +284,7 @@ def parameter_log_norms(model, params: Tree, task, batch) -> dict[str, jax.Array
     """
 
     def loss(params):
-        outputs = model.outputs(params, batch.inputs, Call(mask=batch.mask))
+        outputs = model.outputs(params, batch.inputs, _call(batch))
         return task.loss(outputs, batch)
 
     value, pull = jax.vjp(loss, params)
@@ -299,8 +303,12 @@ def parameter_log_norms(model, params: Tree, task, batch) -> dict[str, jax.Array
     }
 
 
-def _taps(model, params, x, mask) -> list[tuple]:
-    return taps(lambda call: model.outputs(params, x, call), Call(mask=mask))
+def _call(batch) -> Call:
+    return Call(mask=batch.mask, reset=batch.reset)
+
+
+def _taps(model, params, batch) -> list[tuple]:
+    return taps(lambda call: model.outputs(params, batch.inputs, call), _call(batch))
 
 
 def taps(run_with: Callable[[Call], Any], call: Call) -> list[tuple]:

@@ -162,15 +162,17 @@ def _padded(batch: Batch) -> Batch:
     By where a recurrence has more of them is seen in which direction it reads.
     """
     x = batch.inputs
+    steps, mask = _longer(x.steps if isinstance(x, Sourced) else x, batch.mask)
+    reset = batch.reset
+    if reset is not None:
+        reset = jnp.pad(reset, ((0, len(mask) - len(reset)), (0, 0)))
+    batch = batch._replace(inputs=steps, mask=mask, reset=reset)
     if not isinstance(x, Sourced):
-        x, mask = _longer(x, batch.mask)
-        return batch._replace(inputs=x, mask=mask)
-    steps, mask = _longer(x.steps, batch.mask)
+        return batch
     source, source_mask = x.source, x.source_mask
     if source_mask is not None:
         source, source_mask = _longer(source, source_mask)
-    inputs = Sourced(steps, source, source_mask)
-    return batch._replace(inputs=inputs, mask=mask)
+    return batch._replace(inputs=Sourced(steps, source, source_mask))
 
 
 def _longer(x, mask):
@@ -184,7 +186,7 @@ def _longer(x, mask):
 @functools.partial(jax.jit, static_argnums=0)
 def _looked(model, params, batch: Batch, ends, last):
     """Outputs, norms of dy/dx_t, (mask, states, gates) of recurrences, and shares."""
-    call, attended = Call(mask=batch.mask), []
+    call, attended = Call(mask=batch.mask, reset=batch.reset), []
     found = taps(
         lambda call: model.outputs(params, batch.inputs, call),
         call._replace(attended=attended.append),
@@ -210,11 +212,15 @@ def _rows(leaf: jax.Array) -> jax.Array:
 def _outputs(model, params, batch, ends):
     """[P, O], at each step or of the beginnings that end at `ends`."""
     if model.network.head == "step":
-        call = Call(mask=batch.mask)
+        call = Call(mask=batch.mask, reset=batch.reset)
         return model.outputs(params, batch.inputs, call)[:, 0]
     mask = jnp.arange(len(batch.mask))[:, None] <= ends
     whole = jnp.repeat(batch.inputs, len(ends), axis=1)
-    return model.outputs(params, whole, Call(mask=mask & batch.mask))
+    reset = batch.reset
+    if reset is not None:
+        reset = jnp.repeat(reset, len(ends), axis=1)
+    call = Call(mask=mask & batch.mask, reset=reset)
+    return model.outputs(params, whole, call)
 
 
 def _asked(model, params, batch, last):
@@ -222,7 +228,7 @@ def _asked(model, params, batch, last):
 
     Of tokens each step gets a row of its own in the embedding.
     """
-    call = Call(mask=batch.mask)
+    call = Call(mask=batch.mask, reset=batch.reset)
     given = batch.inputs
 
     def answer(params, inputs):

@@ -41,7 +41,7 @@ def of(
     }
 
     def loss(params):
-        call = Call(mask=batch.mask, engine=engines.sequential())
+        call = Call(mask=batch.mask, reset=batch.reset, engine=engines.sequential())
         return task.loss(model.outputs(params, batch.inputs, call), batch)
 
     def trace():

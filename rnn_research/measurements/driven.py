@@ -40,6 +40,7 @@ class Driven(NamedTuple):
     params: Tree
     x: jax.Array  # [T, B, D]
     mask: jax.Array | None
+    reset: jax.Array | None
 
 
 def cells(settings: DrivenConfig) -> Iterator[Driven]:
@@ -65,7 +66,7 @@ def cells(settings: DrivenConfig) -> Iterator[Driven]:
             labels |= {"seed": seed, "trained_seed": "", "length": length}
             params = cell.init(key_params, settings.input_size)
             x = jax.random.normal(key_x, shape)
-            yield Driven(labels, cell, params, x, mask=None)
+            yield Driven(labels, cell, params, x, mask=None, reset=None)
     for name, one, task in trained:
         for weights, params in compared.before_and_after(one).items():
             for seed in settings.all_seeds():
@@ -81,7 +82,7 @@ def _inside(one: runs.Loaded, params, batch, labels: dict) -> Iterator[Driven]:
         "cell", one.settings["cell"], hidden_size=one.settings["hidden_size"]
     )
     count = one.settings["num_layers"]
-    setups = diagnostics.recurrences(one.model, params, batch.inputs, batch.mask)
+    setups = diagnostics.recurrences(one.model, params, batch)
     if not setups:
         raise errors.UsageError(
             f"{labels['label']}: {one.settings['cell']} has no recurrence to measure"
@@ -94,7 +95,8 @@ def _inside(one: runs.Loaded, params, batch, labels: dict) -> Iterator[Driven]:
         (x,) = jax.tree.leaves(setup.inputs.x)  # without the noise of training
         name = labels["label"] + f", recurrence {index + 1}" * (len(setups) > 1)
         weights = setup.recurrence.weights
-        yield Driven(labels | {"label": name}, standing, weights, x, setup.inputs.mask)
+        flags = setup.inputs.mask, setup.inputs.reset
+        yield Driven(labels | {"label": name}, standing, weights, x, *flags)
 
 
 def _weights(params):

@@ -162,7 +162,7 @@ def of_model(
         norms = diagnostics.model_log_norms(
             model, params, task, batch, loss=labels["loss"]
         )
-        setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
+        setups = diagnostics.recurrences(model, params, batch)
         return norms, setups[-1].inputs.mask, diagnostics.recurrent_matrices(setups)
 
     def trace():

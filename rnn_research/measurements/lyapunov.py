@@ -201,7 +201,7 @@ def of_run(
 
     @jax.jit
     def every_layer(params, batch):
-        setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
+        setups = diagnostics.recurrences(model, params, batch)
         sizes = [numbers_in(setup.state) for setup in setups]
         return sizes, [
             diagnostics.exponents_of(setup, count=min(count, size), transient=transient)

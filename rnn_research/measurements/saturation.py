@@ -22,11 +22,11 @@ def plan(settings) -> list[Measurement]:
 
 def of_shares(each: driven.Driven, moments: int) -> Measurement:
     """A row for each gate and part of the state, limit and step, of so many steps."""
-    labels, cell, params, x, mask = each
+    labels, cell, params, x, mask, reset = each
     steps = np.unique(np.linspace(0, len(x) - 1, moments).round().astype(int))
 
     def found():
-        return diagnostics.saturation(cell, params, x, mask=mask)
+        return diagnostics.saturation(cell, params, x, mask=mask, reset=reset)
 
     def rows():
         shares = found()
@@ -49,17 +49,18 @@ def of_shares(each: driven.Driven, moments: int) -> Measurement:
 
 def of_scales(each: driven.Driven) -> Measurement:
     """A row for each time scale, the median over sequences, the longest first."""
-    labels, cell, params, x, _ = each
+    labels, cell, params, x, _, reset = each
 
     def rows():
-        scales = np.median(diagnostics.time_scales(cell, params, x), axis=0)
+        scales = diagnostics.time_scales(cell, params, x, reset=reset)
+        scales = np.median(scales, axis=0)
         return [
             {**labels, "index": index + 1, "time_scale": float(scale)}
             for index, scale in enumerate(scales)
         ]
 
     def trace():
-        return diagnostics.step_jacobians(cell, params, x)
+        return diagnostics.step_jacobians(cell, params, x, reset=reset)
 
     return Measurement(labels["label"], trace, rows, headline, TABLES[1])
 

@@ -25,12 +25,12 @@ def plan(settings) -> list[Measurement]:
 
 def of(each: driven.Driven, count: int) -> Measurement:
     """Rows for one step and for the product at `count` lags from 0 to T."""
-    labels, cell, params, x, mask = each
+    labels, cell, params, x, *flags = each
     even = np.linspace(0, len(x), count).round().astype(int)
     lags = tuple(int(lag) for lag in np.union1d(even, [1]))
 
     def found():
-        return logs(cell, params, x, mask, lags=lags)
+        return logs(cell, params, x, *flags, lags=lags)
 
     def rows():
         return rows_of(labels, lags, found())
@@ -39,17 +39,17 @@ def of(each: driven.Driven, count: int) -> Measurement:
 
 
 @functools.partial(jax.jit, static_argnames=("cell", "lags"))
-def logs(cell, params, x, mask, *, lags):
+def logs(cell, params, x, mask, reset, *, lags):
     """Natural logs of singular values and of the bound on the largest.
 
     Returns:
       Of products [L, B, n], of single steps [T, B, n], the bound [L, B].
     """
-    at = np.array(lags)
-    products = diagnostics.product_log_singular_values(cell, params, x, at, mask=mask)
-    steps = diagnostics.step_jacobians(cell, params, x, mask=mask)
+    at, flags = np.array(lags), {"mask": mask, "reset": reset}
+    products = diagnostics.product_log_singular_values(cell, params, x, at, **flags)
+    steps = diagnostics.step_jacobians(cell, params, x, **flags)
     singular = jnp.log(jnp.linalg.svd(steps, compute_uv=False))
-    bound = diagnostics.log_norm_bound(cell, params, x, mask=mask)
+    bound = diagnostics.log_norm_bound(cell, params, x, **flags)
     return products, singular, bound[::-1][at]
 
 

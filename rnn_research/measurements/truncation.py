@@ -47,7 +47,7 @@ def of(
     @jax.jit
     def bias(params, batch):
         def loss(params, engine):
-            call = Call(mask=batch.mask, engine=engine)
+            call = Call(mask=batch.mask, reset=batch.reset, engine=engine)
             return task.loss(model.outputs(params, batch.inputs, call), batch)
 
         return diagnostics.truncation_bias(loss, params, windows, stride=stride)

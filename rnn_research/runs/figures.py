@@ -64,7 +64,7 @@ def _draw_gradients(model, task, result: Result, folder: pathlib.Path):
     @jax.jit
     def measure(params, batch):
         norms = diagnostics.model_log_norms(model, params, task, batch)
-        setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
+        setups = diagnostics.recurrences(model, params, batch)
         return norms, setups[-1].inputs.mask
 
     rates = list(dict.fromkeys(run.learning_rate for run in result.runs))

@@ -168,7 +168,8 @@ def gradient_bytes(model, task, batch_size: int) -> int:
 
     def gradient(params, batch):
         def loss(params):
-            outputs = model.outputs(params, batch.inputs, Call(mask=batch.mask))
+            call = Call(mask=batch.mask, reset=batch.reset)
+            outputs = model.outputs(params, batch.inputs, call)
             return task.loss(outputs, batch)
 
         return jax.grad(loss)(params)

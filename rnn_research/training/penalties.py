@@ -59,7 +59,7 @@ def omega(*, weight=2.0) -> Penalty:
         setups = _recurrences(model, params, batch, "omega")
         constant = jax.lax.stop_gradient(params)
         arriving = diagnostics.task_gradients(model, constant, task, batch)
-        fixed = diagnostics.recurrences(model, constant, batch.inputs, batch.mask)
+        fixed = diagnostics.recurrences(model, constant, batch)
         total = 0.0
         for setup, still, (outputs, final) in zip(setups, fixed, arriving, strict=True):
             _, states = forward(still)
@@ -246,7 +246,7 @@ def _check_weight(weight):
 
 
 def _recurrences(model, params, batch, name: str) -> list:
-    setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
+    setups = diagnostics.recurrences(model, params, batch)
     if not setups:
         raise errors.UsageError(f"penalty {name}: {model} has no recurrence")
     return setups

@@ -50,7 +50,7 @@ class WhileLearning:
         @jax.jit
         def measure(params, batch):
             norms = diagnostics.model_log_norms(model, params, task, batch)
-            setups = diagnostics.recurrences(model, params, batch.inputs, batch.mask)
+            setups = diagnostics.recurrences(model, params, batch)
             of_parameters = diagnostics.parameter_log_norms(model, params, task, batch)
             shares = jax.tree.map(jnp.nanmean, saturation_of(setups[-1]))
             matrices = diagnostics.recurrent_matrices(setups)

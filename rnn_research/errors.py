@@ -60,7 +60,8 @@ def shown(value, limit: int = 80) -> str:
 
 def cut(text: str, limit: int = 300) -> str:
     """The text in one line of `limit` letters, without its middle if it is longer."""
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
     if len(text) <= limit:
         return text
     tail = limit // 3

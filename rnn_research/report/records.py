@@ -26,23 +26,56 @@ def read(folder: pathlib.Path) -> Records:
       errors.UsageError: the folder holds no finished run, or files of two.
       errors.RunError: config.json or summary.json is damaged.
     """
+    settings = begun(folder)
+    summary = ended(folder, settings)
+    if summary is None:
+        raise errors.UsageError(
+            f"{folder}: the run has not ended; rerun its command to resume"
+        )
+    rows, notes = _rows(folder / metrics.FILE)
+    if "metrics" in summary and not notes:
+        try:
+            metrics.marked(folder, summary["metrics"])
+        except checkpoints.Damaged as error:
+            notes = [str(error)]
+    shown = {plain(name): shown_setting(value) for name, value in settings.items()}
+    return Records(shown, _plain_texts(summary), rows, notes)
+
+
+def begun(folder: pathlib.Path) -> dict:
+    """The content of config.json.
+
+    Raises:
+      errors.UsageError: there is none, or it is of another version.
+      errors.RunError: it is damaged.
+    """
     settings = files.read_json(folder / "config.json")
-    summary = files.read_json(folder / "summary.json")
     if settings is None:
         raise errors.UsageError(
             f"{folder} holds no run: there is no config.json in it; give the folder of "
             "a training"
         )
-    if summary is None:
-        raise errors.UsageError(
-            f"{folder}: the run has not ended; rerun its command to resume"
-        )
-    if "learning_rates" not in settings or "runs" not in summary:
-        raise errors.UsageError(f"{folder} was trained by another version of this code")
+    if "learning_rates" not in settings:
+        raise _other_version(folder)
     try:
         _check_rates(settings["learning_rates"])
     except _Wrong as error:
         raise errors.RunError(f"{folder / 'config.json'} is damaged: {error}") from None
+    return settings
+
+
+def ended(folder: pathlib.Path, settings: dict) -> dict | None:
+    """The content of summary.json; None: the run of these settings has not ended.
+
+    Raises:
+      errors.UsageError: it is of another run, or of another version.
+      errors.RunError: it is damaged.
+    """
+    summary = files.read_json(folder / "summary.json")
+    if summary is None:
+        return None
+    if "runs" not in summary:
+        raise _other_version(folder)
     try:
         _check_summary(summary)
     except _Wrong as error:
@@ -55,19 +88,18 @@ def read(folder: pathlib.Path) -> Records:
             f"{folder}: summary.json is not of the run in config.json; rerun the "
             "command of that run"
         )
-    rows, notes = _rows(folder / metrics.FILE)
-    if "metrics" in summary and not notes:
-        try:
-            metrics.marked(folder, summary["metrics"])
-        except checkpoints.Damaged as error:
-            notes = [str(error)]
-    shown = {plain(name): _shown(value) for name, value in settings.items()}
-    return Records(shown, _plain_texts(summary), rows, notes)
+    return summary
+
+
+def _other_version(folder: pathlib.Path) -> errors.UsageError:
+    return errors.UsageError(f"{folder} was trained by another version of this code")
 
 
 def plain(text: str) -> str:
     """The text with a '?' for what cannot be printed, of a readable length."""
-    return errors.cut("".join(c if c.isprintable() else "?" for c in text), 200)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else "?" for c in text)
+    return errors.cut(text, 200)
 
 
 def _plain_texts(summary: dict) -> dict:
@@ -75,11 +107,12 @@ def _plain_texts(summary: dict) -> dict:
     return summary | names | {"engines": [plain(name) for name in summary["engines"]]}
 
 
-def _shown(value):
+def shown_setting(value):
     """A setting as it is compared and told; what nests deeper is none of ours."""
     if isinstance(value, list):
         return [
-            "..." if isinstance(item, (list, dict)) else _shown(item) for item in value
+            "..." if isinstance(item, (list, dict)) else shown_setting(item)
+            for item in value
         ]
     if isinstance(value, dict):
         return "..."
@@ -121,7 +154,11 @@ def _whole(record: dict, name: str, low: int = 0) -> int:
 
 def _number(record: dict, name: str) -> float:
     """A number; NaN where it is none, or none that a float can be."""
-    value = spelling.read(_get(record, name, object, "a number"))
+    return _as_number(_get(record, name, object, "a number"), name)
+
+
+def _as_number(value, name: str) -> float:
+    value = spelling.read(value) if isinstance(value, str) else value
     if not isinstance(value, (int, float, type(None))):
         raise _wrong(name, value, "a number")
     try:
@@ -133,7 +170,7 @@ def _number(record: dict, name: str) -> float:
 def _numbers(record: dict, name: str) -> dict[str, float]:
     """A group of numbers by name."""
     group = _get(record, name, dict, "a group of numbers")
-    return {plain(key): _number(group, key) for key in group if "." not in key}
+    return {plain(key): _as_number(group[key], f"{name}.{key}") for key in group}
 
 
 def _check_rates(rates):
@@ -172,8 +209,10 @@ def _check_summary(summary: dict):
 def _check_run(run: dict):
     _get(run, "outcome", str, "a text")
     run["learning_rate"] = _number(run, "learning_rate")
-    _whole(run, "steps")
-    run["test"] = {"loss": _number(run, "test.loss")}
+    for name in ("seed", "steps"):
+        _whole(run, name)
+    _number(run, "test.loss")
+    run["test"] = _numbers(run, "test")
     there = run.get("validation") is not None
     run["validation"] = _numbers(run, "validation") if there else None
 

@@ -289,6 +289,14 @@ def copies(tree, mesh: jax.sharding.Mesh):
     )
 
 
+def undivided(tree, mesh: jax.sharding.Mesh):
+    """The same on every device, so that what makes it is not divided over them."""
+    if mesh.shape["batch"] == 1:
+        return tree
+    whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    return jax.lax.with_sharding_constraint(tree, whole)
+
+
 def over_shards(function, mesh: jax.sharding.Mesh, *arguments):
     """function(*arguments of the shard) for every shard, a shard a device.
 

@@ -44,7 +44,9 @@ def associative(*, mesh_axis=None) -> base.Engine:
         everywhere = jax.sharding.PartitionSpec()
 
         def part(weights, state, inputs):
-            return _run(recurrence.of(weights), state, inputs, mesh_axis)
+            # Their gradient is then summed over devices once, behind all steps.
+            own = jax.lax.pcast(weights, mesh_axis, to="varying")
+            return _run(recurrence.of(own), state, inputs, mesh_axis)
 
         outputs, final = jax.shard_map(
             part,

@@ -179,8 +179,7 @@ class Trainer:
 
         The state that is given is used up.
         """
-        lowered = self._update.lower(*self._example_update(state))
-        compiled = resources.fitting(self, lowered)
+        compiled = resources.fitting(self, self.lower_update(state))
 
         def call(state, limits):
             steps = np.asarray(state.step)
@@ -188,6 +187,10 @@ class Trainer:
             return compiled(rows, self.runs, state, limits.astype(np.int32))
 
         return call
+
+    def lower_update(self, state: State) -> jax.stages.Lowered:
+        """The program of `compile_update`, not compiled yet."""
+        return self._update.lower(*self._example_update(state))
 
     def _example_update(self, state: State) -> tuple:
         """Arguments of updates, for what is traced and compiled."""

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from rnn_research import runtime
 from rnn_research.diagnostics.vectors import global_norm
 from rnn_research.tasks.base import Mean
 from rnn_research.training import objective, supply
@@ -104,7 +105,7 @@ def batch(trainer, rows: supply.Rows, run: Runs, state: State) -> objective.Shar
     order = functools.partial(
         task.order, run.seed, size=task.size("train"), batch_size=size
     )
-    indices = order(step=state.step)
+    indices = runtime.undivided(order(step=state.step), trainer.mesh)
     carried = None
     if task.carries:
         before = order(step=state.step - 1)

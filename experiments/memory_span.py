@@ -8,8 +8,8 @@ Trains each cell at T, 2 T, 4 T, ... as long as a seed solves the task in the up
 that there are. --bisections=2 then halves the gap between what it learned and what it
 did not, twice. The first sentence says which remembers longest, and which measurement
 orders the cells so: how far the gradient reaches before training, the exponent at which
-it vanishes, or the updates. A cell whose gradient reaches and which does not learn is
-said to.
+it vanishes, the forget bias, or the updates. A cell whose gradient reaches and which
+does not learn is said to.
 
 Writes memory_span.md, which opens with that sentence, memory_span.csv and
 memory_span.png: the span of each cell, the median over seeds from the least to the

@@ -65,6 +65,21 @@ def test_where_the_reach_does_not_order_the_exponent_may_and_then_the_updates():
     assert "no reach or exponent" not in report.sentence([far, near, lost])
 
 
+def test_a_forget_bias_that_orders_is_a_reason():
+    call = "model(stack(lstm(8, forget_bias={0}), lstm(8, forget_bias={0})))"
+    far = entry("far", reach=30.0)._replace(model=call.format("3.0"))
+    near = entry("near", reach=10.0, solved=0)._replace(model=call.format("0.0"))
+    both = "10 steps until 1% is left), and in the order of their forget biases at the "
+    assert both + "start (3, 0)." in report.sentence([far, near])
+    alike = [one._replace(moments=[]) for one in (far, near)]
+    assert "; in the order of their forget biases" in report.sentence(alike)
+    for text in ("chrono(t_max=9)", "0.0, recurrent=lstm(2, forget_bias=3.0)"):
+        unknown = near._replace(model=call.format(text))
+        assert "forget bias" not in report.sentence([far, unknown])
+    turned = near._replace(model=call.format("4.0"))
+    assert "forget bias" not in report.sentence([far, turned])
+
+
 def test_one_that_carries_a_gradient_and_does_not_learn_is_said_to():
     said = report.sentence(
         [entry("a", reach=30.0), entry("b", solved=0, reach=math.inf, loss=0.2)]
@@ -109,6 +124,10 @@ def test_the_row_of_a_cell_is_that_of_its_trainings():
         ("a_b", 500),
     ]
     assert [rows[0][name] for name in ("span", "least", "greatest")] == [100, 0, 100]
+    unmeasured = [one._replace(moments=[]) for one in entries]
+    rows = span.rows(tried, report.networks(unmeasured))
+    page = span.page("Said.", rows, memory_span.SpanConfig())
+    assert "| 70 | - | - |" in page and "nan" not in page
 
 
 def searched(monkeypatch, able: dict[str, list[int]], **changes) -> list[span.Tried]:

@@ -164,9 +164,13 @@ def page(said: str, rows: list[dict], settings) -> str:
     for row in rows:
         spread = f"{row['span']:g} ({row['least']} to {row['greatest']})"
         updates = "-" if math.isinf(row["updates"]) else f"{row['updates']:g}"
-        reach = "all lags" if math.isinf(row["reach"]) else f"{row['reach']:g}"
+        reach = "all lags" if math.isinf(row["reach"]) else _known(row["reach"])
         lines.append(
             f"| {row['cell']} | {spread} | {row['tried']} | {updates} "
-            f"| {reach} | {row['exponent']:.3g} |"
+            f"| {reach} | {_known(row['exponent'])} |"
         )
     return "\n".join([*lines, "", hardware.machine(["jax"])]) + "\n"
+
+
+def _known(number: float) -> str:
+    return "-" if math.isnan(number) else f"{number:.3g}"

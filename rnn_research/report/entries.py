@@ -38,6 +38,7 @@ class Entry(NamedTuple):
     moments: list[Moment]
     artefacts: list[artefacts.Artefact]  # of the folder
     notes: list[str]  # what could not be read or measured
+    model: str = ""  # the call that makes it, with its defaults
 
     @property
     def baseline(self) -> float | None:
@@ -171,7 +172,7 @@ def _short(value) -> str:
 
 
 def _of_folder(folder: pathlib.Path, allow: tuple[str, ...]) -> list[Entry]:
-    settings, summary, rows, notes = records.read(folder)
+    settings, summary, rows, notes, model = records.read(folder)
     shared = {k: v for k, v in settings.items() if k not in NOT_COMPARED}
     made, not_shown = artefacts.read(folder)
     entries = []
@@ -197,6 +198,7 @@ def _of_folder(folder: pathlib.Path, allow: tuple[str, ...]) -> list[Entry]:
                 moments=own_moments,
                 artefacts=made,
                 notes=notes + unmeasured + not_shown,
+                model=model,
             )
         )
     return entries

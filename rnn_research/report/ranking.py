@@ -1,8 +1,8 @@
 """Which of several trained networks remembers longest, and why: one sentence.
 
 The reason is a measurement that orders the networks as their memory does: how far the
-gradient reaches before training, how much of it is lost per step, or the updates that
-they need. If none does, the sentence says so.
+gradient reaches before training, how much of it is lost per step, the forget bias, or
+the updates that they need. If none does, the sentence says so.
 """
 
 import json
@@ -40,6 +40,7 @@ class Network(NamedTuple):
         left at every lag; NaN: not measured.
       exponent: ln of what a step leaves of the gradient before training; of long
         sequences the largest Lyapunov exponent. NaN: not measured.
+      bias: of the forget gate at the start, where it is one number; NaN: it is not.
       folders: of its trainings.
     """
 
@@ -54,6 +55,7 @@ class Network(NamedTuple):
     steps: int
     reach: float
     exponent: float
+    bias: float
     folders: tuple[pathlib.Path, ...]
 
 
@@ -95,6 +97,7 @@ def _network(entries: list[Entry]) -> Network:
         last.length,
         first.horizon if first else math.nan,
         exponent(first) if first else math.nan,
+        _forget_bias(last.model),
         tuple(entry.folder for entry in entries),
     )
 
@@ -103,6 +106,15 @@ def _length(entry: Entry) -> int:
     """T as the task was given it, as the delay of copy_memory; else the steps."""
     given = entry.settings.get("length")
     return given if isinstance(given, int) else entry.length
+
+
+def _forget_bias(model: str) -> float:
+    """That of the call of a model, NaN if it has none, several, or an initializer."""
+    found = set(re.findall(r"\bforget_bias=([^,)]+)", model))
+    try:
+        return float(*found) if found else math.nan
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def exponent(moment: Moment) -> float:
@@ -186,19 +198,30 @@ MEASURES = (
         "({} per step)",
     ),
     _Measure(
+        lambda one: one.bias,
+        lambda one: f"{one.bias:g}",
+        "in the order of their forget biases at the start ({})",
+    ),
+    _Measure(
         lambda one: -one.updates,
         lambda one: "none" if one.updates == math.inf else f"{one.updates:g}",
         "in the order of the updates they need, while neither the reach nor the "
         "exponent of the gradient before training orders them ({} updates)",
     ),
 )
+OF_GRADIENT, BIAS = MEASURES[:2], MEASURES[2]
 
 
 def _reason(found: list[Network]) -> str:
-    for measure in MEASURES:
-        if _orders(found, measure.number):
-            values = ", ".join(measure.text(one) for one in found)
-            return measure.said.format(values)
+    ordering = [each for each in MEASURES if _orders(found, each.number)]
+    said = [
+        each.said.format(", ".join(each.text(one) for one in found))
+        for each in ordering
+    ]
+    if ordering and ordering[0] in OF_GRADIENT and BIAS in ordering:
+        return f"{said[0]}, and {said[ordering.index(BIAS)]}"
+    if ordering:
+        return said[0]
     return "no reach or exponent of the gradient before training orders them so"
 
 

@@ -17,6 +17,7 @@ class Records(NamedTuple):
     summary: dict
     rows: list[dict]  # of metrics.jsonl, those that are whole
     notes: list[str]  # what was left out
+    model: str  # of config.json, the call that makes it with its defaults
 
 
 def read(folder: pathlib.Path) -> Records:
@@ -39,7 +40,8 @@ def read(folder: pathlib.Path) -> Records:
         except checkpoints.Damaged as error:
             notes = [str(error)]
     shown = {plain(name): shown_setting(value) for name, value in settings.items()}
-    return Records(shown, _plain_texts(summary), rows, notes)
+    model = str(settings.get("model"))
+    return Records(shown, _plain_texts(summary), rows, notes, model)
 
 
 def begun(folder: pathlib.Path) -> dict:

@@ -25,6 +25,7 @@ def folder(tmp_path):
         for unit, (life, steps) in enumerate(zip(lives, lasting, strict=True), start=1):
             for cycle in range(1, steps + 1):
                 values = np.zeros(failures.SENSORS)
+                values[:3] = 0.1, 518.67, 8138.62  # of which a sum is not exact
                 values[3] = life - cycle + draw.normal()
                 values[4:] = draw.normal(size=failures.SENSORS - 4)
                 lines.append(" ".join(map(str, [unit, cycle, *np.round(values, 3)])))

@@ -81,7 +81,9 @@ def prepared(cmapss: str | None, part: str, cap: float | None) -> Prepared:
     }
     values = np.concatenate([values for values, _ in runs["train"]])
     life = float(np.mean([len(values) for values, _ in runs["train"]]))
-    return Prepared(data, runs, values.mean(0), values.std(0), life)
+    varies = values.max(axis=0) > values.min(axis=0)  # std alone may be rounding
+    std = np.where(varies, values.std(axis=0), 0)
+    return Prepared(data, runs, values.mean(axis=0), std, life)
 
 
 def _run(values, remaining: float, cap: float | None):
@@ -95,7 +97,7 @@ def _rows(made: Prepared, runs, length: int, last: bool) -> dict:
     inputs = np.zeros((len(runs), length, len(made.mean)), np.float32)
     left = np.zeros((len(runs), length), np.float32)
     there, counts = np.zeros((2, len(runs), length), bool)
-    scale = np.where(made.std > 0, made.std, 1)  # a column that is always the same is 0
+    scale = np.where(made.std > 0, made.std, np.inf)  # what never varies is 0
     for at, (values, remaining) in enumerate(runs):
         own = values[-length:]
         inputs[at, : len(own)] = (own - made.mean) / scale

@@ -8,7 +8,7 @@ import numpy as np
 from rnn_research import data, errors
 from rnn_research.data import sequences
 from rnn_research.data.provenance import Provenance
-from rnn_research.tasks import base, classification
+from rnn_research.tasks import base, classification, normal
 
 
 @base.task
@@ -98,15 +98,8 @@ def classes(task: base.Task) -> tuple[str, ...]:
 def _normal(own: sequences.Sequences) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation [D] of all steps of train."""
     steps = np.concatenate(own.splits["train"][0])
-    for number, column in enumerate(steps.T, start=1):
-        there = column[~np.isnan(column)]
-        if not len(there) or there.min() == there.max():
-            what = "has no value" if not len(there) else f"is always {there[0]:g}"
-            raise errors.UsageError(
-                f"{own.provenance.package}: variable {number} {what} in train; leave "
-                "it out"
-            )
-    return np.nanmean(steps, axis=0), np.nanstd(steps, axis=0)
+    names = [f"variable {number}" for number in range(1, 1 + steps.shape[1])]
+    return normal.of_train(steps, names, own.provenance.package)
 
 
 def _chunked(values, mean, std, length: int, chunk: int, gaps: bool) -> np.ndarray:

@@ -10,10 +10,8 @@ from rnn_research import errors
 from rnn_research.data import series as series_of
 from rnn_research.data.series import SEATTLE_WEATHER, Series
 from rnn_research.errors import check_between, check_option, check_size
-from rnn_research.tasks import base, forecast_outputs
+from rnn_research.tasks import base, forecast_outputs, normal
 from rnn_research.tasks import forecast_references as without
-
-SMALLEST = 1e-30  # of a standard deviation, in numbers of 32 bits
 
 
 @base.task
@@ -206,22 +204,8 @@ class _Normal:
 
     def __init__(self, series: Series, known: without.Known):
         past = series.values[: known.train]
-        for name, values in zip(series.names, past.T, strict=True):
-            there = values[~np.isnan(values)]
-            if not len(there) or there.min() == there.max():
-                what = "has no value" if not len(there) else f"is always {there[0]:g}"
-                raise errors.UsageError(
-                    f"{name} {what} in the first {known.train} steps, which are those "
-                    "of train; leave it out: --variables"
-                )
-        with np.errstate(over="ignore"):
-            self.mean, self.std = np.nanmean(past, axis=0), np.nanstd(past, axis=0)
-        for name, std in zip(series.names, self.std, strict=True):
-            if not SMALLEST < std < 1 / SMALLEST:
-                raise errors.UsageError(
-                    f"{name} varies by {std:.3g} in train, which 32 bits do not hold; "
-                    "give it in another unit"
-                )
+        where = series.provenance.package if series.provenance else "the series"
+        self.mean, self.std = normal.of_train(past, series.names, where)
         self.values = (series.values - self.mean) / self.std
         missing = np.isnan(self.values)
         filled = np.where(missing, 0, self.values)

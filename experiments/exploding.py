@@ -15,14 +15,16 @@ on 2 CPU cores.
 
 from experiments import remedies
 from rnn_research import config, models, runs, runtime, training
+from rnn_research.sweeps import settings
 
 
-def main(*settings: config.Settings):
-    remedies.sweep("exploding", *settings)
+def main(*of_all: config.Settings):
+    remedies.cross("exploding", *of_all)
 
 
 SETTINGS = (
     remedies.RemediesConfig(remedies=("none", "clip")),
+    settings.SweepConfig(),
     models.ModelConfig(cell="elman", hidden_size=50),
     runs.TaskConfig(task="temporal_order", length=50),
     training.TrainConfig(
@@ -34,7 +36,6 @@ SETTINGS = (
         diagnose_every=100,
     ),
     runs.OptimizerConfig(optimizer="sgd"),
-    runs.FolderConfig(),
     runtime.RunConfig(),
 )
 

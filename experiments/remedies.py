@@ -11,10 +11,10 @@ before an option of the cell: `cell.forget_bias=3`, `cell.recurrent=normal(gain=
 A remedy that does not fit a cell is left out, which is said; so is `skip`, unless asked
 for, which is `none` as long as all gradients are finite.
 
-Each training has a folder of its own below --workdir, as of adding_problem, and the
-same command goes on where it was stopped. Writes remedies.csv (a row for each training
-and seed), gradients.csv (the gradient by lag where each came to), their figures
-remedies.png and gradients.png, and course.png (how it went).
+A sweep (`experiments.sweep`): each training is a process with a folder of its own below
+--workdir, and the same command goes on where it was stopped. Writes remedies.csv (a row
+for each training and seed), gradients.csv (the gradient by lag where each came to),
+their figures remedies.png and gradients.png, and course.png (how it went).
 """
 
 import dataclasses
@@ -39,8 +39,8 @@ from rnn_research import (
 )
 from rnn_research.diagnostics import table
 from rnn_research.resolve import resolve, resolve_penalties
-from rnn_research.runs import run, run_folder
 from rnn_research.runs.metrics import read as read_metrics
+from rnn_research.sweeps import programs, settings, sweep
 
 REMEDIES = {
     "none": ("grad_clip=0",),
@@ -71,23 +71,22 @@ class RemediesConfig(config.Settings):
     )
 
 
-def main(*settings: config.Settings):
-    sweep("remedies", *settings)
+def main(*of_all: config.Settings):
+    cross("remedies", *of_all)
 
 
-def sweep(
+def cross(
     name: str,
     remedies: RemediesConfig,
+    how: settings.SweepConfig,
     model_config: models.ModelConfig,
     task_config: runs.TaskConfig,
     train_config: training.TrainConfig,
     optimizer_config: runs.OptimizerConfig,
-    folder_config: runs.FolderConfig,
     run_config: runtime.RunConfig,
 ):
     """Train every cell with every remedy, draw `name`.png, course.png and the table."""
-    folder = pathlib.Path(folder_config.workdir or f"runs/{name}")
-    run_folder.check(folder)
+    folder = pathlib.Path(how.workdir or f"runs/{name}")
     cells = remedies.cells or (model_config.cell,)
     length = task_config.length
     learning = model_config, train_config, optimizer_config
@@ -100,24 +99,28 @@ def sweep(
     fitting = [plan for plan in planned if fits(*plan, task)]  # all are looked at first
     if not fitting:
         raise errors.UsageError("--remedies: none fits a cell of these on this task")
+    content = [
+        ("train", programs.changed("train", (*own, task_config, run_config)))
+        for _, _, *own in fitting
+    ]
+    swept = sweep.carried_out(content, name, how)
     rows, course, gradients = [], [], []
-    with waiting.bar(len(fitting)) as bar:
-        for number, (cell, remedy, own_model, own_train, own_optimizer) in enumerate(
-            fitting
-        ):
-            bar.update(number, f"{cell}, {remedy}")
-            own_folder = folder / run_folder.named(f"{cell}-{remedy}")
-            in_folder = runs.FolderConfig(workdir=str(own_folder))
-            given = own_model, task_config, own_train, own_optimizer, in_folder
-            try:
-                run.run(name, *given, run_config)
-            except errors.Diverged as error:  # that is what some remedies are against
-                waiting.say(str(error))
-            labels = {"cell": cell, "remedy": remedy, "length": task.length}
-            metrics = [labels | row for row in read_metrics(own_folder)]
-            course += metrics
-            rows += ends_of(labels, own_train, metrics, own_folder)
-            gradients += gradients_of(labels, own_train, metrics)
+    for (cell, remedy, _, own_train, _), item in zip(fitting, content, strict=True):
+        own_folder = swept.folder_of(item) if swept.jobs else None
+        if own_folder is None:
+            continue
+        labels = {"cell": cell, "remedy": remedy, "length": task.length}
+        metrics = [labels | row for row in read_metrics(own_folder)]
+        course += metrics
+        rows += ends_of(labels, own_train, metrics, own_folder)
+        gradients += gradients_of(labels, own_train, metrics)
+    if rows:
+        write(name, folder, task, rows, course, gradients)
+    swept.check()
+
+
+def write(name: str, folder, task, rows, course, gradients):
+    """The tables and the figures."""
     columns = "cell", "remedy", "seed", "learning_rate", "outcome", "updates", "loss"
     print(waiting.table(columns, [tuple(row[c] for c in columns) for row in rows]))
     path = folder / f"{name}.csv"
@@ -263,11 +266,11 @@ def _mean(shares: dict) -> float | None:
 
 SETTINGS = (
     RemediesConfig(),
+    settings.SweepConfig(),
     models.ModelConfig(cell="elman", hidden_size=64),
     runs.TaskConfig(task="adding", length=100),
     training.TrainConfig(num_steps=2000, diagnose_every=100),
     runs.OptimizerConfig(),
-    runs.FolderConfig(),
     runtime.RunConfig(),
 )
 

@@ -26,6 +26,7 @@ GROUPS = {
         "time_series_classification",
         "translation",
     ),
+    "Many runs": ("sweep", "compare"),
     "Speed and memory": (
         "engine_speed",
         "gradient_floor",

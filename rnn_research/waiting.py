@@ -37,11 +37,13 @@ class Bar:
 
     def start_at(self, done: int):
         """What was done earlier says nothing about the time that is left."""
-        self.done = self._first = done
+        self.done, self.part = done, 0.0
+        self._first = done
         self._begun = self._last = time.monotonic()
 
-    def update(self, done: int, text: str | None = None):
-        self.done = done
+    def update(self, done: int, text: str | None = None, part: float = 0.0):
+        """So much is done, and a part of what comes next."""
+        self.done, self.part = done, part
         self._last = time.monotonic()
         self.text = self.text if text is None else text
         _board.changed()
@@ -49,18 +51,21 @@ class Bar:
     @property
     def rate(self) -> float:
         """Done per second, up to the last update."""
-        return (self.done - self._first) / max(self._last - self._begun, 1e-9)
+        return (self.done + self.part - self._first) / max(
+            self._last - self._begun, 1e-9
+        )
 
     @property
     def left(self) -> float | None:
         """Seconds that are left; None: nothing is known."""
-        if self.done == self._first:
+        if self.done + self.part <= self._first:
             return None
         since = time.monotonic() - self._last
-        return max(0.0, (self.total - self.done) / self.rate - since)
+        rest = self.total - self.done - self.part
+        return max(0.0, rest / self.rate - since)
 
     def line(self) -> str:
-        filled = round(WIDTH * self.done / max(1, self.total))
+        filled = round(WIDTH * (self.done + self.part) / max(1, self.total))
         bar = "━" * filled + "╌" * (WIDTH - filled)
         left = "" if self.left is None else f"{clock(self.left)} left"
         parts = bar, f"{self.done}/{self.total}", left, self.text

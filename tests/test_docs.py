@@ -18,6 +18,7 @@ from rnn_research.checks import catalogue, pages
 from rnn_research.diagnostics import __all__ as measurements
 from rnn_research.layers import architectures
 from rnn_research.report import artefacts
+from rnn_research.sweeps import plan
 
 ROOT = pathlib.Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -219,3 +220,10 @@ def test_every_package_is_installed():
     modules = (ROOT / "rnn_research").rglob("*.py")
     there = {".".join(path.parent.relative_to(ROOT).parts) for path in modules}
     assert found == there | {"experiments"}
+
+
+def test_the_grid_of_the_page_is_sixty_runs():
+    (code,) = blocks("docs/sweeps.md", "python")
+    namespace = {}
+    exec(code, namespace)
+    assert len(plan.read(namespace["get_config"]())) == 4 * 3 * 5

@@ -11,8 +11,6 @@ import re
 import shlex
 import subprocess
 
-import pytest
-
 from rnn_research import config
 from rnn_research.config import command_line
 

@@ -1,5 +1,6 @@
 """Every experiment and every config, for two steps, as a user runs them."""
 
+import importlib
 import json
 import pathlib
 import re
@@ -47,6 +48,7 @@ from rnn_research.diagnostics import table
 from rnn_research.layers import architectures
 from rnn_research.measurements import driven
 from rnn_research.measurements import lyapunov as exponents
+from rnn_research.sweeps.settings import SweepConfig
 
 ROOT = pathlib.Path(__file__).parent.parent
 PROGRAMS = {"adding_problem": adding_problem, "copy_memory": copy_memory}
@@ -157,17 +159,13 @@ def test_every_cell_learns_to_add(cell, run_in):
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=str)
-def test_configs(path, run_in, monkeypatch):
+def test_configs(path, run_in):
     """As their first lines say; of a training two steps are made."""
     text = path.read_text()
     module = text.split("-m experiments.")[1].split()[0]
     assert "Expected:" in text and "Time:" in text
     assert runpy.run_path(str(path))["get_config"]()
-    found = []
-    monkeypatch.setattr(config, "run", lambda *program: found.append(program))
-    runpy.run_path(str(ROOT / f"experiments/{module}.py"), run_name="__main__")
-    ((_, *settings),) = found
-    monkeypatch.undo()
+    settings = importlib.import_module(f"experiments.{module}").SETTINGS
     assert config.parse([f"--config={path}"], *settings)
     if module in PROGRAMS:
         short = ("--num_steps=2", "--eval_every=2", "--eval_size=1", "--length=24")
@@ -331,13 +329,13 @@ def test_gradient_during_training(run_in, drawn):
 def sweep_settings(**changes):
     return (
         remedies.RemediesConfig(**changes),
+        SweepConfig(run="debug"),
         models.ModelConfig(cell="elman", hidden_size=6),
         runs.TaskConfig(task="temporal_order", length=12),
         training.TrainConfig(
             num_steps=6, batch_size=4, eval_size=4, eval_every=3, diagnose_every=3
         ),
         runs.OptimizerConfig(),
-        runs.FolderConfig(),
         runtime.RunConfig(),
     )
 
@@ -446,6 +444,12 @@ def test_every_layer_of_a_trained_run(run_in):
     assert {own["label"].split()[-1] for own in found} == set("1234")
 
 
+def configs_of(folder, **wanted):
+    """The settings of the trainings of a sweep that have these."""
+    read = [json.loads(p.read_text()) for p in folder.glob("runs/*/config.json")]
+    return [own for own in read if own.items() >= wanted.items()]
+
+
 @pytest.mark.slow
 def test_remedies_are_crossed_with_cells(run_in, capsys, drawn):
     own = "penalties=orthogonality(weight=4)+grad_clip=0.5"
@@ -465,16 +469,14 @@ def test_remedies_are_crossed_with_cells(run_in, capsys, drawn):
     assert all(float(r["relative_log10"]) == 0 for r in by_lag if r["lag"] == 0)
     for name in ("remedies.png", "course.png", "gradients.png"):
         assert drawn(folder / name).size > 1
-    settings = json.loads((folder / "gru-none" / "config.json").read_text())
-    assert settings["grad_clip"] == 0.0 and settings["clip_value"] == 0.0
-    (treated,) = folder.glob("elman-penalties*")
-    settings = json.loads((treated / "config.json").read_text())
-    assert settings["penalties"] == ["orthogonality(weight=4)"]
-    assert settings["grad_clip"] == 0.5
-    before = (folder / "gru-none" / "metrics.jsonl").read_bytes()
+    (own,) = configs_of(folder, cell="gru", grad_clip=0.0, clip_value=0.0)
+    (own,) = configs_of(folder, cell="elman", penalties=["orthogonality(weight=4)"])
+    assert own["grad_clip"] == 0.5
+    before = {path: path.read_bytes() for path in folder.glob("runs/*/metrics.jsonl")}
     capsys.readouterr()
     run_in(remedies, sweep_settings(), *argv)  # all there: goes on to the figures
-    assert (folder / "gru-none" / "metrics.jsonl").read_bytes() == before
+    assert "6 done, 0 to do" in capsys.readouterr().out and len(before) == 6
+    assert all(path.read_bytes() == content for path, content in before.items())
 
 
 @pytest.mark.parametrize(
@@ -514,9 +516,8 @@ def test_how_a_cell_starts_is_a_remedy_where_it_has_the_option(run_in, capsys):
         run_in(remedies, sweep_settings(), "--cells=elman", "--remedies=chrono")
     assert "elman, chrono: left out, cell elman has no" in capsys.readouterr().out
     folder = run_in(remedies, sweep_settings(), *argv) / "runs" / "remedies"
-    (made,) = folder.glob("gru*")
-    settings = json.loads((made / "config.json").read_text())
-    assert settings["cell"] == "gru(reset=before, forget_bias=chrono(t_max=12))"
+    (own,) = configs_of(folder)
+    assert own["cell"] == "gru(reset=before, forget_bias=chrono(t_max=12))"
     (row,) = table.read_csv(folder / "remedies.csv")
     assert (row["cell"], row["remedy"]) == ("gru(reset=before)", "chrono")
 
@@ -548,7 +549,7 @@ def test_exploding_tells_of_runs_that_diverge(run_in, capsys, drawn):
     assert rows[0]["outcome"] == "diverged"
     assert float(rows[0]["largest_grad_norm"]) > 1e3
     assert drawn(folder / "runs/exploding/exploding.png").size > 1
-    assert "update 2 has loss" in capsys.readouterr().out
+    assert "update 2 has loss" in capsys.readouterr().err
 
 
 def test_gradient_floor(tmp_path, monkeypatch, capsys):

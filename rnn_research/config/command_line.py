@@ -92,8 +92,10 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
                 boolean=kind_of(field)[0] is bool,  # --flag, --noflag
             )
             flags.DEFINE_flag(flag, flag_values)
-    flags.DEFINE_string("config", None, help_page.CONFIG, flag_values=flag_values)
-    names = [*owners, "config"]
+    names = list(owners)
+    if "config" not in owners:  # a sweep reads a list from it
+        flags.DEFINE_string("config", None, help_page.CONFIG, flag_values=flag_values)
+        names.append("config")
     for argument in argv:  # absl has flags of its own, and recurses in long names
         name = argument.lstrip("-").partition("=")[0]
         own = name in ("flagfile", "undefok") or len(name) > 100
@@ -121,7 +123,8 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
             f"stray argument {errors.shown(stray[0])}; settings are given as "
             "--name=value"
         )
-    chosen = _read_config(flag_values["config"].value, owners)
+    path = None if "config" in owners else flag_values["config"].value
+    chosen = {} if path is None else _read_config(path, owners)
     chosen.update(
         {name: flag_values[name].value for name in owners if flag_values[name].present}
     )
@@ -143,9 +146,23 @@ def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
     )
 
 
-def _read_config(path: str | None, owners: dict[str, dataclasses.Field]) -> dict:
-    if path is None:
-        return {}
+def _read_config(path: str, owners: dict[str, dataclasses.Field]) -> dict:
+    said, fields = called(path)
+    if not isinstance(fields, dict):
+        raise errors.UsageError(f"{said}: get_config() must return a dict")
+    for key in fields:
+        if key not in owners:
+            near = errors.nearest(key, owners) if isinstance(key, str) else ""
+            raise errors.UsageError(f"{said}: unknown key {errors.shown(key)}{near}")
+    return fields
+
+
+def called(path: str) -> tuple[str, object]:
+    """`--config=path` for messages, and what the file's get_config() returns.
+
+    Raises:
+      errors.UsageError: there is no such file, or it fails.
+    """
     said = f"--config={errors.cut(path, 120)}"
     if not os.path.isfile(path) and os.path.isfile(SHIPPED / path):
         path = str(SHIPPED / path)
@@ -157,20 +174,16 @@ def _read_config(path: str | None, owners: dict[str, dataclasses.Field]) -> dict
         raise errors.UsageError(f"{said}: there is no such file{near}")
     try:
         get_config = runpy.run_path(path).get("get_config")
-        fields = get_config() if callable(get_config) else None
+        found = get_config() if callable(get_config) else None
     except KeyboardInterrupt:
         raise
+    except errors.UsageError as error:  # it says itself what is wrong
+        raise errors.UsageError(f"{said}: {error}") from error
     except BaseException as error:  # also a file that calls sys.exit
         raise errors.UsageError(f"{said}: {errors.one_line(error)}") from error
     if not callable(get_config):
         raise errors.UsageError(f"{said}: has no get_config()")
-    if not isinstance(fields, dict):
-        raise errors.UsageError(f"{said}: get_config() must return a dict")
-    for key in fields:
-        if key not in owners:
-            near = errors.nearest(key, owners) if isinstance(key, str) else ""
-            raise errors.UsageError(f"{said}: unknown key {errors.shown(key)}{near}")
-    return fields
+    return said, found
 
 
 LIST = "list_"

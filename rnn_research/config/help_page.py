@@ -22,8 +22,9 @@ def text(description: str, *settings) -> str:
                 field.name, getattr(group, field.name), _said_of(field), width
             )
         lines.append("")
-    lines.append("Files of settings:")
-    lines += _lines("config", None, CONFIG, width)
+    if not any("config" in type(group).__dataclass_fields__ for group in settings):
+        lines.append("Files of settings:")
+        lines += _lines("config", None, CONFIG, width)
     return "\n".join(lines)
 
 

@@ -1,0 +1,184 @@
+"""A sweep from its file to its table: plan, check, run what is left."""
+
+import collections
+import contextlib
+import pathlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+
+from rnn_research import errors, index, waiting
+from rnn_research.sweeps import in_process, local, plan
+from rnn_research.sweeps.folder import End, SweepFolder
+from rnn_research.sweeps.settings import SweepConfig
+
+SHOWN = 40  # jobs that a dry run lists
+
+Engine = Callable[[list[plan.Job], SweepFolder], None]
+
+
+def run(content, name: str, how: SweepConfig):
+    """Do the runs that are not done, and write the tables, the figure and the page.
+
+    Args:
+      content: a list of (experiment, settings), as `sweeps.each` makes it.
+      name: of the folder in runs/, where `how` gives none.
+
+    Raises:
+      errors.UsageError: of a run; then none is begun.
+      errors.RunError: some have failed.
+    """
+    swept = carried_out(content, name, how)
+    if swept.jobs:
+        results(swept)
+        swept.check()
+
+
+class Swept(NamedTuple):
+    """What there is of a sweep.
+
+    Attributes:
+      jobs: of the list, in its order; none after a dry run.
+    """
+
+    jobs: list[plan.Job]
+    folder: SweepFolder
+
+    def folder_of(self, item: tuple[str, dict]) -> pathlib.Path | None:
+        """The folder of (experiment, settings) of the list; None: it is not done."""
+        (run,) = plan.read([item])
+        (job,) = [job for job in self.jobs if run.key in job.runs]
+        end = self.folder.end_of(job)
+        return None if end is None or end.failed else self.folder.run(job)
+
+    def check(self):
+        """Say what is left.
+
+        Raises:
+          errors.RunError: jobs have failed.
+        """
+        ends = {job.name: self.folder.end_of(job) for job in self.jobs}
+        left = sum(end is None for end in ends.values())
+        if left:
+            waiting.say(f"{left} jobs are left; the same command goes on")
+        failed = [job for job in self.jobs if (end := ends[job.name]) and end.failed]
+        if failed:
+            written = self.folder.path / "jobs"
+            raise errors.RunError(
+                f"{len(failed)} of {len(self.jobs)} jobs failed, such as "
+                f"{failed[0].label}; what they wrote is in {written}; mend that, and "
+                "--failed runs them again"
+            )
+
+
+def carried_out(content, name: str, how: SweepConfig) -> Swept:
+    """As `run`, without what is made of the results; no jobs after a dry run."""
+    wanted = plan.read(content)
+    folder = SweepFolder(pathlib.Path(how.workdir or f"runs/{name}"))
+    places = local.places(how.at_once)
+    engines: dict[str, Engine] = {
+        "local": lambda jobs, folder: local.Local(folder, places).run(jobs),
+        "debug": in_process.run,
+    }
+    with contextlib.ExitStack() as held:
+        if not how.dry_run:
+            held.callback(folder.held().close)
+        before = folder.read()
+        jobs = plan.jobs(wanted, before, how.together, len(places))
+        removed = [job for job in before if job not in jobs]
+        todo = _selected(how, jobs, wanted, folder)
+        _say(wanted, jobs, removed, todo, folder)
+        if todo and how.dry_run:
+            _show(todo, jobs, folder, len(places))
+        if how.run != "debug":
+            jax.config.update("jax_platforms", "cpu")  # a GPU is for the runs
+        plan.check([job for job in todo if not folder.run(job).exists()])
+        if how.dry_run:
+            return Swept([], folder)
+        folder.write([*jobs, *removed])
+        for job in todo:
+            folder.forget_end(job)
+        if todo:
+            engines[how.run](todo, folder)
+    return Swept(jobs, folder)
+
+
+def _selected(how, jobs, wanted, folder: SweepFolder) -> list[plan.Job]:
+    """The jobs that are to be done now."""
+    ends = {job.name: folder.end_of(job) for job in jobs}
+    if how.failed:
+        todo = [job for job in jobs if (end := ends[job.name]) and end.failed]
+    else:
+        todo = [job for job in jobs if ends[job.name] is None]
+    if how.only is not None:
+        keys = plan.meeting(how.only, wanted)
+        todo = [job for job in todo if keys.intersection(job.runs)]
+    return todo[: how.limit]
+
+
+def _say(wanted, jobs, removed, todo, folder: SweepFolder):
+    """What there is, what is done, and what is done now."""
+    ends = [end for job in jobs if (end := folder.end_of(job))]
+    failed = sum(end.failed for end in ends)
+    parts = [f"{len(wanted)} runs in {len(jobs)} jobs", f"{len(ends) - failed} done"]
+    parts += [f"{failed} failed (--failed runs them again)"] * (failed > 0)
+    waiting.say(waiting.folded(f"{', '.join(parts)}, {len(todo)} to do: {folder.path}"))
+    if removed:
+        names = ", ".join(job.label for job in removed[:3]) + ", ..." * (
+            len(removed) > 3
+        )
+        waiting.say(
+            waiting.folded(
+                f"{len(removed)} jobs are no longer in the file; their results are "
+                f"kept: {names}"
+            )
+        )
+
+
+def _show(todo, jobs, folder: SweepFolder, places: int):
+    """What a dry run shows: the jobs, a command, the time that they may take."""
+    rows = [(job.label, len(job.runs), _state(job, folder)) for job in todo[:SHOWN]]
+    waiting.say(waiting.table(("job", "runs", "state"), rows))
+    if len(todo) > SHOWN:
+        waiting.say(f"and {len(todo) - SHOWN} more")
+    waiting.say(f"the first: {folder.command(todo[0])}")
+    ends = [(job, end) for job in jobs if (end := folder.end_of(job))]
+    waiting.say(estimate(todo, ends, places))
+
+
+def _state(job: plan.Job, folder: SweepFolder) -> str:
+    if end := folder.end_of(job):
+        return local.said(end)
+    step = folder.step_of(job)
+    return f"begun, update {step}" if step else ""
+
+
+def estimate(
+    todo: list[plan.Job], ends: list[tuple[plan.Job, End]], places: int
+) -> str:
+    """How long the jobs may take, from those that are done."""
+    done = [(job, end) for job, end in ends if end.code == 0]
+    if not done:
+        return "time: not known until a job is done"
+    spent = sum(end.seconds for _, end in done)
+    rate = spent / sum(plan.work(job) for job, _ in done)
+    seconds = rate * sum(map(plan.work, todo)) / places
+    return (
+        f"time: at most about {waiting.clock(seconds)}, {places} at once, as the "
+        f"{len(done)} done took (their updates times T)"
+    )
+
+
+def results(swept: Swept):
+    """Say what the runs of the sweep have come to."""
+    folders = {str(swept.folder.run(job)): job for job in swept.jobs}
+    rows = [
+        row
+        for row in index.read([swept.folder.path], left_out=waiting.say)
+        if row["folder"] in folders
+    ]
+    ends = collections.Counter(row["outcome"] for row in rows)
+    if ends:
+        told = ", ".join(f"{count} {outcome}" for outcome, count in ends.items())
+        waiting.say(f"runs: {told}")

@@ -18,6 +18,7 @@ from rnn_research.plotting.gradients import (
     truncated_gradients,
 )
 from rnn_research.plotting.inside import inside
+from rnn_research.plotting.lengths import by_length
 from rnn_research.plotting.music import piano_roll
 from rnn_research.plotting.speech import posteriorgrams
 from rnn_research.plotting.speed import (
@@ -45,6 +46,7 @@ __all__ = [
     "anomalies",
     "attention_beside",
     "attention_maps",
+    "by_length",
     "captioned",
     "compared_gradients",
     "compared_losses",

@@ -5,6 +5,12 @@ from rnn_research.tasks.anomalies import anomaly_detection
 from rnn_research.tasks.audio import spoken_words
 from rnn_research.tasks.captions import captioning
 from rnn_research.tasks.copy_memory import copy_memory
+from rnn_research.tasks.counting import (
+    cycle_navigation,
+    even_pairs,
+    mod_counting,
+    parity,
+)
 from rnn_research.tasks.dictation import spoken_sequences
 from rnn_research.tasks.failures import failure_prediction
 from rnn_research.tasks.images import sequential_images
@@ -24,10 +30,14 @@ __all__ = [
     "captioning",
     "characters",
     "copy_memory",
+    "cycle_navigation",
+    "even_pairs",
     "failure_prediction",
     "forecasting",
     "global_forecasting",
+    "mod_counting",
     "music",
+    "parity",
     "sequential_images",
     "spoken_digits",
     "spoken_sequences",

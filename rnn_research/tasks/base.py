@@ -101,6 +101,9 @@ class Task(values.Value):
         metric of an endless task may be a scalar, the mean over the batch.
       network: how inputs become features, and features outputs.
       length: T, the number of steps of the inputs.
+      of_length: (keys [B], n) -> Batch, each sequence of length n, as the factory takes
+        it; n may be traced, up to that of the task. Padded to `length`, with a mask.
+        None: a task of another length is made anew.
       data: () -> {split: rows}: a tree of arrays [N, ...], or a random-access source
         with len(rows) and rows[i] -> a tree of arrays. {} is an endless task: every
         batch is fresh.
@@ -126,6 +129,7 @@ class Task(values.Value):
     score: Callable[[Tree, Batch], dict[str, Mean]]
     network: Network
     length: int
+    of_length: Callable[[jax.Array, jax.Array], Batch] | None = None
     data: Callable[[], dict[str, Tree]] = dict
     order: Callable[..., jax.Array] = order.shuffled
     carries: bool = False

@@ -1,0 +1,207 @@
+"""Tasks of state tracking against oracles in plain Python that read inputs alone."""
+
+import itertools
+import math
+
+import jax
+import numpy as np
+import pytest
+
+from rnn_research import errors, tasks
+from rnn_research.checks import check_task
+from rnn_research.tasks import base
+from rnn_research.tasks.strings import GUESSING
+
+# --------------------------------------------------------------------------- oracles
+
+
+def odd_ones(bits):
+    return str(bits).count("1") % 2
+
+
+def ones_mod_3(bits):
+    return sum(1 for bit in bits if bit == 1) % 3
+
+
+def walk(symbols, positions=5):
+    at = 0
+    for symbol in symbols:
+        at = (at + {0: -1, 1: 0, 2: 1}[symbol]) % positions
+    return at
+
+
+def changes(bits):
+    text = "".join(map(str, bits))
+    starts = range(len(text) - 1)
+    return sum(text[i : i + 2] in ("01", "10") for i in starts) % 2
+
+
+ORACLES = {  # name of a task: (its maker, the class of a string, symbols)
+    "parity": (tasks.parity, odd_ones, 2),
+    "mod_counting": (tasks.mod_counting, ones_mod_3, 2),
+    "cycle_navigation": (tasks.cycle_navigation, walk, 3),
+    "even_pairs": (tasks.even_pairs, changes, 2),
+}
+TASKS = {name: lambda make=make: make(6) for name, (make, *_) in ORACLES.items()}
+UNIFORM = list(ORACLES)  # whose strings are all as likely
+QUICK = {"parity"}  # of the tests that compile a program for each
+
+
+def each(names):
+    """Those names, most of them for the slow selection."""
+    slow = pytest.mark.slow
+    return [n if n in QUICK else pytest.param(n, marks=slow) for n in names]
+
+
+def sampled(task, count, seed=0):
+    return jax.jit(task.sample, static_argnums=1)(jax.random.key(seed), count)
+
+
+def strings_of(batch):
+    """The symbols of each row, as far as it is there."""
+    inputs = np.asarray(batch.inputs)
+    symbols = inputs if inputs.ndim == 2 else inputs.argmax(-1)
+    mask = np.ones(symbols.shape, bool) if batch.mask is None else batch.mask
+    return [row[there].tolist() for row, there in zip(symbols.T, mask.T, strict=True)]
+
+
+def scored(task, outputs, batch):
+    return {k: float(v) for k, v in base.means(task.totals(outputs, batch)).items()}
+
+
+# ------------------------------------------------------------------- what all hold
+
+
+@pytest.mark.parametrize("head", ["last", "step"])
+@pytest.mark.parametrize("name", each(ORACLES))
+def test_labels_are_those_of_the_oracle(name, head):
+    """The oracle reads inputs alone and scores exactly; lengths are as asked."""
+    make, oracle, symbols = ORACLES[name]
+    task = make(9, shortest=4, head=head)
+    batch = sampled(task, 300)
+    assert batch.inputs.shape[:2] == (9, 300) and task.network.inputs == symbols
+    read = strings_of(batch)
+    lengths = np.array([len(string) for string in read])
+    assert set(lengths) == set(range(4, 10))
+    expected = np.zeros(batch.targets.shape, int)
+    for row, string in enumerate(read):
+        if head == "last":
+            expected[row] = oracle(string)
+        else:
+            for t in range(len(string)):
+                expected[t, row] = oracle(string[: t + 1])
+    counted = np.ones(300, bool) if head == "last" else np.asarray(batch.mask)
+    assert (np.asarray(batch.targets) == expected)[counted].all()
+    found = scored(task, 30.0 * np.eye(task.network.outputs)[expected], batch)
+    assert found["accuracy"] == 1 and found["loss"] < task.solved_at
+    assert not np.array_equal(sampled(task, 300, seed=1).inputs, batch.inputs)
+
+
+@pytest.mark.parametrize("name", UNIFORM)
+def test_baselines_are_those_of_all_strings(name):
+    """Of every string there is, the classes by length; exact, without a sampler."""
+    make, oracle, symbols = ORACLES[name]
+    entropy, best = {}, {}
+    for length in range(1, 7):
+        every = itertools.product(range(symbols), repeat=length)
+        counts = np.bincount([oracle(string) for string in every])
+        p = counts[counts > 0] / symbols**length
+        entropy[length], best[length] = -(p * np.log(p)).sum(), p.max()
+    for shortest in (3, 6):
+        by_length = make(6, shortest=shortest).references
+        lengths = range(shortest, 7)
+        loss = np.mean([entropy[n] for n in lengths])
+        np.testing.assert_allclose(by_length["loss"][GUESSING], loss, rtol=1e-12)
+        accuracy = np.mean([best[n] for n in lengths])
+        np.testing.assert_allclose(by_length["accuracy"][GUESSING], accuracy)
+        by_step = make(6, shortest=shortest, head="step").references
+        loss = sum(entropy[t] for n in lengths for t in range(1, n + 1)) / sum(lengths)
+        np.testing.assert_allclose(by_step["loss"][GUESSING], loss, rtol=1e-12)
+
+
+def test_symbols_and_lengths_are_uniform():
+    task = tasks.cycle_navigation(8, shortest=3)
+    batch = sampled(task, 6000)
+    read = strings_of(batch)
+    lengths = np.bincount([len(string) for string in read], minlength=9)
+    assert not lengths[:3].any()
+    assert (abs(lengths[3:] - 1000) < 5 * (1000 * 5 / 6) ** 0.5).all()
+    drawn = np.bincount(sum(read, []), minlength=3)
+    total = drawn.sum()
+    assert (abs(drawn - total / 3) < 5 * (total * 2 / 9) ** 0.5).all()
+
+
+@pytest.mark.parametrize("name", each(TASKS))
+def test_a_length_that_is_asked_for(name):
+    """`of_length` at a traced n is the task of that length, padded."""
+    task = TASKS[name]()
+    make = jax.jit(task.of_length)
+    keys = jax.random.split(jax.random.key(0), 4)
+    whole = make(keys, task.length)
+    np.testing.assert_array_equal(whole.targets, task.batch(None, keys).targets)
+    short = make(keys, task.length - 2)
+    assert short.inputs.shape == whole.inputs.shape
+    assert (np.asarray(short.mask).sum(0) == task.length - 2).all()
+    assert make._cache_size() == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TASKS)
+def test_tasks_hold_their_laws(name):
+    make = ORACLES[name][0]
+    for options in ({}, {"shortest": 4, "head": "step"}):
+        report = check_task(make(9, **options))
+        assert report.passed, report
+
+
+def test_sequences_do_not_depend_on_how_the_batch_is_divided():
+    task = tasks.cycle_navigation(9, shortest=2)
+    keys = jax.random.split(jax.random.key(0), 6)
+    whole, part = task.batch(None, keys), task.batch(None, keys[2:4])
+    np.testing.assert_array_equal(whole.inputs[:, 2:4], part.inputs)
+    np.testing.assert_array_equal(whole.targets[2:4], part.targets)
+
+
+# ------------------------------------------------------------------- worked examples
+
+
+@pytest.mark.parametrize(
+    ("oracle", "string", "answer"),
+    [
+        (odd_ones, [1, 0, 1, 1, 0], 1),
+        (odd_ones, [0, 1, 1, 0], 0),
+        (ones_mod_3, [1, 0, 1, 1, 0], 0),
+        (ones_mod_3, [0, 1, 1, 0], 2),
+        (walk, [2, 0, 1, 0, 0], 3),
+        (walk, [2, 2, 2, 0], 2),
+        (changes, [0, 0, 1, 1, 1, 0], 0),
+        (changes, [0, 1, 0, 1, 0, 0, 1], 1),
+    ],
+)
+def test_worked_examples_of_the_docstrings(oracle, string, answer):
+    assert oracle(string) == answer
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: tasks.parity(0), "at least 1"),
+        (lambda: tasks.parity(5, shortest=6), r"shortest must be in \[1, 5\]"),
+        (lambda: tasks.parity(5, shortest=2.5), "whole number"),
+        (lambda: tasks.parity(5, head="pooled"), "head must be one of"),
+        (lambda: tasks.even_pairs(1), "at least 2"),
+        (lambda: tasks.even_pairs(4, shortest=1), r"in \[2, 4\]"),
+        (lambda: tasks.mod_counting(5, modulus=1), "modulus must be at least 2"),
+        (lambda: tasks.cycle_navigation(5, positions=1), "at least 2"),
+    ],
+)
+def test_impossible_options_are_named(make, message):
+    with pytest.raises(errors.UsageError, match=message):
+        make()
+
+
+def test_parity_and_long_walks_are_guessed_as_chance_has_it():
+    assert tasks.parity(40, shortest=1).baseline == pytest.approx(math.log(2))
+    long = tasks.cycle_navigation(200).references
+    assert long["accuracy"][GUESSING] == pytest.approx(1 / 5, abs=1e-6)
+    assert long["loss"][GUESSING] == pytest.approx(math.log(5), abs=1e-6)

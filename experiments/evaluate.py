@@ -1,7 +1,7 @@
-"""How good is a trained network at lengths that it was not trained at?
+r"""How good is a trained network at lengths that it was not trained at?
 
-    python -m experiments.train --task='parity(shortest=1)' --length=40 --cell=elman \\
-      --workdir=runs/parity
+    python -m experiments.train --task='parity(shortest=1)' --length=40 --cell=elman \
+      --hidden_size=64 --num_steps=6000 --num_seeds=2 --workdir=runs/parity
     python -m experiments.evaluate runs/parity --lengths=20,40,50,100,500
 
 Evaluates every run of a folder on fresh sequences of each length of its task. Writes

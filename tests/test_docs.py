@@ -22,7 +22,13 @@ from rnn_research.sweeps import plan
 
 ROOT = pathlib.Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-OTHERS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md")
+OTHERS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "RESULTS.md",
+    "results/README.md",
+)
 ALL = [*DOCS, *(ROOT / name for name in OTHERS)]
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in ALL}
 
@@ -34,7 +40,10 @@ def blocks(path, language):
 # ------------------------------------------------------------------- what is generated
 
 
-@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+GENERATED = [*DOCS, pages.RESULTS]
+
+
+@pytest.mark.parametrize("path", GENERATED, ids=lambda path: path.name)
 def test_generated_parts_are_those_of_the_code(path):
     """`python -m rnn_research.checks.pages` writes them anew."""
     page = path.read_text()
@@ -51,7 +60,7 @@ def test_a_part_that_is_out_of_date_is_found():
 
 
 def test_every_generated_part_is_on_a_page():
-    found = [pages.MARKED.findall(TEXTS[f"docs/{path.name}"]) for path in DOCS]
+    found = [pages.MARKED.findall(path.read_text()) for path in GENERATED]
     assert sorted(part for _, part, _ in itertools.chain(*found)) == sorted(pages.PARTS)
 
 

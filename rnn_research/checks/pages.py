@@ -10,13 +10,24 @@ import inspect
 import pathlib
 import re
 
-from rnn_research import commands, config, data, diagnostics, engines, errors, tasks
+from rnn_research import (
+    commands,
+    config,
+    data,
+    diagnostics,
+    engines,
+    errors,
+    reproductions,
+    tasks,
+)
 from rnn_research.cells import initializers, wrappers
 from rnn_research.checks import catalogue
+from rnn_research.reproductions import page as of_claims
 from rnn_research.training import optimizers, penalties, scheduled_sampling
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
+RESULTS = ROOT / "RESULTS.md"
 MARKED = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -113,6 +124,12 @@ def experiments() -> str:
     return "\n\n".join(parts)
 
 
+def claims() -> str:
+    """The claims of papers, with what results/reproductions holds of them."""
+    link = "results/reproductions"
+    return of_claims.table(reproductions.entries(), ROOT / link, link).rstrip()
+
+
 # ------------------------------------------------------------------------ the map
 
 FOLDERS = "rnn_research", "experiments", "configs"
@@ -163,6 +180,7 @@ PARTS = {
     "measurements": measurements,
     "experiments": experiments,
     "map": tree,
+    "reproductions": claims,
 }
 
 
@@ -171,7 +189,7 @@ def main():
         raise errors.UsageError(
             f"there is no {DOCS}; run this in a clone of the project"
         )
-    for path in sorted(DOCS.glob("*.md")):
+    for path in [*sorted(DOCS.glob("*.md")), RESULTS]:
         page = path.read_text(encoding="utf-8")
         if (new := written(page)) != page:
             path.write_text(new, encoding="utf-8")

@@ -14,7 +14,12 @@ from rnn_research.checks.pages import DOCS, ROOT
 
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#]+)(#[^)]*)?\)")
 PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)]+)\)")
-ELSEWHERE = {"README.md": "index.md", "results/README.md": "results.md"}
+ELSEWHERE = {
+    "README.md": "index.md",
+    "RESULTS.md": "claims.md",
+    "results/README.md": "results.md",
+}
+CLAIMS = "results/reproductions"  # a page each, at its own place
 
 
 def on_config(config):
@@ -37,6 +42,8 @@ def on_files(files, config):
 
     for source, uri in ELSEWHERE.items():
         add(uri, content=(ROOT / source).read_text(encoding="utf-8"))
+    for path in sorted((ROOT / CLAIMS).glob("*/*.md")):
+        add(path.relative_to(ROOT).as_posix(), content=path.read_text(encoding="utf-8"))
     for path in sorted((ROOT / "results").rglob("*.png")):
         add(path.relative_to(ROOT).as_posix(), abs_src_path=str(path))
     for path in sorted(DOCS.glob("*.ipynb")):
@@ -60,7 +67,8 @@ def on_page_markdown(markdown, page, files, **_):
     """Links as the site has them."""
     uri = page.file.src_uri
     sources = {there: here for here, there in ELSEWHERE.items()}
-    folder = posixpath.dirname(sources.get(uri, f"docs/{uri}"))
+    source = sources.get(uri, uri if uri.startswith(CLAIMS) else f"docs/{uri}")
+    folder = posixpath.dirname(source)
 
     def at(target: str) -> str:
         return posixpath.normpath(posixpath.join(folder, target))

@@ -20,6 +20,7 @@ from rnn_research.plotting.gradients import (
 from rnn_research.plotting.inside import inside
 from rnn_research.plotting.lengths import by_length
 from rnn_research.plotting.music import piano_roll
+from rnn_research.plotting.reproductions import reproduction
 from rnn_research.plotting.speech import posteriorgrams
 from rnn_research.plotting.speed import (
     long_sequences,
@@ -71,6 +72,7 @@ __all__ = [
     "posteriorgrams",
     "remedies",
     "remedy_gradients",
+    "reproduction",
     "saturation",
     "scores_by_length",
     "speed_by_length",

@@ -72,10 +72,16 @@ class Swept(NamedTuple):
             )
 
 
-def carried_out(content, name: str, how: SweepConfig) -> Swept:
-    """As `run`, without what is made of the results; no jobs after a dry run."""
+def carried_out(
+    content, name: str, how: SweepConfig, path: pathlib.Path | None = None
+) -> Swept:
+    """As `run`, without what is made of the results; no jobs after a dry run.
+
+    Args:
+      path: of the folder, whatever `how` says.
+    """
     wanted = plan.read(content)
-    folder = SweepFolder(pathlib.Path(how.workdir or f"runs/{name}"))
+    folder = SweepFolder(path or pathlib.Path(how.workdir or f"runs/{name}"))
     places = local.places(how.at_once)
     engines: dict[str, Engine] = {
         "local": lambda jobs, folder: local.Local(folder, places).run(jobs),

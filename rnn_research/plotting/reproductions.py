@@ -1,0 +1,59 @@
+"""The figure of a reproduced claim: what was measured beside what was published."""
+
+import textwrap
+
+from rnn_research.plotting import colors
+from rnn_research.plotting.style import (
+    Where,
+    draw_level,
+    legend_columns,
+    new_figure,
+    styled,
+)
+
+LETTERS = 13  # of a title, an inch
+
+
+@styled
+def reproduction(panels, lines, path: Where = None, *, title: str):
+    """Panels of lines; a colour for each label, dashes for what was published.
+
+    Args:
+      panels: `reproductions.Panel`s, side by side.
+      lines: `reproductions.Line`s; of several of one label each seed is a line.
+      path: where to draw it, as `style.Where`.
+      title: of the figure.
+    """
+    width = max(5.0, 3.6 * len(panels) + 0.6)
+    title = textwrap.fill(title, int(width * LETTERS))
+    figure, axes = new_figure(path, len(panels), width, 3.4)
+    labels = list(dict.fromkeys(line.label for line in lines))
+    looks = colors.looks(labels)
+    for panel, own in zip(panels, axes, strict=True):
+        own.set_title(panel.title)
+        own.set_xlabel(panel.x)
+        own.set_ylabel(panel.y)
+        for line in lines:
+            if line.panel == panel.title:
+                _draw(own, line, looks[line.label])
+        if panel.log_x:
+            own.set_xscale("log")
+        if panel.log_y:
+            own.set_yscale("log")
+        if panel.level:
+            draw_level(own, *panel.level)
+    handles = [axes[0].plot([], [], **looks[label])[0] for label in labels]
+    if any(line.published for line in lines):
+        handles += axes[0].plot([], [], color="#444444", linestyle=":", linewidth=2.2)
+        labels.append("published or predicted")
+    figure.suptitle(title, fontsize=9, fontweight="bold", x=0.02, ha="left")
+    ncols = legend_columns(labels, width)
+    figure.legend(handles, labels, loc="outside lower center", ncols=ncols)
+    return figure
+
+
+def _draw(axes, line, look: dict):
+    if line.published:
+        look = look | {"linestyle": ":", "linewidth": 2.6, "alpha": 0.7}
+    marker = {"marker": "o", "markersize": 3} if len(line.x) < 15 else {}
+    axes.plot(line.x, line.y, **{"linewidth": 1.1, "alpha": 0.9, **look, **marker})

@@ -1,0 +1,147 @@
+"""Reproductions: gates, verdicts, pages; every entry's runs are ones that fit."""
+
+import inspect
+import json
+import math
+import pathlib
+import types
+
+import pytest
+
+from experiments import reproduce
+from rnn_research import config, errors, reproductions
+from rnn_research.checks import pages
+from rnn_research.reproductions import base, carrying_out, page
+from rnn_research.sweeps import plan
+
+ENTRIES = {entry.name: entry for entry in reproductions.entries()}
+
+
+@pytest.mark.parametrize(
+    "low, high, inside, outside, said",
+    [
+        (None, 1.0, (-5, 1.0), (1.1, math.inf), "at most 1"),
+        (0.15, None, (0.15, math.inf), (0.1,), "at least 0.15"),
+        (0.085, 0.105, (0.085, 0.1), (0.08, 0.11), "0.085 to 0.105"),
+    ],
+)
+def test_gates(low, high, inside, outside, said):
+    gate = base.Gate("x", "y", low, high)
+    assert all(map(gate.holds, inside)) and not any(map(gate.holds, outside))
+    assert not gate.holds(math.nan) and gate.range == said
+
+
+def test_verdicts():
+    gates = {"a": base.Gate("a", "", high=1), "b": base.Gate("b", "", high=1)}
+    told = [
+        base.verdict(gates, {"a": base.Measured(a), "b": base.Measured(b)})
+        for a, b in [(0, 0), (0, 2), (2, math.nan)]
+    ]
+    assert told == [base.REPRODUCED, base.PARTLY, base.NOT_REPRODUCED]
+    with pytest.raises(errors.RunError, match="measured was a"):
+        base.verdict(gates, {"a": base.Measured(0)})
+
+
+def test_entries_are_told_apart():
+    assert len(ENTRIES) == len(reproductions.MODULES)
+    assert len({entry.number for entry in ENTRIES.values()}) == len(ENTRIES)
+    for module in reproductions.MODULES:
+        assert module.__name__.rpartition(".")[2] == module.ENTRY.name
+        assert inspect.getmodule(module.ENTRY.measure) is module
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_an_entry_says_what_it_holds_to(name):
+    entry = ENTRIES[name]
+    assert entry.gates and entry.minutes > 0 and entry.claim[-1] != "."
+    assert "arXiv" in entry.source or "Neural Computation" in entry.source
+    for gate in entry.gates.values():
+        assert gate.published and (gate.low, gate.high) != (None, None)
+    if content := entry.runs():
+        plan.jobs(plan.read(content), [], 8, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n, e in ENTRIES.items() if e.runs()])
+def test_the_trainings_of_an_entry_fit(name):
+    plan.check(plan.jobs(plan.read(ENTRIES[name].runs()), [], 8, 1))
+
+
+def test_one_from_its_entry_to_its_page(tmp_path, monkeypatch, capsys):
+    measured = []
+
+    def measure(trained):
+        measured.append(trained)
+        return base.Found(
+            {"gate": base.Measured.median({0: 1.0, 1: 3.0, 2: math.inf})},
+            [
+                base.Line("p", "gru", [1, 2], [3, 4]),
+                base.Line("p", "x", [1], [2], True),
+            ],
+            [base.Panel("p", "updates", "loss", log_y=True, level=(3, "known"))],
+            ["One seed did not end."],
+        )
+
+    gates = {"gate": base.Gate("a number", "2", high=3.0, firm=False)}
+    texts = ("made_up", "A claim", "Somebody 2000, arXiv 0000.00000", "As said.")
+    entry = base.Reproduction(99, *texts, gates, measure, 0.1)
+    monkeypatch.setattr(reproductions, "MODULES", (types.SimpleNamespace(ENTRY=entry),))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv):
+        config.run(reproduce.main, *reproduce.SETTINGS, argv=argv)
+        return capsys.readouterr().out
+
+    assert "not run" in run("--list")
+    assert "reproduced, 0" in run("--name=made_up") and measured == [[]]
+    assert "(done before)" in run("--all") and len(measured) == 1
+    run("--all", "--again")
+    assert len(measured) == 2
+    folder = tmp_path / "runs/reproduce/results"
+    text = (folder / "made_up" / "made_up.md").read_text()
+    assert "**Reproduced.**" in text and "at most 3 (proposal)" in text
+    assert "0: 1, 1: 3, 2: inf | yes" in text and "One seed did not end." in text
+    assert (folder / "made_up" / "made_up.png").stat().st_size > 5000
+    result = json.loads((folder / "made_up" / "result.json").read_text())
+    assert result["gates"]["gate"]["each"]["2"] == "inf"
+    table = page.table([entry], folder, "there")
+    assert "| reproduced |" in table and "(there/made_up/made_up.md)" in table
+    monkeypatch.setattr(carrying_out, "identity", lambda entry: "edited")
+    assert "not run" in run("--list")
+
+
+@pytest.mark.parametrize(
+    "argv, said",
+    [
+        ((), "give --name=NAME, --all, or --list"),
+        (("--name=gru_ading",), "did you mean gru_adding"),
+    ],
+)
+def test_what_is_wrongly_asked(argv, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        config.run(reproduce.main, *reproduce.SETTINGS, argv=argv)
+    assert ended.value.code == 2 and said in capsys.readouterr().err
+
+
+def test_runs_are_told_apart_in_a_folder_of_several(tmp_path):
+    pairs = [(0, 0.1), (1, 0.1), (0, 0.2)]
+    runs = [{"seed": seed, "learning_rate": rate} for seed, rate in pairs]
+    (tmp_path / "summary.json").write_text(json.dumps({"runs": runs}))
+    rows = [{**run, "step": 1, "loss": 0.5} for run in runs]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "metrics.jsonl").write_text(text)
+
+    def read(**settings):
+        found = carrying_out.read(settings, pathlib.Path(tmp_path))
+        assert all(len(own.record) == 1 for own in found)
+        return [(own.seed, own.end["learning_rate"]) for own in found]
+
+    assert read(seed=1, learning_rate=0.1) == [(1, 0.1)]
+    assert read(seed=0) == [(0, 0.1), (0, 0.2)]
+    assert read() == pairs
+
+
+def test_the_table_of_all_is_what_was_measured():
+    """RESULTS.md is held to it with the other generated pages."""
+    for path in (pages.ROOT / "results" / "reproductions").glob("*/result.json"):
+        assert path.parent.name in ENTRIES

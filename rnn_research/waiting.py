@@ -20,7 +20,7 @@ from rnn_research import notebook
 
 SHORT = 0.3  # seconds; what is over sooner is not shown
 PER_SECOND = 4  # how often a terminal is drawn
-WIDTH = 20  # letters of a bar
+WIDTH = 12  # letters of a bar
 GONE = "\r\x1b[K\x1b[?25h"  # an empty line, and a cursor that is seen
 
 

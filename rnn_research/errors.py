@@ -90,13 +90,13 @@ LARGEST = 2**31 - 1  # of an index of 32 bits
 DEEPEST = 1000  # of what is written out one after the other in a program
 
 
-def check_size(*, most: int = LARGEST, **sizes):
-    """Raise unless each named size is a whole number from 1 to `most`."""
+def check_size(*, least: int = 1, most: int = LARGEST, **sizes):
+    """Raise unless each named size is a whole number from `least` to `most`."""
     for name, size in sizes.items():
         is_whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
-        if not is_whole or size < 1:
+        if not is_whole or size < least:
             raise UsageError(
-                f"{name} must be a whole number of at least 1, not {shown(size)}"
+                f"{name} must be a whole number of at least {least}, not {shown(size)}"
             )
         if size > most:
             raise UsageError(f"{name} must be at most {most}, not {shown(size)}")

@@ -2,6 +2,7 @@
 
 from rnn_research.tasks.adding import adding
 from rnn_research.tasks.anomalies import anomaly_detection
+from rnn_research.tasks.associative_recall import associative_recall
 from rnn_research.tasks.audio import spoken_words
 from rnn_research.tasks.captions import captioning
 from rnn_research.tasks.copy_memory import copy_memory
@@ -11,11 +12,15 @@ from rnn_research.tasks.counting import (
     mod_counting,
     parity,
 )
+from rnn_research.tasks.denoise import denoise
 from rnn_research.tasks.dictation import spoken_sequences
 from rnn_research.tasks.failures import failure_prediction
 from rnn_research.tasks.images import sequential_images
+from rnn_research.tasks.induction_heads import induction_heads
+from rnn_research.tasks.mqar import mqar
 from rnn_research.tasks.pieces import music
 from rnn_research.tasks.recordings import time_series_classification
+from rnn_research.tasks.selective_copying import selective_copying
 from rnn_research.tasks.sentences import text_classification
 from rnn_research.tasks.series import forecasting
 from rnn_research.tasks.short_series import global_forecasting
@@ -27,17 +32,22 @@ from rnn_research.tasks.translating import translation
 __all__ = [
     "adding",
     "anomaly_detection",
+    "associative_recall",
     "captioning",
     "characters",
     "copy_memory",
     "cycle_navigation",
+    "denoise",
     "even_pairs",
     "failure_prediction",
     "forecasting",
     "global_forecasting",
+    "induction_heads",
     "mod_counting",
+    "mqar",
     "music",
     "parity",
+    "selective_copying",
     "sequential_images",
     "spoken_digits",
     "spoken_sequences",

@@ -115,6 +115,8 @@ class Task(values.Value):
         training, of the rows of 'test'.
       references: {metric: {what it is: number}}, baselines in the metric's units, as
         computed from the data or known exactly; {'loss': {'always predicting 1': 1/6}}.
+      limits: likewise, the best that any predictor can reach, where the inputs do not
+        determine the targets; {} where they do.
       solved_at: the loss below which the task counts as solved; None where there is no
         such.
       thresholds: losses whose first crossing a run reports.
@@ -135,6 +137,7 @@ class Task(values.Value):
     carries: bool = False
     evaluators: tuple[Callable[..., dict[str, float]], ...] = ()
     references: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
+    limits: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
     solved_at: float | None = None
     thresholds: tuple[float, ...] = ()
     monitor: str = "loss"
@@ -145,16 +148,23 @@ class Task(values.Value):
     def __post_init__(self):
         """Make the exact numbers plain ones, as a summary can hold them."""
         errors.check_option("head", self.network.head, HEADS)
-        known = {
-            metric: {text: self._plain(x, metric) for text, x in each.items()}
-            for metric, each in self.references.items()
-        }
+        for name in ("references", "limits"):
+            known = {
+                metric: {text: self._plain(x, metric) for text, x in each.items()}
+                for metric, each in getattr(self, name).items()
+            }
+            object.__setattr__(self, name, known)
         marks = tuple(self._plain(x, "thresholds") for x in self.thresholds)
-        object.__setattr__(self, "references", known)
         object.__setattr__(self, "thresholds", marks)
         if self.solved_at is not None:
             solved_at = self._plain(self.solved_at, "solved_at")
             object.__setattr__(self, "solved_at", solved_at)
+            limit = max(self.limits.get("loss", {}).values(), default=-math.inf)
+            if solved_at <= limit:
+                raise errors.UsageError(
+                    f"solved_at={solved_at:g} cannot be reached: no predictor has a "
+                    f"loss below {limit:g}"
+                )
 
     def _plain(self, number, name: str) -> float:
         try:
@@ -163,7 +173,7 @@ class Task(values.Value):
             plain = math.nan
         if not math.isfinite(plain):
             raise errors.UsageError(
-                f"a task's references, solved_at and thresholds must be finite "
+                f"a task's references, limits, solved_at and thresholds must be finite "
                 f"numbers, not {name}={errors.shown(number)}"
             )
         return plain
@@ -284,7 +294,7 @@ task = values.factory
 class Example(NamedTuple):
     """One sequence."""
 
-    inputs: jax.Array  # [T, D], floating point
+    inputs: jax.Array  # floats [T, D], or tokens [T]
     targets: jax.Array  # [T] classes for head='step'; [O] numbers for other heads
     mask: jax.Array | None = None  # [T] bool, False where the sequence has ended
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import errors
 from rnn_research.errors import check_flags, check_option, check_size
 from rnn_research.tasks import base, scores
 
@@ -69,10 +68,9 @@ def copy_memory(
     steps, with chance 1/A, and recall_loss, with baseline ln A. Accuracy over all
     steps is not reported: it is above 0.9 without any memory.
     """
-    check_size(length=length, symbols=symbols, alphabet=alphabet)
+    check_size(length=length, symbols=symbols)
+    check_size(least=2, alphabet=alphabet)
     check_option("layout", layout, tuple(LAYOUTS))
-    if alphabet < 2:
-        raise errors.UsageError(f"alphabet must be at least 2, not {alphabet}")
     if one_hot is not None:
         check_flags(one_hot=one_hot)
     form = LAYOUTS[layout]
@@ -95,26 +93,12 @@ def copy_memory(
             return base.Example(jax.nn.one_hot(classes, alphabet + 2), targets)
         return base.Example(classes[:, None].astype(jnp.zeros(()).dtype), targets)
 
-    def score(outputs, batch):
-        log_p = jax.nn.log_softmax(outputs)
-        chosen = jnp.take_along_axis(log_p, batch.targets[..., None], axis=-1)
-        chosen = chosen[..., 0]
-        loss = scores.mean(-chosen, batch)
-        recall = scores.mean(-chosen[-symbols:], batch, by_step=True)
-        guesses = jnp.argmax(outputs[-symbols:], axis=-1)
-        right = guesses == batch.targets[-symbols:]
-        return {
-            "loss": recall if form.recall_only else loss,
-            "recall_accuracy": scores.mean(right, batch, by_step=True),
-            "recall_loss": recall,
-        }
-
     guess = math.log(alphabet)
     baseline = guess if form.recall_only else symbols * guess / steps
     network = base.Network(alphabet + 2 if one_hot else 1, alphabet + 1)
     return base.Task(
         batch=base.from_examples(example, network),
-        score=score,
+        score=scored(symbols, recall_only=form.recall_only),
         network=network,
         length=steps,
         references={
@@ -125,3 +109,23 @@ def copy_memory(
         solved_at=baseline / 10,
         thresholds=tuple(baseline * share for share in (0.5, 0.1, 0.01)),
     )
+
+
+def scored(symbols: int, *, recall_only: bool = False):
+    """The score: cross-entropy, and recall of what is due in the last M steps."""
+
+    def score(outputs, batch):
+        log_p = jax.nn.log_softmax(outputs)
+        chosen = jnp.take_along_axis(log_p, batch.targets[..., None], axis=-1)
+        chosen = chosen[..., 0]
+        loss = scores.mean(-chosen, batch)
+        recall = scores.mean(-chosen[-symbols:], batch, by_step=True)
+        guesses = jnp.argmax(outputs[-symbols:], axis=-1)
+        right = guesses == batch.targets[-symbols:]
+        return {
+            "loss": recall if recall_only else loss,
+            "recall_accuracy": scores.mean(right, batch, by_step=True),
+            "recall_loss": recall,
+        }
+
+    return score

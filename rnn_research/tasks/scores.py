@@ -46,22 +46,22 @@ def _up_to(ndim: int, array) -> jax.Array:
     return array.reshape(*array.shape, *(1,) * (ndim - array.ndim))
 
 
-def cross_entropy(logits, batch: Batch) -> Mean:
+def cross_entropy(logits, batch: Batch, *, there: jax.Array | None = None) -> Mean:
     """-ln p of the target classes, in nats; logits [..., O], targets [...] of int.
 
-    NaN of a class that is not one of 0 to O - 1.
+    NaN of a class that is not one of 0 to O - 1. `there` as in `mean`.
     """
     log_p = jax.nn.log_softmax(logits)
     targets, count = jnp.asarray(batch.targets), logits.shape[-1]
     chosen = jnp.where(targets < 0, count, targets)  # else it would be -1 the last one
     chosen = jnp.take_along_axis(log_p, chosen[..., None], axis=-1)
-    return mean(-chosen[..., 0], batch, by_step=logits.ndim == 3)
+    return mean(-chosen[..., 0], batch, by_step=logits.ndim == 3, there=there)
 
 
-def accuracy(logits, batch: Batch) -> Mean:
-    """The share of targets whose logit is the largest."""
+def accuracy(logits, batch: Batch, *, there: jax.Array | None = None) -> Mean:
+    """The share of targets whose logit is the largest; `there` as in `mean`."""
     right = jnp.argmax(logits, axis=-1) == batch.targets
-    return mean(right, batch, by_step=logits.ndim == 3)
+    return mean(right, batch, by_step=logits.ndim == 3, there=there)
 
 
 def squared_error(outputs, batch: Batch) -> Mean:

@@ -135,7 +135,7 @@ def known_at_best(span: int, symbols: int, alphabet: int) -> tuple[float, float]
                 math.comb(symbols, i) * onto[i][j] * onto[symbols - i][k - j]
                 for j in range(max(0, i - symbols + k), min(i, k) + 1)
             ]
-            exact = [weight / onto[symbols][k] for weight in weights if weight]
+            exact = [weight / onto[symbols][k] for weight in weights]
             loss += share / symbols * _entropy(np.array(exact), alphabet)
             right += share / symbols * _largest(np.array(exact), alphabet)
     return loss, min(right, 1.0)

@@ -1,0 +1,364 @@
+"""Memory tasks: oracles, slow samplers from the definitions, and baselines.
+
+A case is a task, an oracle that reads the inputs of a sequence alone, and a plain
+sampler of one sequence. Each task is drawn once, by one program.
+"""
+
+import functools
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from rnn_research import errors, tasks
+from rnn_research.checks import check_task
+from rnn_research.tasks import asked, base
+from rnn_research.tasks.denoise import known_at_best
+from rnn_research.tasks.selective_copying import after_gaps
+
+COUNT = 1000  # sequences of a batch, and of the plain sampler
+NONE = asked.NOT_ASKED
+CASES = {}
+
+
+def case(make, oracle, *, quick=False):
+    """Of the decorated sampler: random numbers -> (inputs [T], targets)."""
+
+    def add(plain):
+        CASES[plain.__name__] = (make, oracle, plain, quick)
+        return plain
+
+    return add
+
+
+@functools.cache
+def drawn(name, seed=0):
+    """(inputs [N, T, ...], targets [N, ...], mask [N, T] or None) as NumPy."""
+    task = CASES[name][0]()
+    batch = jax.jit(task.sample, static_argnums=1)(jax.random.key(seed), COUNT)
+    along = 1 if task.network.head == "step" else 0
+    mask = None if batch.mask is None else np.asarray(batch.mask).T
+    targets = np.moveaxis(np.asarray(batch.targets), along, 0)
+    return np.moveaxis(np.asarray(batch.inputs), 1, 0), targets, mask
+
+
+def names(*, quick):
+    return [
+        name if own or not quick else pytest.param(name, marks=pytest.mark.slow)
+        for name, (*_, own) in CASES.items()
+    ]
+
+
+# ----------------------------------------------------------------- what is recalled
+
+
+def last_asked(symbols, steps):
+    """[T] the symbols at the last steps, nothing asked before."""
+    return np.concatenate([np.full(steps - len(symbols), NONE), symbols])
+
+
+def read_denoise(inputs):
+    shown = inputs.argmax(-1)
+    symbols = shown[(shown > 0) & (shown < 6)]
+    return np.concatenate([np.zeros(len(shown) - len(symbols), int), symbols])
+
+
+@case(lambda: tasks.denoise(5, symbols=3, alphabet=5), read_denoise, quick=True)
+def denoise(draw):
+    places = np.sort(draw.choice(7, 3, replace=False))
+    string = draw.integers(1, 6, 3)
+    shown = np.zeros(11, int)
+    shown[places], shown[7] = string, 6
+    return np.eye(7)[shown], np.concatenate([np.zeros(8, int), string])
+
+
+@case(lambda: tasks.denoise(4, symbols=2, alphabet=5, replacement=True), None)
+def denoise_again(draw):
+    places = np.sort(draw.choice(5, 2, replace=True))
+    string = draw.integers(1, 6, 2)
+    shown = np.zeros(8, int)
+    for place, symbol in zip(places, string, strict=True):
+        shown[place] = symbol
+    shown[5] = 6
+    return np.eye(7)[shown], np.concatenate([np.zeros(6, int), string])
+
+
+def read_symbols(inputs):
+    symbols = inputs[(inputs > 0) & (inputs < 6)] - 1
+    return last_asked(symbols, len(inputs))
+
+
+@case(lambda: tasks.selective_copying(7, symbols=3, alphabet=5), read_symbols)
+def selective_mamba(draw):
+    return scattered(draw, 7)
+
+
+@case(
+    lambda: tasks.selective_copying(5, form="s4", symbols=3, alphabet=5), read_symbols
+)
+def selective_s4(draw):
+    return scattered(draw, 8)
+
+
+def scattered(draw, stream):
+    string = draw.integers(1, 6, 3)
+    tokens = np.zeros(stream + 3, int)
+    tokens[np.sort(draw.permutation(stream)[:3])] = string
+    tokens[stream:] = 6
+    return tokens, last_asked(string - 1, stream + 3)
+
+
+@case(
+    lambda: tasks.selective_copying(10, form="mad", symbols=3, alphabet=5), read_symbols
+)
+def selective_mad(draw):
+    """As published: blanks are inserted before one of the symbols, each."""
+    string = draw.integers(1, 6, 3)
+    stream = np.insert(string, draw.integers(0, 3, 3), 0)
+    tokens = np.concatenate([stream, [6], np.zeros(3, int)])
+    return tokens, last_asked(string - 1, 10)
+
+
+def test_blanks_fall_into_the_gaps_before_symbols():
+    places = np.asarray(after_gaps(jax.random.key(0), 40, 3))
+    assert places[-1] == 42 and (np.diff(places) > 0).all()
+
+
+def read_mqar(inputs):
+    """A listed key that comes again, with no filler in between that looks like one."""
+    value_of = dict(zip(inputs[:6:2], inputs[1:6:2], strict=True))
+    seen = [value_of.get(token, 10 + NONE) - 10 for token in inputs[6:]]
+    return np.concatenate([np.full(6, NONE), seen])
+
+
+def mqar_of(draw, fillers):
+    keys = 1 + draw.choice(9, 3, replace=False)
+    values = draw.choice(10, 3, replace=False)
+    weights = np.arange(1, 6) ** (0.3 - 1)
+    gaps = draw.choice(5, 3, replace=False, p=weights / weights.sum())
+    tokens = draw.choice(fillers, 16)
+    tokens[:6:2], tokens[1:6:2] = keys, values + 10
+    targets = np.full(16, NONE)
+    tokens[6 + 2 * gaps], targets[6 + 2 * gaps] = keys, values
+    return tokens, targets
+
+
+@case(lambda: tasks.mqar(16, pairs=3, vocabulary=20, power=0.3), read_mqar, quick=True)
+def mqar(draw):
+    return mqar_of(draw, np.arange(20, 36))
+
+
+@case(
+    lambda: tasks.mqar(16, pairs=3, vocabulary=20, power=0.3, fillers="blank"),
+    read_mqar,
+)
+def mqar_blank(draw):
+    return mqar_of(draw, np.array([0]))
+
+
+@case(
+    lambda: tasks.mqar(16, pairs=3, vocabulary=20, power=0.3, fillers="any"), read_mqar
+)
+def mqar_any(draw):
+    return mqar_of(draw, np.arange(20))
+
+
+@case(lambda: tasks.associative_recall(9, keys=5, values=4), lambda x: read_pair(x, 5))
+def fast_weights(draw):
+    keys, values = draw.permutation(5)[:3], draw.integers(0, 4, 3)
+    which = draw.integers(3)
+    pairs = np.stack([keys, 5 + values], 1).reshape(-1)
+    return np.concatenate([pairs, [9, 9, keys[which]]]), values[which]
+
+
+def read_pair(inputs, values_from):
+    """The value after the last key of the list that is the asked one."""
+    listed = list(inputs[:-1])
+    return listed[listed.index(inputs[-1]) + 1] - values_from
+
+
+@case(
+    lambda: tasks.associative_recall(10, form="h3", keys=4, values=4),
+    lambda x: read_pair(x, 4),
+)
+def h3(draw):
+    value_of, keys = draw.integers(0, 4, 4), draw.integers(0, 4, 4)
+    which = draw.choice(np.unique(keys))
+    pairs = np.stack([keys, 4 + value_of[keys]], 1).reshape(-1)
+    return np.concatenate([pairs, [8, which]]), value_of[which]
+
+
+@case(
+    lambda: tasks.induction_heads(8, vocabulary=6),
+    lambda inputs: inputs[list(inputs).index(5) + 1],
+)
+def induction(draw):
+    tokens = draw.integers(0, 5, 8)
+    place = draw.integers(8 - 3)
+    tokens[[place, 7]] = 5
+    return tokens, tokens[place + 1]
+
+
+# -------------------------------------------------------------------- held to all
+
+
+@pytest.mark.parametrize("name", names(quick=True))
+def test_the_oracle_is_exact(name):
+    _, oracle, _, _ = CASES[name]
+    if oracle is None:
+        pytest.skip("the inputs do not determine the targets")
+    inputs, targets, mask = drawn(name)
+    for row in range(100):
+        own = inputs[row] if mask is None else inputs[row][mask[row]]
+        found = np.asarray(oracle(own))
+        is_asked = targets[row] != NONE
+        np.testing.assert_allclose(
+            np.where(is_asked, found, 0), np.where(is_asked, targets[row], 0), atol=1e-9
+        )
+        assert is_asked.any()
+
+
+def features(inputs, targets):
+    """[N, F] what samples are compared by: marginals, and which steps are equal."""
+    flat = inputs.reshape(len(inputs), inputs.shape[1], -1).astype(float)
+    if inputs.ndim == 2:
+        known = np.arange(int(inputs.max()) + 1)
+        flat = (inputs[..., None] == known).astype(float)
+        alike = inputs[:, :, None] == inputs[:, None]
+        pairs = alike.reshape(len(inputs), -1).astype(float)
+    else:
+        pairs = flat.reshape(len(inputs), -1) ** 2
+    wanted = targets.reshape(len(targets), -1).astype(float)
+    parts = flat.reshape(len(flat), -1), pairs, wanted, wanted**2
+    return np.concatenate(parts, axis=1)
+
+
+@pytest.mark.parametrize("name", names(quick=True))
+def test_the_sampler_draws_as_the_plain_one(name):
+    """Means of all features within five standard errors."""
+    inputs, targets, _ = drawn(name)
+    draw = np.random.default_rng(1)
+    plain = [CASES[name][2](draw) for _ in range(COUNT)]
+    plain = tuple(np.stack(part) for part in zip(*plain, strict=True))
+    both = np.concatenate([inputs, plain[0]]), np.concatenate([targets, plain[1]])
+    found, expected = np.split(features(*both), 2)
+    spread = np.sqrt((found.var(0) + expected.var(0)) / COUNT)
+    gap = abs(found.mean(0) - expected.mean(0))
+    assert (gap <= 5 * spread + 1e-12).all(), np.flatnonzero(gap > 5 * spread)
+
+
+@pytest.mark.parametrize("name", names(quick=True))
+def test_symbols_that_are_asked_are_equally_likely(name):
+    """So that no constant guess is better than the baseline."""
+    task = CASES[name][0]()
+    _, targets, _ = drawn(name)
+    if not np.issubdtype(targets.dtype, np.integer):
+        pytest.skip("numbers")
+    is_recall = targets > NONE if task.score is asked.score else targets > 0
+    wanted = targets[is_recall] - (0 if task.score is asked.score else 1)
+    chance = min(task.references["recall_accuracy"].values())
+    shares = np.bincount(wanted, minlength=round(1 / chance)) / len(wanted)
+    assert len(shares) == round(1 / chance)
+    spread = (chance * (1 - chance) / COUNT) ** 0.5  # a sequence counts once
+    assert (abs(shares - chance) < 5 * spread).all()
+
+
+@pytest.mark.parametrize("name", names(quick=True))
+def test_no_sequence_comes_again(name):
+    if name in SMALL:
+        pytest.skip("there are few different ones")
+    rows = np.concatenate([drawn(name, seed)[0][:20] for seed in (0, 1)])
+    assert len({row.tobytes() for row in rows}) == len(rows)
+
+
+SMALL = {"denoise_again"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names(quick=False))
+def test_laws_of_tasks(name):
+    report = check_task(CASES[name][0]())
+    assert report.passed, report
+
+
+def test_every_memory_task_is_here():
+    made = {make().name for make, *_ in CASES.values()}
+    assert made <= set(tasks.__all__)
+
+
+def test_what_is_not_asked_does_not_count():
+    logits = np.random.default_rng(0).normal(size=(4, 3, 5))
+    targets = np.array([[0, NONE, 4], [NONE] * 3, [1, 2, NONE], [NONE, 3, NONE]])
+    batch = base.Batch(np.zeros((4, 3), int), targets)
+    found = base.means(base.as_totals(asked.score(logits, batch)))
+    log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    where = np.argwhere(targets >= 0)
+    chosen = [log_p[t, b, targets[t, b]] for t, b in where]
+    right = [logits[t, b].argmax() == targets[t, b] for t, b in where]
+    np.testing.assert_allclose(found["loss"], -np.mean(chosen))
+    np.testing.assert_allclose(found["recall_accuracy"], np.mean(right))
+
+
+# -------------------------------------------------------------------------- limits
+
+
+@pytest.mark.parametrize(("span", "symbols", "alphabet"), [(3, 3, 2), (2, 4, 2)])
+def test_the_limit_of_denoise_is_that_of_all_sequences(span, symbols, alphabet):
+    """By counting: what each visible sequence leaves open of each target."""
+    seen = {}
+    for drawn_places in itertools.product(range(span), repeat=symbols):
+        for string in itertools.product(range(alphabet), repeat=symbols):
+            visible = [-1] * span
+            for place, symbol in zip(sorted(drawn_places), string, strict=True):
+                visible[place] = symbol
+            counts = seen.setdefault(tuple(visible), np.zeros((symbols, alphabet)))
+            counts[np.arange(symbols), string] += 1
+    total = sum(counts[0].sum() for counts in seen.values())
+    loss = right = 0.0
+    for counts in seen.values():
+        p = counts / counts.sum(1, keepdims=True)
+        share = counts[0].sum() / total
+        loss -= share * (p * np.log(np.where(p > 0, p, 1))).sum(1).mean()
+        right += share * p.max(1).mean()
+    np.testing.assert_allclose(known_at_best(span, symbols, alphabet), (loss, right))
+
+
+def test_the_published_denoise_cannot_be_solved_to_the_end():
+    task = tasks.denoise(200, replacement=True)
+    (floor,), (most,) = (task.limits[of].values() for of in ("loss", "recall_accuracy"))
+    assert 0 < floor < task.solved_at < task.baseline and 0.9 < most < 0.96
+    whole = np.prod(1 - np.arange(10) / 209)
+    assert abs(whole - 0.804) < 5e-4  # sequences with all ten symbols
+    assert tasks.denoise(200).limits == {}
+    with pytest.raises(errors.UsageError, match="cannot be reached"):
+        base.Task(
+            task.batch, task.score, task.network, 9, limits=task.limits, solved_at=1e-9
+        )
+
+
+# --------------------------------------------------------------------- bad options
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: tasks.denoise(5, alphabet=1), "alphabet .* at least 2, not 1"),
+        (lambda: tasks.denoise(5, replacement=1), "True or False"),
+        (lambda: tasks.selective_copying(15), "length must be at least 16 .*, not 15"),
+        (lambda: tasks.selective_copying(32, form="mad"), "at least 33 .*, not 32"),
+        (lambda: tasks.selective_copying(9, form="mamb"), "did you mean mamba"),
+        (lambda: tasks.mqar(14), "even number of at least 16 .*, not 14"),
+        (lambda: tasks.mqar(17), "even number of at least 16 .*, not 17"),
+        (lambda: tasks.mqar(64, pairs=8, vocabulary=16), "at least 18 .*, not 16"),
+        (lambda: tasks.mqar(64, power=0), "power must be"),
+        (lambda: tasks.associative_recall(6), "length must be 5 or longer .*, not 6"),
+        (lambda: tasks.associative_recall(9, keys=2), "keys must be at least 3"),
+        (lambda: tasks.associative_recall(9, values=1), "values .* at least 2"),
+        (lambda: tasks.induction_heads(3), "length .* at least 4, not 3"),
+        (lambda: tasks.induction_heads(9, vocabulary=2), "vocabulary .* at least 3"),
+    ],
+)
+def test_impossible_options_are_named(make, message):
+    with pytest.raises(errors.UsageError, match=message):
+        make()

@@ -34,11 +34,8 @@ class FileConfig(config.Settings):
 def main(file: FileConfig, how: settings.SweepConfig):
     if file.config is None:
         raise errors.UsageError("give --config=FILE, such as configs/sweep_adding.py")
-    said, content = config.called(file.config)
-    try:
-        sweep.run(content, pathlib.Path(file.config).stem, how)
-    except errors.UsageError as error:
-        raise errors.UsageError(f"{said}: {error}") from None
+    _, content = config.called(file.config)
+    sweep.run(content, pathlib.Path(file.config).stem, how)
 
 
 SETTINGS = (

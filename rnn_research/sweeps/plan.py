@@ -311,5 +311,8 @@ def meeting(conditions: tuple[str, ...], wanted: list[Run]) -> set[str]:
         | {**run.changed, "experiment": run.experiment, "digest": run.key}
         for run in wanted
     ]
-    found = query.meeting(rows, query.conditions(conditions))
+    try:
+        found = query.meeting(rows, query.conditions(conditions))
+    except errors.UsageError as error:
+        raise errors.UsageError(f"--only: {error}") from None
     return {row["digest"] for row in found}

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import test_dynamics
 import test_tasks_memory
 import test_tracking
 
@@ -31,7 +32,8 @@ ALL_TASKS = {
 # These have tests of their own.
 ON_DATA = {each.task for each in data.SETS.values()}
 ON_DATA |= {"forecasting", "spoken_sequences"}
-HAVE_THEIR_OWN = ON_DATA | set(test_tracking.TASKS) | test_tasks_memory.TASKS
+HAVE_THEIR_OWN = ON_DATA | set(test_tasks_memory.TASKS)
+HAVE_THEIR_OWN |= {*test_tracking.TASKS, *test_dynamics.TASKS}
 
 
 def sampled(task, count, seed=0):

@@ -1,5 +1,6 @@
 """Tasks of state tracking against oracles in plain Python that read inputs alone."""
 
+import functools
 import itertools
 import math
 
@@ -36,14 +37,49 @@ def changes(bits):
     return sum(text[i : i + 2] in ("01", "10") for i in starts) % 2
 
 
+def permuted(n, even_only=False):
+    """The permutations in lexicographic order, as tuples."""
+    every = list(itertools.permutations(range(n)))
+    if even_only:
+        every = [p for p in every if round(np.linalg.det(np.eye(n)[list(p)])) == 1]
+    return every
+
+
+def product_in(elements):
+    """The product of numbered permutations, each following those before it."""
+
+    def oracle(tokens):
+        things = list(range(len(elements[0])))  # where each began
+        for token in tokens:
+            things = [elements[token][at] for at in things]
+        return elements.index(tuple(things))
+
+    return oracle
+
+
+def product_a4_z5(tokens):
+    first = product_in(permuted(4, even_only=True))([token // 5 for token in tokens])
+    return 5 * first + sum(token % 5 for token in tokens) % 5
+
+
+def words(group, **options):
+    return functools.partial(tasks.group_words, group=group, **options)
+
+
 ORACLES = {  # name of a task: (its maker, the class of a string, symbols)
     "parity": (tasks.parity, odd_ones, 2),
     "mod_counting": (tasks.mod_counting, ones_mod_3, 2),
     "cycle_navigation": (tasks.cycle_navigation, walk, 3),
     "even_pairs": (tasks.even_pairs, changes, 2),
+    "group_words": (words("S3"), product_in(permuted(3)), 6),
+    "A4xZ5": (words("A4xZ5"), product_a4_z5, 60),
+    "A5": (words("A5"), product_in(permuted(5, even_only=True)), 60),
+    "S5": (words("S5"), product_in(permuted(5)), 120),
+    "Z60": (words("Z60"), lambda tokens: sum(tokens) % 60, 60),
 }
-TASKS = {name: lambda make=make: make(6) for name, (make, *_) in ORACLES.items()}
-UNIFORM = list(ORACLES)  # whose strings are all as likely
+NAMED = {name: own for name, own in ORACLES.items() if hasattr(tasks, name)}
+TASKS = {name: lambda make=make: make(6) for name, (make, *_) in NAMED.items()}
+UNIFORM = list(NAMED)  # whose strings are all as likely, and not too many
 QUICK = {"parity"}  # of the tests that compile a program for each
 
 
@@ -193,6 +229,16 @@ def test_worked_examples_of_the_docstrings(oracle, string, answer):
         (lambda: tasks.even_pairs(4, shortest=1), r"in \[2, 4\]"),
         (lambda: tasks.mod_counting(5, modulus=1), "modulus must be at least 2"),
         (lambda: tasks.cycle_navigation(5, positions=1), "at least 2"),
+        (lambda: tasks.group_words(5, group="S1"), "the smallest of its kind is S2"),
+        (lambda: tasks.group_words(5, group="A2"), "the smallest of its kind is A3"),
+        (lambda: tasks.group_words(5, group="D4"), "such as A4xZ5, not 'D4'"),
+        (lambda: tasks.group_words(5, group="S7"), "more than 1000 elements"),
+        (lambda: tasks.group_words(5, group="S9xS9xS99"), "more than 1000 elements"),
+        (
+            lambda: tasks.group_words(5, group="A5", moves=2),
+            r"moves must be in \[3, 5\]",
+        ),
+        (lambda: tasks.group_words(5, group="Z5", moves=2), "of one group S or A"),
     ],
 )
 def test_impossible_options_are_named(make, message):
@@ -205,3 +251,28 @@ def test_parity_and_long_walks_are_guessed_as_chance_has_it():
     long = tasks.cycle_navigation(200).references
     assert long["accuracy"][GUESSING] == pytest.approx(1 / 5, abs=1e-6)
     assert long["loss"][GUESSING] == pytest.approx(math.log(5), abs=1e-6)
+
+
+def test_words_of_swaps_have_the_published_number_of_tokens():
+    """Of S5 the identity and 10 swaps; with cycles of three 20 more."""
+    for moves, count in ((2, 11), (3, 31)):
+        task = tasks.group_words(5, group="S5", moves=moves)
+        assert task.network.inputs == count and task.network.outputs == 120
+        assert "sequence_accuracy" not in task.references
+    swaps = [p for p in permuted(3) if sum(p[i] != i for i in range(3)) <= 2]
+    at = [permuted(3).index(p) for p in swaps]
+    batch = sampled(tasks.group_words(4, group="S3", moves=2), 50)
+    for row, string in enumerate(strings_of(batch)):
+        for t in range(4):
+            whole = product_in(permuted(3))([at[token] for token in string[: t + 1]])
+            assert batch.targets[t, row] == whole
+
+
+def test_whole_words_are_guessed_as_often_as_chance_has_it():
+    task = tasks.group_words(3, group="Z3", shortest=2)
+    known = task.references["sequence_accuracy"][GUESSING]
+    assert known == pytest.approx((3**-2 + 3**-3) / 2)
+    batch = sampled(task, 20_000)
+    guess = np.random.default_rng(0).normal(size=(3, 20_000, 3))
+    found = scored(task, guess, batch)["sequence_accuracy"]
+    assert abs(found - known) < 4 * (known / 20_000) ** 0.5

@@ -15,8 +15,13 @@ from rnn_research.tasks.counting import (
 from rnn_research.tasks.denoise import denoise
 from rnn_research.tasks.dictation import spoken_sequences
 from rnn_research.tasks.failures import failure_prediction
+from rnn_research.tasks.fitzhugh_nagumo import fitzhugh_nagumo
+from rnn_research.tasks.group_words import group_words
 from rnn_research.tasks.images import sequential_images
 from rnn_research.tasks.induction_heads import induction_heads
+from rnn_research.tasks.linear_system import linear_system
+from rnn_research.tasks.lorenz import lorenz63, lorenz96
+from rnn_research.tasks.mackey_glass import mackey_glass
 from rnn_research.tasks.mqar import mqar
 from rnn_research.tasks.pieces import music
 from rnn_research.tasks.recordings import time_series_classification
@@ -40,9 +45,15 @@ __all__ = [
     "denoise",
     "even_pairs",
     "failure_prediction",
+    "fitzhugh_nagumo",
     "forecasting",
     "global_forecasting",
+    "group_words",
     "induction_heads",
+    "linear_system",
+    "lorenz63",
+    "lorenz96",
+    "mackey_glass",
     "mod_counting",
     "mqar",
     "music",

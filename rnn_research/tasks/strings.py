@@ -74,6 +74,7 @@ def classified(
     symbols: int,
     head: str,
     tokens: bool = False,
+    whole: float | None = None,
 ) -> base.Task:
     """The task to give the class of a string, or of each of its beginnings.
 
@@ -85,6 +86,7 @@ def classified(
       symbols: how many different ones there are.
       head: 'last', one class a string; 'step', one a symbol.
       tokens: symbols are embedded; else they are one-hot.
+      whole: how likely it is to guess all classes of a sequence; None: not known.
     """
     check_option("head", head, HEADS)
     steps, classes = chances.shape
@@ -102,13 +104,16 @@ def classified(
     network = base.Network(symbols, classes, head=head, tokens=tokens)
     batch, of_length = batches(example, network, lengths)
     loss, accuracy = guessing(chances, lengths, head)
+    references = {"loss": {GUESSING: loss}, "accuracy": {GUESSING: accuracy}}
+    if head == "step" and whole is not None:
+        references["sequence_accuracy"] = {GUESSING: whole}
     return base.Task(
         batch=batch,
         of_length=of_length,
-        score=score,
+        score=score if head == "last" else by_step,
         network=network,
         length=steps,
-        references={"loss": {GUESSING: loss}, "accuracy": {GUESSING: accuracy}},
+        references=references,
         solved_at=loss * SHARES[-1],
         thresholds=tuple(loss * share for share in SHARES),
     )
@@ -119,6 +124,11 @@ def score(outputs, batch):
         "loss": scores.cross_entropy(outputs, batch),
         "accuracy": scores.accuracy(outputs, batch),
     }
+
+
+def by_step(outputs, batch):
+    right = jnp.argmax(outputs, axis=-1) == batch.targets
+    return score(outputs, batch) | {"sequence_accuracy": all_right(right, batch)}
 
 
 def all_right(right, batch) -> base.Mean:

@@ -200,6 +200,115 @@ def induction(draw):
     return tokens, tokens[place + 1]
 
 
+# ------------------------------------------------------------ what is marked and held
+
+
+def marked_values(inputs):
+    return inputs[inputs[:, 1] == 1, 0]
+
+
+def marked(values, first, second, target, end=None):
+    """([T, 2], [1]) with zeros from step `end` on."""
+    inputs = np.stack([values, np.zeros(len(values))], axis=1)
+    inputs[[first, second], 1] = 1
+    inputs[end:] = 0 if end is not None else inputs[end:]
+    return inputs, np.array([target(values[first], values[second])])
+
+
+@case(lambda: tasks.adding(9, form="anywhere"), lambda x: [marked_values(x).sum()])
+def adding_anywhere(draw):
+    first, second = draw.choice(9, 2, replace=False)
+    return marked(draw.random(9), first, second, np.add)
+
+
+@case(lambda: tasks.adding(20, form="pascanu"), lambda x: [marked_values(x).mean()])
+def adding_pascanu(draw):
+    end = 20 + draw.integers(int(20 * 0.1))
+    first = draw.integers(int(end * 0.1))
+    second = draw.integers(int(end * 0.4)) + int(end * 0.1)
+    return marked(draw.random(21), first, second, lambda a, b: (a + b) / 2, end)
+
+
+@case(lambda: tasks.multiplication(9), lambda x: [marked_values(x).prod()])
+def multiplication(draw):
+    first, second = draw.integers(0, 4), draw.integers(4, 9)
+    return marked(draw.random(9), first, second, np.multiply)
+
+
+@case(
+    lambda: tasks.multiplication(22, form="hochreiter"),
+    lambda x: [marked_values(x).prod()],
+)
+def multiplication_1997(draw):
+    end, values = 22 + draw.integers(3), draw.random(24)
+    first = draw.integers(10)
+    second = draw.choice([step for step in range(10) if step != first])
+    if 0 in (first, second):
+        values[0] = 1
+    inputs, target = marked(values, first, second, np.multiply, end)
+    for step in (0, end - 1):
+        inputs[step, 1] = inputs[step, 1] or -1
+    return inputs, target
+
+
+@case(
+    lambda: tasks.repeat_previous(12, lag=3, alphabet=5),
+    lambda x: [NONE] * 3 + list(x[:-3]),
+)
+def repeat_previous(draw):
+    tokens = draw.integers(0, 5, 12)
+    return tokens, np.array([NONE] * 3 + [tokens[t - 3] for t in range(3, 12)])
+
+
+def held(inputs):
+    now, found = np.zeros(inputs.shape[1]), []
+    for pulses in inputs:
+        now = np.where(pulses != 0, pulses, now)
+        found.append(now)
+    return np.array(found)
+
+
+@case(lambda: tasks.flip_flop(12, channels=2, probability=0.3), held)
+def flip_flop(draw):
+    pulses = np.where(draw.random((12, 2)) < 0.3, draw.choice([-1, 1], (12, 2)), 0)
+    pulses[0] = draw.choice([-1, 1], 2)
+    targets = pulses.copy()
+    for t, channel in np.ndindex(12, 2):
+        if not targets[t, channel]:
+            targets[t, channel] = targets[t - 1, channel]
+    return pulses.astype(float), targets.astype(float)
+
+
+@case(lambda: tasks.delayed_xor(3, bits=30), lambda x: str(list(x)).count("1") % 2)
+def xor_cues(draw):
+    bits = draw.integers(0, 2, 30)
+    return np.concatenate([bits, [2, 2, 2, 3]]), np.bitwise_xor.reduce(bits)
+
+
+@case(
+    lambda: tasks.delayed_xor(24, form="stream", delay=6),
+    lambda x: [NONE] * 6 + [int(x[t - 6] != x[t - 3]) for t in range(6, 24)],
+)
+def xor_stream(draw):
+    bits = draw.integers(0, 2, 24)
+    return bits, np.concatenate([np.full(6, NONE), bits[:-6] ^ bits[3:-3]])
+
+
+@case(
+    lambda: tasks.continuous_delay(16, lag=5, freq=3.0),
+    lambda x: np.concatenate([np.zeros((5, 1)), x[:-5]]),
+)
+def continuous_delay(draw):
+    """By the inverse transform of random coefficients, as published."""
+    frequencies = np.fft.rfftfreq(16, 0.064)
+    at = (frequencies > 0) & (frequencies <= 3.0)
+    wave = draw.normal(size=9) + 1j * draw.normal(size=9)
+    wave = wave * at * 0.5 * np.sqrt(0.5) / np.sqrt(at.sum() / 8) * 4
+    signal = np.fft.irfft(wave)
+    signal -= signal[0]
+    return signal[:, None], np.concatenate([np.zeros(5), signal[:-5]])[:, None]
+
+
 TASKS = {make().name for make, *_ in CASES.values()}
 
 # -------------------------------------------------------------------- held to all
@@ -214,7 +323,9 @@ def test_the_oracle_is_exact(name):
     for row in range(100):
         own = inputs[row] if mask is None else inputs[row][mask[row]]
         found = np.asarray(oracle(own))
-        is_asked = targets[row] != NONE
+        is_asked = np.ones(targets[row].shape, bool)
+        if np.issubdtype(targets.dtype, np.integer):
+            is_asked = targets[row] != NONE
         np.testing.assert_allclose(
             np.where(is_asked, found, 0), np.where(is_asked, targets[row], 0), atol=1e-9
         )
@@ -264,6 +375,47 @@ def test_symbols_that_are_asked_are_equally_likely(name):
     assert len(shares) == round(1 / chance)
     spread = (chance * (1 - chance) / COUNT) ** 0.5  # a sequence counts once
     assert (abs(shares - chance) < 5 * spread).all()
+
+
+def of_constant(inputs, targets):
+    return (targets - targets.mean()) ** 2
+
+
+def of_pulses(inputs, targets):
+    return (targets - inputs) ** 2
+
+
+def of_nothing(inputs, targets):
+    return targets**2
+
+
+def of_multiple(inputs, targets):
+    """The best multiple, fitted to other sequences."""
+    own, other = np.split(inputs, 2), np.split(targets, 2)
+    slope = (own[0] * other[0]).sum() / (own[0] ** 2).sum()
+    return (other[1] - slope * own[1]) ** 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "reference", "errors_of"),
+    [
+        ("adding_anywhere", "the best constant", of_constant),
+        ("adding_pascanu", "the best constant", of_constant),
+        ("multiplication", "the best constant", of_constant),
+        ("multiplication_1997", "the best constant", of_constant),
+        ("flip_flop", "knowing the pulses alone", of_pulses),
+        ("continuous_delay", "always 0", of_nothing),
+        ("continuous_delay", "a multiple of the input", of_multiple),
+    ],
+)
+def test_baselines_are_those_of_samples(name, reference, errors_of):
+    """Within four standard errors."""
+    inputs, targets, _ = drawn(name)
+    errors_found = errors_of(inputs, targets).reshape(-1, *targets.shape[1:])
+    by_row = errors_found.reshape(len(errors_found), -1).mean(1)
+    expected = CASES[name][0]().references["loss"][reference]
+    assert abs(by_row.mean() - expected) < 4 * by_row.std() / len(by_row) ** 0.5
 
 
 @pytest.mark.parametrize("name", names(quick=True))
@@ -352,6 +504,19 @@ def test_the_published_denoise_cannot_be_solved_to_the_end():
         (lambda: tasks.associative_recall(6), "length must be 5 or longer .*, not 6"),
         (lambda: tasks.associative_recall(9, keys=2), "keys must be at least 3"),
         (lambda: tasks.associative_recall(9, values=1), "values .* at least 2"),
+        (lambda: tasks.adding(9, form="pascanu"), "at least 10 .*, not 9"),
+        (lambda: tasks.adding(1, form="anywhere"), "at least 2 .*, not 1"),
+        (lambda: tasks.multiplication(21, form="hochreiter"), "at least 22"),
+        (lambda: tasks.repeat_previous(4), "at least 5 for lag=4, not 4"),
+        (lambda: tasks.repeat_previous(9, alphabet=1), "alphabet .* at least 2"),
+        (lambda: tasks.flip_flop(1), "length .* at least 2"),
+        (lambda: tasks.flip_flop(9, probability=1.0), "probability must be in"),
+        (lambda: tasks.delayed_xor(9, bits=1), "bits .* at least 2"),
+        (lambda: tasks.delayed_xor(9, form="stream", delay=3), "even .*; use 4"),
+        (lambda: tasks.delayed_xor(4, form="stream", delay=4), "at least 5 .*, not 4"),
+        (lambda: tasks.delayed_xor(9, delay=4), "delay is for form='stream'"),
+        (lambda: tasks.continuous_delay(9, lag=9), "lag must be at most 8"),
+        (lambda: tasks.continuous_delay(16, freq=0.5), "freq must be in .0.97"),
         (lambda: tasks.induction_heads(3), "length .* at least 4, not 3"),
         (lambda: tasks.induction_heads(9, vocabulary=2), "vocabulary .* at least 3"),
     ],

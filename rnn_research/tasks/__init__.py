@@ -5,6 +5,7 @@ from rnn_research.tasks.anomalies import anomaly_detection
 from rnn_research.tasks.associative_recall import associative_recall
 from rnn_research.tasks.audio import spoken_words
 from rnn_research.tasks.captions import captioning
+from rnn_research.tasks.continuous_delay import continuous_delay
 from rnn_research.tasks.copy_memory import copy_memory
 from rnn_research.tasks.counting import (
     cycle_navigation,
@@ -12,10 +13,12 @@ from rnn_research.tasks.counting import (
     mod_counting,
     parity,
 )
+from rnn_research.tasks.delayed_xor import delayed_xor
 from rnn_research.tasks.denoise import denoise
 from rnn_research.tasks.dictation import spoken_sequences
 from rnn_research.tasks.failures import failure_prediction
 from rnn_research.tasks.fitzhugh_nagumo import fitzhugh_nagumo
+from rnn_research.tasks.flip_flop import flip_flop
 from rnn_research.tasks.group_words import group_words
 from rnn_research.tasks.images import sequential_images
 from rnn_research.tasks.induction_heads import induction_heads
@@ -23,8 +26,10 @@ from rnn_research.tasks.linear_system import linear_system
 from rnn_research.tasks.lorenz import lorenz63, lorenz96
 from rnn_research.tasks.mackey_glass import mackey_glass
 from rnn_research.tasks.mqar import mqar
+from rnn_research.tasks.multiplication import multiplication
 from rnn_research.tasks.pieces import music
 from rnn_research.tasks.recordings import time_series_classification
+from rnn_research.tasks.repeat_previous import repeat_previous
 from rnn_research.tasks.selective_copying import selective_copying
 from rnn_research.tasks.sentences import text_classification
 from rnn_research.tasks.series import forecasting
@@ -40,12 +45,15 @@ __all__ = [
     "associative_recall",
     "captioning",
     "characters",
+    "continuous_delay",
     "copy_memory",
     "cycle_navigation",
+    "delayed_xor",
     "denoise",
     "even_pairs",
     "failure_prediction",
     "fitzhugh_nagumo",
+    "flip_flop",
     "forecasting",
     "global_forecasting",
     "group_words",
@@ -56,8 +64,10 @@ __all__ = [
     "mackey_glass",
     "mod_counting",
     "mqar",
+    "multiplication",
     "music",
     "parity",
+    "repeat_previous",
     "selective_copying",
     "sequential_images",
     "spoken_digits",

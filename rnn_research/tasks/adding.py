@@ -1,5 +1,8 @@
 """The adding problem."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
@@ -7,8 +10,7 @@ from rnn_research import errors
 from rnn_research.errors import check_option, check_size
 from rnn_research.tasks import base, scores
 
-FORMS = ("arjovsky", "hochreiter")
-SHORTEST = {"arjovsky": 2, "hochreiter": 22}
+SHORTEST = {"arjovsky": 2, "anywhere": 2, "hochreiter": 22, "pascanu": 10}
 
 
 @base.task
@@ -23,6 +25,15 @@ def adding(length: int, *, form="arjovsky") -> base.Task:
         markers    0  1  0  1        markers    1  0  1  0
         target    .9 + .5 = 1.4      target    .6 + .8 = 1.4
 
+    form='anywhere' (the code of Bai et al. 2018, arXiv 1803.01271): the markers are at
+    any two different steps, so that both may be late; else the same, also 1/6.
+
+    form='pascanu' (the code of Pascanu, Mikolov & Bengio 2013, arXiv 1211.5063): values
+    U(0, 1); lengths l uniform in [length, 1.1 length), shorter sequences masked at the
+    end; one marker uniform over the first tenth of l steps, one from there to the
+    middle; target: the mean of the two, whose variance, the baseline, is 1/24. There a
+    squared error above .04 is wrong: `within_0.2` is the share that is right.
+
     form='hochreiter' (Hochreiter & Schmidhuber 1997, section 5.4): values U(-1, 1);
     lengths uniform in [length, 1.1 length], shorter sequences masked at the end; the
     first marker uniform over the first 10 steps, the second over the other steps
@@ -35,41 +46,75 @@ def adding(length: int, *, form="arjovsky") -> base.Task:
     Metrics: loss, the mean squared error; within_0.04, the share of sequences with
     an absolute error below 0.04, the criterion of 1997.
     """
-    check_option("form", form, FORMS)
+    check_option("form", form, tuple(SHORTEST))
+    check_length(length, form)
+    if form == "arjovsky":
+        marked = Marked(in_halves(length, mark), length, 1 / 6)
+    elif form == "anywhere":
+        marked = Marked(anywhere(length, mark), length, 1 / 6)
+    elif form == "pascanu":
+        marked = Marked(early(length, mark_mean), length + length // 10 - 1, 1 / 24)
+    else:
+        baseline = (2 - first_step_marked(length)) / 48
+        example = framed(length, mark_1997, low=-1.0)
+        marked = Marked(example, length + length // 10, baseline)
+    is_sum = form in ("arjovsky", "anywhere")
+    thresholds = (0.1, 0.05, 0.01, 0.001) if is_sum else (0.01, 0.001, 0.0001)
+    within = 0.2 if form == "pascanu" else 0.04
+    return to_task(marked, within, 0.01 if is_sum else 0.001, thresholds)
+
+
+# ------------------------------------------------------- what marked values are asked
+
+
+class Marked(NamedTuple):
+    example: Callable
+    steps: int  # of the longest sequence
+    variance: float  # of the target, the loss of the best constant
+
+
+def check_length(length: int, form: str):
+    """Raise unless the markers have room."""
     check_size(length=length)
     if length < SHORTEST[form]:
         raise errors.UsageError(
             f"length must be at least {SHORTEST[form]} for form={form!r}, not {length}"
         )
-    if form == "arjovsky":
-        example, baseline, steps = _arjovsky(length), 1 / 6, length
-        thresholds, solved_at = (0.1, 0.05, 0.01, 0.001), 0.01
-    else:
-        example, steps = _hochreiter(length), length + length // 10
-        first_marked = 1 / 10 + 9 / 10 / (length // 2 - 2)
-        baseline = (2 - first_marked) / 48
-        thresholds, solved_at = (0.01, 0.001, 0.0001), 0.001
+
+
+def to_task(
+    marked: Marked, within: float, solved_at: float, thresholds: tuple[float, ...]
+) -> base.Task:
+    """The task to give one number, right if its error is below `within`."""
 
     def score(outputs, batch):
         error = outputs - batch.targets
         return {
             "loss": scores.squared_error(outputs, batch),
-            "within_0.04": scores.mean(jnp.abs(error) < 0.04, batch),
+            f"within_{within:g}": scores.mean(jnp.abs(error) < within, batch),
         }
 
     network = base.Network(2, 1, head="last")
     return base.Task(
-        batch=base.from_examples(example, network),
+        batch=base.from_examples(marked.example, network),
         score=score,
         network=network,
-        length=steps,
-        references={"loss": {"the best constant": baseline}},
+        length=marked.steps,
+        references={"loss": {"the best constant": marked.variance}},
         solved_at=solved_at,
         thresholds=thresholds,
     )
 
 
-def _arjovsky(length):
+def first_step_marked(length: int) -> float:
+    """P1 + P2, the probability that the first step is marked in the form of 1997."""
+    return 1 / 10 + 9 / 10 / (length // 2 - 2)
+
+
+# ---------------------------------------------------------- where the markers stand
+
+
+def in_halves(length, lay_out):
     half = length // 2
 
     def example(key):
@@ -77,42 +122,83 @@ def _arjovsky(length):
         numbers = jax.random.uniform(key_values, (length,))
         first = jax.random.randint(key_first, (), 0, half)
         second = jax.random.randint(key_second, (), half, length)
-        return mark(numbers, first, second)
+        return lay_out(numbers, first, second)
 
     return example
 
 
-def mark(numbers, first, second) -> base.Example:
-    """The example with markers at steps `first` and `second`; target: the sum."""
-    steps = jnp.arange(numbers.shape[0])
-    markers = (steps == first) | (steps == second)
-    inputs = jnp.stack([numbers, markers.astype(numbers.dtype)], axis=1)
-    return base.Example(inputs, (numbers[first] + numbers[second])[None])
+def anywhere(length, lay_out):
+    def example(key):
+        key_values, key_first, key_second = jax.random.split(key, 3)
+        numbers = jax.random.uniform(key_values, (length,))
+        first = jax.random.randint(key_first, (), 0, length)
+        second = jax.random.randint(key_second, (), 0, length - 1)
+        return lay_out(numbers, first, second + (second >= first))
+
+    return example
 
 
-def _hochreiter(length):
+def early(length, lay_out):
+    longest = length + length // 10 - 1
+
+    def example(key):
+        keys = jax.random.split(key, 4)
+        numbers = jax.random.uniform(keys[0], (longest,))
+        end = jax.random.randint(keys[1], (), length, longest + 1)
+        first = jax.random.randint(keys[2], (), 0, end // 10)
+        second = end // 10 + jax.random.randint(keys[3], (), 0, 4 * end // 10)
+        return lay_out(numbers, first, second, end)
+
+    return example
+
+
+def framed(length, lay_out, low):
     longest = length + length // 10
 
     def example(key):
         keys = jax.random.split(key, 4)
-        numbers = jax.random.uniform(keys[0], (longest,), minval=-1.0)
+        numbers = jax.random.uniform(keys[0], (longest,), minval=low)
         ends = jax.random.randint(keys[1], (), length, longest + 1)
         first = jax.random.randint(keys[2], (), 0, 10)
         second = jax.random.randint(keys[3], (), 0, length // 2 - 2)
         second = second + (second >= first)  # skips the step already marked
-        return mark_1997(numbers, first, second, ends)
+        return lay_out(numbers, first, second, ends)
 
     return example
 
 
-def mark_1997(numbers, first, second, ends) -> base.Example:
-    """The 1997 example of `ends` steps, with markers at `first` and `second`."""
+# ------------------------------------------------------------- one sequence, laid out
+
+
+def mark(numbers, first, second, combine=jnp.add) -> base.Example:
+    """The example with markers at steps `first` and `second`; target: the sum."""
+    steps = jnp.arange(numbers.shape[0])
+    markers = (steps == first) | (steps == second)
+    inputs = jnp.stack([numbers, markers.astype(numbers.dtype)], axis=1)
+    return base.Example(inputs, combine(numbers[first], numbers[second])[None])
+
+
+def mark_mean(numbers, first, second, end) -> base.Example:
+    """The example of `end` steps whose target is the mean."""
+    example = mark(numbers, first, second, lambda one, other: (one + other) / 2)
+    mask = jnp.arange(numbers.shape[0]) < end
+    return example._replace(inputs=example.inputs * mask[:, None], mask=mask)
+
+
+def mark_1997(
+    numbers, first, second, ends, neutral=0.0, combine=lambda x, y: 0.5 + (x + y) / 4
+) -> base.Example:
+    """The 1997 example of `ends` steps, with markers at `first` and `second`.
+
+    Args:
+      neutral: the value of the first step where that is marked.
+    """
     steps = jnp.arange(numbers.shape[0])
     marked = (steps == first) | (steps == second)
     at_end = (steps == 0) | (steps == ends - 1)
     markers = jnp.where(marked, 1.0, jnp.where(at_end, -1.0, 0.0))
-    numbers = jnp.where((steps == 0) & marked, 0.0, numbers)
+    numbers = jnp.where((steps == 0) & marked, neutral, numbers)
     mask = steps < ends
     inputs = jnp.stack([numbers, markers.astype(numbers.dtype)], axis=1)
-    target = 0.5 + (numbers[first] + numbers[second]) / 4
+    target = combine(numbers[first], numbers[second])
     return base.Example(inputs * mask[:, None], target[None], mask)

@@ -33,8 +33,8 @@ def multiplication(length: int, *, form="arjovsky") -> base.Task:
 
     form='hochreiter' (Hochreiter & Schmidhuber 1997, section 5.5): as the adding
     problem of 1997, with values U(0, 1), and where the first step is marked its value
-    is one (from memory of the paper, not checked). With P the probability of that, the mean
-    is m = (1 + P) / 4 and the variance (1 + 2P) / 9 - m^2.
+    is one (from memory of the paper, not checked). With P the probability of that, the
+    mean is m = (1 + P) / 4 and the variance (1 + 2P) / 9 - m^2.
 
     Metrics: loss, the mean squared error; within_0.04, the share of sequences with an
     absolute error below 0.04.

@@ -6,6 +6,7 @@ import math
 import pathlib
 import types
 
+import numpy as np
 import pytest
 
 from experiments import reproduce
@@ -73,7 +74,7 @@ def test_one_from_its_entry_to_its_page(tmp_path, monkeypatch, capsys):
     def measure(trained):
         measured.append(trained)
         return base.Found(
-            {"gate": base.Measured.median({0: 1.0, 1: 3.0, 2: math.inf})},
+            {"gate": base.Measured(np.float64(3), {"0": 1.0, "1": 3.0, "2": math.inf})},
             [
                 base.Line("p", "gru", [1, 2], [3, 4]),
                 base.Line("p", "x", [1], [2], True),

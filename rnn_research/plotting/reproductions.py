@@ -12,11 +12,12 @@ from rnn_research.plotting.style import (
 )
 
 LETTERS = 13  # of a title, an inch
+BAND = {"linestyle": "-", "linewidth": 5, "alpha": 0.25}
 
 
 @styled
 def reproduction(panels, lines, path: Where = None, *, title: str):
-    """Panels of lines; a colour for each label, dashes for what was published.
+    """Panels of lines; a colour for each label, a broad band for what was published.
 
     Args:
       panels: `reproductions.Panel`s, side by side.
@@ -24,9 +25,9 @@ def reproduction(panels, lines, path: Where = None, *, title: str):
       path: where to draw it, as `style.Where`.
       title: of the figure.
     """
-    width = max(5.0, 3.6 * len(panels) + 0.6)
+    width = max(5.0, 2.8 * len(panels) + 0.6)
     title = textwrap.fill(title, int(width * LETTERS))
-    figure, axes = new_figure(path, len(panels), width, 3.4)
+    figure, axes = new_figure(path, len(panels), width, 3.1)
     labels = list(dict.fromkeys(line.label for line in lines))
     looks = colors.looks(labels)
     for panel, own in zip(panels, axes, strict=True):
@@ -44,7 +45,7 @@ def reproduction(panels, lines, path: Where = None, *, title: str):
             draw_level(own, *panel.level)
     handles = [axes[0].plot([], [], **looks[label])[0] for label in labels]
     if any(line.published for line in lines):
-        handles += axes[0].plot([], [], color="#444444", linestyle=":", linewidth=2.2)
+        handles += axes[0].plot([], [], color="#444444", **BAND)
         labels.append("published or predicted")
     figure.suptitle(title, fontsize=9, fontweight="bold", x=0.02, ha="left")
     ncols = legend_columns(labels, width)
@@ -54,6 +55,7 @@ def reproduction(panels, lines, path: Where = None, *, title: str):
 
 def _draw(axes, line, look: dict):
     if line.published:
-        look = look | {"linestyle": ":", "linewidth": 2.6, "alpha": 0.7}
+        axes.plot(line.x, line.y, **look | BAND, zorder=1)
+        return
     marker = {"marker": "o", "markersize": 3} if len(line.x) < 15 else {}
     axes.plot(line.x, line.y, **{"linewidth": 1.1, "alpha": 0.9, **look, **marker})

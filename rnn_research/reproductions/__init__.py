@@ -1,9 +1,9 @@
 """Published claims, each a file: the one line that a new one adds is its import."""
 
-from rnn_research.reproductions import gru_adding, task_baselines
+from rnn_research.reproductions import gradient_decay, gru_adding, task_baselines
 from rnn_research.reproductions.base import Reproduction
 
-MODULES = gru_adding, task_baselines
+MODULES = gradient_decay, gru_adding, task_baselines
 
 
 def entries() -> list[Reproduction]:

@@ -151,6 +151,8 @@ class Reproduction(NamedTuple):
       minutes: about, on 2 CPU cores.
       runs: () -> a list of (experiment, settings); [] where nothing is trained.
       needs_gpu: it is not run without one.
+      precision: the numbers that `measure` makes are float32, or float64; a training
+        has the precision of its settings.
     """
 
     number: int
@@ -163,6 +165,7 @@ class Reproduction(NamedTuple):
     minutes: float
     runs: Callable[[], list[tuple[str, dict]]] = list
     needs_gpu: bool = False
+    precision: str = "float32"
 
 
 def verdict(gates: dict[str, Gate], found: Mapping[str, Measured]) -> str:

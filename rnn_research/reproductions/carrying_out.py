@@ -7,6 +7,8 @@ import pathlib
 import sys
 import time
 
+import jax
+
 from rnn_research import errors, files, hardware, plotting, waiting
 from rnn_research.reproductions import base, page
 from rnn_research.runs import metrics
@@ -34,8 +36,7 @@ def carry_out(
     trained = train(entry, folder, how)
     if trained is None:
         return None
-    with waiting.doing(f"measuring {entry.name}"):
-        found = entry.measure(trained)
+    found = measured(entry, trained)
     own = results / entry.name
     own.mkdir(parents=True, exist_ok=True)
     result = {
@@ -59,11 +60,18 @@ def carry_out(
     return result
 
 
+def measured(entry: base.Reproduction, trained: list[base.Trained]) -> base.Found:
+    """What an entry measures, in its own precision."""
+    double = entry.precision == "float64"
+    with waiting.doing(f"measuring {entry.name}"), jax.enable_x64(double):
+        return entry.measure(trained)
+
+
 def _gate(gate: base.Gate, measured: base.Measured) -> dict:
     return {
-        "value": measured.value,
+        "value": float(measured.value),  # of NumPy, maybe, which is no JSON
         "each": dict(measured.each),
-        "holds": gate.holds(measured.value),
+        "holds": bool(gate.holds(measured.value)),
     }
 
 

@@ -7,6 +7,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from typing import NoReturn
 
 from rnn_research import errors, notebook, processes, waiting
@@ -14,6 +15,7 @@ from rnn_research import errors, notebook, processes, waiting
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 PATIENCE = 2.0  # seconds in which a program clears up; compilations take longer
+ECHO = 1.0  # seconds in which a second SIGTERM is the first one once more
 
 
 class Interrupts:
@@ -22,6 +24,9 @@ class Interrupts:
     A thread reads the signals from a pipe that the kernel's handler fills, so it acts
     also in the middle of a long computation or compilation. Outside the main thread,
     where Python cannot catch signals, nothing changes.
+
+    A scheduler may signal a whole tree of processes, of which one passes the signal on:
+    so a SIGTERM right after the first does not keep what somebody saves from the disk.
 
     At a prompt and in a notebook a second SIGINT is errors.Interrupted in the main
     thread: what is there is not lost.
@@ -81,12 +86,12 @@ class Interrupts:
     def _read(self):
         while number := self._next():
             name = signal.Signals(number).name
-            if self.asked and _is_left(number):
+            if self.asked and (_is_left(number) or self._is_echo(number)):
                 continue
             if self.asked:
                 say(f"stopped at once by a second {name}")
                 die(number)
-            self.asked = number
+            self.asked, self._since = number, time.monotonic()
             if self._patience is None:
                 say(
                     f"{name}: finishing the running call, then {self._then}; once "
@@ -95,6 +100,10 @@ class Interrupts:
             elif not select.select([self._pipe[0]], [], [], self._patience)[0]:
                 say(f"stopped: {WORDS[number]}")
                 die(number)
+
+    def _is_echo(self, number: int) -> bool:
+        soon = time.monotonic() - self._since < ECHO
+        return soon and number == signal.SIGTERM and self._patience is None
 
     def _next(self) -> int:
         """The next of the signals, 0 at the end."""

@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -66,6 +67,24 @@ def test_a_training_that_saved_ends_by_the_signal_that_asked(capsys):
         raise errors.Interrupted("interrupted at update 4", signal.SIGTERM)
 
     assert ended(main, capsys) == (143, "stopped: interrupted at update 4\n")
+
+
+def test_a_signal_that_comes_twice_at_once_is_one(monkeypatch, capsys):
+    """As where a scheduler signals a process and its parent, which passes it on."""
+    died = threading.Event()
+    monkeypatch.setattr(endings, "die", lambda number: died.set())
+    monkeypatch.setattr(endings, "ECHO", 0.3)
+    with endings.Interrupts() as interrupts:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert not died.wait(0.2)
+        said = capsys.readouterr().err
+        assert said.count("finishing the running call") == 1
+        assert interrupts.asked == signal.SIGTERM
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert died.wait(5)
+    assert "stopped at once by a second SIGTERM" in capsys.readouterr().err
 
 
 def test_a_pipe_that_nobody_reads_is_one_line(capsys):

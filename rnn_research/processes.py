@@ -129,7 +129,7 @@ def join(coordinator: str | None, num_processes: int, process_id: int | None):
     global _place
     if _place:
         return
-    slurm_tasks = _slurm("SLURM_STEP_NUM_TASKS", 1)
+    slurm_tasks = step_tasks()
     number = num_processes or slurm_tasks
     if number == 1 and not coordinator and process_id is None:
         return
@@ -163,6 +163,18 @@ def join(coordinator: str | None, num_processes: int, process_id: int | None):
     _place = process_id, number, host
     if process_id:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # one speaks for all
+
+
+def step_tasks() -> int:
+    """How many tasks srun has started of the step that this process is in, or 1.
+
+    A shell on a node has other variables of SLURM, some of the whole job: those of the
+    step are set in its tasks alone.
+
+    Raises:
+      errors.UsageError: the variable is no number.
+    """
+    return _slurm("SLURM_STEP_NUM_TASKS", 1)
 
 
 def _slurm(name: str, default: int | None) -> int:

@@ -8,6 +8,7 @@ jobs/NAME.json      how it ended; while it is not there, the job is not done
 
 import contextlib
 import json
+import os
 import pathlib
 import shlex
 import time
@@ -60,7 +61,7 @@ class SweepFolder:
     def output(self, job: plan.Job) -> pathlib.Path:
         return self.path / "jobs" / f"{job.name}.txt"
 
-    def _end(self, job: plan.Job) -> pathlib.Path:
+    def end_file(self, job: plan.Job) -> pathlib.Path:
         return self.path / "jobs" / f"{job.name}.json"
 
     def command(self, job: plan.Job) -> str:
@@ -91,14 +92,20 @@ class SweepFolder:
     def end_of(self, job: plan.Job) -> End | None:
         """How a job ended; None: it has not, or nobody saw it."""
         with contextlib.suppress(errors.RunError, TypeError):
-            content = files.read_json(self._end(job))
+            content = files.read_json(self.end_file(job))
             if content is not None:
                 return End(**{**content, "last": tuple(content["last"])})
         return None
 
+    def ended(self) -> set[str]:
+        """The names of all jobs that have; one look at the folder, not one for each."""
+        ending = ".json"
+        names = os.listdir(self.path / "jobs")
+        return {name.removesuffix(ending) for name in names if name.endswith(ending)}
+
     def forget_end(self, job: plan.Job):
         """It is to be done again."""
-        self._end(job).unlink(missing_ok=True)
+        self.end_file(job).unlink(missing_ok=True)
 
     def has_ended(self, job: plan.Job, code: int, seconds: float) -> End:
         """Write down how a job ended."""
@@ -109,7 +116,7 @@ class SweepFolder:
             tuple(last_lines(self.output(job))),
             diverged=code == 1 and summary.exists(),
         )
-        files.write_json(self._end(job), end._asdict())
+        files.write_json(self.end_file(job), end._asdict())
         return end
 
     def step_of(self, job: plan.Job) -> int:

@@ -10,14 +10,14 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from typing import NamedTuple
 
 from rnn_research import endings, errors, hardware, waiting
-from rnn_research.sweeps import plan
-from rnn_research.sweeps.folder import End, SweepFolder
+from rnn_research.sweeps import worker
+from rnn_research.sweeps.folder import SweepFolder
 from rnn_research.sweeps.plan import Job
+from rnn_research.sweeps.shown import Shown
 
 POLL = 0.1  # seconds
 LOOK = 1.0  # seconds between looks at how far a job is
@@ -80,22 +80,6 @@ def gpus() -> list[str]:
     return []
 
 
-def process(job: Job, folder: SweepFolder, place: Place) -> subprocess.Popen:
-    """The process of a job, whose output is kept; it stops when this one dies."""
-    cores = ",".join(map(str, place.cores)) or "all"
-    worker = [sys.executable, "-m", "rnn_research.sweeps.worker"]
-    command = [*worker, str(os.getpid()), cores, *job.arguments(folder.run(job))]
-    with folder.output(job).open("ab") as output:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=place.environment(),
-            start_new_session=True,  # Ctrl-C at the terminal is for the sweep
-        )
-
-
 class _Running:
     """A job at its place."""
 
@@ -103,19 +87,12 @@ class _Running:
         self.job, self.place, self.tries = job, place, tries
         self.step = folder.step_of(job)
         self.begun = time.monotonic()
-        self.process = process(job, folder, place)
-        self._steps = plan.steps(job)
-        self._shown = contextlib.ExitStack()
-        self._bar = self._shown.enter_context(waiting.bar(self._steps, job.label))
-
-    def look(self, folder: SweepFolder) -> float:
-        """Show how far it is; the share that is done."""
-        step = min(folder.step_of(self.job), self._steps)
-        self._bar.update(step)
-        return step / self._steps
-
-    def close(self):
-        self._shown.close()
+        self.process = worker.start(
+            job.arguments(folder.run(job)),
+            folder.output(job),
+            place.cores,
+            place.environment(),
+        )
 
     def signal(self, number: int):
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -123,16 +100,11 @@ class _Running:
 
 
 class Local:
-    """Runs jobs, and says how each ends.
-
-    Attributes:
-      failed: jobs that have.
-    """
+    """Runs jobs, and says how each ends."""
 
     def __init__(self, folder: SweepFolder, places: list[Place]):
         self.folder, self._free = folder, list(places)
         self._running: list[_Running] = []
-        self.failed = 0
 
     def run(self, jobs: list[Job]):
         """All of them, in order.
@@ -141,13 +113,9 @@ class Local:
           errors.Interrupted: by a signal; what runs has saved.
           errors.RunError: the disk is full.
         """
-        self._waiting, self._left = list(jobs), [job.name for job in jobs]
-        self._count, self._looked = len(jobs), 0.0
-        self._sizes = {job.name: plan.work(job) for job in jobs}
-        self._whole = sum(self._sizes.values())
+        self._waiting = list(jobs)
         stop = endings.Interrupts(then="letting the runs save")
-        with stop, waiting.bar(self._count) as bar:
-            self._bar = bar
+        with stop, Shown(self.folder, jobs) as self._shown:
             try:
                 while self._waiting or self._running:
                     if stop.asked:
@@ -168,8 +136,7 @@ class Local:
             self._start(job, self._free.pop(0), 1)
 
     def _start(self, job: Job, place: Place, tries: int):
-        if not waiting.shows():
-            waiting.say(f"begun: {job.label}")
+        self._shown.begun(job)
         self._running.append(_Running(job, self.folder, place, tries))
 
     def _look(self):
@@ -179,43 +146,21 @@ class Local:
             if code is None:
                 continue
             self._running.remove(running)
-            running.close()
             seconds = time.monotonic() - running.begun
             further = self.folder.step_of(running.job) > running.step
             tries = 1 if further else running.tries + 1
-            by_signal = code < 0 or code - 128 in endings.SIGNALS
-            if by_signal and tries <= STUCK:
+            if worker.was_ended(code) and tries <= STUCK:
                 how = signal.Signals(-code if code < 0 else code - 128).name
                 waiting.say(f"again: {running.job.label}, which {how} ended")
+                self._shown.paused(running.job)
                 self._start(running.job, running.place, tries)
                 continue
             self._free.append(running.place)
             self._end(running.job, code, seconds)
-        if time.monotonic() - self._looked > LOOK:
-            self._show()
-
-    def _show(self):
-        self._looked = time.monotonic()
-        size = self._sizes
-        under_way = sum(
-            running.look(self.folder) * size[running.job.name]
-            for running in self._running
-        )
-        share = 1 - (sum(map(size.get, self._left)) - under_way) / self._whole
-        text = f"{self.failed} failed" if self.failed else ""
-        done = self._count - len(self._left)
-        self._bar.update(done, text, part=share * self._count - done)
+        self._shown.look(LOOK)
 
     def _end(self, job: Job, code: int, seconds: float, why: str = ""):
-        end = self.folder.has_ended(job, code, seconds)
-        self._left.remove(job.name)
-        number = self._count - len(self._left)
-        waiting.say(f"{number}/{self._count}  {job.label}: {said(end, why)}")
-        if end.failed:
-            self.failed += 1
-            for line in end.last:
-                waiting.say(f"    {line}")
-            waiting.say(f"    all of it: {self.folder.output(job)}")
+        self._shown.ended(job, self.folder.has_ended(job, code, seconds), why)
 
     def _check_disk(self):
         """Raise errors.RunError where nothing more can be written."""
@@ -233,20 +178,4 @@ class Local:
         with waiting.doing(f"letting {len(self._running)} runs save"):
             for running in self._running:
                 running.process.wait()
-                running.close()
         self._running = []
-
-
-def said(end: End, why: str = "") -> str:
-    """How a job ended, in a few words."""
-    if why:
-        return f"failed, {why}"
-    took = f"{waiting.clock(end.seconds)}"
-    if end.diverged:
-        return f"diverged, {took}"
-    if end.code == 0:
-        return f"done, {took}"
-    how = f"exit code {end.code}"
-    if end.code < 0:
-        how = signal.Signals(-end.code).name
-    return f"failed after {took}, {how}"

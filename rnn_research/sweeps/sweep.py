@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 
 from rnn_research import errors, index, waiting
-from rnn_research.sweeps import in_process, local, plan
+from rnn_research.sweeps import in_process, local, plan, shown, slurm, slurm_submission
 from rnn_research.sweeps.folder import End, SweepFolder
 from rnn_research.sweeps.settings import SweepConfig
 
@@ -80,16 +80,20 @@ def carried_out(
     Args:
       path: of the folder, whatever `how` says.
     """
+    slurm_submission.check(how)
     wanted = plan.read(content)
     folder = SweepFolder(path or pathlib.Path(how.workdir or f"runs/{name}"))
-    places = local.places(how.at_once)
+    spread = how.at_once or (1 if how.run == "slurm" else None)
+    places = local.places(spread)
     engines: dict[str, Engine] = {
         "local": lambda jobs, folder: local.Local(folder, places).run(jobs),
+        "slurm": lambda jobs, folder: slurm.Slurm(folder, how).run(jobs),
         "debug": in_process.run,
     }
     with contextlib.ExitStack() as held:
         if not how.dry_run:
             held.callback(folder.held().close)
+            slurm.check_engine(folder, how.run)
         before = folder.read()
         jobs = plan.jobs(wanted, before, how.together, len(places))
         removed = [job for job in before if job not in jobs]
@@ -155,7 +159,7 @@ def _show(todo, jobs, folder: SweepFolder, places: int):
 
 def _state(job: plan.Job, folder: SweepFolder) -> str:
     if end := folder.end_of(job):
-        return local.said(end)
+        return shown.said(end)
     step = folder.step_of(job)
     return f"begun, update {step}" if step else ""
 

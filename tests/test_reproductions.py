@@ -62,6 +62,38 @@ def test_an_entry_says_what_it_holds_to(name):
         plan.jobs(plan.read(content), [], 8, 2)
 
 
+def made_up(entry: base.Reproduction) -> list[base.Trained]:
+    """The runs of an entry as if trained: one solved, one not, one diverged, ..."""
+    nan = float("nan")
+    trained = []
+    for number, (_, settings) in enumerate(entry.runs()):
+        most = settings["num_steps"]
+        factor = (1e-4, 1.0, nan)[settings.get("seed", number) % 3]
+        record = [
+            {"step": step, "loss": 0.2 * value, "accuracy": 1 - value}
+            | {"within_0.04": 1 - value, "largest_grad_norm": value}
+            for step, value in ((most // 2, 1.0), (most, factor))
+        ]
+        end = {"outcome": "diverged" if math.isnan(factor) else "done", "steps": most}
+        end |= {"validation": record[-1], "test": record[-1]}
+        if math.isnan(factor):
+            record = record[: number % 2]
+            end |= dict.fromkeys(("validation", "test"))
+        seed = settings.get("seed", number)
+        trained.append(base.Trained(settings, seed, record, end, "nowhere"))
+    return trained
+
+
+@pytest.mark.parametrize("name", [n for n, e in ENTRIES.items() if e.runs()])
+def test_what_is_measured_of_runs_that_ended_in_every_way(name):
+    entry = ENTRIES[name]
+    found = entry.measure(made_up(entry))
+    assert base.verdict(entry.gates, found.gates)
+    for gate in found.gates.values():
+        assert not any(map(math.isnan, [gate.value, *gate.each.values()]))
+    assert {line.panel for line in found.lines} == {p.title for p in found.panels}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n, e in ENTRIES.items() if e.runs()])
 def test_the_trainings_of_an_entry_fit(name):

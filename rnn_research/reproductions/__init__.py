@@ -1,11 +1,25 @@
 """Published claims, each a file: the one line that a new one adds is its import."""
 
-from rnn_research.reproductions import gradient_decay, gru_adding, task_baselines
-from rnn_research.reproductions.base import Reproduction
+import types
 
-MODULES = gradient_decay, gru_adding, task_baselines
+from rnn_research.reproductions import base
+from rnn_research.reproductions import chrono_adding as chrono_adding
+from rnn_research.reproductions import gradient_decay as gradient_decay
+from rnn_research.reproductions import gru_adding as gru_adding
+from rnn_research.reproductions import indrnn_adding as indrnn_adding
+from rnn_research.reproductions import irnn_adding as irnn_adding
+from rnn_research.reproductions import lem_adding as lem_adding
+from rnn_research.reproductions import orthogonal_copy as orthogonal_copy
+from rnn_research.reproductions import task_baselines as task_baselines
+from rnn_research.reproductions import temporal_order as temporal_order
+
+MODULES = tuple(
+    own
+    for own in list(globals().values())
+    if isinstance(own, types.ModuleType) and "ENTRY" in vars(own)
+)
 
 
-def entries() -> list[Reproduction]:
+def entries() -> list[base.Reproduction]:
     """All of them, by number."""
     return sorted((module.ENTRY for module in MODULES), key=lambda entry: entry.number)

@@ -184,6 +184,31 @@ def verdict(gates: dict[str, Gate], found: Mapping[str, Measured]) -> str:
     return PARTLY if held else NOT_REPRODUCED
 
 
+def of(trained: list[Trained], **settings) -> list[Trained]:
+    """Those with these settings."""
+    return [own for own in trained if settings.items() <= own.settings.items()]
+
+
+def by_seed(trained: list[Trained], number: Callable[[Trained], float]) -> dict:
+    """{seed: a number of its run}."""
+    return {own.seed: number(own) for own in trained}
+
+
+def solved(updates: Mapping[int, float]) -> Measured:
+    """How many seeds were: those of which the updates, by seed, are finite."""
+    each = {seed: float(math.isfinite(own)) for seed, own in updates.items()}
+    return Measured(sum(each.values()), _texts(each))
+
+
+def told(updates: Mapping[str, Mapping[int, float]]) -> list[str]:
+    """Sentences for the page: of how many seeds each case was solved, and when."""
+    return [
+        f"{name}: solved by {int(solved(own).value)} of {len(own)} seeds, after "
+        f"{', '.join(f'{value:g}' for value in own.values())} updates."
+        for name, own in updates.items()
+    ]
+
+
 def curves(trained: list[Trained], panel: str, label: Callable[[Trained], str]):
     """The validation loss of every run against updates."""
     return [

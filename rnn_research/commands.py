@@ -32,6 +32,7 @@ GROUPS = {
         "gradient_floor",
         "long_sequences",
         "newton_speed",
+        "scaling",
         "training_speed",
     ),
     "Check and prepare": ("check_cell", "check_task", "prepare_data"),

@@ -1,6 +1,6 @@
 """What devices exchange in an update: computed from sizes, and read from a program.
 
-    data parallel       one all-reduce of P + 1 numbers: gradient and loss
+    data parallel       one all-reduce of P + 1 numbers, the gradient and the loss
                         on data one number more, how many targets count
                         of a context that is carried, an all-gather of each leaf, and
                         a byte a leaf that says whether it is finite
@@ -38,32 +38,33 @@ class Collective(NamedTuple):
     Attributes:
       kind: of KINDS.
       bytes: of the result that each device holds behind it.
+      arrays: that travel together; XLA's CPU back end sends each for itself.
     """
 
     kind: str
     bytes: int
+    arrays: int
 
 
 # ------------------------------------------------------------------- from sizes
 
 
-def data_parallel(
-    parameters: int, *, number: int = 4, on_data: bool = False, context=()
-) -> list[Collective]:
+def data_parallel(gradient, *, on_data: bool = False, context=()) -> list[Collective]:
     """What an update exchanges whose batch is divided over the devices.
 
     Args:
-      parameters: numbers that are trained.
-      number: bytes of each.
+      gradient: arrays, or their shapes, of what is trained.
       on_data: the task reads rows, not fresh sequences; see `tasks.base`.
-      context: bytes of each leaf that the whole batch carries into the next update.
+      context: what the whole batch carries into the next update, likewise.
     """
-    found = [Collective(ALL_REDUCE, number * (parameters + 1))]
+    number = gradient[0].dtype.itemsize  # of the loss
+    size = number + sum(map(_bytes, gradient))
+    found = [Collective(ALL_REDUCE, size, len(gradient) + 1)]
     if on_data:
-        found.append(Collective(ALL_REDUCE, number))
+        found.append(Collective(ALL_REDUCE, number, 1))
     if context:
-        found.append(Collective(ALL_REDUCE, len(context)))
-    return found + [Collective(ALL_GATHER, size) for size in context]
+        found.append(Collective(ALL_REDUCE, len(context), len(context)))
+    return found + [Collective(ALL_GATHER, _bytes(leaf), 1) for leaf in context]
 
 
 def of_training(trainer) -> list[Collective]:
@@ -72,18 +73,16 @@ def of_training(trainer) -> list[Collective]:
     Not counted is what penalties, scheduled sampling and the engine newton add.
     """
     state = jax.eval_shape(lambda: trainer.init())
-    labels = jax.tree.leaves(trainer.labels)
-    leaves = jax.tree.leaves(state.params)
-    trained = [
-        leaf for leaf, label in zip(leaves, labels, strict=True) if label != "fixed"
-    ]
-    runs = len(trainer.runs.seed)
-    return data_parallel(
-        sum(leaf.size for leaf in trained) // runs,
-        number=trained[0].dtype.itemsize,
-        on_data=not trainer.task.is_endless,
-        context=[_bytes(leaf) // runs for leaf in jax.tree.leaves(state.context)],
+    params, context = (
+        [jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype) for leaf in leaves]
+        for leaves in map(jax.tree.leaves, (state.params, state.context))
     )
+    labels = jax.tree.leaves(trainer.labels)
+    trained = [
+        leaf for leaf, label in zip(params, labels, strict=True) if label != "fixed"
+    ]
+    on_data = not trainer.task.is_endless
+    return data_parallel(trained, on_data=on_data, context=context)
 
 
 def sequence_parallel(
@@ -108,18 +107,18 @@ def sequence_parallel(
 
     element, state, summed = jax.eval_shape(exchanged)
     return [
-        Collective(ALL_REDUCE, times * size)
+        Collective(ALL_REDUCE, times * sum(map(_bytes, leaves)), len(leaves))
         for tree, times in ((element, devices), (state, devices), (summed, 1))
-        for size in _by_type(tree).values()
+        for leaves in _by_type(tree).values()
     ]
 
 
-def _by_type(tree: Tree) -> dict[str, int]:
-    """Bytes of the real and complex numbers of each type."""
-    found = collections.Counter()
+def _by_type(tree: Tree) -> dict[str, list]:
+    """The leaves that hold real or complex numbers, by their type."""
+    found = collections.defaultdict(list)
     for leaf in jax.tree.leaves(tree):
         if jnp.issubdtype(leaf.dtype, jnp.inexact):
-            found[str(leaf.dtype)] += _bytes(leaf)
+            found[str(leaf.dtype)].append(leaf)
     return found
 
 
@@ -168,7 +167,7 @@ def _computations(text: str) -> tuple[dict, dict, str | None]:
             entry = name if head[1] else entry
             continue
         if exchange := _EXCHANGE.search(line):
-            own[name].append(Collective(exchange[2], _size(exchange[1])))
+            own[name].append(Collective(exchange[2], *_sizes(exchange[1])))
         turns = _TRIPS.search(line)
         for role, one, several in _CALLED.findall(line):
             times = int(turns[1]) if turns and role == "body" else 1
@@ -177,10 +176,11 @@ def _computations(text: str) -> tuple[dict, dict, str | None]:
     return own, calls, entry
 
 
-def _size(shapes: str) -> int:
-    """Bytes of `(f32[16,48]{1,0}, pred[])`."""
-    return sum(
-        math.prod(int(size) for size in sizes.split(",") if size)
+def _sizes(shapes: str) -> tuple[int, int]:
+    """Bytes and number of the arrays `(f32[16,48]{1,0}, pred[])`."""
+    sizes = [
+        math.prod(int(size) for size in axes.split(",") if size)
         * (1 if kind == "pred" else int(bits) // 8)
-        for kind, bits, sizes in _ARRAY.findall(shapes)
-    )
+        for kind, bits, axes in _ARRAY.findall(shapes)
+    ]
+    return sum(sizes), len(sizes)

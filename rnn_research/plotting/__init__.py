@@ -25,6 +25,7 @@ from rnn_research.plotting.speech import posteriorgrams
 from rnn_research.plotting.speed import (
     long_sequences,
     newton_speed,
+    scaling,
     speed_by_length,
     speed_ratios,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "remedy_gradients",
     "reproduction",
     "saturation",
+    "scaling",
     "scores_by_length",
     "speed_by_length",
     "speed_ratios",

@@ -199,3 +199,45 @@ def long_sequences(rows: list[dict], path: Where = None):
     handles = axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper left", ncols=3)
     return figure
+
+
+@styled
+def scaling(rows: list[dict], path: Where = None):
+    """Speed-up against the number of devices, a panel for each way of dividing.
+
+    Args:
+      rows: with way, what, devices, link, speedup.
+      path: where to draw it, as `style.Where`.
+    """
+    ways = list(dict.fromkeys(row["way"] for row in rows))
+    links = list(dict.fromkeys(row["link"] for row in rows))
+    figure, axes = new_figure(path, len(ways), 3.2 * len(ways) + 0.6, 3.6)
+    for panel, way in zip(axes, ways, strict=True):
+        own = [row for row in rows if row["way"] == way]
+        whats = list(dict.fromkeys(row["what"] for row in own))
+        counts = sorted({row["devices"] for row in own})
+        panel.plot(counts, counts, color="#999999", linewidth=0.8, label="ideal")
+        for index, what in enumerate(whats):
+            for number, link in enumerate(links):
+                line = [r for r in own if (r["what"], r["link"]) == (what, link)]
+                panel.plot(
+                    [row["devices"] for row in line],
+                    [row["speedup"] for row in line],
+                    color=COLORS[number % len(COLORS)],
+                    linestyle=("-", (0, (4, 2)), (0, (1, 2)))[index % 3],
+                    marker="o",
+                    markersize=3,
+                    label=link if index == 0 else None,
+                )
+        panel.set_xscale("log", base=2)
+        panel.set_yscale("log", base=2)
+        panel.set_xticks(counts, [str(count) for count in counts])
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.set_title(f"{way[0].upper()}{way[1:]}")
+        dashes = "solid", "dashed", "dotted"
+        said = [f"{dashes[i % 3]}: {what}" for i, what in enumerate(whats)]
+        panel.set_xlabel("devices\n" + "\n".join(said))
+    axes[0].set_ylabel("speed-up, computed")
+    handles = axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper left", ncols=4)
+    return figure

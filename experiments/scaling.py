@@ -127,12 +127,13 @@ def measured_in_turns(settings, shapes: list[tuple]) -> list[dict]:
     for index in range(settings.rounds):
         for count in random.sample(counts, len(counts)):
             print(
-                f"round {index + 1} of {settings.rounds}: {count} process(es)",
+                f"round {index + 1} of {settings.rounds}: {count} processes",
                 flush=True,
             )
             rows = [(settings.cell, *shape) for shape in shapes]
             wider = [(cell, T, count * B, H) for cell, T, B, H in rows]
             for result in together(rows + wider * (count > 1), [], count):
+                print(said(count, result), flush=True)
                 cell, length, batch, hidden = result.pop("row")
                 kept = (cell, length, batch, hidden) in rows
                 found.append(
@@ -148,6 +149,16 @@ def measured_in_turns(settings, shapes: list[tuple]) -> list[dict]:
                     | result
                 )
     return found
+
+
+def said(count: int, result: dict) -> str:
+    """A line on what was found just now."""
+    cell, length, batch, hidden = result["row"]
+    least, most = min(result["ms"]), max(result["ms"])
+    return (
+        f"{count} processes, {cell}, {length} x {batch} x {hidden}: "
+        f"{least:.2f} to {most:.2f} ms per update"
+    )
 
 
 def on_one_core(settings, shapes: list[tuple], whole: tuple) -> dict[tuple, float]:

@@ -19,8 +19,8 @@ from rnn_research.resolve import resolve
 from rnn_research.training import trainer
 from rnn_research.unroll import unroll
 
-CALLS, SECONDS_PER_CALL = 5, 0.2
-EXCHANGES = 50  # in a call
+CALLS, SECONDS_PER_CALL = 5, 0.1
+EXCHANGES = 10  # in a call
 INPUT_SIZE = 2  # of the sequences that gradients are taken over
 
 

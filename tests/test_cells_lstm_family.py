@@ -403,6 +403,25 @@ def test_the_carousel_of_1997_carries_the_error_unchanged():
     assert jnp.abs(jacobian.y_out.y_out).min() > 0
 
 
+def test_the_truncated_gradient_of_1997_leaves_a_cell_by_the_carousel_alone():
+    cell, full = (
+        lstm_1997(H, block_size=2, truncated=truncated) for truncated in (True, False)
+    )
+    params, x = random_params(cell), jnp.asarray(inputs())
+    state = jax.tree.map(lambda leaf: leaf[4, 0], trajectory(cell, params, x).outputs)
+    u = cell.project(params, x[5, 0])
+    jacobian = jax.jacobian(lambda state: cell.step(params, state, u))(state)
+    assert (jacobian.s.s == jnp.eye(H)).all() and jacobian.y_c.s.any()
+    others = [jacobian.s.y_in, jacobian.y_out.y_out, jacobian.y_c.y_c]
+    assert not any(leaf.any() for leaf in others)
+
+    def last(cell):
+        return lambda params: jnp.sum(cell.step(params, state, u).y_c)
+
+    own, exact = jax.grad(last(cell))(params), jax.grad(last(full))(params)
+    assert_close(own.W_h, np.asarray(exact.W_h))
+
+
 def test_squashing_of_1997():
     cell = lstm_1997(H)
     zeros = jax.tree.map(jnp.zeros_like, random_params(cell))

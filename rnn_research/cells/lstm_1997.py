@@ -39,6 +39,7 @@ def lstm_1997(
     input_bias=None,
     output_bias=None,
     scale=0.1,
+    truncated=False,
 ) -> base.Cell:
     """LSTM without a forget gate (Hochreiter & Schmidhuber 1997, Neural Computation 9).
 
@@ -58,15 +59,17 @@ def lstm_1997(
         in the paper's adding problem; None is drawn like the weights.
       output_bias: b_out likewise.
       scale: all weights start uniform in [-scale, scale]; 0.1 in that problem.
+      truncated: cut the gradient where it leaves a memory cell, as the paper does: what
+        gates and cells get from y(t-1) counts as constant, and s alone carries errors
+        back.
 
     The sizes of the paper's networks follow with an output layer fed by the cells:
     93 (adding: 2 blocks of 2 cells), 156 and 308 (temporal order: 2 and 3 blocks of 2)
     with output biases; 102 (two-sequence: 3 blocks of 1) without; 264 and 276 (Reber: 4
-    blocks of 1, 3 of 2) without biases of outputs and of cells. The paper cuts the
-    gradient where it leaves a memory cell; here it is the exact one.
+    blocks of 1, 3 of 2) without biases of outputs and of cells.
     """
     errors.check_size(hidden_size=hidden_size, block_size=block_size)
-    errors.check_flags(cell_bias=cell_bias)
+    errors.check_flags(cell_bias=cell_bias, truncated=truncated)
     if hidden_size % block_size:
         raise errors.UsageError(
             f"block_size ({block_size}) must divide hidden_size ({hidden_size})"
@@ -106,6 +109,8 @@ def lstm_1997(
 
     def gates(w, state, u):
         sources = jnp.concatenate([state.y_c, state.y_in, state.y_out], axis=-1)
+        if truncated:
+            sources = jax.lax.stop_gradient(sources)
         a_c, a_in, a_out = jnp.split(
             sources @ w.W_h + u, [size, size + blocks], axis=-1
         )

@@ -4,12 +4,16 @@ import types
 
 from rnn_research.reproductions import base
 from rnn_research.reproductions import chrono_adding as chrono_adding
+from rnn_research.reproductions import eigenvalue_range as eigenvalue_range
 from rnn_research.reproductions import gradient_decay as gradient_decay
 from rnn_research.reproductions import gru_adding as gru_adding
+from rnn_research.reproductions import hochreiter_adding as hochreiter_adding
 from rnn_research.reproductions import indrnn_adding as indrnn_adding
 from rnn_research.reproductions import irnn_adding as irnn_adding
 from rnn_research.reproductions import lem_adding as lem_adding
 from rnn_research.reproductions import orthogonal_copy as orthogonal_copy
+from rnn_research.reproductions import regular_languages as regular_languages
+from rnn_research.reproductions import selective_copying as selective_copying
 from rnn_research.reproductions import task_baselines as task_baselines
 from rnn_research.reproductions import temporal_order as temporal_order
 

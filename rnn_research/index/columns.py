@@ -32,21 +32,27 @@ LAST = NOT_IN_NAMES | {"keep", "patience", "on_nan"}  # rarely what is compared
 UNFINISHED = "not finished"
 
 
-def is_setting(name: str) -> bool:
-    return name not in OUTCOMES + INSIDE and not name.startswith((TEST, VALIDATION))
+def is_setting(column: str) -> bool:
+    own = OUTCOMES + INSIDE
+    return column not in own and not column.startswith((TEST, VALIDATION))
+
+
+def name(column: str) -> str:
+    """The column as it is shown."""
+    return column.removeprefix(TEST).replace("_", " ")
 
 
 def known(rows: list[dict]) -> list[str]:
     """All columns of the rows, settings first."""
-    names = dict.fromkeys(name for row in rows for name in row if name not in INSIDE)
-    return sorted(names, key=lambda name: not is_setting(name))
+    names = dict.fromkeys(each for row in rows for each in row if each not in INSIDE)
+    return sorted(names, key=lambda each: not is_setting(each))
 
 
-def found(name: str, names) -> str | None:
+def found(given: str, names) -> str | None:
     """The column that a name means: itself, or that metric of test; None: no column."""
-    if name in names:
-        return name
-    return TEST + name if TEST + name in names else None
+    if given in names:
+        return given
+    return TEST + given if TEST + given in names else None
 
 
 def varying(rows: list[dict], first: tuple[str, ...] = ()) -> list[str]:
@@ -58,14 +64,14 @@ def varying(rows: list[dict], first: tuple[str, ...] = ()) -> list[str]:
     Args:
       first: settings that are told anyway, which are not repeated here.
     """
-    names = [name for name in known(rows) if is_setting(name) and name not in WHERE]
-    names = [name for name in names if name not in first]
+    names = [each for each in known(rows) if is_setting(each) and each not in WHERE]
+    names = [each for each in names if each not in first]
     chosen: list[str] = []
     parts = len(_parts(rows, first))
-    for name in sorted(names, key=lambda name: name in LAST):
-        refined = len(_parts(rows, (*first, *chosen, name)))
+    for each in sorted(names, key=lambda each: each in LAST):
+        refined = len(_parts(rows, (*first, *chosen, each)))
         if refined > parts:
-            chosen.append(name)
+            chosen.append(each)
             parts = refined
     return chosen
 

@@ -71,7 +71,7 @@ def meeting(rows: list[dict], wanted: list[Condition]) -> list[dict]:
     """
     for condition in wanted if rows else ():
         name = column(condition.column, rows, f"where={condition}")
-        has_numbers = any(_is_number(row.get(name)) for row in rows)
+        has_numbers = any(is_number(row.get(name)) for row in rows)
         if condition.sign in ORDERS and not has_numbers:
             raise errors.UsageError(
                 f"where={errors.cut(str(condition), 80)}: {name} holds no numbers; ask "
@@ -106,7 +106,7 @@ def column(name: str, rows: list[dict], asked: str) -> str:
 def _meets(value, condition: Condition) -> bool:
     if condition.sign in ORDERS:
         order = ORDERS[condition.sign]
-        return _is_number(value) and order(value, _number(condition.text))
+        return is_number(value) and order(value, _number(condition.text))
     alternatives = condition.text.split("|")
     return any(_is(value, text.strip()) for text in alternatives) == (
         condition.sign == "="
@@ -144,5 +144,5 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _is_number(value) -> bool:
+def is_number(value) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -19,6 +19,7 @@ from rnn_research.plotting.gradients import (
 )
 from rnn_research.plotting.inside import inside
 from rnn_research.plotting.lengths import by_length
+from rnn_research.plotting.many_runs import many_runs
 from rnn_research.plotting.music import piano_roll
 from rnn_research.plotting.reproductions import reproduction
 from rnn_research.plotting.speech import posteriorgrams
@@ -65,6 +66,7 @@ __all__ = [
     "long_sequences",
     "looked_at",
     "lyapunov",
+    "many_runs",
     "memory_span",
     "newton_speed",
     "piano_roll",

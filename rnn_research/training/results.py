@@ -90,10 +90,8 @@ def by_learning_rate(runs: list[dict]) -> list[dict]:
 
 
 def _over_seeds(rate: float, runs: list[dict]) -> dict:
-    from scipy import stats  # a second, and only the end of a training needs it
-
     solved = sum(run["outcome"] == SOLVED for run in runs)
-    interval = stats.binomtest(solved, len(runs)).proportion_ci(method="wilson")
+    low, high = wilson(solved, len(runs))
     losses = [_loss(run) for run in runs]
     return {
         "learning_rate": rate,
@@ -101,13 +99,25 @@ def _over_seeds(rate: float, runs: list[dict]) -> dict:
         "solved": solved,
         "diverged": sum(run["outcome"] == DIVERGED for run in runs),
         "success_rate": solved / len(runs),
-        "success_interval_95": [round(interval.low, 4), round(interval.high, 4)],
+        "success_interval_95": [round(low, 4), round(high, 4)],
         "validation_loss": spread(losses),
         "steps_to_threshold": {
             name: spread([run["steps_to_threshold"][name] for run in runs])
             for name in runs[0]["steps_to_threshold"]
         },
     }
+
+
+def wilson(solved: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a success rate of `solved` in `count` runs.
+
+    Wilson 1927: all p with (s / n - p)^2 <= z^2 p (1 - p) / n.
+    """
+    z = statistics.NormalDist().inv_cdf(0.975)
+    middle = solved + z * z / 2
+    reach = z * math.sqrt(solved * (count - solved) / count + z * z / 4)
+    low, high = ((middle + sign * reach) / (count + z * z) for sign in (-1, 1))
+    return max(0.0, low), min(1.0, high)
 
 
 def _loss(run: dict) -> float:

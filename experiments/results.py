@@ -95,5 +95,7 @@ def _beside(given: str) -> pathlib.Path:
     return (path.parent if folders.is_run(path) else path) / "results"
 
 
+SETTINGS = (ResultsConfig(),)
+
 if __name__ == "__main__":
-    config.run(main, ResultsConfig())
+    config.run(main, *SETTINGS)

@@ -10,6 +10,7 @@ import re
 import tomllib
 
 import pytest
+from made_runs import made
 
 from experiments import adding_problem, check_cell
 from rnn_research import cells, config, errors, models, runs, runtime, training
@@ -236,3 +237,13 @@ def test_the_grid_of_the_page_is_sixty_runs():
     namespace = {}
     exec(code, namespace)
     assert len(plan.read(namespace["get_config"]())) == 4 * 3 * 5
+
+
+def test_the_code_on_many_runs_runs(tmp_path, monkeypatch, capsys):
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for length in (10, 50, 100):
+        made(tmp_path / "runs" / str(length), length=length)
+    exec("\n".join(blocks("docs/many_runs.md", "python")), {})
+    assert "length 50" in capsys.readouterr().out
+    assert (tmp_path / "runs" / "results" / "results.pdf").exists()

@@ -56,7 +56,8 @@ class SpanConfig(config.Seeds):
 def main(settings: SpanConfig, run_config: runtime.RunConfig):
     folder = pathlib.Path(settings.workdir)
     tried = span.search(settings, folder, run_config)
-    entries = report.read([each.folder for each in tried])
+    names = tuple(each.cell for each in tried)
+    entries = report.read([each.folder for each in tried], labels=names)
     rows = span.rows(tried, report.networks(entries))
     said = report.sentence(entries)
     table.write_csv(rows, folder / "memory_span.csv", columns=tuple(rows[0]))

@@ -7,7 +7,7 @@ import types
 import pytest
 
 from experiments import memory_span
-from rnn_research import config, report, runtime
+from rnn_research import config, errors, report, runtime
 from rnn_research.measurements import span
 from rnn_research.report import ranking
 from rnn_research.report.entries import Entry
@@ -164,6 +164,8 @@ def test_lengths_are_doubled_until_no_seed_learns_and_then_halved(monkeypatch):
     halved = searched(monkeypatch, able, bisections=2)
     assert [one.length for one in halved if one.cell == "lstm"][3:] == [30, 25]
     assert span.spans([one for one in halved if one.cell == "lstm"]) == [20, 25]
+    with pytest.raises(errors.UsageError, match="--shortest=90 is more than"):
+        searched(monkeypatch, able, shortest=90)
 
 
 @pytest.mark.slow

@@ -48,7 +48,11 @@ def wav() -> bytes:
 
 
 MADE = {
-    "said.txt": ("text", "What is <said>.", f"ba \u202eab\x00\n{WILD}\n".encode()),
+    "said.txt": (
+        "text",
+        "What is <said>." + " And so on." * 40,
+        f"ba \u202eab\x00\n{WILD}\n".encode(),
+    ),
     "all.txt": ("table", "All.", "a\tb\none\ttwo\tthree\nهر\n".encode()),
     "sample.wav": ("sound", "Heard.", wav()),
     "plots/seen.png": ("picture", "Seen.", png()),

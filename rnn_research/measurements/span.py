@@ -5,7 +5,7 @@ import pathlib
 import statistics
 from typing import NamedTuple
 
-from rnn_research import hardware, models, report, runs, runtime, training
+from rnn_research import errors, hardware, models, report, runs, runtime, training
 from rnn_research.runs import side_by_side
 from rnn_research.training.outcomes import SOLVED
 
@@ -35,6 +35,11 @@ def search(
     Raises:
       errors.UsageError: what is asked does not fit together.
     """
+    if settings.shortest > settings.longest:
+        raise errors.UsageError(
+            f"--shortest={settings.shortest} is more than --longest="
+            f"{settings.longest}; lower it"
+        )
     lengths = [settings.shortest]
     while 2 * lengths[-1] <= settings.longest:
         lengths.append(2 * lengths[-1])

@@ -80,6 +80,7 @@ def inside(look, path: Where = None):
         panel.set_title(name)
     for panel in last:
         panel.set_xlabel("step")
+        panel.xaxis.get_major_locator().set_params(integer=True)
         if look.texts is not None and steps <= MOST_TEXTS:
             _write_texts(panel, look.texts)
     figure.suptitle(look.title, fontsize=9, fontweight="bold", x=0.01, ha="left")

@@ -21,6 +21,7 @@ MOST = 50  # artefacts of a run
 READ = 100_000  # bytes of a text, of which the beginning is shown
 LINES, COLUMNS, CELL = 30, 12, 300  # of a table; letters of its cells
 LETTERS = 4000  # of a text
+CAPTION = 1500  # letters of a caption
 LARGEST = 4_000_000  # bytes of a picture or a sound inside of the page
 ALL = 10_000_000  # bytes of all of them; what is beyond is shown from its place
 DOTS = 2  # of a picture on a pixel of the page: figures are fine
@@ -65,7 +66,7 @@ def _read(folder: pathlib.Path, name: str, entry) -> Artefact:
     if kind not in KINDS:
         raise errors.RunError(f"is of no kind that is known ({', '.join(KINDS)})")
     caption = entry.get("caption")
-    caption = records.plain(caption) if isinstance(caption, str) else ""
+    caption = records.plain(caption, CAPTION) if isinstance(caption, str) else ""
     try:
         path, inside = (
             pathlib.Path(os.path.realpath(each)) for each in (folder / name, folder)

@@ -97,11 +97,11 @@ def _other_version(folder: pathlib.Path) -> errors.UsageError:
     return errors.UsageError(f"{folder} was trained by another version of this code")
 
 
-def plain(text: str) -> str:
+def plain(text: str, limit: int = 200) -> str:
     """The text with a '?' for what cannot be printed, of a readable length."""
     if not text.isprintable():
         text = "".join(c if c.isprintable() else "?" for c in text)
-    return errors.cut(text, 200)
+    return errors.cut(text, limit)
 
 
 def _plain_texts(summary: dict) -> dict:

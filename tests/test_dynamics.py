@@ -25,7 +25,8 @@ EXACT = {"method": "DOP853", "rtol": 1e-11, "atol": 1e-12}
 
 
 def sampled(task, count, seed=0):
-    return jax.jit(task.sample, static_argnums=1)(jax.random.key(seed), count)
+    drawn = jax.jit(task.sample, static_argnums=1)(jax.random.key(seed), count)
+    return jax.device_get(drawn)
 
 
 def solved(field, start, times):

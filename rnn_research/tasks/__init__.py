@@ -2,11 +2,13 @@
 
 from rnn_research.tasks.adding import adding
 from rnn_research.tasks.anomalies import anomaly_detection
+from rnn_research.tasks.arithmetic import bracket_arithmetic, modular_arithmetic
 from rnn_research.tasks.associative_recall import associative_recall
 from rnn_research.tasks.audio import spoken_words
 from rnn_research.tasks.captions import captioning
 from rnn_research.tasks.continuous_delay import continuous_delay
 from rnn_research.tasks.copy_memory import copy_memory
+from rnn_research.tasks.counted_blocks import counted_blocks
 from rnn_research.tasks.counting import (
     cycle_navigation,
     even_pairs,
@@ -16,6 +18,7 @@ from rnn_research.tasks.counting import (
 from rnn_research.tasks.delayed_xor import delayed_xor
 from rnn_research.tasks.denoise import denoise
 from rnn_research.tasks.dictation import spoken_sequences
+from rnn_research.tasks.dyck import dyck
 from rnn_research.tasks.failures import failure_prediction
 from rnn_research.tasks.fitzhugh_nagumo import fitzhugh_nagumo
 from rnn_research.tasks.flip_flop import flip_flop
@@ -30,6 +33,7 @@ from rnn_research.tasks.multiplication import multiplication
 from rnn_research.tasks.pieces import music
 from rnn_research.tasks.recordings import time_series_classification
 from rnn_research.tasks.repeat_previous import repeat_previous
+from rnn_research.tasks.reverse_string import reverse_string
 from rnn_research.tasks.selective_copying import selective_copying
 from rnn_research.tasks.sentences import text_classification
 from rnn_research.tasks.series import forecasting
@@ -37,19 +41,23 @@ from rnn_research.tasks.short_series import global_forecasting
 from rnn_research.tasks.spoken import spoken_digits
 from rnn_research.tasks.temporal_order import temporal_order
 from rnn_research.tasks.text import characters
+from rnn_research.tasks.tomita import tomita
 from rnn_research.tasks.translating import translation
 
 __all__ = [
     "adding",
     "anomaly_detection",
     "associative_recall",
+    "bracket_arithmetic",
     "captioning",
     "characters",
     "continuous_delay",
     "copy_memory",
+    "counted_blocks",
     "cycle_navigation",
     "delayed_xor",
     "denoise",
+    "dyck",
     "even_pairs",
     "failure_prediction",
     "fitzhugh_nagumo",
@@ -63,11 +71,13 @@ __all__ = [
     "lorenz96",
     "mackey_glass",
     "mod_counting",
+    "modular_arithmetic",
     "mqar",
     "multiplication",
     "music",
     "parity",
     "repeat_previous",
+    "reverse_string",
     "selective_copying",
     "sequential_images",
     "spoken_digits",
@@ -76,5 +86,6 @@ __all__ = [
     "temporal_order",
     "text_classification",
     "time_series_classification",
+    "tomita",
     "translation",
 ]

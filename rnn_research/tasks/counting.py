@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import errors
 from rnn_research.errors import check_size
 from rnn_research.tasks import base, strings
 
@@ -56,9 +55,7 @@ def mod_counting(
     Loss: cross-entropy in nats; metric: accuracy. The baseline knows the length alone:
     the number of ones is binomial, and its remainder near 1/m for long strings.
     """
-    check_size(modulus=modulus)
-    if modulus < 2:
-        raise errors.UsageError(f"modulus must be at least 2, not {modulus}")
+    check_size(least=2, modulus=modulus)
     lengths = range(strings.check_lengths(length, shortest), length + 1)
     return _sums(length, lengths, steps=(0, 1), modulus=modulus, head=head)
 
@@ -87,9 +84,7 @@ def cycle_navigation(
     Loss: cross-entropy in nats; metric: accuracy. The baseline knows the length alone;
     of long walks it is ln n and 1/n.
     """
-    check_size(positions=positions)
-    if positions < 2:
-        raise errors.UsageError(f"positions must be at least 2, not {positions}")
+    check_size(least=2, positions=positions)
     lengths = range(strings.check_lengths(length, shortest), length + 1)
     return _sums(length, lengths, steps=(-1, 0, 1), modulus=positions, head=head)
 
@@ -124,7 +119,15 @@ def even_pairs(length: int, *, shortest: int | None = None, head="last") -> base
 
     chances = np.full((length, 2), 0.5)
     chances[0] = 1, 0
-    return strings.classified(draw, chances, lengths=lengths, symbols=2, head=head)
+    return strings.classified(
+        draw,
+        strings.guesses(chances, lengths, head),
+        steps=length,
+        lengths=lengths,
+        symbols=2,
+        classes=2,
+        head=head,
+    )
 
 
 def _sums(length: int, lengths, *, steps: tuple, modulus: int, head: str) -> base.Task:
@@ -141,5 +144,11 @@ def _sums(length: int, lengths, *, steps: tuple, modulus: int, head: str) -> bas
         moved = [np.roll(chances[t], step) for step in steps]
         chances[t + 1] = np.mean(moved, axis=0)
     return strings.classified(
-        draw, chances[1:], lengths=lengths, symbols=len(steps), head=head
+        draw,
+        strings.guesses(chances[1:], lengths, head),
+        steps=length,
+        lengths=lengths,
+        symbols=len(steps),
+        classes=modulus,
+        head=head,
     )

@@ -78,12 +78,13 @@ def group_words(
     every = None if moves else float(np.mean([order ** -float(n) for n in lengths]))
     return strings.classified(
         draw,
-        chances,
+        strings.guesses(chances, lengths, head, whole=every),
+        steps=length,
         lengths=lengths,
         symbols=len(allowed),
+        classes=order,
         head=head,
         tokens=True,
-        whole=every,
     )
 
 

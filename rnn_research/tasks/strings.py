@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn_research import errors
 from rnn_research.errors import check_option, check_size
-from rnn_research.tasks import base, scores
+from rnn_research.tasks import asked, base, scores
 
 HEADS = ("last", "step")
 GUESSING = "guessing from the length alone"
@@ -68,28 +68,28 @@ def batches(example: Callable, network: base.Network, lengths):
 
 def classified(
     draw: Callable,
-    chances: np.ndarray,
+    references: dict[str, dict[str, float]],
     *,
+    steps: int,
     lengths,
     symbols: int,
+    classes: int,
     head: str,
     tokens: bool = False,
-    whole: float | None = None,
 ) -> base.Task:
     """The task to give the class of a string, or of each of its beginnings.
 
     Args:
       draw: (key, n) -> symbols [T], classes [T], of each beginning of the string; what
         is behind the first n does not count.
-      chances: [T, C], how likely each class is after t symbols, t = 1, ..., T.
-      lengths: that may be drawn, ascending; the last one is T.
-      symbols: how many different ones there are.
+      references: baselines, such as of `guesses`.
+      steps: T.
+      lengths: that may be drawn, ascending.
+      symbols, classes: how many different ones there are.
       head: 'last', one class a string; 'step', one a symbol.
       tokens: symbols are embedded; else they are one-hot.
-      whole: how likely it is to guess all classes of a sequence; None: not known.
     """
     check_option("head", head, HEADS)
-    steps, classes = chances.shape
 
     def example(key, length):
         string, labels = draw(key, length)
@@ -102,15 +102,32 @@ def classified(
         return base.Example(inputs, targets, there)
 
     network = base.Network(symbols, classes, head=head, tokens=tokens)
+    return of_strings(
+        example,
+        network,
+        references,
+        steps=steps,
+        lengths=lengths,
+        score=score if head == "last" else by_step,
+    )
+
+
+def of_strings(
+    example: Callable,
+    network: base.Network,
+    references: dict[str, dict[str, float]],
+    *,
+    steps: int,
+    lengths,
+    score: Callable,
+) -> base.Task:
+    """The endless task of examples as of `batches`."""
     batch, of_length = batches(example, network, lengths)
-    loss, accuracy = guessing(chances, lengths, head)
-    references = {"loss": {GUESSING: loss}, "accuracy": {GUESSING: accuracy}}
-    if head == "step" and whole is not None:
-        references["sequence_accuracy"] = {GUESSING: whole}
+    loss = min(references["loss"].values())
     return base.Task(
         batch=batch,
         of_length=of_length,
-        score=score if head == "last" else by_step,
+        score=score,
         network=network,
         length=steps,
         references=references,
@@ -131,6 +148,13 @@ def by_step(outputs, batch):
     return score(outputs, batch) | {"sequence_accuracy": all_right(right, batch)}
 
 
+def of_asked(outputs, batch):
+    """As `asked.score`, and the share of strings with every answer right."""
+    right = jnp.argmax(outputs, axis=-1) == batch.targets
+    whole = all_right(right | (batch.targets == asked.NOT_ASKED), batch)
+    return asked.score(outputs, batch) | {"sequence_accuracy": whole}
+
+
 def all_right(right, batch) -> base.Mean:
     """The share of sequences whose every step that is there is right [T, B]."""
     if batch.mask is not None:
@@ -138,12 +162,27 @@ def all_right(right, batch) -> base.Mean:
     return scores.mean(jnp.all(right, axis=0), batch, by_step=False)
 
 
-def guessing(chances: np.ndarray, lengths, head: str) -> tuple[float, float]:
-    """Loss in nats and accuracy of whoever knows how long a string is, and no more."""
-    share = np.bincount(np.asarray(lengths) - 1, minlength=len(chances)) / len(lengths)
-    if head == "step":
-        share = np.cumsum(share[::-1])[::-1]
-    share = share / np.sum(share)
+def guesses(
+    chances: np.ndarray, lengths, head: str, whole: float | None = None
+) -> dict[str, dict[str, float]]:
+    """Baselines of whoever knows how long a string is, and no more.
+
+    Args:
+      chances: [T, C], how likely each class is after t symbols, t = 1, ..., T.
+      whole: how likely it is to guess all classes of a string; None: not known.
+    """
+    share = shares(len(chances), lengths, head)
     with np.errstate(divide="ignore", invalid="ignore"):
         entropy = -np.sum(np.where(chances > 0, chances * np.log(chances), 0), axis=1)
-    return float(share @ entropy), float(share @ chances.max(axis=1))
+    found = {"loss": share @ entropy, "accuracy": share @ chances.max(axis=1)}
+    if head == "step" and whole is not None:
+        found["sequence_accuracy"] = whole
+    return {name: {GUESSING: float(value)} for name, value in found.items()}
+
+
+def shares(steps: int, lengths, head: str) -> np.ndarray:
+    """[T], how much of a metric is of step t: strings end there, or reach it."""
+    count = np.bincount(np.asarray(lengths) - 1, minlength=steps).astype(float)
+    if head == "step":
+        count = np.cumsum(count[::-1])[::-1]
+    return count / np.sum(count)

@@ -4,10 +4,11 @@
     python -m experiments.look_inside runs/char_lm/my_run --sequence=3 --asked=60
 
 Shows one held-out sequence as the network reads it, before and after training: heat
-maps of the state and of each gate, what it answers, and the norm of the gradient of its
-last answer with respect to each input; where it looks at a source, its attention.
-Works for every cell, stack and wrapper. A cell that names no gates shows its state
-alone, a network without a recurrence neither. Writes plots/inside.png into each run's
+maps of the state, of each gate and of the candidates that gates let in, what it
+answers, and the norm of the gradient of its last answer with respect to each input.
+Attention is a map, too, to a source and among the steps. Works for every cell, stack
+and wrapper. A cell that names no gates shows its state alone, a network without a
+recurrence neither. Writes plots/inside.png into each run's
 folder, of several recurrences one each, and says in words what is seen.
 
 Expected of `python -m experiments.adding_problem --length=50 --hidden_size=32

@@ -172,7 +172,14 @@ def test_attention_among_the_steps_is_drawn_as_it_is_shared(tmp_path):
     params = model.init(jax.random.key(0))
     x = np.random.default_rng(0).normal(size=(STEPS, 1, 2))
     batch = Batch(x, np.ones((1, 1)), mask=np.arange(STEPS)[:, None] < THERE)
+    both = layers.bidirectional(body, body)
+    ways = models.model(both, input_size=2, output_size=1, head="last")
+    turned = batch._replace(inputs=x[:THERE][::-1], mask=None)
+    own = ways.init(jax.random.key(0))
+    own = own._replace(body=own.body._replace(backward=params.body))
+    _, back = diagnostics.look_inside(ways, own, turned).attentions
     (share,) = diagnostics.look_inside(model, params, batch).attentions
+    np.testing.assert_allclose(back[::-1, ::-1], share, rtol=1e-6)
     q, k, _ = np.split(x[:THERE, 0] @ np.asarray(params.body.W), 3, axis=1)
     wanted = np.zeros((THERE, THERE))
     for head in (slice(0, 2), slice(2, 4)):

@@ -56,6 +56,8 @@ def bidirectional(forward, backward) -> Layer:
                 back = back._replace(mask=_last_document(call), reset=None)
         if back.mask is not None:
             back = back._replace(mask=back.mask[::-1])
+        if (attended := call.attended) is not None:  # in the order of the steps
+            back = back._replace(attended=lambda p: attended(p[..., ::-1, ::-1]))
         first = pair.forward.apply(params.forward, x, context, ahead)
         start = pair.backward.initial_context(params.backward, x.shape[1:2])
         second = pair.backward.apply(params.backward, x[::-1], start, back)

@@ -31,8 +31,13 @@ def main(settings: ProbeConfig):
         os.kill(os.getpid(), signal.SIGKILL)
     if settings.act == "die once" and len(tries.read_text().split()) == 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    while settings.act == "wait" and not (folder / "go").exists():
-        time.sleep(0.05)
+    try:
+        while settings.act.startswith("wait") and not (folder / "go").exists():
+            time.sleep(0.05)
+    except errors.Interrupted:
+        if settings.act == "wait, and fail where asked to end":
+            raise errors.RunError("another process has ended") from None
+        raise
     (folder / "value").write_text(str(settings.value))
 
 

@@ -7,11 +7,14 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
 
+import fake_slurm
 import pytest
+import real_slurm
 
 from experiments import sweep as program
 from rnn_research import config, errors, processes, runs
@@ -64,8 +67,6 @@ def _is_gone(pid):
 def cluster(tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_SLURM", str(tmp_path / "cluster"))
     (tmp_path / "cluster").mkdir()
-    import fake_slurm
-
     fake_slurm.install(tmp_path / "bin")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     made = Cluster(tmp_path / "cluster")
@@ -146,9 +147,13 @@ def test_arrays_are_below_the_limit(cluster, sweeping, tmp_path):
 @pytest.mark.slow
 def test_the_results_are_those_of_this_machine(cluster, sweeping, tmp_path):
     """The same file, bit for bit, with its job preempted and out of time on the way."""
+    check_results(sweeping, tmp_path)
+
+
+def check_results(sweeping, tmp_path):
     some = SMALL | {"num_steps": 4000, "eval_every": 100, "stop_at": 0.0}
     content = each("adding_problem", product(seed=range(2)), length=5, **some)
-    disturbing = threading.Thread(target=_disturb, args=(tmp_path,))
+    disturbing = threading.Thread(target=_disturb, args=(tmp_path,), daemon=True)
     disturbing.start()
     sweeping(content)
     disturbing.join()
@@ -166,9 +171,9 @@ def _disturb(tmp_path):
     Some sites signal what a task has started as well as the task.
     """
     job = submitit.SlurmJob(tmp_path / "all" / "jobs" / "slurm", "1")
-    wait_for(lambda: _step(tmp_path) >= 600)
+    wait_for(lambda: _step(tmp_path) >= 600, 300)
     job._interrupt(timeout=True)
-    wait_for(lambda: _step(tmp_path) >= 1800)
+    wait_for(lambda: _step(tmp_path) >= 1800, 300)
     os.environ["FAKE_SLURM_TREE"] = "1"
     job._interrupt(timeout=False)
     del os.environ["FAKE_SLURM_TREE"]
@@ -182,12 +187,17 @@ def _step(tmp_path):
 
 @pytest.mark.slow
 def test_two_tasks_train_one_model(cluster, sweeping, tmp_path):
-    sweeping(each("adding_problem", [{}], length=5, **SMALL), "--ntasks_per_node=2")
-    (end,) = tmp_path.glob("all/jobs/*.json")
+    check_two_tasks(sweeping, tmp_path / "all")
+
+
+def check_two_tasks(sweeping, path):
+    content = each("adding_problem", [{}], length=5, **SMALL)
+    sweeping(content, "--ntasks_per_node=2", workdir=str(path))
+    (end,) = path.glob("jobs/*.json")
     assert json.loads(end.read_text())["code"] == 0
-    (settings,) = tmp_path.glob("all/runs/*/config.json")
+    (settings,) = path.glob("runs/*/config.json")
     assert json.loads(settings.read_text())["machine"]["processes"] == 2
-    assert len(list(tmp_path.glob("all/jobs/slurm/1_*_result.pkl"))) == 2
+    assert len(list(path.glob("jobs/slurm/*_result.pkl"))) == 2
 
 
 def watch(tmp_path, *argv):
@@ -235,7 +245,7 @@ def test_the_watch_is_left_and_taken_up(cluster, sweeping, tmp_path, capsys):
 @pytest.mark.parametrize("what", ["forget", "cancel"])
 def test_a_job_that_is_gone(cluster, sweeping, tmp_path, capsys, what):
     """A node that failed costs time; what was cancelled stays so."""
-    gone = threading.Thread(target=_befall, args=(cluster, tmp_path, what))
+    gone = threading.Thread(target=_befall, args=(cluster, tmp_path, what), daemon=True)
     gone.start()
     sweeping(probes(act="wait"))
     gone.join()
@@ -308,6 +318,18 @@ def test_not_in_a_step_of_several_tasks(monkeypatch, run):
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
     with pytest.raises(errors.UsageError, match="srun started this command 4 times"):
         submission.check(settings.SweepConfig(run=run))
+
+
+def test_a_shell_on_a_node_submits_as_any_other(monkeypatch):
+    """Without what srun would take for its own settings; with what the user has set."""
+    own = {"SLURM_CONF": "file", "SBATCH_ACCOUNT": "me", "SLURM_CPU_BIND": "quiet"}
+    own |= {"SBATCH_PARTITION": "slow", "SBATCH_OUTPUT": "/dev/null"}
+    for name, text in own.items():
+        monkeypatch.setenv(name, text)
+    with submission._outside_of_jobs(settings.SweepConfig(partition="fast")):
+        there = own.keys() & os.environ.keys()
+    assert there == {"SLURM_CONF", "SBATCH_ACCOUNT"}
+    assert os.environ["SLURM_CPU_BIND"] == "quiet"
 
 
 # Of the same cluster: a shell on a compute node, a task of an array, one of four tasks.
@@ -383,10 +405,12 @@ def test_a_task_needs_python_and_submitit_alone(nodes, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("max_timeouts", [5, 0])
-def test_a_task_that_is_interrupted(nodes, tmp_path, max_timeouts):
+@pytest.mark.parametrize(
+    "max_timeouts, act", [(5, "wait, and fail where asked to end"), (0, "wait")]
+)
+def test_a_task_that_is_interrupted(nodes, tmp_path, max_timeouts, act):
     """submitit's local executor: asked to save, and begun again while it may be."""
-    own, job, task = of_probe(tmp_path, act="wait")
+    own, job, task = of_probe(tmp_path, act=act)
     executor = nodes.LocalExecutor(tmp_path / "logs", max_num_timeout=max_timeouts)
     executor.update_parameters(timeout_min=5)  # all interruptions are timeouts
     made = executor.submit(task)
@@ -411,3 +435,40 @@ def interrupt(job):
 
 def children_of(pid):
     return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+# ------------------------------------------------------------------- SLURM itself
+
+
+@pytest.mark.long
+def test_slurm_itself(sweeping, tmp_path, monkeypatch, capsys):
+    """Where it is installed: the same as on the one of tests, which this holds true."""
+    if missing := real_slurm.missing():
+        pytest.skip(f"needs {missing}")
+    with (
+        tempfile.TemporaryDirectory() as own,
+        real_slurm.started(pathlib.Path(own)) as variables,
+    ):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        check_results(sweeping, tmp_path)
+        check_two_tasks(sweeping, tmp_path / "two")
+        with pytest.raises(SystemExit):
+            sweeping(probes(act="end"), "--partition=none at all", workdir="refused")
+        assert "refuses the jobs: invalid partition" in capsys.readouterr().err
+        cancelling = threading.Thread(
+            target=_cancel_when_begun, args=(tmp_path,), daemon=True
+        )
+        cancelling.start()
+        sweeping(probes(act="wait"), workdir="cancelled")
+        cancelling.join()
+        said = "cancelled; the same command submits it again"
+        assert said in capsys.readouterr().out
+        flags = "--array_limit=2", "--at_once=2"
+        sweeping(probes(value=range(3)), *flags, workdir="array")
+        assert len(list(tmp_path.glob("array/runs/*/value"))) == 3
+
+
+def _cancel_when_begun(tmp_path):
+    wait_for(lambda: list(tmp_path.glob("cancelled/runs/*/tries")), 300)
+    subprocess.run(["scancel", "--user=root"], check=True)

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import os
 import shlex
 import shutil
 
@@ -14,6 +15,7 @@ from rnn_research.sweeps.settings import SweepConfig
 
 SIGNAL_DELAY = 120  # seconds before the end of its time in which a job saves
 OURS = "array", "error", "job-name", "open-mode", "output", "signal"
+FROM_VARIABLES = "account", "partition", "qos"  # as SBATCH_ACCOUNT, where not given
 OF_SBATCH = (  # the settings that are options of it
     *("partition", "account", "qos", "time", "mem", "nodes", "ntasks_per_node"),
     *("cpus_per_task", "gpus_per_node"),
@@ -99,14 +101,29 @@ def submit(
     )
     tasks = [_task(job, folder, 0.75 * delay) for job in jobs]
     try:
-        # A shell on a node has its own values; what sbatch says is in the error too.
-        with submitit.helpers.clean_env(), contextlib.redirect_stderr(io.StringIO()):
+        # What sbatch says is in the error too.
+        with _outside_of_jobs(settings), contextlib.redirect_stderr(io.StringIO()):
             made = executor.submit_array(tasks)
     except (RuntimeError, OSError) as error:
         lines = str(error).replace("sbatch: error: ", "").splitlines()
         said = errors.cut("; ".join(filter(None, map(str.strip, lines))))
         raise errors.RunError(f"sbatch refuses the jobs: {said}") from None
     return made[0].job_id.partition("_")[0]
+
+
+@contextlib.contextmanager
+def _outside_of_jobs(settings: SweepConfig):
+    """Without variables of a job, in which a shell on a node may be.
+
+    Those that sbatch reads are stronger than what a script says: but for what the user
+    has not set otherwise they go too.
+    """
+    free = [name for name in FROM_VARIABLES if getattr(settings, name) is None]
+    names = ["SLURM_CONF", *(f"SBATCH_{name.upper()}" for name in free)]
+    kept = {name: os.environ[name] for name in names if name in os.environ}
+    with library().helpers.clean_env():
+        os.environ.update(kept)
+        yield
 
 
 def _parameters(settings: SweepConfig) -> dict:

@@ -51,7 +51,7 @@ class Task:
         try:
             self._process = start(self.arguments, self.output)
             self._wait(math.inf)
-            if self._asked and was_ended(self._code()):
+            if not self._is_over(self._code()):
                 time.sleep(LINGER)
         except submitit.core.utils.UncompletedJobError as error:
             why = str(error)
@@ -68,8 +68,7 @@ class Task:
         if self._process is not None:
             self._ask()
             self._wait(self.patience)
-            code = self._code()
-            if code is not None and not was_ended(code):
+            if self._is_over(self._code()):
                 return None
         return submitit.helpers.DelayedSubmission(dataclasses.replace(self))
 
@@ -92,10 +91,19 @@ class Task:
             return None
         return ended.si_status * (1 if ended.si_code == os.CLD_EXITED else -1)
 
+    def _is_over(self, code: int | None) -> bool:
+        """Whether there is nothing to resume.
+
+        One of several processes that was asked to end may fail in place of another.
+        """
+        if code is None or was_ended(code):
+            return False
+        return code == 0 or not self._asked
+
     def _write_end(self, seconds: float, why: str):
         """Write down how the job ended, unless it is to resume another time."""
         code = self._code()
-        if code is None or was_ended(code):
+        if not self._is_over(code):
             if not why:
                 return
             with open(self.output, "a", encoding="utf-8") as file:

@@ -1,6 +1,5 @@
 """A sweep from its file to its table: plan, check, run what is left."""
 
-import collections
 import contextlib
 import pathlib
 from collections.abc import Callable
@@ -181,14 +180,16 @@ def estimate(
 
 
 def results(swept: Swept):
-    """Say what the runs of the sweep have come to."""
-    folders = {str(swept.folder.run(job)): job for job in swept.jobs}
-    rows = [
-        row
-        for row in index.read([swept.folder.path], left_out=waiting.say)
-        if row["folder"] in folders
-    ]
-    ends = collections.Counter(row["outcome"] for row in rows)
-    if ends:
-        told = ", ".join(f"{count} {outcome}" for outcome, count in ends.items())
-        waiting.say(f"runs: {told}")
+    """Write tables and figure of what is done, of the runs of the list alone."""
+    folders = {str(swept.folder.run(job)) for job in swept.jobs}
+    with waiting.doing("reading the runs back"):
+        found = index.read([swept.folder.path], left_out=waiting.say)
+    rows = [row for row in found if row["folder"] in folders]
+    if not rows:  # no trainings: each folder has a table of its own
+        return
+    own = swept.folder.path / "results"
+    command = f"python -m experiments.results {swept.folder.path}"
+    with waiting.doing("drawing"):
+        table = index.write(rows, own, command=command)
+    waiting.say(index.terminal(table, waiting.width()))
+    waiting.say(f"tables, figure: {own}\nothers: {command} --help")

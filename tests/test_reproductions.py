@@ -43,6 +43,15 @@ def test_verdicts():
         base.verdict(gates, {"a": base.Measured(0)})
 
 
+def test_what_is_told_of_seeds():
+    updates = {"gru": {0: 1500.0, 1: math.inf}, "elman": {0: math.inf}}
+    assert base.told(updates) == [
+        "gru: solved by 1 of 2 seeds, after 1,500 updates.",
+        "elman: solved by 0 of 1 seeds.",
+    ]
+    assert base.solved(updates["gru"]) == base.Measured(1.0, {"0": 1.0, "1": 0.0})
+
+
 def test_entries_are_told_apart():
     assert len(ENTRIES) == len(reproductions.MODULES)
     assert len({entry.number for entry in ENTRIES.values()}) == len(ENTRIES)

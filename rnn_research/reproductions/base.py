@@ -202,11 +202,12 @@ def solved(updates: Mapping[int, float]) -> Measured:
 
 def told(updates: Mapping[str, Mapping[int, float]]) -> list[str]:
     """Sentences for the page: of how many seeds each case was solved, and when."""
-    return [
-        f"{name}: solved by {int(solved(own).value)} of {len(own)} seeds, after "
-        f"{', '.join(f'{value:g}' for value in own.values())} updates."
-        for name, own in updates.items()
-    ]
+    sentences = []
+    for name, own in updates.items():
+        when = [f"{value:,g}" for value in own.values() if math.isfinite(value)]
+        after = f", after {', '.join(when)} updates" * bool(when)
+        sentences.append(f"{name}: solved by {len(when)} of {len(own)} seeds{after}.")
+    return sentences
 
 
 def curves(trained: list[Trained], panel: str, label: Callable[[Trained], str]):

@@ -24,6 +24,7 @@ def runs():
         "train",
         product(task=tasks, cell=list(CELLS.values()), seed=range(SEEDS)),
         length=LONGEST,
+        block="glu",
         hidden_size=32,
         num_steps=MOST,
         batch_size=256,

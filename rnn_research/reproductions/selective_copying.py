@@ -10,8 +10,8 @@ PANEL = f"T = {LENGTH}"
 NETWORKS = {
     "LRU, 2 layers": {"cell": "lru", "num_layers": 2},
     "S6, 2 layers": {"cell": "mamba", "num_layers": 2},
-    "minGRU, 1 layer": {"cell": "min_gru", "num_layers": 1},
-    "minGRU, 3 layers": {"cell": "min_gru", "num_layers": 3},
+    "minGRU, 1 layer": {"cell": "min_gru", "num_layers": 1, "block": "glu"},
+    "minGRU, 3 layers": {"cell": "min_gru", "num_layers": 3, "block": "glu"},
 }
 
 
@@ -76,8 +76,8 @@ def measure(trained: list[base.Trained]) -> base.Found:
 ENTRY = base.Reproduction(
     number=19,
     name="selective_copying",
-    claim="Only recurrences whose gates see the input copy selectively, and minGRU needs "
-    "more than one layer for it",
+    claim="Only recurrences whose gates see the input copy selectively, and minGRU "
+    "needs more than one layer for it",
     source="Gu & Dao 2023, arXiv 2312.00752, table 1; Feng et al. 2024, arXiv "
     "2410.01201, table 1",
     protocol=f"""

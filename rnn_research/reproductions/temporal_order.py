@@ -12,10 +12,10 @@ CLIP = 1.0
 WAYS = {
     "neither": {"grad_clip": 0.0},
     "clipped": {"grad_clip": CLIP},
-    "clipped, Omega": {"grad_clip": CLIP, "penalties": "omega(weight=2.0)"},
+    "with Omega": {"grad_clip": CLIP, "penalties": "omega(weight=2.0)"},
 }
 LENGTHS = 20, 50
-CASES = [(20, way) for way in WAYS] + [(50, "clipped"), (50, "clipped, Omega")]
+CASES = [(20, way) for way in WAYS] + [(50, "clipped"), (50, "with Omega")]
 
 
 def panel(length: int) -> str:
@@ -45,7 +45,7 @@ def runs():
 
 def way_of(own: base.Trained) -> str:
     if "penalties" in own.settings:
-        return "clipped, Omega"
+        return "with Omega"
     return "clipped" if own.settings["grad_clip"] else "neither"
 
 
@@ -77,8 +77,8 @@ def measure(trained: list[base.Trained]) -> base.Found:
     return base.Found(
         gates={
             "clipped": base.solved(updates[20, "clipped"]),
-            "omega": base.solved(updates[20, "clipped, Omega"]),
-            "omega_50": base.solved(updates[50, "clipped, Omega"]),
+            "omega": base.solved(updates[20, "with Omega"]),
+            "omega_50": base.solved(updates[50, "with Omega"]),
             "free": base.Measured.largest(steps),
         },
         lines=[

@@ -12,7 +12,7 @@ import pytest
 from experiments import reproduce
 from rnn_research import config, errors, reproductions
 from rnn_research.checks import pages
-from rnn_research.reproductions import base, beyond, carrying_out, page
+from rnn_research.reproductions import base, beyond, carrying_out, page, speed
 from rnn_research.sweeps import plan
 
 ENTRIES = {entry.name: entry for entry in reproductions.entries()}
@@ -111,7 +111,12 @@ def test_what_is_measured_of_runs_that_ended_in_every_way(name, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n, e in ENTRIES.items() if e.runs()])
 def test_the_trainings_of_an_entry_fit(name):
-    plan.check(plan.jobs(plan.read(ENTRIES[name].runs()), [], 8, 1))
+    sizes = {"seed", "learning_rate", "hidden_size", "length", "num_steps", "grad_clip"}
+    unlike = {}
+    for experiment, settings in ENTRIES[name].runs():
+        kind = str({key: settings[key] for key in settings if key not in sizes})
+        unlike.setdefault(kind, (experiment, settings))
+    plan.check(plan.jobs(plan.read(list(unlike.values())), [], 8, 1))
 
 
 def test_one_from_its_entry_to_its_page(tmp_path, monkeypatch, capsys):
@@ -168,6 +173,31 @@ def test_what_is_wrongly_asked(argv, said, capsys):
     with pytest.raises(SystemExit) as ended:
         config.run(reproduce.main, *reproduce.SETTINGS, argv=argv)
     assert ended.value.code == 2 and said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name, verdict",
+    [
+        ("min_gru_speed", base.NOT_REPRODUCED),
+        ("cudnn_speed", base.REPRODUCED),
+        pytest.param("newton_gru_speed", base.PARTLY, marks=pytest.mark.slow),
+    ],
+)
+def test_speeds_are_compared(name, verdict, monkeypatch):
+    monkeypatch.setattr(speed, "of_cell", lambda cell, length, batch, engine: 1e-3)
+    monkeypatch.setattr(speed, "of_cudnn_lstm", lambda *sizes: 1e-4)
+    found = ENTRIES[name].measure([])
+    assert base.verdict(ENTRIES[name].gates, found.gates) == verdict
+
+
+def test_without_a_gpu_what_needs_one_is_refused(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        argv = ["--name=min_gru_speed"]
+        config.run(reproduce.main, *reproduce.SETTINGS, argv=argv)
+    assert ended.value.code == 2
+    assert "min_gru_speed needs a GPU, and there is none" in capsys.readouterr().err
 
 
 def test_runs_are_told_apart_in_a_folder_of_several(tmp_path):

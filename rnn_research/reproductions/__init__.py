@@ -4,13 +4,19 @@ import types
 
 from rnn_research.reproductions import base
 from rnn_research.reproductions import chrono_adding as chrono_adding
+from rnn_research.reproductions import cudnn_speed as cudnn_speed
 from rnn_research.reproductions import eigenvalue_range as eigenvalue_range
+from rnn_research.reproductions import fitzhugh_nagumo as fitzhugh_nagumo
 from rnn_research.reproductions import gradient_decay as gradient_decay
 from rnn_research.reproductions import gru_adding as gru_adding
 from rnn_research.reproductions import hochreiter_adding as hochreiter_adding
 from rnn_research.reproductions import indrnn_adding as indrnn_adding
 from rnn_research.reproductions import irnn_adding as irnn_adding
 from rnn_research.reproductions import lem_adding as lem_adding
+from rnn_research.reproductions import lem_long_adding as lem_long_adding
+from rnn_research.reproductions import min_gru_speed as min_gru_speed
+from rnn_research.reproductions import mqar_recall as mqar_recall
+from rnn_research.reproductions import newton_gru_speed as newton_gru_speed
 from rnn_research.reproductions import orthogonal_copy as orthogonal_copy
 from rnn_research.reproductions import regular_languages as regular_languages
 from rnn_research.reproductions import selective_copying as selective_copying

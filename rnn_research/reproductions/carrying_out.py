@@ -13,7 +13,7 @@ from rnn_research import errors, files, hardware, plotting, waiting
 from rnn_research.reproductions import base, page
 from rnn_research.runs import metrics
 from rnn_research.spelling import read as spelled_back
-from rnn_research.sweeps import sweep
+from rnn_research.sweeps import local, sweep
 from rnn_research.sweeps.settings import SweepConfig
 
 RESULT = "result.json"
@@ -30,8 +30,11 @@ def carry_out(
       how: of the sweep.
 
     Raises:
+      errors.UsageError: it needs a GPU, and there is none.
       errors.RunError: a training has failed, or was left out.
     """
+    if entry.needs_gpu and not how.dry_run and not local.gpus():
+        raise errors.UsageError(f"{entry.name} needs a GPU, and there is none here")
     begun = time.monotonic()
     trained = train(entry, folder, how)
     if trained is None:

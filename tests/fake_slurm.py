@@ -61,6 +61,8 @@ def sbatch(script):
         refuse(
             "invalid partition specified: nowhere", "Invalid partition name specified"
         )
+    if len(active()) + max(1, count) > int(os.environ.get("FAKE_SLURM_MOST", 1000)):
+        refuse("QOSMaxSubmitJobPerUserLimit", "Job violates accounting/QOS policy")
     if count > LARGEST_ARRAY:
         refuse("", "Invalid job array specification")
     number = str(1 + len(list(FOLDER.glob("*.job"))))
@@ -74,6 +76,11 @@ def sbatch(script):
     process = subprocess.Popen(daemon, start_new_session=True, **null)
     write(f"{number}.daemon", str(process.pid))
     print(f"Submitted batch job {number}")
+
+
+def active():
+    states = [path.read_text() for path in FOLDER.glob("*.state")]
+    return [state for state in states if state in ("PENDING", "RUNNING")]
 
 
 def refuse(first, second):

@@ -137,6 +137,19 @@ def test_jobs_in_an_array(cluster, sweeping, tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_a_cluster_takes_some_at_a_time(
+    cluster, sweeping, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("FAKE_SLURM_MOST", "1")
+    sweeping(probes(value=range(2)), "--array_limit=1")
+    assert len(list(tmp_path.glob("all/runs/*/value"))) == 2
+    out, err = capsys.readouterr()
+    said = "sbatch refuses the jobs: QOSMaxSubmitJobPerUserLimit; Batch job submission "
+    assert said in out and out.count("; 1 jobs wait until others end") == 1
+    assert not err
+
+
+@pytest.mark.slow
 def test_arrays_are_below_the_limit(cluster, sweeping, tmp_path):
     sweeping(probes(value=range(3)), "--array_limit=2", "--at_once=3")
     made = [(each["count"], each["at_once"]) for each in cluster.submissions()]

@@ -61,6 +61,7 @@ class Slurm:
         self._tries: dict[str, int] = {}
         self._steps: dict[str, int] = {}  # where each was when it was submitted
         self._running: set[str] = set()
+        self._held: list[Job] = []  # until the cluster takes more of them
         self._where: dict[str, slurm_queue.Task] = {}  # of the jobs, as last heard
 
     def run(self, jobs: list[Job]):
@@ -111,16 +112,32 @@ class Slurm:
     # ------------------------------------------------------------------ submission
 
     def _submit(self, jobs: list[Job]):
-        """Submit them in arrays below the limit, and write down which job is where."""
+        """Submit them in arrays below the limit; what is refused waits for the others.
+
+        Raises:
+          errors.RunError: it is refused, and no other is in the queue.
+        """
         limit = self.settings.array_limit
-        chunks = [jobs[i : i + limit] for i in range(0, len(jobs), limit)]
-        for chunk in chunks:
+        starts = range(0, len(jobs), limit)
+        at_once = max(1, (self.settings.at_once or LARGEST) // max(1, len(starts)))
+        for start in starts:
+            chunk = jobs[start : start + limit]
             for job in chunk:
                 self._steps[job.name] = self.folder.step_of(job)
                 self._since.pop(job.name, None)
-            at_once = max(1, (self.settings.at_once or LARGEST) // len(chunks))
-            number = self._submit_array(chunk, at_once)
+            try:
+                number = self._submit_array(chunk, at_once)
+            except errors.RunError as error:
+                self._ask()
+                if self._stop.asked or not _active(self._where):
+                    raise
+                if not self._held:
+                    count = len(jobs) - start
+                    waiting.say(f"{error}; {count} jobs wait until others end")
+                self._held, self._refused = jobs[start:], time.monotonic()
+                break
             waiting.say(f"submitted: {len(chunk)} jobs as {number}")
+            self._held = []
         self._asked = 0.0 if jobs else self._asked  # they are in the queue now
 
     def _submit_array(self, jobs: list[Job], at_once: int) -> str:
@@ -144,6 +161,8 @@ class Slurm:
             job = self._shown.left[name]
             if end := self.folder.end_of(job):
                 self._shown.ended(job, end)
+        if self._held and time.monotonic() - self._refused > ASK:
+            self._submit(self._held)
         if time.monotonic() - self._asked > ASK and self._ask():
             self._take_care()
         queued = len(self._shown.left) - len(self._running & self._shown.left.keys())
@@ -152,7 +171,9 @@ class Slurm:
     def _take_care(self):
         """Of what the queue says: what runs now, and what is there no longer."""
         lost = []
-        for name, job in list(self._shown.left.items()):
+        there = self._shown.left.keys() - {job.name for job in self._held}
+        for name in [name for name in self._shown.left if name in there]:
+            job = self._shown.left[name]
             own = self._where.get(name)
             runs = own is not None and own.state == "RUNNING"
             if runs and name not in self._running:

@@ -18,9 +18,10 @@ between runs, a column a value of the pivot, and a number is over seeds:
 Conditions of --where have =, !=, <, <=, >, >= and a column; all must be met. `cell=gru`
 is met by gru with any options, `cell=gru()` by gru without, `cell=gru|lstm` by both.
 
-Writes results.csv, .md, .tex (booktabs), .png and .pdf, and runs.csv with every column
-of every run. In each folder lies index.sqlite, by which the next call reads only what
-has changed; it can be removed at any time.
+Writes results.html, a page with the report of each run one click away; results.csv,
+.md, .tex (booktabs), .png and .pdf; and runs.csv with every column of every run. In
+each folder lies index.sqlite, by which the next call reads only what has changed; it
+can be removed at any time.
 """
 
 import dataclasses
@@ -57,6 +58,9 @@ class ResultsConfig(config.Settings):
     threshold: float | None = config.setting(
         None, "a validation loss, for updates_to_threshold"
     )
+    reports: bool = config.setting(
+        True, "make a report of each folder of runs, to which the page links"
+    )
     workdir: str | None = config.setting(
         None, "folder of what is written; default: results, beside the runs"
     )
@@ -71,7 +75,7 @@ def main(settings: ResultsConfig):
         rows = index.read(
             [path for path in settings.runs if not pathlib.Path(path).is_file()],
             where=settings.where or (),
-            left_out=lambda line: waiting.say(f"left out: {line}"),
+            left_out=_left_out,
         )
     if not rows:
         met = " that meets the conditions" if settings.where else ""
@@ -84,9 +88,16 @@ def main(settings: ResultsConfig):
             pivot=settings.pivot,
             lines=settings.rows,
             threshold=settings.threshold,
+            reports=settings.reports,
+            left_out=_left_out,
             command=shlex.join(["python -m experiments.results", *sys.argv[1:]]),
         )
     print(f"{index.terminal(table, waiting.width())}\n\n{len(rows)} runs: {folder}")
+    print(f"page: {folder / 'results.html'}")
+
+
+def _left_out(line: str):
+    waiting.say(f"left out: {line}")
 
 
 def _beside(given: str) -> pathlib.Path:

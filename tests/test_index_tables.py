@@ -1,10 +1,12 @@
 """Tables and figures of many runs: what is in them, and in every format."""
 
 import csv
+import html.parser
 import math
 import re
 import statistics
 import unicodedata
+import urllib.parse
 
 import pytest
 from made_runs import made
@@ -102,7 +104,7 @@ def test_lines_are_what_varies_and_columns_the_length():
         "length",
         [10, 20, 100],
     )
-    assert made.notes == ["these settings set others: num steps"]
+    assert made.notes == ["along with these vary: num steps"]
     assert [line for line, _ in made.matrix()] == [("gru",), ("lstm",)]
     assert all(own.solved == 2 and own.runs == 4 for _, v in made.matrix() for own in v)
     turned = table(grid(), pivot="cell", lines=("length",))
@@ -246,10 +248,10 @@ def test_the_program_writes_all(tmp_path, capsys):
     ran(base, "--where=length<15")
     said = capsys.readouterr().out
     assert "0.50 (0.09 to 0.91)" in said and "not finished" in said
-    assert said.splitlines()[-1] == f"6 runs: {base / 'results'}"
+    assert said.splitlines()[-2] == f"6 runs: {base / 'results'}"
     names = {path.name for path in (base / "results").iterdir()}
-    assert names == {"runs.csv"} | {
-        f"results.{kind}" for kind in ("csv", "md", "tex", "png", "pdf")
+    assert names == {"runs.csv", "reports"} | {
+        f"results.{kind}" for kind in ("csv", "md", "tex", "html", "png", "pdf")
     }
     with (base / "results" / "runs.csv").open(newline="", encoding="utf-8") as file:
         found = list(csv.DictReader(file))
@@ -280,3 +282,72 @@ def test_what_the_program_cannot_do_is_one_line(tmp_path, flags, said):
     with pytest.raises(errors.UsageError, match=said):
         ran(*[flag.format(tmp_path / "empty") for flag in flags])
     assert not list(tmp_path.glob("**/results"))
+
+
+# ---------------------------------------------------------------------------- the page
+
+
+class Read(html.parser.HTMLParser):
+    """The rows of tables and the links of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.links, self.rows = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if tag == "a":
+            self.links.append(dict(attributes)["href"])
+
+    def handle_data(self, data):
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+
+def test_the_page_leads_to_every_run(tmp_path):
+    base = tmp_path / "my runs"
+    names = "gru", "gru(reset='<script>&')", "lstm"
+    for number, cell in enumerate(names):
+        made(base / f"a#{number}?", cell=cell)
+    made(base / "half", ended=False)
+    (base / "a#2?" / "metrics.jsonl").unlink()  # reported without what is gone
+    said = []
+    rows = index.read([base])
+    index.write(rows, base / "results", left_out=said.append)
+    assert not said
+    text = (base / "results" / "results.html").read_text(encoding="utf-8")
+    page = Read(text)
+    assert page.tags.count("script") == 1 and "<script>&" not in text
+    assert not re.search(r"(src|href)=.?(https?:)?//", text)
+    runs = [row for row in page.rows if "report" in row[-2:] or "folder" in row[-2:]]
+    told = [row[: row.index("report")] for row in page.rows if "report" in row]
+    assert len(runs) == 9 and len(told) == 7  # with the head
+    assert {row[0] for row in told[1:]} == set(names)
+    for link in page.links:
+        assert (base / "results" / urllib.parse.unquote(link)).exists(), link
+    reports = list((base / "results" / "reports").iterdir())
+    assert len(reports) == 3 and all("<h1>" in path.read_text() for path in reports)
+
+
+def test_reports_are_made_again_where_runs_have_changed(tmp_path):
+    for name in ("gru", "lstm"):
+        made(tmp_path / name, cell=name)
+    index.write(index.read([tmp_path]), tmp_path / "results")
+    before = stamps(tmp_path / "results" / "reports")
+    (tmp_path / "gru" / "metrics.jsonl").touch()
+    index.write(index.read([tmp_path]), tmp_path / "results")
+    after = stamps(tmp_path / "results" / "reports")
+    changed = [name for name in after if after[name] != before[name]]
+    assert after.keys() == before.keys()
+    assert len(changed) == 1 and changed[0].startswith("gru")
+    index.write(index.read([tmp_path]), tmp_path / "without", reports=False)
+    assert not (tmp_path / "without" / "reports").exists()
+
+
+def stamps(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}

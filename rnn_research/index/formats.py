@@ -40,7 +40,7 @@ def texts(value: Value) -> tuple[str, str, str]:
     return tuple(found)
 
 
-def _plain(value: Value | None, runs: int, gap: str = " ") -> str:
+def plain(value: Value | None, runs: int, gap: str = " ") -> str:
     """`0.67 (0.21 to 0.94)`; of one run without a spread.
 
     Args:
@@ -61,7 +61,7 @@ def _has_spread(value: Value) -> bool:
     return value.runs > 1 or value.solved is not None
 
 
-def _heads(table: Table) -> tuple[list[str], list[str]]:
+def both_heads(table: Table) -> tuple[list[str], list[str]]:
     """The heads of lines and of columns."""
     heads = [name(each) for each in table.lines]
     if table.pivot is None:
@@ -78,7 +78,7 @@ def terminal(table: Table, width: int | None) -> str:
     Where there is little room, spreads stand below their values; where there is less,
     the columns stand below each other in several tables.
     """
-    count = len(_heads(table)[1])
+    count = len(both_heads(table)[1])
     if width is None or _needs(table, " ", slice(count)) <= width:
         blocks = [_drawn(table, width or UNBOUNDED, " ", slice(count))]
     else:
@@ -91,14 +91,14 @@ def terminal(table: Table, width: int | None) -> str:
         ]
     notes = "\n".join(
         waiting.folded(line)
-        for line in (table.caption, *(f"{_capital(note)}." for note in table.notes))
+        for line in (table.caption, *(f"{capital(note)}." for note in table.notes))
     )
     return "\n\n".join([*blocks, notes])
 
 
 def _fit(table: Table, together: int, width: int) -> bool:
     """Whether nothing is folded where so many columns stand beside each other."""
-    starts = range(0, len(_heads(table)[1]), together)
+    starts = range(0, len(both_heads(table)[1]), together)
     needs = (_needs(table, "\n", slice(at, at + together)) for at in starts)
     return max(needs) <= width
 
@@ -108,7 +108,7 @@ def _rich(table: Table, gap: str, columns: slice):
     from rich import table as rich_table
     from rich.text import Text
 
-    lines, heads = _heads(table)
+    lines, heads = both_heads(table)
     made = rich_table.Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     if table.pivot and heads[columns]:
         heads = [f"{name(table.pivot)} {heads[columns][0]}", *heads[columns][1:]]
@@ -120,7 +120,7 @@ def _rich(table: Table, gap: str, columns: slice):
         made.add_column(Text(head), overflow="fold", justify="left")
     for line, found in table.matrix():
         cells = [setting(each) for each in line]
-        cells += [_plain(own, table.runs, gap) for own in found[columns]]
+        cells += [plain(own, table.runs, gap) for own in found[columns]]
         made.add_row(*map(Text, cells))
     return made
 
@@ -149,16 +149,16 @@ def _drawn(table: Table, width: int, gap: str, columns: slice) -> str:
 
 def markdown(table: Table) -> str:
     """The table in Markdown, with its caption and notes."""
-    lines, heads = _heads(table)
+    lines, heads = both_heads(table)
     if table.pivot:
         heads = [f"{name(table.pivot)} {head}" for head in heads]
     rows = [[*lines, *heads]]
     for line, found in table.matrix():
         cells = [setting(each) for each in line]
-        rows.append([*cells, *(_plain(own, table.runs) for own in found)])
+        rows.append([*cells, *(plain(own, table.runs) for own in found)])
     texts = [f"| {' | '.join(map(_in_markdown, row))} |" for row in rows]
     rule = "|" + " --- |" * len(lines) + " ---: |" * len(heads)
-    notes = [_in_markdown(f"{_capital(each)}.") for each in table.notes]
+    notes = [_in_markdown(f"{capital(each)}.") for each in table.notes]
     notes = [_in_markdown(table.caption), *notes]
     return "\n".join([texts[0], rule, *texts[1:], "", "\n".join(notes)]) + "\n"
 
@@ -194,7 +194,7 @@ def latex(table: Table, command: str = "") -> str:
     Args:
       command: that made it, for a comment.
     """
-    lines, heads = _heads(table)
+    lines, heads = both_heads(table)
     count = len(heads)
     made = f"% made by: {' '.join(command.split())}" if command else None
     top = [f"{' & '.join(map(in_latex, [*lines, *heads]))} \\\\"]
@@ -215,7 +215,7 @@ def latex(table: Table, command: str = "") -> str:
         for line, found in table.matrix()
     ]
     caption = in_latex(table.caption)
-    notes = "".join(f" {in_latex(_capital(note))}." for note in table.notes)
+    notes = "".join(f" {in_latex(capital(note))}." for note in table.notes)
     text = [
         made,
         "% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}",
@@ -252,7 +252,7 @@ def _math(text: str) -> str:
     return rf"{power[1]} \cdot 10^{{{int(power[2])}}}" if power else text
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 

@@ -201,7 +201,7 @@ def _beside(rows: list[dict], names: tuple[str, ...]) -> list[str]:
     if pooled:
         notes.append(f"values are pooled over {_listed(map(columns.name, pooled))}")
     if along:
-        notes.append(f"these settings set others: {_listed(map(columns.name, along))}")
+        notes.append(f"along with these vary: {_listed(map(columns.name, along))}")
     return notes
 
 

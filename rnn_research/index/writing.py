@@ -1,15 +1,17 @@
 """All that is written of many runs: tables, a figure, the runs themselves."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from rnn_research import files, plotting
+from rnn_research import files, plotting, waiting
 from rnn_research.diagnostics import table as csv
-from rnn_research.index import columns, figure, formats
+from rnn_research.index import columns, figure, formats, page
+from rnn_research.index import reports as pages
 from rnn_research.index.table import Table, table
 from rnn_research.report import records
 
 PICTURES = "results.png", "results.pdf"
+TABLES = "results.csv", "results.md", "results.tex"
 
 
 def write(
@@ -21,17 +23,21 @@ def write(
     lines: Sequence[str] | None = None,
     threshold: float | None = None,
     command: str = "",
+    reports: bool = True,
+    left_out: Callable[[str], None] = waiting.say,
 ) -> Table:
-    """Write the table of the runs as CSV, Markdown and LaTeX, its figure, and runs.csv.
+    """Write the table of the runs as CSV, Markdown, LaTeX and a page, and its figure.
 
-    results.csv, .md, .tex, .png, .pdf; runs.csv has every column of every run, those
-    that are not finished too.
+    results.csv, .md, .tex, .html, .png, .pdf; runs.csv has every column of every run,
+    those that are not finished too; reports/ a page for each folder of runs.
 
     Args:
       rows: of `read`.
       folder: is made if it is not there.
       value, pivot, lines, threshold: as `table.table` takes them.
       command: that makes them, for a comment.
+      reports: whether a report of each folder is made, where it is not there already.
+      left_out: is given a line for each folder that cannot be reported.
 
     Raises:
       errors.UsageError: there is no such column, or no run has the value.
@@ -46,9 +52,10 @@ def write(
         threshold=threshold,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    formats.write_csv(made, folder / "results.csv")
-    files.write_atomically(folder / "results.md", formats.markdown(made))
-    files.write_atomically(folder / "results.tex", formats.latex(made, command))
+    of_csv, of_markdown, of_latex = (folder / name for name in TABLES)
+    formats.write_csv(made, of_csv)
+    files.write_atomically(of_markdown, formats.markdown(made))
+    files.write_atomically(of_latex, formats.latex(made, command))
     points, x = figure.points(made)
     for name in PICTURES:
         plotting.many_runs(
@@ -61,6 +68,15 @@ def write(
     names = columns.known(rows)
     shown = [{name: _shown(row[name]) for name in names if name in row} for row in rows]
     csv.write_csv(shown, folder / "runs.csv", columns=names)
+    page.render(
+        rows,
+        made,
+        folder / "results.html",
+        picture=folder / PICTURES[0],
+        x=columns.name(x) if x else "settings",
+        written=[*TABLES, *PICTURES, "runs.csv"],
+        reports=pages.write(rows, folder / "reports", left_out) if reports else {},
+    )
     return made
 
 

@@ -82,6 +82,7 @@ def read(
     allow: tuple[str, ...] = (),
     labels: tuple[str, ...] | None = None,
     left_out: Callable[[str], None] | None = None,
+    measure: bool = True,
 ) -> list[Entry]:
     """The entries of the folders by length, with names that tell them apart.
 
@@ -93,6 +94,7 @@ def read(
       labels: the names, one for each entry in the order of the folders; None: what
         tells them apart.
       left_out: is given a line for each folder that cannot be reported; None raises it.
+      measure: whether gradients that were not watched are measured, in seconds.
 
     Raises:
       errors.UsageError: a folder that holds no finished run, or is given twice.
@@ -106,7 +108,7 @@ def read(
             raise errors.UsageError(f"{folder} is given twice")
     for folder in folders:
         try:
-            entries += _of_folder(folder, allow)
+            entries += _of_folder(folder, allow, measure)
         except (errors.UsageError, errors.RunError) as error:
             if left_out is None:
                 raise
@@ -171,7 +173,9 @@ def _short(value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _of_folder(folder: pathlib.Path, allow: tuple[str, ...]) -> list[Entry]:
+def _of_folder(
+    folder: pathlib.Path, allow: tuple[str, ...], measure: bool
+) -> list[Entry]:
     settings, summary, rows, notes, model = records.read(folder)
     shared = {k: v for k, v in settings.items() if k not in NOT_COMPARED}
     made, not_shown = artefacts.read(folder)
@@ -185,7 +189,7 @@ def _of_folder(folder: pathlib.Path, allow: tuple[str, ...]) -> list[Entry]:
             )
         own = [row for row in rows if row["learning_rate"] == rate]
         bands = _bands(own)
-        own_moments, unmeasured = moments(folder, own, rate, allow)
+        own_moments, unmeasured = moments(folder, own, rate, allow, measure)
         entries.append(
             Entry(
                 folder=folder,

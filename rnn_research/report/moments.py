@@ -1,6 +1,7 @@
 """The gradient by lag at moments of a training, recorded or measured."""
 
 import math
+import shlex
 import statistics
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -38,7 +39,7 @@ def over_steps(found: list[tuple[int, int, Any]]) -> Iterator[tuple[int, list]]:
 
 
 def moments(
-    folder, rows: list[dict], rate: float, allow: tuple[str, ...]
+    folder, rows: list[dict], rate: float, allow: tuple[str, ...], measure: bool
 ) -> tuple[list[Moment], list[str]]:
     """What was watched, median over seeds, and why there is nothing."""
     watched = [
@@ -46,6 +47,11 @@ def moments(
         for row in rows
         if "diagnostics" in row
     ]
+    if not watched and not measure:
+        return [], [
+            "no gradient by lag, since it was not watched (--diagnose_every); "
+            f"python -m experiments.report {shlex.quote(str(folder))} measures it"
+        ]
     if not watched:
         try:
             watched = _measured(folder, rate, allow)

@@ -9,11 +9,11 @@
 Reads all runs below the folders, finished or not. A line of the table is what differs
 between runs, a column a value of the pivot, and a number is over seeds:
 
-  success               the share that solved the task, with Wilson's 95 % interval
-  updates_to_solve      median, least and greatest; >1000 where 1000 were not enough
-  updates_to_threshold  the same, until the validation loss was below --threshold
-  loss, accuracy, ...   a metric of test; validation_loss and so on that of validation
-  seconds, updates_per_second, parameters, or any other column of numbers
+    success               share that solved the task, with Wilson's 95 % interval
+    updates_to_solve      median, least, greatest; >1000 where 1000 did not do
+    updates_to_threshold  the same, until the validation loss was below --threshold
+    loss, accuracy, ...   a metric of test; validation_loss, ... that of validation
+    seconds, parameters   or any other column of numbers
 
 Conditions of --where have =, !=, <, <=, >, >= and a column; all must be met. `cell=gru`
 is met by gru with any options, `cell=gru()` by gru without, `cell=gru|lstm` by both.

@@ -28,6 +28,7 @@ from rnn_research.tasks.group_words import group_words
 from rnn_research.tasks.images import sequential_images
 from rnn_research.tasks.induction_heads import induction_heads
 from rnn_research.tasks.linear_system import linear_system
+from rnn_research.tasks.listops import listops
 from rnn_research.tasks.lorenz import lorenz63, lorenz96
 from rnn_research.tasks.mackey_glass import mackey_glass
 from rnn_research.tasks.memorisation import memorisation
@@ -75,6 +76,7 @@ __all__ = [
     "group_words",
     "induction_heads",
     "linear_system",
+    "listops",
     "lorenz63",
     "lorenz96",
     "mackey_glass",

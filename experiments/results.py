@@ -30,7 +30,7 @@ import shlex
 import sys
 
 from rnn_research import config, errors, index, waiting
-from rnn_research.index import folders
+from rnn_research.index import folders, for_wandb
 from rnn_research.runs import run_folder
 
 
@@ -61,6 +61,9 @@ class ResultsConfig(config.Settings):
     reports: bool = config.setting(
         True, "make a report of each folder of runs, to which the page links"
     )
+    wandb: bool = config.setting(
+        False, "write the runs for Weights & Biases too, offline, into wandb/"
+    )
     workdir: str | None = config.setting(
         None, "folder of what is written; default: results, beside the runs"
     )
@@ -71,6 +74,8 @@ def main(settings: ResultsConfig):
         raise errors.UsageError("which runs? python -m experiments.results runs/")
     folder = pathlib.Path(settings.workdir or _beside(settings.runs[0]))
     run_folder.check(folder)
+    if settings.wandb:
+        for_wandb.package()  # says so before the work if it is not there
     with waiting.doing("reading runs"):
         rows = index.read(
             [path for path in settings.runs if not pathlib.Path(path).is_file()],
@@ -94,6 +99,9 @@ def main(settings: ResultsConfig):
         )
     print(f"{index.terminal(table, waiting.width())}\n\n{len(rows)} runs: {folder}")
     print(f"page: {folder / 'results.html'}")
+    if settings.wandb:
+        for_wandb.write(rows, folder)
+        print(f"wandb sync {shlex.quote(str(folder / 'wandb'))}/offline-run-*")
 
 
 def _left_out(line: str):

@@ -27,7 +27,7 @@ def rows(folder: pathlib.Path) -> list[dict]:
     """
     settings = records.begun(folder)
     summary = records.ended(folder, settings)
-    recorded = _recorded(folder / metrics.FILE)
+    evaluations = recorded(folder / metrics.FILE)
     shared = _settings(settings, summary) | {
         "digest": same_run.digest(settings),
         "flags": resuming.flags(settings),
@@ -39,7 +39,7 @@ def rows(folder: pathlib.Path) -> list[dict]:
             for rate in settings["learning_rates"]
             for seed in _seeds(settings)
         ]
-        own = [_begun(settings, recorded.get(pair, [])) for pair in pairs]
+        own = [_begun(settings, evaluations.get(pair, [])) for pair in pairs]
     else:
         pairs = [(run["seed"], run["learning_rate"]) for run in summary["runs"]]
         own = [_ended(summary, run) for run in summary["runs"]]
@@ -49,7 +49,7 @@ def rows(folder: pathlib.Path) -> list[dict]:
             "learning_rate": pair[1],
             "seed": pair[0],
             **each,
-            **_lows(recorded.get(pair, [])),
+            **_lows(evaluations.get(pair, [])),
         }
         for pair, each in zip(pairs, own, strict=True)
     ]
@@ -112,8 +112,8 @@ def _ended(summary: dict, run: dict) -> dict:
     }
 
 
-def _begun(settings: dict, recorded: list[dict]) -> dict:
-    last = recorded[-1] if recorded else {}
+def _begun(settings: dict, evaluations: list[dict]) -> dict:
+    last = evaluations[-1] if evaluations else {}
     updates, most = last.get("step", 0), settings.get("num_steps")
     return {
         "outcome": columns.UNFINISHED,
@@ -150,7 +150,7 @@ def _named(prefix: str, scores: dict) -> dict:
 # -------------------------------------------------------------------------- record
 
 
-def _recorded(path: pathlib.Path) -> dict[tuple, list[dict]]:
+def recorded(path: pathlib.Path) -> dict[tuple, list[dict]]:
     """The rows of each run that metrics.jsonl holds; what is no row is left out.
 
     The last line of a run that is still written may be half there.
@@ -169,10 +169,10 @@ def _recorded(path: pathlib.Path) -> dict[tuple, list[dict]]:
     return found
 
 
-def _lows(recorded: list[dict]) -> dict:
+def _lows(evaluations: list[dict]) -> dict:
     """[step, loss] where the validation loss was lower than ever before."""
     lows: list[list] = []
-    for row in recorded:
+    for row in evaluations:
         if math.isfinite(row["loss"]) and (not lows or row["loss"] < lows[-1][1]):
             lows.append([row["step"], row["loss"]])
     return {"lows": lows, "best_validation_loss": lows[-1][1] if lows else None}

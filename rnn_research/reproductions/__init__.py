@@ -1,5 +1,6 @@
 """Published claims, each a file: the one line that a new one adds is its import."""
 
+<<<<<<< HEAD
 import types
 
 from rnn_research.reproductions import base
@@ -27,6 +28,25 @@ MODULES = tuple(
     own
     for own in list(globals().values())
     if isinstance(own, types.ModuleType) and "ENTRY" in vars(own)
+=======
+from rnn_research.reproductions import (
+    angle_learning,
+    curse_of_memory,
+    gradient_decay,
+    gru_adding,
+    scan_equivalence,
+    task_baselines,
+)
+from rnn_research.reproductions.base import Reproduction
+
+MODULES = (
+    angle_learning,
+    curse_of_memory,
+    gradient_decay,
+    gru_adding,
+    scan_equivalence,
+    task_baselines,
+>>>>>>> a9da2c6 (Reproductions 3, 5 and 12: the curse of memory, scans beside the loop, and the angle whose published curves are of a sign descent)
 )
 
 

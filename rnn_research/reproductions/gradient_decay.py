@@ -79,7 +79,7 @@ def measure(trained: list[base.Trained]) -> base.Found:
             f"With b = -2 the error is {abs(steep - _line(steep, slope)).max():.4f} at "
             f"10^{steep[-1]:.0f}: the rounding of a logarithm that is so large.",
             "Units of the identity network with a negative weight from an input above "
-            f"0 are dead from the first step: the gradient of {dead} of {UNITS} is zero.",
+            f"0 are dead from the first step: {dead} of {UNITS} have no gradient.",
             _eigenvalue_note(),
         ],
     )

@@ -1,11 +1,12 @@
 """Published claims, each a file: the one line that a new one adds is its import."""
 
-<<<<<<< HEAD
 import types
 
 from rnn_research.reproductions import base
+from rnn_research.reproductions import angle_learning as angle_learning
 from rnn_research.reproductions import chrono_adding as chrono_adding
 from rnn_research.reproductions import cudnn_speed as cudnn_speed
+from rnn_research.reproductions import curse_of_memory as curse_of_memory
 from rnn_research.reproductions import eigenvalue_range as eigenvalue_range
 from rnn_research.reproductions import fitzhugh_nagumo as fitzhugh_nagumo
 from rnn_research.reproductions import gradient_decay as gradient_decay
@@ -20,6 +21,7 @@ from rnn_research.reproductions import mqar_recall as mqar_recall
 from rnn_research.reproductions import newton_gru_speed as newton_gru_speed
 from rnn_research.reproductions import orthogonal_copy as orthogonal_copy
 from rnn_research.reproductions import regular_languages as regular_languages
+from rnn_research.reproductions import scan_equivalence as scan_equivalence
 from rnn_research.reproductions import selective_copying as selective_copying
 from rnn_research.reproductions import task_baselines as task_baselines
 from rnn_research.reproductions import temporal_order as temporal_order
@@ -28,25 +30,6 @@ MODULES = tuple(
     own
     for own in list(globals().values())
     if isinstance(own, types.ModuleType) and "ENTRY" in vars(own)
-=======
-from rnn_research.reproductions import (
-    angle_learning,
-    curse_of_memory,
-    gradient_decay,
-    gru_adding,
-    scan_equivalence,
-    task_baselines,
-)
-from rnn_research.reproductions.base import Reproduction
-
-MODULES = (
-    angle_learning,
-    curse_of_memory,
-    gradient_decay,
-    gru_adding,
-    scan_equivalence,
-    task_baselines,
->>>>>>> a9da2c6 (Reproductions 3, 5 and 12: the curse of memory, scans beside the loop, and the angle whose published curves are of a sign descent)
 )
 
 

@@ -11,6 +11,7 @@ from rnn_research.reproductions import eigenvalue_range as eigenvalue_range
 from rnn_research.reproductions import fitzhugh_nagumo as fitzhugh_nagumo
 from rnn_research.reproductions import gradient_decay as gradient_decay
 from rnn_research.reproductions import gru_adding as gru_adding
+from rnn_research.reproductions import hessian_spectrum as hessian_spectrum
 from rnn_research.reproductions import hochreiter_adding as hochreiter_adding
 from rnn_research.reproductions import indrnn_adding as indrnn_adding
 from rnn_research.reproductions import irnn_adding as irnn_adding
@@ -23,6 +24,7 @@ from rnn_research.reproductions import orthogonal_copy as orthogonal_copy
 from rnn_research.reproductions import regular_languages as regular_languages
 from rnn_research.reproductions import scan_equivalence as scan_equivalence
 from rnn_research.reproductions import selective_copying as selective_copying
+from rnn_research.reproductions import structural_invariants as structural_invariants
 from rnn_research.reproductions import task_baselines as task_baselines
 from rnn_research.reproductions import temporal_order as temporal_order
 

@@ -147,9 +147,10 @@ ENTRY = base.Reproduction(
     protocol=f"""
 Six pairs of a cell and an engine in float32, {UNITS} units, {BATCH} sequences of normal
 inputs: T = 1,000 for gru, para_gru and para_lstm, T = 2,048 for lru and min_gru.
-Newton's method has converged at a residual of 1e-6. Values are compared with the plain loop, and the gradient of a random sum of the outputs. Tanh
-networks of 16 units with W_hh normal of variance gain^2 / N and weak inputs are solved
-over 2,000 steps; one that has not converged after {MOST} iterations counts as {MOST}.
+Newton's method has converged at a residual of 1e-6. Values are compared with those of
+the plain loop, and so is the gradient of a random sum of the outputs. Tanh networks of
+16 units with W_hh normal of variance gain^2 / N and weak inputs are solved over 2,000
+steps; one that has not converged after {MOST} iterations counts as {MOST}.
 """,
     gates={
         "values": base.Gate(

@@ -2,8 +2,8 @@
 
 import types
 
-from rnn_research.reproductions import base
 from rnn_research.reproductions import angle_learning as angle_learning
+from rnn_research.reproductions import base
 from rnn_research.reproductions import chrono_adding as chrono_adding
 from rnn_research.reproductions import cudnn_speed as cudnn_speed
 from rnn_research.reproductions import curse_of_memory as curse_of_memory

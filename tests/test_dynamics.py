@@ -63,6 +63,7 @@ def test_a_neuron_is_that_of_scipy():
     np.testing.assert_allclose(batch.targets, exact[2:], atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "flow", "field"),
     [
@@ -185,6 +186,7 @@ def test_baselines_are_met_by_the_guesses_they_name(name):
     assert float(scored) == pytest.approx(((target - now) ** 2).mean())
 
 
+@pytest.mark.slow
 def test_a_linear_teacher_has_exact_baselines():
     task = tasks.linear_system(50, min_nu=0.8, max_nu=0.95)
     batch = sampled(task, 5000)

@@ -68,7 +68,10 @@ def value_of(symbols, modulus):
 @pytest.mark.parametrize(
     "make",
     [
-        functools.partial(tasks.modular_arithmetic, 21, shortest=1),
+        pytest.param(
+            functools.partial(tasks.modular_arithmetic, 21, shortest=1),
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             functools.partial(tasks.modular_arithmetic, 9, modulus=7, operators="*-"),
             marks=pytest.mark.slow,
@@ -140,6 +143,7 @@ def test_strings_of_a_kind_are_as_likely(number):
             assert abs(seen - count * p) < 5 * (count * p) ** 0.5
 
 
+@pytest.mark.slow
 def test_dyck_opens_and_closes_by_chance():
     batch = sampled(tasks.dyck(12, kinds=2, depth=3), 1000)
     either = closed = 0
@@ -157,7 +161,7 @@ def test_dyck_opens_and_closes_by_chance():
     assert abs(closed - either / 2) < 4 * either**0.5 / 2
 
 
-@pytest.mark.parametrize("shortest", [2, None])
+@pytest.mark.parametrize("shortest", [2, pytest.param(None, marks=pytest.mark.slow)])
 def test_a_string_comes_back_reversed(shortest):
     task = tasks.reverse_string(4, alphabet=3, shortest=shortest)
     batch = sampled(task, 200)
@@ -182,7 +186,7 @@ def test_a_string_comes_back_reversed(shortest):
     assert chance == pytest.approx(np.mean([3.0**-n for n in lengths]))
 
 
-@pytest.mark.parametrize("blocks", [2, 3])
+@pytest.mark.parametrize("blocks", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_blocks_of_as_many_letters(blocks):
     task = tasks.counted_blocks(5, blocks=blocks)
     batch = sampled(task, 300)

@@ -101,6 +101,6 @@ searched one for it.
         ),
     },
     measure=measure,
-    minutes=15,
+    minutes=8,
     runs=runs,
 )

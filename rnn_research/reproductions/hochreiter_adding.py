@@ -16,6 +16,7 @@ TEST = 2560  # sequences
 ALLOWED, FINALLY = 3, 10  # of them wrong
 PUBLISHED = 74_000  # sequences
 WRONG = "wrong of 2,560"
+LEAST = 0.5  # that is drawn
 
 
 @of_tasks.task
@@ -42,7 +43,7 @@ def runs():
         grad_clip=0.0,
         batch_size=1,
         num_steps=MOST,
-        stop_at=1e-4,
+        stop_at=2e-5,
         eval_every=2000,
         eval_size=TEST,
         checkpoint_every=20_000,
@@ -73,7 +74,10 @@ def measure(trained: list[base.Trained]) -> base.Found:
         },
         lines=[
             base.Line(
-                WRONG, "LSTM of 1997", [row["step"] for row in own.record], _wrong(own)
+                WRONG,
+                "LSTM of 1997",
+                [row["step"] for row in own.record],
+                [max(count, LEAST) for count in _wrong(own)],
             )
             for own in trained
             if own.record
@@ -82,7 +86,8 @@ def measure(trained: list[base.Trained]) -> base.Found:
             base.Panel(
                 WRONG,
                 "sequences of training",
-                "wrong sequences",
+                "wrong sequences, 0 as 1/2",
+                log_y=True,
                 level=(ALLOWED, "the criterion"),
             )
         ],
@@ -106,7 +111,8 @@ seeds. A sequence is wrong if its error is 0.04 or more. The paper stops when th
 2,000 sequences of training were right and their mean error is below 0.01, then tests on
 2,560, of which at most 3 are wrong; here {TEST:,} fresh sequences are tested every
 2,000, the first time that at most 3 are wrong counts, and training goes on to an MSE of
-1e-4. The weights of the output start normal of variance 1/4, its bias zero.
+2e-5: a first run ended at 1e-4, after 98,000 to 168,000 sequences, where 14 to 20 were
+still wrong. The weights of the output start normal of variance 1/4, its bias zero.
 """,
     gates={
         "sequences": base.Gate(

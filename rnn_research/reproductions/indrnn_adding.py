@@ -115,6 +115,6 @@ number of the gradient; the published updates are those of a third party's curve
         ),
     },
     measure=measure,
-    minutes=60,
+    minutes=50,
     runs=runs,
 )

@@ -92,6 +92,6 @@ the gradient is clipped at 1 for the IRNN, at 10 for the others: no search.
         ),
     },
     measure=measure,
-    minutes=40,
+    minutes=25,
     runs=runs,
 )

@@ -126,6 +126,6 @@ of 0.01. That an LSTM does not learn is the claim; at these lengths it may be wr
         ),
     },
     measure=measure,
-    minutes=60,
+    minutes=30,
     runs=runs,
 )

@@ -104,6 +104,6 @@ each. Networks: tanh (there ReLU, as haiku.VanillaRNN is), an LSTM, and GILR, h 
         )
     },
     measure=measure,
-    minutes=60,
+    minutes=25,
     runs=runs,
 )

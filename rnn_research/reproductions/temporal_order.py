@@ -115,8 +115,8 @@ ENTRY = base.Reproduction(
     protocol=f"""
 Temporal order of two symbols, 50 tanh units, plain SGD at 0.01, batches of 20, fresh
 sequences, {MOST:,} updates or a loss below 0.01, 3 seeds: with neither help, with the
-norm of the gradient clipped at {CLIP:g}, and with Omega of weight 2 beside it;
-at T = 20, and the last two at T = 50. A seed counts as solved when 99 % of 1,000 fresh
+norm of the gradient clipped at {CLIP:g}, and with Omega of weight 2 beside it; at T =
+20, and the last two at T = 50. A seed counts as solved when 99 % of 1,000 fresh
 sequences are right. W starts N(0, 0.1^2), the paper's basic initialisation; input
 weights have variance 1/6 here, 0.1^2 there. The authors' code sets a gradient that is
 not finite to 0.02 W; here it ends the run. The paper trains 5 networks of each length

@@ -26,7 +26,7 @@ GROUPS = {
         "time_series_classification",
         "translation",
     ),
-    "Many runs": ("sweep", "compare", "reproduce"),
+    "Many runs": ("sweep", "compare", "atlas", "reproduce"),
     "Speed and memory": (
         "engine_speed",
         "gradient_floor",

@@ -1,6 +1,7 @@
 """Figures: each one function of a tidy table, in one style."""
 
 from rnn_research.plotting.anomalies import anomalies, precision_recall
+from rnn_research.plotting.atlas import atlas, atlas_costs
 from rnn_research.plotting.captions import captioned, looked_at
 from rnn_research.plotting.classes import confusion
 from rnn_research.plotting.compared import compared_gradients, compared_losses
@@ -47,6 +48,8 @@ from rnn_research.plotting.translations import attention_maps, scores_by_length
 
 __all__ = [
     "anomalies",
+    "atlas",
+    "atlas_costs",
     "attention_beside",
     "attention_maps",
     "by_length",

@@ -205,6 +205,7 @@ def _varying(wanted: list[Run]) -> list[str]:
         return {repr(run.given.get(name, missing)) for run in wanted}
 
     found = [name for name in names if len(values(name)) > 1]
+    found.sort(key=lambda name: name in BESIDE)  # what a job has several of, last
     several = len({run.experiment for run in wanted}) > 1
     return ["experiment"] * several + found
 

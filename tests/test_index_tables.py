@@ -215,6 +215,9 @@ def test_points_have_the_cell_as_colour_and_a_further_setting_as_panel():
     assert {p["line"] for p in points} == {"gru", "lstm"}
     points, x = figure.points(table(grid(lengths=(10,))))
     assert x is None and [p["line"] for p in points] == ["gru", "lstm"]
+    points, x = figure.points(table(grid(("gru" * 30 + "a", "gru" * 30 + "b"))))
+    assert len({p["line"] for p in points}) == 2
+    assert all(len(p["line"]) <= 45 for p in points)
     points, x = figure.points(table([row()]))
     assert x is None and points[0]["line"] != "" and points[0]["panel"] == ""
 
@@ -333,6 +336,7 @@ def test_the_page_leads_to_every_run(tmp_path):
     for link in page.links:
         assert (base / "results" / urllib.parse.unquote(link)).exists(), link
     reports = list((base / "results" / "reports").iterdir())
+    assert all(html.escape(row["command"]) in text for row in rows)
     assert len(reports) == 3 and all("<h1>" in path.read_text() for path in reports)
 
 

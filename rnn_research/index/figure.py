@@ -1,9 +1,11 @@
 """A table as points of a figure."""
 
+from rnn_research import errors
 from rnn_research.index import columns, formats, query
 from rnn_research.index.table import Table
 
 MOST_PANELS = 6
+LONGEST = 40  # letters of a name
 
 
 def points(table: Table) -> tuple[list[dict], str | None]:
@@ -23,16 +25,29 @@ def points(table: Table) -> tuple[list[dict], str | None]:
     if len(varying) < 2:  # the lines tell it
         panel = None
     line = [name for name in varying if name != panel] or left[:1]
+    panels = _names([_told([panel] if panel else [], place) for place in places])
+    lines = _names([_told(line, place) or table.asked.short for place in places])
     return [
         {
-            "panel": _told([panel] if panel else [], group.settings),
-            "line": _told(line, group.settings) or table.asked.short,
-            "cell": str(group.settings.get("cell", "")),
+            "panel": own_panel,
+            "line": own_line,
+            "cell": formats.setting(group.settings.get("cell", "")),
             "x": group.settings[x] if x else None,
             **_ends(group.value),
         }
-        for group in table.groups
+        for group, own_panel, own_line in zip(table.groups, panels, lines, strict=True)
     ], x
+
+
+def _names(texts: list[str]) -> list[str]:
+    """The texts, cut to what a figure has room for, and still different."""
+    short: dict[str, str] = {}
+    for text in texts:
+        name = errors.cut(text, LONGEST)
+        if text not in short and name in short.values():
+            name = f"{errors.cut(text, LONGEST - 5)} ({len(short) + 1})"
+        short.setdefault(text, name)
+    return [short[text] for text in texts]
 
 
 def _ends(value) -> dict:

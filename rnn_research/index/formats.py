@@ -10,6 +10,7 @@ from rnn_research.diagnostics import table as csv
 from rnn_research.index.columns import name
 from rnn_research.index.table import Table
 from rnn_research.index.values import Value
+from rnn_research.report import records
 
 UNBOUNDED = 10_000  # columns of a file
 LONGEST = 40  # of a text in a terminal, which is folded beyond
@@ -28,7 +29,9 @@ def setting(value) -> str:
         return "default"
     if isinstance(value, float):
         return f"{value:g}"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return records.plain(str(value))  # names of folders may be bytes that are no text
 
 
 def texts(value: Value) -> tuple[str, str, str]:

@@ -9,7 +9,7 @@ import string
 from rnn_research import files
 from rnn_research.index import columns, formats, values
 from rnn_research.index.table import Table
-from rnn_research.report import markup, records
+from rnn_research.report import markup
 
 HERE = pathlib.Path(__file__).parent
 HOUSE = pathlib.Path(markup.__file__).parent / "page.css"  # the style of a report
@@ -37,7 +37,7 @@ def render(
     tasks = dict.fromkeys(str(row.get("task")) for row in rows)
     done = sum(row["outcome"] != columns.UNFINISHED for row in rows)
     fill = {
-        "title": html.escape(f"Results: {', '.join(map(_text, tasks))}"),
+        "title": html.escape(f"Results: {', '.join(map(formats.setting, tasks))}"),
         "told": f"{len(rows)} runs, {done} finished.",
         "style": HOUSE.read_text("utf-8") + (HERE / "page.css").read_text("utf-8"),
         "script": (HERE / "page.js").read_text("utf-8"),
@@ -59,10 +59,6 @@ def render(
     files.write_atomically(path, text.encode("utf-8", errors="replace"))
 
 
-def _text(value) -> str:
-    return records.plain(formats.setting(value))
-
-
 def _table(table: Table) -> str:
     lines, heads = formats.both_heads(table)
     if table.pivot:
@@ -70,7 +66,9 @@ def _table(table: Table) -> str:
     top = "".join(f'<th scope="col">{html.escape(head)}</th>' for head in lines + heads)
     body = "".join(
         "<tr>"
-        + "".join(f'<th scope="row">{html.escape(_text(own))}</th>' for own in line)
+        + "".join(
+            f'<th scope="row">{html.escape(formats.setting(own))}</th>' for own in line
+        )
         + "".join(f"<td>{_value(own, table.runs)}</td>" for own in found)
         + "</tr>"
         for line, found in table.matrix()
@@ -109,7 +107,7 @@ def _runs(rows: list[dict], table: Table, folder: pathlib.Path, reports) -> str:
     body = "".join(
         f"<tr>{''.join(_cell(name, row.get(name)) for name in names)}"
         f"<td>{_report(row, folder, reports)}</td>"
-        f"<td><code>{html.escape(_text(row['command'] or ''))}</code>"
+        f"<td><code>{html.escape(row['command'] or '')}</code>"
         "</td></tr>"
         for row in rows
     )
@@ -126,7 +124,7 @@ def _cell(name: str, value) -> str:
         key = {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, repr(value))
         key = "" if math.isnan(value) else key
     else:
-        shown = "" if value is None else _text(value)
+        shown = "" if value is None else formats.setting(value)
         key = shown
     kind = f' class="{html.escape(shown)}"' if name == "outcome" else ""
     return f'<td{kind} data-value="{html.escape(key)}">{html.escape(shown)}</td>'

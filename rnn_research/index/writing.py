@@ -8,7 +8,6 @@ from rnn_research.diagnostics import table as csv
 from rnn_research.index import columns, figure, formats, page
 from rnn_research.index import reports as pages
 from rnn_research.index.table import Table, table
-from rnn_research.report import records
 
 PICTURES = "results.png", "results.pdf"
 TABLES = "results.csv", "results.md", "results.tex"
@@ -82,4 +81,4 @@ def write(
 
 def _shown(value):
     """Names of folders may be bytes that are no text."""
-    return records.plain(value) if isinstance(value, str) else value
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value

@@ -36,7 +36,7 @@ def many_runs(
     names = list(dict.fromkeys(point["panel"] for point in points))
     lines = list(dict.fromkeys(point["line"] for point in points))
     looks = _looks(points)
-    columns = min(MOST_PANELS, len(names))
+    columns = min(MOST_PANELS, len(names)) if x is not None else 1
     rows = -(-len(names) // columns)
     width = 5.2 if columns == 1 else 3.0 * columns + 0.4
     beside = legend_columns(lines, width)

@@ -63,7 +63,7 @@ def measure(trained: list[base.Trained]) -> base.Found:
             base.Line(PANEL, name, WIDTHS, [own[width] for width in WIDTHS])
             for name, own in recall.items()
         ],
-        panels=[base.Panel(PANEL, "width", "recall accuracy", log_x=True)],
+        panels=[base.Panel(PANEL, "width", "recall accuracy")],
     )
 
 

@@ -150,6 +150,6 @@ median of the last three; the paper shows the training loss.
         "tanh": _gate("tanh network", "0.094", low=0.085, high=0.105),
     },
     measure=measure,
-    minutes=25,
+    minutes=15,
     runs=runs,
 )

@@ -137,24 +137,17 @@ def test_jobs_in_an_array(cluster, sweeping, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_cluster_takes_some_at_a_time(
-    cluster, sweeping, tmp_path, capsys, monkeypatch
-):
-    monkeypatch.setenv("FAKE_SLURM_MOST", "1")
-    sweeping(probes(value=range(2)), "--array_limit=1")
-    assert len(list(tmp_path.glob("all/runs/*/value"))) == 2
+def test_arrays_are_below_the_limits(cluster, sweeping, tmp_path, capsys, monkeypatch):
+    """That of the setting, and that of the cluster, which takes some at a time."""
+    monkeypatch.setenv("FAKE_SLURM_MOST", "2")
+    sweeping(probes(value=range(3)), "--array_limit=2", "--at_once=4")
+    made = [(each["count"], each["at_once"]) for each in cluster.submissions()]
+    assert made == [(2, 2), (0, 1)]
+    assert len(list(tmp_path.glob("all/runs/*/value"))) == 3
     out, err = capsys.readouterr()
     said = "sbatch refuses the jobs: QOSMaxSubmitJobPerUserLimit; Batch job submission "
     assert said in out and out.count("; 1 jobs wait until others end") == 1
     assert not err
-
-
-@pytest.mark.slow
-def test_arrays_are_below_the_limit(cluster, sweeping, tmp_path):
-    sweeping(probes(value=range(3)), "--array_limit=2", "--at_once=3")
-    made = [(each["count"], each["at_once"]) for each in cluster.submissions()]
-    assert made == [(2, 1), (0, 1)]
-    assert len(list(tmp_path.glob("all/runs/*/value"))) == 3
 
 
 @pytest.mark.slow
@@ -318,6 +311,13 @@ def test_what_cannot_begin(sweeping, tmp_path, monkeypatch, capsys, flag, run, s
         sweeping(probes(act="end"), flag, run=run)
     assert ended.value.code == 2 and said in capsys.readouterr().err
     assert not (tmp_path / "all").exists()
+
+
+def test_a_folder_that_slurm_would_misread(tmp_path):
+    odd = folder.SweepFolder(tmp_path / "50%j")
+    slurm.check_engine(odd, "local")
+    with pytest.raises(errors.UsageError, match="SLURM reads % in a path as a pattern"):
+        slurm.check_engine(odd, "slurm")
 
 
 def test_submitit_is_not_installed(monkeypatch):

@@ -30,7 +30,16 @@ LATE = 90.0  # seconds until a file of another machine is seen here for certain
 
 
 def check_engine(folder: SweepFolder, run: str):
-    """Raise errors.UsageError where SLURM has jobs that another engine would begin."""
+    """Raise where SLURM has jobs that another engine would begin, or misreads a path.
+
+    Raises:
+      errors.UsageError: one of both.
+    """
+    if run == "slurm" and "%" in str(folder.path.absolute()):
+        raise errors.UsageError(
+            f"--workdir={folder.path}: SLURM reads % in a path as a pattern; give "
+            "another"
+        )
     arrays = Arrays(folder)
     if run == "slurm" or arrays.are_empty() or shutil.which("squeue") is None:
         return

@@ -210,6 +210,7 @@ def test_the_best_is_by_validation_and_all_are_reported():
                 **summary,
                 "goal": 0.01,
                 "references": {"accuracy": {"guessing": 0.25}},
+                "limits": {},
                 "seconds": {"run": 1.0, "compile": 2.0},
             }
         )
@@ -221,7 +222,12 @@ def test_the_best_is_by_validation_and_all_are_reported():
     assert "learning rate 0.2: 1 of 4 seeds solved" in lines
     assert lines.count("  seed ") == 8
     assert "test accuracy 0.5 (guessing 0.25)" in lines
-    without = {"goal": None, "references": {}, "seconds": {"run": 1.0, "compile": 2.0}}
+    without = {
+        "goal": None,
+        "references": {},
+        "limits": {},
+        "seconds": {"run": 1.0, "compile": 2.0},
+    }
     lines = "\n".join(results.ending(summary | without))
     assert "solved (" not in lines and "learning rate 0.1: 4 seeds, 1 div" in lines
     assert "best by validation: learning rate 0.1" in lines

@@ -75,7 +75,7 @@ def refused(told: str, task):
             {"order": lambda *given: order.in_turn(*given)[1:]},
         ),
         ("order fails on 30 rows.*ZeroDiv", {"order": lambda *given: 1 / 0}),
-        ("references speak of 'f1'", {"references": {"f1": {"none": 0}}}),
+        ("references or limits speak of 'f1'", {"references": {"f1": {"none": 0}}}),
         ("data fails: ZeroDivisionError", {"data": lambda: 1 / 0}),
         ("data must return a dict of splits", {"data": lambda: None}),
         (

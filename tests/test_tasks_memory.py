@@ -17,6 +17,7 @@ from rnn_research.tasks import asked, base
 from rnn_research.tasks.denoise import known_at_best
 from rnn_research.tasks.selective_copying import after_gaps
 from rnn_research.tasks.two_sequence import VARIANCE, guesses_to_solve, left_by_noise
+from rnn_research.training import results
 
 COUNT = 1000  # sequences of a batch, and of the plain sampler
 NONE = asked.NOT_ASKED
@@ -676,6 +677,22 @@ def test_the_published_denoise_cannot_be_solved_to_the_end():
         base.Task(
             task.batch, task.score, task.network, 9, limits=task.limits, solved_at=1e-9
         )
+
+
+def test_a_training_says_what_no_predictor_can_beat():
+    limits = {"loss": {"all that is there": 0.25}, "accuracy": {"all there": 0.9}}
+    run = {
+        "outcome": "stopped",
+        "steps": 3,
+        "validation": None,
+        "test": {"accuracy": 0.5},
+    }
+    summary = {"references": {"accuracy": {"a coin": 0.5}}, "limits": limits}
+    lines = results._beside_references({**summary, "runs": [run]})
+    assert lines == [
+        "no predictor has a loss below 0.25 (all that is there)",
+        "test accuracy 0.5 (a coin 0.5, at best 0.9, all there)",
+    ]
 
 
 # --------------------------------------------------------------------- bad options

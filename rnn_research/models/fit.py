@@ -48,11 +48,11 @@ def check_fit(model: Model, task: Task, engine=engines.auto()) -> Applied:
             f"{task}: monitor={task.monitor!r} is no metric of its score, which gives "
             f"{', '.join(scores)}"
         )
-    unknown = task.references.keys() - scores.keys()
+    unknown = (task.references | task.limits).keys() - scores.keys()
     if unknown and not task.evaluators:  # what these give is seen at the end
         raise errors.UsageError(
-            f"{task}: references speak of {min(unknown)!r}, which its score does not "
-            f"give; it gives {', '.join(scores)}"
+            f"{task}: references or limits speak of {min(unknown)!r}, which its score "
+            f"does not give; it gives {', '.join(scores)}"
         )
     return found
 

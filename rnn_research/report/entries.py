@@ -47,6 +47,12 @@ class Entry(NamedTuple):
         return loss if loss and loss > 0 else None
 
     @property
+    def limit(self) -> float | None:
+        """The loss that no predictor is below; None where none is known."""
+        loss = self.summary["limit"]
+        return loss if loss > 0 else None
+
+    @property
     def cell(self) -> str:
         """Its text; that of a damaged folder may be anything."""
         return str(self.settings.get("cell", self.name))

@@ -189,7 +189,9 @@ def _card(index: int, entry: Entry) -> str:
         )
     kind = word.replace(" ", "-")
     loss = f"{entry.test_loss:.3g}" if math.isfinite(entry.test_loss) else "not finite"
-    compared = f" (no memory: {entry.baseline:.3g})" if entry.baseline else ""
+    worth = [("no memory", entry.baseline), ("at best", entry.limit)]
+    texts = [f"{text}: {number:.3g}" for text, number in worth if number]
+    compared = f" ({', '.join(texts)})" if texts else ""
     return (
         f'<article class="card" style="border-color:var(--s{index})">'
         f"<h3>{html.escape(entry.name)}</h3>"

@@ -193,6 +193,7 @@ def _check_summary(summary: dict):
     _whole(summary, "length", low=1)
     _whole(summary, "parameters")
     summary["baseline"] = _number(summary, "baseline")
+    summary["limit"] = _number({"limit": None} | summary, "limit")  # of old runs
     summary["seconds"] = {
         name: _number(summary, f"seconds.{name}") for name in ("run", "compile")
     }

@@ -34,7 +34,7 @@ def draw(cell, model, task, result: Result, folder: pathlib.Path):
                 * is_loss,
             ),
             metric=metric,
-            references=task.references.get(metric, {}),
+            references=task.references.get(metric, {}) | task.limits.get(metric, {}),
             goal=result.summary["goal"] if is_loss else None,
             title=f"{task.name}, T = {task.length}, {cell}",
         )

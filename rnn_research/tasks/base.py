@@ -159,11 +159,10 @@ class Task(values.Value):
         if self.solved_at is not None:
             solved_at = self._plain(self.solved_at, "solved_at")
             object.__setattr__(self, "solved_at", solved_at)
-            limit = max(self.limits.get("loss", {}).values(), default=-math.inf)
-            if solved_at <= limit:
+            if self.limit is not None and solved_at <= self.limit:
                 raise errors.UsageError(
                     f"solved_at={solved_at:g} cannot be reached: no predictor has a "
-                    f"loss below {limit:g}"
+                    f"loss below {self.limit:g}"
                 )
 
     def _plain(self, number, name: str) -> float:
@@ -259,6 +258,11 @@ class Task(values.Value):
     def baseline(self) -> float | None:
         """The best reference of the loss; None where there is none."""
         return min(self.references.get("loss", {}).values(), default=None)
+
+    @property
+    def limit(self) -> float | None:
+        """The loss that no predictor is below; None where `limits` names none."""
+        return max(self.limits.get("loss", {}).values(), default=None)
 
     def totals(self, outputs: Tree, batch: Batch) -> dict[str, Mean]:
         """What `score` says, in numbers that add up over batches; see `add`.

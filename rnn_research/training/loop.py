@@ -309,6 +309,8 @@ class _Training:
             "parameters": sum(leaf.size for leaf in jax.tree.leaves(runs[0].params)),
             "baseline": task.baseline,
             "references": task.references,
+            "limit": task.limit,
+            "limits": task.limits,
             "goal": self.outcomes.goal,
             "monitor": task.monitor,
             **results.summarise([run.summary for run in runs]),

@@ -191,12 +191,20 @@ def ending(summary: dict) -> list[str]:
 
 def _beside_references(summary: dict) -> list[str]:
     """Each metric of test, of several runs the median, beside what it is worth."""
-    lines = []
+    limits = summary["limits"]
+    lines = [
+        f"no predictor has a loss below {number:.4g} ({text})"
+        for text, number in limits.get("loss", {}).items()
+    ]
     for metric, references in summary["references"].items():
         known = [(run["test"] or {}).get(metric) for run in summary["runs"]]
         known = [x for x in known if x is not None and math.isfinite(x)]
         if metric != "loss" and known:
             texts = [f"{text} {number:.4g}" for text, number in references.items()]
+            texts += [
+                f"at best {number:.4g}, {text}"
+                for text, number in limits.get(metric, {}).items()
+            ]
             middle = statistics.median(known)
             lines.append(f"test {metric} {middle:.4g} ({', '.join(texts)})")
     return lines

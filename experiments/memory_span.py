@@ -38,9 +38,13 @@ class SpanConfig(config.Seeds):
     """Memory span:"""
 
     cells: tuple[str, ...] = config.setting(
-        ("elman", "gru", "lstm"), "cells and layers to compare, as for --cell"
+        ("elman", "gru", "lstm"),
+        "cells and layers to compare, as for --cell",
+        names="cells",
     )
-    task: str = config.setting("adding", "the task, as for --task of experiments.train")
+    task: str = config.setting(
+        "adding", "the task, as for --task of experiments.train", names="tasks"
+    )
     shortest: int = config.setting(25, "the first T", low=2)
     longest: int = config.setting(200, "the last T that is tried", low=2)
     bisections: int = config.setting(

@@ -119,6 +119,17 @@ def test_the_trainings_of_an_entry_fit(name):
     plan.check(plan.jobs(plan.read(list(unlike.values())), [], 8, 1))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["angle_learning", "structural_invariants"])
+def test_measured_again_it_comes_to_the_same_verdict(name):
+    """The quickest of those that train nothing, in their own precision."""
+    entry = ENTRIES[name]
+    result = carrying_out.done(entry, pages.ROOT / "results" / "reproductions")
+    assert result, "the entry was changed: python -m experiments.reproduce"
+    found = carrying_out.measured(entry, []).gates
+    assert base.verdict(entry.gates, found) == result["verdict"]
+
+
 def test_one_from_its_entry_to_its_page(tmp_path, monkeypatch, capsys):
     measured = []
 

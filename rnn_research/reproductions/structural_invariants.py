@@ -20,6 +20,7 @@ ORTHOGONAL = {  # name -> (cell, det W as its paper has it, None: complex or eit
     "householder": (cells.householder(UNITS, reflections=5), (-1) ** 5),
     "urnn": (cells.urnn(UNITS), None),
 }
+ORTHOGONALITY, SINGULAR = "W* W - I", "singular values"
 COUNTS = {"elman": 16_897, "lstm": 67_201, "indrnn, 2 layers": 17_281}
 
 
@@ -55,20 +56,18 @@ def measure(trained: list[base.Trained]) -> base.Found:
                 {name: abs(counts[name] - own) for name, own in COUNTS.items()}
             ),
         },
-        lines=[_circle(name, own[0]) for name, own in transitions.items()]
+        lines=[
+            base.Line(ORTHOGONALITY, name, range(MOVES), [_off_unitary(W) for W in own])
+            for name, own in transitions.items()
+        ]
+        + [base.Line(SINGULAR, "spectral_rnn", *_ranked(singular))]
         + [
-            base.Line("singular values", "spectral_rnn", *_ranked(singular)),
-            base.Line(
-                "singular values",
-                "limits",
-                [1, singular.size, singular.size, 1, 1],
-                [1 - MARGIN, 1 - MARGIN, 1 + MARGIN, 1 + MARGIN, 1 - MARGIN],
-                True,
-            ),
+            base.Line(SINGULAR, "spectral_rnn", [1, singular.size], [end, end], True)
+            for end in (1 - MARGIN, 1 + MARGIN)
         ],
         panels=[
-            base.Panel("eigenvalues", "real part", "imaginary part"),
-            base.Panel("singular values", "rank", f"of W, margin {MARGIN:g}"),
+            base.Panel(ORTHOGONALITY, "draw of parameters", "norm", log_y=True),
+            base.Panel(SINGULAR, "rank", f"of W, margin {MARGIN:g}"),
         ],
         notes=[
             "Parameters: "
@@ -106,12 +105,6 @@ def _transition(cell, seed: int) -> np.ndarray:
 
 def _off_unitary(W: np.ndarray) -> float:
     return float(np.linalg.norm(W.conj().T @ W - np.eye(len(W))))
-
-
-def _circle(name: str, W: np.ndarray) -> base.Line:
-    found = np.linalg.eigvals(W)
-    found = found[np.argsort(np.angle(found))]
-    return base.Line("eigenvalues", name, found.real.tolist(), found.imag.tolist())
 
 
 def _singular_values() -> np.ndarray:

@@ -6,13 +6,22 @@ import math
 import pathlib
 import types
 
+import jax
 import numpy as np
 import pytest
+import scipy.linalg
 
 from experiments import reproduce
 from rnn_research import config, errors, reproductions
 from rnn_research.checks import pages
-from rnn_research.reproductions import base, beyond, carrying_out, page, speed
+from rnn_research.reproductions import (
+    base,
+    beyond,
+    carrying_out,
+    linear_identification,
+    page,
+    speed,
+)
 from rnn_research.sweeps import plan
 
 ENTRIES = {entry.name: entry for entry in reproductions.entries()}
@@ -209,6 +218,22 @@ def test_without_a_gpu_what_needs_one_is_refused(monkeypatch, tmp_path, capsys):
         config.run(reproduce.main, *reproduce.SETTINGS, argv=argv)
     assert ended.value.code == 2
     assert "min_gru_speed needs a GPU, and there is none" in capsys.readouterr().err
+
+
+def test_a_student_of_blocks_is_one_with_a_block_diagonal_matrix():
+    cell = linear_identification.blocks(6, heads=3, min_nu=0.9)
+    params = cell.init(jax.random.key(0), 1)
+    moduli = abs(np.linalg.eigvals(params.A))
+    assert np.all((moduli > 0.9) & (moduli < 1))
+    A = scipy.linalg.block_diag(*params.A)
+    h, x = np.random.default_rng(0).normal(size=(2, 4, 6))
+    u = cell.project(params, x[:, :1])
+    new = cell.step(params, h, u)
+    np.testing.assert_allclose(new, h @ A + x[:, :1] @ params.B, rtol=1e-6)
+    wanted = new @ params.C + x[:, :1] @ params.D
+    np.testing.assert_allclose(cell.readout(params, new, u), wanted, rtol=1e-6)
+    with pytest.raises(errors.UsageError, match="must divide"):
+        linear_identification.blocks(6, heads=4)
 
 
 def test_runs_are_told_apart_in_a_folder_of_several(tmp_path):

@@ -133,9 +133,8 @@ def _having(rows: list[dict], asked: Asked, notes: list[str]) -> list[dict]:
     found = [row for row in rows if values.has(row, asked)]
     if not found:
         raise errors.UsageError(
-            f"no finished run has the value {asked.name}; python -m "
-            "experiments.results writes runs.csv, which shows what there is, with "
-            "--value=updates"
+            f"no finished run has the value {asked.name}; those there are have "
+            f"{_listed(_numbers(rows)) or 'none'}"
         )
     if others := [row for row in rows if not values.has(row, asked)]:
         tasks = _listed(dict.fromkeys(str(row.get("task")) for row in others))
@@ -144,6 +143,13 @@ def _having(rows: list[dict], asked: Asked, notes: list[str]) -> list[dict]:
             why = "of which nothing says what solved is"
         notes.append(f"{_runs(len(others))} left out, {why} ({tasks})")
     return found
+
+
+def _numbers(rows: list[dict]) -> list[str]:
+    """The metrics that rows have, then their other numbers that are no settings."""
+    names = [name for name in columns.known(rows) if not columns.is_setting(name)]
+    names = [n for n in names if any(query.is_number(row.get(n)) for row in rows)]
+    return sorted(names, key=lambda name: not name.startswith(columns.TEST))
 
 
 def _runs(count: int) -> str:

@@ -79,7 +79,7 @@ def test_lorenz_is_that_of_scipy(make, flow, field):
     """From the first state, in its units, for one unit of time or two."""
     task, flow = make(), flow()
     batch = sampled(task, 2)
-    units = flows.units_of(flows.sample_of(flow, task.length + 1), True)
+    units = flows.units_of(flows.sample_of(flow, flows.UNIT_STEPS), True)
     found = np.asarray(batch.inputs) * units.scale + units.mean
     times = flow.every * np.arange(task.length)
     for row in range(2):
@@ -203,7 +203,7 @@ def test_a_delay_equation_can_be_forecast_from_its_past():
     """An oracle that reads the whole values of before, with cubics between them."""
     task = tasks.mackey_glass(80)
     batch = sampled(task, 4)
-    sample = sample_of(81, 17, 1)
+    sample = sample_of(flows.UNIT_STEPS, delay=17, every=1)
     units = flows.units_of(sample, True)
     x = np.asarray(batch.inputs)[..., 0] * units.scale + units.mean
 

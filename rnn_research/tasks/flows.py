@@ -12,6 +12,7 @@ from rnn_research.errors import check_flags, check_size
 from rnn_research.tasks import base, scores
 
 MOST_STEPS = 200_000  # of the sample that baselines are computed from
+UNIT_STEPS = 500  # of the sample that units are of, whatever the length of the task
 PERSISTENCE, STRAIGHT = "persistence", "a straight line through the last two values"
 MEAN = "predicting the mean"
 
@@ -111,7 +112,7 @@ def units_of(sample: np.ndarray, standardised: bool) -> Units:
 
 def forecast(
     draw: Callable,
-    sample: np.ndarray,
+    sample_of: Callable,
     *,
     length: int,
     horizon: int,
@@ -121,10 +122,11 @@ def forecast(
 
     Args:
       draw: (key) -> observations [length + horizon, D].
-      sample: such observations of many starts [length + horizon, D, N].
-      standardised: in units in which the sample has mean 0 and variance 1.
+      sample_of: (count) -> such observations of many starts [count, D, N].
+      standardised: in units in which a sample has mean 0 and variance 1.
     """
-    units = units_of(sample, standardised)
+    units = units_of(sample_of(UNIT_STEPS), standardised)
+    sample = sample_of(length + horizon)
     variables = sample.shape[1]
     network = base.Network(variables, variables)
 
@@ -173,7 +175,7 @@ def of_flow(flow: Flow, *, length: int, horizon: int, standardised: bool) -> bas
     count = length + horizon
     return forecast(
         lambda key: series(flow, key, count),
-        sample_of(flow, count),
+        functools.partial(sample_of, flow),
         length=length,
         horizon=horizon,
         standardised=standardised,

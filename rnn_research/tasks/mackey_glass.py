@@ -56,7 +56,7 @@ def mackey_glass(length: int, *, delay=17, every=1, horizon=1) -> base.Task:
             every,
             jnp,
         ),
-        sample_of(count, delay, every),
+        functools.partial(sample_of, delay=delay, every=every),
         length=length,
         horizon=horizon,
         standardised=True,

@@ -10,8 +10,9 @@ them take. More processes than cores show the price of exchanging, no gain.
 Computed for more devices, from the exchanges that the compiled programs make
 (`benchmarks.collectives`) and the formula in `benchmarks.scaling`: the speed-up of a
 divided batch, with the share of each device kept or the whole kept, and of a divided
-sequence, by the engine associative. The time of a device's share is measured on one
-core, of several calls the least. The links are assumptions: --links takes yours.
+sequence, by the engine associative. The time of a device's share is that for which the
+processor works, on one core, the least of several calls. The links are assumptions:
+--links takes yours.
 
 Takes about six minutes on 2 CPU cores. Writes processes.csv, scaling.csv, scaling.md
 and scaling.png.
@@ -72,18 +73,18 @@ def main(settings: ScalingConfig):
     jax.config.update("jax_platforms", "cpu")
     links = [scaling.link(text) for text in settings.links]
     shapes = [turns.parse_shape(text) for text in settings.shapes]
-    *_, batch, _ = whole = turns.parse_shape(settings.parallel_shape)
+    whole = turns.parse_shape(settings.parallel_shape)
     check(settings, shapes, whole)
     folder = pathlib.Path(settings.workdir)
     run_folder.check(folder)
 
     found = measured_in_turns(settings, shapes)
-    alone = on_one_core(settings, shapes, whole)
-    if not (found and alone):
-        raise errors.UsageError("not all was measured; see the messages above")
+    if not found:
+        raise errors.UsageError("nothing was measured; see the messages above")
     processes = scaling_page.processes(found)
-    rows = computed(settings, shapes, whole, links, alone)
     table.write_csv(processes, folder / "processes.csv", columns=tuple(processes[0]))
+    alone = on_one_core(settings, shapes, whole)
+    rows = computed(settings, shapes, whole, links, alone)
     table.write_csv(rows, folder / "scaling.csv", columns=tuple(rows[0]))
     page = scaling_page.markdown(processes, rows, links)
     files.write_atomically(folder / "scaling.md", page)
@@ -162,7 +163,11 @@ def said(count: int, result: dict) -> str:
 
 
 def on_one_core(settings, shapes: list[tuple], whole: tuple) -> dict[tuple, float]:
-    """ms of all shares and of the whole, at the least, by what `computed` needs."""
+    """ms of all shares and of the whole, at the least, by what `computed` needs.
+
+    Raises:
+      errors.RunError: the process has failed.
+    """
     most, (length, batch, hidden) = max(settings.devices), whole
     print("shares of an update on one core", flush=True)
     sizes = sorted({1, *settings.devices})
@@ -178,7 +183,11 @@ def on_one_core(settings, shapes: list[tuple], whole: tuple) -> dict[tuple, floa
     ]
     gradients.append((settings.parallel_cell, *whole, LOOP))
     found = together(updates, gradients, 1)
-    return {tuple(each["row"]): min(each["ms"]) for each in found}
+    if len(found) < len(updates) + len(gradients):
+        raise errors.RunError(
+            "not every share of an update was measured; see the message above"
+        )
+    return {tuple(each["row"]): min(each["cpu_ms"]) for each in found}
 
 
 def together(updates: list, gradients: list, count: int) -> list[dict]:

@@ -173,7 +173,6 @@ def test_speed_ups_of_processes_are_paired_by_round():
 def test_the_program(tmp_path, monkeypatch, capsys, drawn):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("XLA_FLAGS", "")
     argv = "--shapes=5x4x4 --parallel_shape=8x1x4 --devices=2,4 --processes=2 "
     argv += "--rounds=1 --links=mine:8:25"
     config.run(program.main, *program.SETTINGS, argv=argv.split())
@@ -187,7 +186,7 @@ def test_the_program(tmp_path, monkeypatch, capsys, drawn):
     for row in rows:
         share, exchange = float(row["share_ms"]), float(row["exchange_ms"])
         gain = float(row["alone_ms"]) / (share + exchange)
-        assert float(row["speedup"]) == pytest.approx(gain)
+        assert float(row["speedup"]) == pytest.approx(gain, rel=1e-4)
     page = (folder / "scaling.md").read_text()
     assert page in capsys.readouterr().out and "8 us, 25 GB/s" in page
     assert drawn(folder / "scaling.png").size >= 6

@@ -34,6 +34,7 @@ def processes(found: list[dict]) -> list[dict]:
             {"cell": cell, "T": length, "H": hidden, "way": way}
             | {"processes": count, "B": batch}
             | _spread("ms", _calls(own, "ms"))
+            | _spread("cpu_ms", _calls(own, "cpu_ms"))
             | _spread("speedup", [gain for _, gain in pairs if gain])
             | {"arrays": own[0].get("arrays")}
             | _spread("exchange_ms", _calls(own, "exchange_ms"))
@@ -82,14 +83,15 @@ def markdown(measured: list[dict], rows: list[dict], links: list) -> str:
         "",
         "Updates of a training on the adding problem, one thread for computing in each "
         "process. Median over all calls of the rounds, with the least and the most: "
-        "other programs that run meanwhile make the most large. Speed-up: sequences "
+        "other programs that run meanwhile lengthen them. CPU: the time for which the "
+        "processor worked for process 0, which they hardly change. Speed-up: sequences "
         "per second over one process in the same round. Exchange: all-reduces of the "
         "gradient's arrays and the loss, as an update makes them; of all numbers in "
         "one array; of one number.",
         "",
-        "| cell | T, H | processes | B in all | ms per update | speed-up | arrays "
-        "| exchange, ms | one array, ms | one number, ms |",
-        "|---" * 10 + "|",
+        "| cell | T, H | processes | B in all | ms per update | CPU, ms | speed-up "
+        "| arrays | exchange, ms | one array, ms | one number, ms |",
+        "|---" * 11 + "|",
         *(_measured(row) for row in measured),
         "",
         f"{hardware.machine(['jax'])} {datetime.date.today()}; {_load()}",
@@ -114,7 +116,8 @@ def markdown(measured: list[dict], rows: list[dict], links: list) -> str:
 def _measured(row: dict) -> str:
     return (
         f"| {row['cell']} | {row['T']}, {row['H']} | {row['processes']} | {row['B']} "
-        f"| {_shown(row, 'ms', 2)} | {_shown(row, 'speedup', 2)} "
+        f"| {_shown(row, 'ms', 2)} | {_shown(row, 'cpu_ms', 2)} "
+        f"| {_shown(row, 'speedup', 2)} "
         f"| {row['arrays'] or '-'} | {_shown(row, 'exchange_ms', 2)} "
         f"| {_shown(row, 'one_array_ms', 2)} | {_shown(row, 'one_number_ms', 2)} |"
     )

@@ -61,7 +61,7 @@ def main():
 
 
 def update(cell, length, batch, hidden) -> dict:
-    """ms of an update; of several processes also of what they exchange in it."""
+    """Times of an update; of several processes also of what they exchange in it."""
     task = tasks.adding(length)
     model = models.as_model(resolve("cell", cell, hidden_size=hidden), task)
     config = training.TrainConfig(batch_size=batch, num_devices=1)
@@ -75,7 +75,7 @@ def update(cell, length, batch, hidden) -> dict:
         state = compiled(state, limit)
         jax.block_until_ready(state.loss)
 
-    found = {"ms": in_calls(several)}
+    found = in_calls(several)
     if processes.count() > 1:
         params = jax.tree.leaves(state.params)
         sizes = [1, *(leaf.size for leaf in params)]  # the loss, too
@@ -86,20 +86,27 @@ def update(cell, length, batch, hidden) -> dict:
     return found
 
 
-def in_calls(several) -> list[float]:
-    """The ms of one in each call of several(count), as many in each process."""
+def in_calls(several) -> dict:
+    """The ms of one, and those of the processor, in each call of several(count).
+
+    The count is the same in each process. Other programs that run meanwhile lengthen
+    the first of these times, and hardly the second.
+    """
     several(1)  # the first call is slower
-    begun = time.perf_counter()
-    several(1)
-    spent = time.perf_counter() - begun
-    (count,) = processes.highest(max(1, int(SECONDS_PER_CALL / spent)))
-    return [_ms(lambda: several(count)) / count for _ in range(CALLS)]
+    wall, _ = _spent(lambda: several(1))
+    (count,) = processes.highest(max(1, int(1e3 * SECONDS_PER_CALL / wall)))
+    pairs = [_spent(lambda: several(count)) for _ in range(CALLS)]
+    walls, own = (
+        [each / count for each in column] for column in zip(*pairs, strict=True)
+    )
+    return {"ms": walls, "cpu_ms": own}
 
 
-def _ms(call) -> float:
-    begun = time.perf_counter()
+def _spent(call) -> tuple[float, float]:
+    """The ms that went by in a call, and those that the processor worked for us."""
+    begun, own = time.perf_counter(), time.process_time()
     call()
-    return 1e3 * (time.perf_counter() - begun)
+    return 1e3 * (time.perf_counter() - begun), 1e3 * (time.process_time() - own)
 
 
 def exchange(mesh: jax.sharding.Mesh, sizes: list[int]) -> list[float]:
@@ -130,11 +137,11 @@ def exchange(mesh: jax.sharding.Mesh, sizes: list[int]) -> list[float]:
         jax.block_until_ready(again(arrays))
 
     several()  # compiled
-    return [_ms(several) / EXCHANGES for _ in range(CALLS)]
+    return [_spent(several)[0] / EXCHANGES for _ in range(CALLS)]
 
 
 def gradient(cell, length, batch, hidden, engine) -> dict:
-    """ms of the gradient of mean(y^2) with respect to the parameters."""
+    """Times of the gradient of mean(y^2) with respect to the parameters."""
     cell = resolve("cell", cell, hidden_size=hidden)
     engine = resolve("engine", engine)
     params = cell.init(jax.random.key(0), INPUT_SIZE)
@@ -149,7 +156,7 @@ def gradient(cell, length, batch, hidden, engine) -> dict:
         for _ in range(count):
             jax.block_until_ready(one(params, x))
 
-    return {"ms": in_calls(several)}
+    return in_calls(several)
 
 
 if __name__ == "__main__":

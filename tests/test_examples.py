@@ -134,7 +134,7 @@ def test_every_example_is_taken_by_its_program():
 
 OTHERS = {"editable", "logdir"}  # of pip, of tensorboard
 OF_SLURM = {"constraint", "gpus", "gres", "ntasks"}
-OF_ITS_QUEUE = set("allocations array format jobs noheader parsable2 states user".split())
+OF_ITS_QUEUE = "allocations array format jobs noheader parsable2 states user".split()
 OF_PIP = "dest disable hash no only quiet require requirement retries timeout".split()
 MADE_UP = {"name", "flag", "noflag", "no", "s", "xla_cpu_prefer_vector_width", "list_"}
 

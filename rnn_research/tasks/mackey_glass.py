@@ -12,7 +12,7 @@ from rnn_research.tasks import base, flows
 
 BETA, GAMMA, POWER = 0.2, 0.1, 10
 SUBSTEPS = 10  # a unit of time
-WARM_UP = 500  # units of time that are dropped
+WARM_UP = 200  # units of time that are dropped
 MOST = 100
 
 
@@ -23,7 +23,7 @@ def mackey_glass(length: int, *, delay=17, every=1, horizon=1) -> base.Task:
         x'(t) = 0.2 x(t - tau) / (1 + x(t - tau)^10) - 0.1 x(t)
 
     (Mackey & Glass 1977); chaotic with tau = 17, and more so with 30. Before time 0 x
-    is a constant, uniform in (0.5, 1.5); 500 units of time are dropped. The values have
+    is a constant, uniform in (0.5, 1.5); 200 units of time are dropped. The values have
     mean 0 and variance 1. Without the delay's second turn it can be solved by hand:
     from a constant c, up to time tau, x(t) = s + (c - s) exp(-0.1 t) with
     s = 2 c / (1 + c^10):

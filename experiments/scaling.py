@@ -14,8 +14,8 @@ sequence, by the engine associative. The time of a device's share is that for wh
 processor works, on one core, the least of several calls. The links are assumptions:
 --links takes yours.
 
-Takes about six minutes on 2 CPU cores. Writes processes.csv, scaling.csv, scaling.md
-and scaling.png.
+Took 30 minutes with --rounds=2 on 2 CPU cores that other programs kept busy. Writes
+processes.csv, scaling.csv, scaling.md and scaling.png.
 """
 
 import concurrent.futures

@@ -170,10 +170,10 @@ The teacher is a dense linear system of 10 hidden numbers with eigenvalues of mo
 dense, 32 blocks of 2 by 2, and the LRU. T = 300, batches of 32, Adam with a cosine,
 {MOST:,} updates, {SEEDS} seeds, the better of two learning rates for each seed. The
 authors have batches of 128, 10,000 updates, five learning rates and 10 seeds, and each
-seed has a teacher of its own; here all seeds have the same teacher. So that fewer
-updates suffice for less, the ranges are a proposal. Rates at which a first trial
-exploded, 1e-3 for the dense student and 1e-2 for blocks, are not among them. An update that is not finite is
-skipped; a loss at the end that is not finite counts as infinite.
+seed has a teacher of its own; here all seeds have the same teacher. With fewer updates
+losses end higher, so the ranges are a proposal, not calibrated yet. Rates at which a
+first trial exploded, 1e-3 for the dense student and 1e-2 for blocks, are left out. An
+update that is not finite is skipped; a loss at the end that is not counts as infinite.
 """,
     gates={
         "long": base.Gate(

@@ -43,7 +43,11 @@ def reproduction(panels, lines, path: Where = None, *, title: str):
             own.set_yscale("log")
         if panel.level:
             draw_level(own, *panel.level)
-    handles = [axes[0].plot([], [], **looks[label])[0] for label in labels]
+    measured = {line.label for line in lines if not line.published}
+    handles = [
+        axes[0].plot([], [], **looks[label] | (BAND if label not in measured else {}))[0]
+        for label in labels
+    ]
     if any(line.published for line in lines):
         handles += axes[0].plot([], [], color="#444444", **BAND)
         labels.append("published or predicted")

@@ -44,10 +44,10 @@ def reproduction(panels, lines, path: Where = None, *, title: str):
         if panel.level:
             draw_level(own, *panel.level)
     measured = {line.label for line in lines if not line.published}
-    handles = [
-        axes[0].plot([], [], **looks[label] | (BAND if label not in measured else {}))[0]
-        for label in labels
-    ]
+    shown = {
+        name: look if name in measured else look | BAND for name, look in looks.items()
+    }
+    handles = [axes[0].plot([], [], **shown[label])[0] for label in labels]
     if any(line.published for line in lines):
         handles += axes[0].plot([], [], color="#444444", **BAND)
         labels.append("published or predicted")

@@ -61,6 +61,17 @@ def test_a_short_training_has_a_line_for_each_evaluation(capsys):
     assert steps_of(capsys.readouterr().out) == list(range(1, 31))
 
 
+def test_a_resumed_training_says_no_time_before_it_has_made_an_update(capsys):
+    with progress.Progress(30, 1, baseline=1.0) as shown:
+        shown.start_at(10)
+        shown.report([row(10)])
+        shown.update(11, 0.5)
+        shown.report([row(11)])
+    first, second = capsys.readouterr().out.splitlines()
+    assert "left" not in first and "updates/s" not in first
+    assert "updates/s" in second and second.endswith("0:00 left")
+
+
 @pytest.mark.parametrize("width", [None, 120, 90, 80, 40])
 def test_a_narrow_line_lacks_what_matters_least(width):
     parts = [

@@ -216,7 +216,7 @@ class _Training:
             self.keeper.begins()
             with self._timed("compile"), self.progress.doing("compiling"):
                 self.compiled_update = self.made.compile_update(self.state)
-            self.progress.start_at(int(self.now.step.max()))
+            self.progress.start_at(self._furthest())
         before, seconds = self.now, self.keeper.seconds
         spent = seconds["run"]
         with self._timed("run"):
@@ -230,7 +230,11 @@ class _Training:
         for line in self.outcomes.newly_diverged(before, self.now):
             self.progress.say(line)
         loss = float(np.median(self.now.loss[self.active]))
-        self.progress.update(int(self.now.step.max()), loss)
+        self.progress.update(self._furthest(), loss)
+
+    def _furthest(self) -> int:
+        """Updates of the run that has come furthest, of those that go on."""
+        return int(self.now.step[self.active].max())
 
     def sum_up(self) -> results.Result:
         """The result, with scores on data that nothing was chosen by."""

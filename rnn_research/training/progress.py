@@ -65,7 +65,6 @@ class Progress:
     def _parts(self, rows: list[dict]) -> list[tuple[int, str]]:
         """What there is to say, each with how much it matters."""
         step = max(row["step"] for row in rows)
-        left = (self.total - step) / max(self._bar.rate, 1e-9)
         parts = [(ALWAYS, f"update {step:>6}")]
         if len(rows) > 1:
             parts.append((ALWAYS, f"{len(rows)} runs"))
@@ -81,8 +80,10 @@ class Progress:
         ]
         if dropped := sum(row["dropped"] for row in rows):
             parts.append((ALWAYS, f"{dropped} updates dropped"))
-        parts.append((RATE, f"{self._bar.rate:.1f} updates/s"))
-        return [*parts, (LEFT, f"{waiting.clock(left)} left")]
+        if rate := self._bar.rate:  # 0 until an update is made after resuming
+            left = waiting.clock((self.total - step) / rate)
+            parts += [(RATE, f"{rate:.1f} updates/s"), (LEFT, f"{left} left")]
+        return parts
 
     def _validation(self, rows: list[dict]) -> str:
         text = _middle(rows, "loss", digits=5)

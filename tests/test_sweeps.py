@@ -297,6 +297,26 @@ def test_a_folder_is_for_one_sweep(sweeping, tmp_path, capsys):
     assert "all is in use by process" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "outcomes, failed",
+    [(["diverged", "diverged"], False), (["diverged", "solved"], True), (None, True)],
+)
+def test_a_training_that_diverged_is_a_result_and_no_failure(
+    tmp_path, outcomes, failed
+):
+    """One whose figures could not be drawn has a summary, too."""
+    (job,) = jobs_of(adding(seed=0))
+    swept = folder.SweepFolder(tmp_path / "all")
+    swept.write([job])
+    swept.run(job).mkdir()
+    if outcomes is not None:
+        content = json.dumps({"runs": [{"outcome": each} for each in outcomes]})
+        (swept.run(job) / "summary.json").write_text(content)
+    assert swept.has_ended(job, 1, 2.0).failed == failed
+    assert swept.end_of(job).failed == failed
+    assert swept.has_ended(job, 2, 2.0).failed and not swept.has_ended(job, 0, 2).failed
+
+
 def test_a_disk_that_is_full(sweeping, tmp_path, monkeypatch, capsys):
     usage = local.shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(local.shutil, "disk_usage", lambda path: usage)

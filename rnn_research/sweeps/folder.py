@@ -17,6 +17,7 @@ from typing import NamedTuple
 from rnn_research import errors, files
 from rnn_research.runs import metrics, run_folder
 from rnn_research.sweeps import plan
+from rnn_research.training import outcomes
 
 SWEEP = "sweep.json"
 LAST_LINES = 5  # of the output, kept with how a job ended
@@ -109,15 +110,22 @@ class SweepFolder:
 
     def has_ended(self, job: plan.Job, code: int, seconds: float) -> End:
         """Write down how a job ended."""
-        summary = self.run(job) / run_folder.SUMMARY
         end = End(
             code,
             round(seconds, 1),
             tuple(last_lines(self.output(job))),
-            diverged=code == 1 and summary.exists(),
+            diverged=code == 1 and self._has_diverged(job),
         )
         files.write_json(self.end_file(job), end._asdict())
         return end
+
+    def _has_diverged(self, job: plan.Job) -> bool:
+        """Whether the record says so of all runs; else a training failed otherwise."""
+        with contextlib.suppress(errors.RunError, KeyError, TypeError):
+            summary = files.read_json(self.run(job) / run_folder.SUMMARY)
+            ends = {run["outcome"] for run in summary["runs"]}
+            return ends == {outcomes.DIVERGED}
+        return False
 
     def step_of(self, job: plan.Job) -> int:
         """The update that a training has come to; 0: none, or it is no training."""

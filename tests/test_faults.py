@@ -692,13 +692,16 @@ def test_signals_end_the_program(number, start, tmp_path):
     resumed = start(tmp_path, endless)
     wait_for(resumed, "resumed from")
     wait_for(resumed, "update")
-    # Two at once: the second does not wait.
+    # Two at once: the second does not wait. A SIGTERM that comes twice within a second
+    # is one: some sites send it to a whole tree, in which parents pass it on.
     resumed.send_signal(number)
     time.sleep(0.01)
     resumed.send_signal(number)
     code, out, errors = end(resumed, seconds=5)
     assert code == -number
-    assert f"stopped at once by a second {number.name}" in errors or "saved" in errors
+    at_once = f"stopped at once by a second {number.name}"
+    saved = "rerun the same command to resume"
+    assert saved in errors or (at_once in errors and number == signal.SIGINT)
 
 
 @pytest.mark.slow

@@ -397,14 +397,15 @@ def ends_of(path):
 def test_kill_9_at_random(sweeping, tmp_path, kills):
     """Of the sweep, of a worker, or of all at once: the same results in the end."""
     some = SMALL | {"num_steps": 2000, "eval_every": 100, "stop_at": 0.0}
-    grid = product(cell=["gru", "elman"], length=[5, 6], seed=range(2))
+    cells = ["gru", "elman"][: 1 + (kills > 3)]
+    grid = product(cell=cells, length=[5, 6], seed=range(2))
     content = each("adding_problem", grid, checkpoint_every=100, **some)
     sweeping(content, "--dry_run")  # writes the file
     chance = random.Random(kills)
     for number in range(kills):
         argv = command("--config=grid.py", "--workdir=all", "--together=2")
         with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as process:
-            time.sleep(chance.uniform(0, 15))
+            time.sleep(chance.uniform(0, 10))
             workers = children_of(process.pid)
             kind = ("sweep", "worker", "all")[number % 3]
             if kind == "worker" and workers:
@@ -417,7 +418,7 @@ def test_kill_9_at_random(sweeping, tmp_path, kills):
     subprocess.run(command("--config=grid.py", "--workdir=all"), check=True)
     subprocess.run(command("--config=grid.py", "--workdir=calm"), check=True)
     disturbed, calm = ends_of(tmp_path / "all"), ends_of(tmp_path / "calm")
-    assert disturbed == calm and len(calm) == 4
+    assert disturbed == calm and len(calm) == 2 * len(cells)
 
 
 def children_of(pid: int) -> list[int]:

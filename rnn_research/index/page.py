@@ -39,8 +39,9 @@ def render(
     fill = {
         "title": html.escape(f"Results: {', '.join(map(formats.setting, tasks))}"),
         "told": f"{len(rows)} runs, {done} finished.",
-        "style": HOUSE.read_text("utf-8") + (HERE / "page.css").read_text("utf-8"),
-        "script": (HERE / "page.js").read_text("utf-8"),
+        "style": HOUSE.read_text(encoding="utf-8")
+        + (HERE / "page.css").read_text(encoding="utf-8"),
+        "script": (HERE / "page.js").read_text(encoding="utf-8"),
         "value": html.escape(formats.capital(table.asked.short)),
         "caption": html.escape(table.caption),
         "table": _table(table),
@@ -55,7 +56,9 @@ def render(
         + "".join(f'<li><a href="./{name}">{name}</a></li>' for name in written)
         + "</ul>",
     }
-    text = string.Template((HERE / "page.html").read_text("utf-8")).substitute(fill)
+    text = string.Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
+        fill
+    )
     files.write_atomically(path, text.encode("utf-8", errors="replace"))
 
 

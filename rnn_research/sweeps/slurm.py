@@ -220,5 +220,8 @@ class Slurm:
         """What the scheduler and the shell wrote, below what the job itself wrote."""
         number = self._arrays.number(job.name)
         log = logs(self.folder) / f"{number}_0_log.out"
-        with contextlib.suppress(OSError), self.folder.output(job).open("a") as file:
+        with (
+            contextlib.suppress(OSError),
+            self.folder.output(job).open("a", encoding="utf-8") as file,
+        ):
             file.writelines(f"{line}\n" for line in last_lines(log))

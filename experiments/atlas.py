@@ -54,10 +54,11 @@ def main(settings: AtlasConfig, how: SweepConfig):
     swept = sweep.carried_out(every, "atlas", how)
     if not swept.jobs:
         return
+    done = iter(swept.folders())
     places = [
         place
-        for (cell, asked), own in content.items()
-        if (place := found(swept, cell, asked, widths[cell, asked], own))
+        for pair, own in content.items()
+        if (place := found(*pair, widths[pair], [next(done) for _ in own]))
     ]
     if not places:
         raise errors.RunError("no run is done yet; the same command goes on")
@@ -88,11 +89,15 @@ def runs(settings: AtlasConfig, cell: str, asked: str, width: int):
     )
 
 
-def found(swept: sweep.Swept, cell: str, asked: str, width: int, own):
-    """What the trainings of a cell on a task have come to so far."""
-    folders = {swept.folder_of(run) for run in own} - {None}
-    ends = [end for folder in sorted(folders) for end in atlas.ends(folder)]
-    return atlas.place(cell, asked, width, ends, len(own))
+def found(cell: str, asked: str, width: int, folders: list[pathlib.Path | None]):
+    """What the trainings of a cell on a task have come to so far.
+
+    Args:
+      folders: of each run; None: it is not done.
+    """
+    done = sorted(set(folders) - {None})
+    ends = [end for folder in done for end in atlas.ends(folder)]
+    return atlas.place(cell, asked, width, ends, len(folders))
 
 
 def write(settings, places, planned: int, names, folder: pathlib.Path):

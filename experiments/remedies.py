@@ -105,8 +105,8 @@ def cross(
     ]
     swept = sweep.carried_out(content, name, how)
     rows, course, gradients = [], [], []
-    for (cell, remedy, _, own_train, _), item in zip(fitting, content, strict=True):
-        own_folder = swept.folder_of(item) if swept.jobs else None
+    done = swept.folders()
+    for (cell, remedy, _, own_train, _), own_folder in zip(fitting, done, strict=True):
         if own_folder is None:
             continue
         labels = {"cell": cell, "remedy": remedy, "length": task.length}

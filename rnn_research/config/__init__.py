@@ -13,7 +13,7 @@ instance that holds it. Order of strength: field default < instance < config fil
 line. Every mistake is one line on stderr and exit code 2.
 """
 
-from rnn_research.config.command_line import called, parse, run, split_list
+from rnn_research.config.command_line import as_flags, called, parse, run, split_list
 from rnn_research.config.settings import LARGEST, MOST_SEEDS, Seeds, Settings, setting
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "MOST_SEEDS",
     "Seeds",
     "Settings",
+    "as_flags",
     "called",
     "parse",
     "run",

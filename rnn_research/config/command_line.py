@@ -69,6 +69,20 @@ class _Parser(flags.ArgumentParser):
             raise ValueError(f"expected {KIND_NAMES[kind]}") from None
 
 
+def as_flags(given: dict) -> list[str]:
+    """Settings as the flags that `parse` reads."""
+    return [f"--{name}={_as_text(value)}" for name, value in given.items()]
+
+
+def _as_text(value) -> str:
+    value = signatures.plain(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (tuple, list, range)):
+        return ",".join(map(_as_text, value))
+    return "none" if value is None else str(value)
+
+
 def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
     """The `settings` with what `argv` (without the program name) says.
 

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 import shlex
 
-from rnn_research import models, runs, runtime, training
+from rnn_research import config, models, runs, runtime, training
 
 SETTINGS = (
     models.ModelConfig(),
@@ -26,11 +26,13 @@ def flags(settings: dict) -> list[str] | None:
     """
     if "cell" not in settings:
         return None
-    return [
-        f"--{name}={_text(settings[name])}"
-        for name, default in DEFAULTS.items()
-        if name in settings and settings[name] != default
-    ]
+    return config.as_flags(
+        {
+            name: settings[name]
+            for name, default in DEFAULTS.items()
+            if name in settings and settings[name] != default
+        }
+    )
 
 
 def command(given: list[str] | None, folder: pathlib.Path) -> str | None:
@@ -39,11 +41,3 @@ def command(given: list[str] | None, folder: pathlib.Path) -> str | None:
         return None
     program = ["python", "-m", "experiments.train"]
     return shlex.join([*program, *given, f"--workdir={folder}"])
-
-
-def _text(value) -> str:
-    if isinstance(value, list):
-        return ",".join(map(_text, value))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "none" if value is None else str(value)

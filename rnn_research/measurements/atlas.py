@@ -72,6 +72,7 @@ FAMILIES = {
 }
 
 
+@functools.cache
 def family(name: str) -> str:
     """What kind of recurrence a cell is, by what it declares; a key of FAMILIES."""
     value = _made(name, 8)

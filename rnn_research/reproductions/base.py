@@ -64,6 +64,11 @@ class Measured(NamedTuple):
         return cls(statistics.median(each.values()), _texts(each))
 
     @classmethod
+    def count(cls, each: Mapping) -> "Measured":
+        """How many of the cases hold, of which each is true or false."""
+        return cls(float(sum(each.values())), _texts(each))
+
+    @classmethod
     def largest(cls, each: Mapping) -> "Measured":
         return cls(max(each.values()), _texts(each))
 
@@ -196,8 +201,7 @@ def by_seed(trained: list[Trained], number: Callable[[Trained], float]) -> dict:
 
 def solved(updates: Mapping[int, float]) -> Measured:
     """How many seeds were: those of which the updates, by seed, are finite."""
-    each = {seed: float(math.isfinite(own)) for seed, own in updates.items()}
-    return Measured(sum(each.values()), _texts(each))
+    return Measured.count({seed: math.isfinite(own) for seed, own in updates.items()})
 
 
 def told(updates: Mapping[str, Mapping[int, float]]) -> list[str]:
@@ -222,6 +226,12 @@ def curves(trained: list[Trained], panel: str, label: Callable[[Trained], str]):
         for own in trained
         if own.record
     ]
+
+
+def adding_panel(title: str) -> Panel:
+    """Axes for the curves of adding."""
+    level = (1 / 6, "always predicting 1")
+    return Panel(title, "updates", "MSE", log_y=True, level=level)
 
 
 def updates_to(own: Trained, loss: float) -> float:

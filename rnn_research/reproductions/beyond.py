@@ -2,12 +2,28 @@
 
 import functools
 import pathlib
+from collections.abc import Iterator, Mapping
 
 from rnn_research import runs
 from rnn_research.measurements import lengths
 from rnn_research.reproductions import base
 
 BATCH = 100
+
+
+def cases(
+    trained: list[base.Trained], cells: Mapping[str, str], at: tuple[int, ...], *, count
+) -> Iterator[tuple[str, str, int, list[float]]]:
+    """(task, name of the cell, seed, accuracy at each length) of each run.
+
+    Args:
+      cells: {name: the cell as the settings have it}.
+    """
+    names = {cell: name for name, cell in cells.items()}
+    accuracies = by_length(trained, at, count=count)
+    for own, scores in zip(trained, accuracies, strict=True):
+        task, _, _ = own.settings["task"].partition("(")
+        yield task, names[own.settings["cell"]], own.seed, scores
 
 
 def by_length(

@@ -99,8 +99,7 @@ def train(entry: base.Reproduction, folder: pathlib.Path, how: SweepConfig):
         return None
     swept.check()
     trained = []
-    for experiment, settings in content:
-        own = swept.folder_of((experiment, settings))
+    for (_, settings), own in zip(content, swept.folders(), strict=True):
         if own is None:
             raise errors.RunError(
                 f"{entry.name}: not all of it is trained; the same command goes on"

@@ -53,11 +53,12 @@ def measure(trained: list[base.Trained]) -> base.Found:
     def ahead(rate):
         """Seeds of which chrono is no later than a bias of 1, and solved."""
         chrono, one = updates["chrono", rate], updates["bias 1", rate]
-        each = {
-            seed: float(own <= one[seed] and math.isfinite(own))
-            for seed, own in chrono.items()
-        }
-        return base.Measured(sum(each.values()), base.Measured.median(each).each)
+        return base.Measured.count(
+            {
+                seed: own <= one[seed] and math.isfinite(own)
+                for seed, own in chrono.items()
+            }
+        )
 
     names = {cell: name for name, cell in CELLS.items()}
     return base.Found(
@@ -75,16 +76,7 @@ def measure(trained: list[base.Trained]) -> base.Found:
                 lambda own: names[own.settings["cell"]],
             )
         ],
-        panels=[
-            base.Panel(
-                panel(rate),
-                "updates",
-                "MSE",
-                log_y=True,
-                level=(1 / 6, "always predicting 1"),
-            )
-            for rate in MOST
-        ],
+        panels=[base.adding_panel(panel(rate)) for rate in MOST],
         notes=base.told(
             {f"{name}, rate {rate:g}": own for (name, rate), own in updates.items()}
         ),

@@ -34,16 +34,13 @@ def runs():
 
 
 def measure(trained: list[base.Trained]) -> base.Found:
-    names = {cell: name for name, cell in CELLS.items()}
     found, lines = {}, []
-    for own, accuracies in zip(
-        trained, beyond.by_length(trained, LENGTHS, count=COUNT), strict=True
+    for task, name, seed, accuracies in beyond.cases(
+        trained, CELLS, LENGTHS, count=COUNT
     ):
-        task, _, _ = own.settings["task"].partition("(")
-        name = names[own.settings["cell"]]
         chance = CHANCE[task]
         scaled = (statistics.mean(accuracies) - chance) / (1 - chance)
-        found.setdefault((task, name), {})[own.seed] = scaled
+        found.setdefault((task, name), {})[seed] = scaled
         lines.append(base.Line(task, name, LENGTHS, accuracies))
     diagonal, wide, turning = CELLS
     return base.Found(

@@ -1,7 +1,5 @@
 """GRU and LSTM add over 200 steps, a tanh network does not."""
 
-import math
-
 from rnn_research.reproductions import base
 from rnn_research.sweeps import each, product
 
@@ -27,41 +25,25 @@ def runs():
 
 
 def measure(trained: list[base.Trained]) -> base.Found:
-    of_cell = {
-        cell: [own for own in trained if own.settings["cell"] == cell] for cell in CELLS
-    }
     updates = {
-        cell: {own.seed: base.updates_to(own, SOLVED) for own in runs}
-        for cell, runs in of_cell.items()
+        cell: base.by_seed(
+            base.of(trained, cell=cell), lambda own: base.updates_to(own, SOLVED)
+        )
+        for cell in CELLS
     }
-    later = {
-        seed: float(updates["lstm"][seed] > updates["gru"][seed])
-        for seed in updates["gru"]
-    }
-    tanh = {own.seed: base.final_loss(own) for own in of_cell["elman"]}
+    gru, lstm = updates["gru"], updates["lstm"]
+    tanh = base.by_seed(base.of(trained, cell="elman"), base.final_loss)
     return base.Found(
         gates={
-            "gru": base.Measured.median(updates["gru"]),
-            "order": base.Measured(
-                sum(later.values()), base.Measured.median(later).each
+            "gru": base.Measured.median(gru),
+            "order": base.Measured.count(
+                {seed: lstm[seed] > gru[seed] for seed in gru}
             ),
             "tanh": base.Measured.least(tanh),
         },
         lines=base.curves(trained, PANEL, lambda own: own.settings["cell"]),
-        panels=[
-            base.Panel(
-                PANEL,
-                "updates",
-                "MSE",
-                log_y=True,
-                level=(1 / 6, "always predicting 1"),
-            )
-        ],
-        notes=[
-            f"{cell}: solved by {sum(map(math.isfinite, own.values()))} of {len(own)} "
-            "seeds"
-            for cell, own in updates.items()
-        ],
+        panels=[base.adding_panel(PANEL)],
+        notes=base.told(updates),
     )
 
 

@@ -63,16 +63,7 @@ def measure(trained: list[base.Trained]) -> base.Found:
                 base.of(trained, length=length), panel(length), _cell
             )
         ],
-        panels=[
-            base.Panel(
-                panel(length),
-                "updates",
-                "MSE",
-                log_y=True,
-                level=(1 / 6, "always predicting 1"),
-            )
-            for length in lengths
-        ],
+        panels=[base.adding_panel(panel(length)) for length in lengths],
         notes=base.told(updates),
     )
 

@@ -51,15 +51,7 @@ def measure(trained: list[base.Trained]) -> base.Found:
             "tanh": base.Measured.least(base.by_seed(of_cell["tanh"], base.final_loss)),
         },
         lines=base.curves(trained, PANEL, lambda own: names[own.settings["cell"]]),
-        panels=[
-            base.Panel(
-                PANEL,
-                "updates",
-                "MSE",
-                log_y=True,
-                level=(1 / 6, "always predicting 1"),
-            )
-        ],
+        panels=[base.adding_panel(PANEL)],
         notes=base.told(updates),
     )
 

@@ -68,16 +68,7 @@ def measure(trained: list[base.Trained]) -> base.Found:
                 lambda own: names[own.settings["cell"]],
             )
         ],
-        panels=[
-            base.Panel(
-                panel(length),
-                "updates",
-                "MSE",
-                log_y=True,
-                level=(1 / 6, "always predicting 1"),
-            )
-            for length in LENGTHS
-        ],
+        panels=[base.adding_panel(panel(length)) for length in LENGTHS],
         notes=base.told(
             {f"{name}, T = {length}": own for (name, length), own in updates.items()}
         ),

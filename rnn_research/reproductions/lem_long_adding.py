@@ -54,16 +54,7 @@ def measure(trained: list[base.Trained]) -> base.Found:
                 base.of(trained, length=length), panel(length), lambda own: "LEM"
             )
         ],
-        panels=[
-            base.Panel(
-                panel(length),
-                "updates",
-                "MSE",
-                log_y=True,
-                level=(1 / 6, "always predicting 1"),
-            )
-            for length in LENGTHS
-        ],
+        panels=[base.adding_panel(panel(length)) for length in LENGTHS],
         notes=base.told({f"T = {length}": own for length, own in updates.items()}),
     )
 

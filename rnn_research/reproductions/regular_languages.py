@@ -35,15 +35,12 @@ def runs():
 
 
 def measure(trained: list[base.Trained]) -> base.Found:
-    names = {cell: name for name, cell in CELLS.items()}
     found, lines = {}, []
-    for own, accuracies in zip(
-        trained, beyond.by_length(trained, LENGTHS, count=COUNT), strict=True
+    for task, name, seed, accuracies in beyond.cases(
+        trained, CELLS, LENGTHS, count=COUNT
     ):
-        task, _, _ = own.settings["task"].partition("(")
-        name = names[own.settings["cell"]]
         scores = found.setdefault((task, name), {})
-        scores[own.seed] = statistics.mean(accuracies)
+        scores[seed] = statistics.mean(accuracies)
         lines.append(base.Line(task, name, LENGTHS, accuracies))
     return base.Found(
         gates={task: _best(found, task) for task in TASKS}

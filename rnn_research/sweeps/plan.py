@@ -4,7 +4,6 @@ A run is one training of the list. A job is a process and a folder: runs that di
 their seed or learning rate alone are trained side by side in one, which compiles once.
 """
 
-import dataclasses
 import hashlib
 import json
 from typing import NamedTuple
@@ -55,7 +54,7 @@ class Job(NamedTuple):
     def arguments(self, folder) -> list[str]:
         """What follows `python -m`."""
         own = {**self.given, "workdir": str(folder)}
-        return [programs.module(self.experiment), *programs.flags(own)]
+        return [programs.module(self.experiment), *config.as_flags(own)]
 
 
 def read(content) -> list[Run]:
@@ -101,7 +100,7 @@ def _read(number: int, item) -> Run:
 
 
 def _said(run: Run) -> str:
-    settings = " ".join(programs.flags(run.given))
+    settings = " ".join(config.as_flags(run.given))
     return f"{run.experiment} {settings}".strip()
 
 
@@ -170,14 +169,11 @@ def _pair(run: Run) -> tuple:
 
 
 def _value(run: Run, name: str):
-    usual = programs.settings(run.experiment)
-    default = next((getattr(g, name) for g in usual if hasattr(g, name)), None)
-    return run.changed.get(name, default)
+    return run.changed.get(name, programs.usual(run.experiment).get(name))
 
 
 def _trains(experiment: str) -> bool:
-    groups = programs.settings(experiment)
-    return any(isinstance(each, training.TrainConfig) for each in groups)
+    return _of(programs.settings(experiment), training.TrainConfig) is not None
 
 
 def _job(group: list[Run], varying: list[str]) -> Job:
@@ -216,7 +212,7 @@ def _label(experiment: str, given: dict, varying: list[str]) -> str:
     for name in varying:
         for own in (name, f"{name}s"):
             if own in given:
-                (flag,) = programs.flags({own: given[own]})
+                (flag,) = config.as_flags({own: given[own]})
                 parts.append(flag.removeprefix("--").removeprefix("cell="))
     return ", ".join(parts) or experiment
 
@@ -293,8 +289,7 @@ def steps(job: Job) -> int:
 
 def _known(job: Job) -> dict:
     """All settings of a job, those included that are the program's defaults."""
-    groups = programs.parsed(job.experiment, job.given)
-    return {name: v for own in groups for name, v in dataclasses.asdict(own).items()}
+    return programs.fields(programs.parsed(job.experiment, job.given))
 
 
 def _steps(known: dict) -> int:

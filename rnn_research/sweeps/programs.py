@@ -8,7 +8,7 @@ import json
 import types
 from typing import Any
 
-from rnn_research import commands, config, errors, signatures
+from rnn_research import commands, config, errors
 
 OWN = "experiments."  # where a name without a dot is looked for first
 GIVEN_BY_THE_SWEEP = {"workdir": "each run has its own folder in the sweep's"}
@@ -73,20 +73,6 @@ def fields(groups) -> dict[str, Any]:
     }
 
 
-def flags(given: dict) -> list[str]:
-    """The settings as flags of a command line."""
-    return [f"--{name}={_text(value)}" for name, value in given.items()]
-
-
-def _text(value) -> str:
-    value = signatures.plain(value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (tuple, list, range)):
-        return ",".join(map(_text, value))
-    return "none" if value is None else str(value)
-
-
 def parsed(experiment: str, given: dict) -> tuple[config.Settings, ...]:
     """The settings of the experiment with those that are given.
 
@@ -98,7 +84,7 @@ def parsed(experiment: str, given: dict) -> tuple[config.Settings, ...]:
             raise errors.UsageError(f"leave {name} out: {GIVEN_BY_THE_SWEEP[name]}")
         if name == "config":
             raise errors.UsageError("leave config out, and give its settings")
-    return config.parse(flags(given), *settings(experiment))
+    return config.parse(config.as_flags(given), *settings(experiment))
 
 
 def changed(experiment: str, groups) -> dict:

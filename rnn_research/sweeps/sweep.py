@@ -15,6 +15,7 @@ from rnn_research.sweeps.settings import SweepConfig
 SHOWN = 40  # jobs that a dry run lists
 
 Engine = Callable[[list[plan.Job], SweepFolder], None]
+Ends = dict[str, End | None]  # of every job by name; None: it has not ended
 
 
 def run(content, name: str, how: SweepConfig):
@@ -38,18 +39,22 @@ class Swept(NamedTuple):
     """What there is of a sweep.
 
     Attributes:
-      jobs: of the list, in its order; none after a dry run.
+      runs: of the list, in its order.
+      jobs: of these runs; none after a dry run.
     """
 
+    runs: list[plan.Run]
     jobs: list[plan.Job]
     folder: SweepFolder
 
-    def folder_of(self, item: tuple[str, dict]) -> pathlib.Path | None:
-        """The folder of (experiment, settings) of the list; None: it is not done."""
-        (run,) = plan.read([item])
-        (job,) = [job for job in self.jobs if run.key in job.runs]
-        end = self.folder.end_of(job)
-        return None if end is None or end.failed else self.folder.run(job)
+    def folders(self) -> list[pathlib.Path | None]:
+        """The folder of each run of the list; None: it is not done."""
+        done = {}
+        for job in self.jobs:
+            end = self.folder.end_of(job)
+            if end is not None and not end.failed:
+                done |= dict.fromkeys(job.runs, self.folder.run(job))
+        return [done.get(run.key) for run in self.runs]
 
     def check(self):
         """Say what is left.
@@ -96,26 +101,26 @@ def carried_out(
         before = folder.read()
         jobs = plan.jobs(wanted, before, how.together, len(places))
         removed = [job for job in before if job not in jobs]
-        todo = _selected(how, jobs, wanted, folder)
-        _say(wanted, jobs, removed, todo, folder)
+        ends = {job.name: folder.end_of(job) for job in jobs}
+        todo = _selected(how, jobs, wanted, ends)
+        _say(wanted, ends, removed, todo, folder)
         if todo and how.dry_run:
-            _show(todo, jobs, folder, len(places))
+            _show(todo, jobs, ends, folder, len(places))
         if how.run != "debug":
             jax.config.update("jax_platforms", "cpu")  # a GPU is for the runs
         plan.check([job for job in todo if not folder.run(job).exists()])
         if how.dry_run:
-            return Swept([], folder)
+            return Swept(wanted, [], folder)
         folder.write([*jobs, *removed])
         for job in todo:
             folder.forget_end(job)
         if todo:
             engines[how.run](todo, folder)
-    return Swept(jobs, folder)
+    return Swept(wanted, jobs, folder)
 
 
-def _selected(how, jobs, wanted, folder: SweepFolder) -> list[plan.Job]:
+def _selected(how, jobs, wanted, ends: Ends) -> list[plan.Job]:
     """The jobs that are to be done now."""
-    ends = {job.name: folder.end_of(job) for job in jobs}
     if how.failed:
         todo = [job for job in jobs if (end := ends[job.name]) and end.failed]
     else:
@@ -126,11 +131,11 @@ def _selected(how, jobs, wanted, folder: SweepFolder) -> list[plan.Job]:
     return todo[: how.limit]
 
 
-def _say(wanted, jobs, removed, todo, folder: SweepFolder):
+def _say(wanted, ends: Ends, removed, todo, folder: SweepFolder):
     """What there is, what is done, and what is done now."""
-    ends = [end for job in jobs if (end := folder.end_of(job))]
-    failed = sum(end.failed for end in ends)
-    parts = [f"{len(wanted)} runs in {len(jobs)} jobs", f"{len(ends) - failed} done"]
+    ended = [end for end in ends.values() if end]
+    failed = sum(end.failed for end in ended)
+    parts = [f"{len(wanted)} runs in {len(ends)} jobs", f"{len(ended) - failed} done"]
     parts += [f"{failed} failed (--failed runs them again)"] * (failed > 0)
     waiting.say(waiting.folded(f"{', '.join(parts)}, {len(todo)} to do: {folder.path}"))
     if removed:
@@ -145,19 +150,22 @@ def _say(wanted, jobs, removed, todo, folder: SweepFolder):
         )
 
 
-def _show(todo, jobs, folder: SweepFolder, places: int):
+def _show(todo, jobs, ends: Ends, folder: SweepFolder, places: int):
     """What a dry run shows: the jobs, a command, the time that they may take."""
-    rows = [(job.label, len(job.runs), _state(job, folder)) for job in todo[:SHOWN]]
+    rows = [
+        (job.label, len(job.runs), _state(job, ends[job.name], folder))
+        for job in todo[:SHOWN]
+    ]
     waiting.say(waiting.table(("job", "runs", "state"), rows))
     if len(todo) > SHOWN:
         waiting.say(f"and {len(todo) - SHOWN} more")
     waiting.say(f"the first: {folder.command(todo[0])}")
-    ends = [(job, end) for job in jobs if (end := folder.end_of(job))]
-    waiting.say(estimate(todo, ends, places))
+    ended = [(job, end) for job in jobs if (end := ends[job.name])]
+    waiting.say(estimate(todo, ended, places))
 
 
-def _state(job: plan.Job, folder: SweepFolder) -> str:
-    if end := folder.end_of(job):
+def _state(job: plan.Job, end: End | None, folder: SweepFolder) -> str:
+    if end:
         return shown.said(end)
     step = folder.step_of(job)
     return f"begun, update {step}" if step else ""

@@ -23,6 +23,7 @@ def task(
     choices: int,
     *,
     guess: str = "guessing every symbol",
+    score=score,
     thresholds: tuple[float, ...] = (),
 ) -> base.Task:
     """The endless task of examples whose targets are classes, or NOT_ASKED.
@@ -30,6 +31,7 @@ def task(
     Without memory each of `choices` symbols is as likely: ln(choices) and 1 / choices.
 
     Args:
+      score: gives loss and recall_accuracy, where they are not of single steps.
       thresholds: further losses whose first crossing a run reports.
     """
     baseline = math.log(choices)

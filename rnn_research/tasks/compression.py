@@ -1,12 +1,10 @@
 """Compression: a whole sequence from one state."""
 
-import math
-
 import jax
 import jax.numpy as jnp
 
 from rnn_research.errors import check_size
-from rnn_research.tasks import base, scores
+from rnn_research.tasks import asked, base, scores
 
 
 @base.task
@@ -44,19 +42,5 @@ def compression(length: int, *, vocabulary=16) -> base.Task:
             "recall_accuracy": scores.mean(right, batch, by_step=False),
         }
 
-    baseline, guess = math.log(classes), "guessing every symbol"
     network = base.Network(vocabulary, count * classes, head="last", tokens=True)
-    return base.Task(
-        batch=base.from_examples(example, network),
-        score=score,
-        network=network,
-        length=length,
-        references={
-            "loss": {guess: baseline},
-            "recall_accuracy": {guess: 1 / classes},
-        },
-        solved_at=baseline / 10,
-        thresholds=tuple(baseline * share for share in (0.5, 0.1, 0.01)),
-        monitor="recall_accuracy",
-        larger_is_better=True,
-    )
+    return asked.task(example, network, length, classes, score=score)

@@ -177,7 +177,10 @@ def test_one_from_its_entry_to_its_page(tmp_path, monkeypatch, capsys):
     result = json.loads((folder / "made_up" / "result.json").read_text())
     assert result["gates"]["gate"]["each"]["2"] == "inf"
     table = page.table([entry], folder, "there")
-    assert "| reproduced |" in table and "(there/made_up/made_up.md)" in table
+    assert "| **reproduced** |" in table and "(there/made_up/made_up.md)" in table
+    assert "| | a number | 2 | 3 | holds | | |" in table
+    unknown = page.table([entry], folder / "nothing", "there")
+    assert "| **not run** |" in unknown and "| | a number | 2 |  |  | | |" in unknown
     monkeypatch.setattr(carrying_out, "identity", lambda entry: "edited")
     assert "not run" in run("--list")
 

@@ -48,7 +48,7 @@ def _number(value) -> str:
 
 
 def table(entries: list[base.Reproduction], folder: pathlib.Path, link: str) -> str:
-    """The table of all: claim, published, measured, verdict, command, minutes.
+    """The table of all: of each claim a line, and one for each of its numbers.
 
     Args:
       folder: of the results.
@@ -63,25 +63,30 @@ def table(entries: list[base.Reproduction], folder: pathlib.Path, link: str) -> 
         result = spelled_back(
             files.read_json(folder / entry.name / "result.json") or {}
         )
-        published = "; ".join(gate.published for gate in entry.gates.values())
-        command = f"`{COMMAND.format(entry.name)}`"
+        lines += _rows(entry, result, link)
         if result:
-            machines[result["machine"]] = result["date"]
-            own = result["gates"]
-            measured = "; ".join(
-                f"{gate.what}: {_number(own[name]['value'])}"
-                for name, gate in entry.gates.items()
-                if name in own
-            )
-            claim = f"[{entry.claim}]({link}/{entry.name}/{entry.name}.md)"
-            verdict, minutes = result["verdict"], f"{result['minutes']:.2g}"
-        else:
-            why = ", needs a GPU" * entry.needs_gpu
-            claim, measured, verdict = entry.claim, "", NOT_RUN + why
-            minutes = f"about {entry.minutes:g}"
-        lines.append(
-            f"| {entry.number} | {claim} | {published} | {measured} | {verdict} "
-            f"| {command} | {minutes} |"
-        )
-    lines += ["", *(f"{date}. {machine}" for machine, date in machines.items())]
+            machines.setdefault(result["machine"], set()).add(result["date"])
+    lines += [""]
+    for machine, dates in machines.items():
+        lines.append(f"{' to '.join(sorted({min(dates), max(dates)}))}. {machine}")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _rows(entry: base.Reproduction, result: dict, link: str) -> list[str]:
+    """A claim with its verdict, and below it each number beside what was published."""
+    claim, minutes = entry.claim, f"about {entry.minutes:g}"
+    verdict = NOT_RUN + ", needs a GPU" * entry.needs_gpu
+    if result:
+        claim = f"[{claim}]({link}/{entry.name}/{entry.name}.md)"
+        verdict, minutes = result["verdict"], f"{result['minutes']:.2g}"
+    command = COMMAND.format(entry.name)
+    lines = [
+        f"| **{entry.number}** | **{claim}** | | | **{verdict}** | `{command}` "
+        f"| {minutes} |"
+    ]
+    for name, gate in entry.gates.items():
+        own = result.get("gates", {}).get(name)
+        measured = _number(own["value"]) if own else ""
+        held = ("holds" if own["holds"] else "does not hold") if own else ""
+        lines.append(f"| | {gate.what} | {gate.published} | {measured} | {held} | | |")
+    return lines

@@ -5,9 +5,10 @@ import itertools
 
 import numpy as np
 import pytest
-from test_tracking import TOMITA, sampled, scored, strings_of
+from test_tracking import TOMITA, in_pattern, sampled, scored, strings_of
 
 from rnn_research import tasks
+from rnn_research.tasks import automata
 
 # ------------------------------------------------- strings that are not as likely
 
@@ -34,6 +35,7 @@ def guessed(contexts, classes):
         lambda: tasks.tomita(7, number=2, shortest=2),
         lambda: tasks.tomita(7, number=3, shortest=2, head="step"),
         lambda: tasks.tomita(6, number=7, head="step"),
+        lambda: tasks.regular_language(5, pattern="(ab|c)*", head="step"),
         lambda: tasks.group_words(3, group="S3", moves=2),
         lambda: tasks.dyck(7, depth=2, shortest=3),
         lambda: tasks.dyck(6, kinds=3),
@@ -129,18 +131,52 @@ def test_brackets_are_drawn_as_their_definition_has_it():
         assert abs(found[text] - count * p) < 5 * (count * p * (1 - p)) ** 0.5, text
 
 
+MEMBERSHIP = {
+    f"tomita {number}": (functools.partial(tasks.tomita, 6, number=number), accepts)
+    for number, accepts in TOMITA.items()
+}
+MEMBERSHIP["(ab|c)*"] = (
+    functools.partial(tasks.regular_language, 5, pattern="(ab|c)*"),
+    in_pattern("(ab|c)*"),
+)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("number", TOMITA)
-def test_strings_of_a_kind_are_as_likely(number):
-    count, length = 8000, 6
-    read = strings_of(sampled(tasks.tomita(length, number=number), count))
-    every = list(itertools.product(range(2), repeat=length))
+@pytest.mark.parametrize("name", MEMBERSHIP)
+def test_strings_of_a_kind_are_as_likely(name):
+    (make, accepts), count = MEMBERSHIP[name], 8000
+    task = make()
+    read = strings_of(sampled(task, count))
+    every = list(itertools.product(range(task.network.inputs), repeat=task.length))
     for kind in (False, True):
-        own = [bits for bits in every if bool(TOMITA[number](bits)) is kind]
+        own = [string for string in every if bool(accepts(string)) is kind]
         p = 1 / 2 / len(own)
-        for bits in own:
-            seen = read.count(list(bits))
+        for string in own:
+            seen = read.count(list(string))
             assert abs(seen - count * p) < 5 * (count * p) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("pattern", "states"),
+    [
+        ("(a(ab)*b)*", 4),  # a depth of 0, 1, 2 and what is wrong
+        ("((a|b)(a|b))*", 2),  # the smallest automaton, not that of the places
+        ("a+b?|(ba)*c", 6),
+        ("(a|b)*abb", 4),
+        ("(a|b(ab*a)*b)*", 3),  # multiples of 3, in binary
+        ("()a|b(|b)", 4),
+    ],
+)
+def test_an_automaton_accepts_what_python_matches(pattern, states):
+    letters, automaton = automata.of_pattern(pattern)
+    matches = in_pattern(pattern)
+    assert len(automaton.moves) == states
+    for length in range(7):
+        for string in itertools.product(range(len(letters)), repeat=length):
+            state = 0
+            for symbol in string:
+                state = automaton.moves[state, symbol]
+            assert automaton.accepts[state] == matches(string), string
 
 
 @pytest.mark.slow

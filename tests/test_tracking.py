@@ -85,6 +85,11 @@ TOMITA = {
 }
 
 
+def in_pattern(pattern):
+    """Whether Python's own expressions match it; symbols are letters in order."""
+    return lambda string: bool(re.fullmatch(pattern, "".join("abc"[s] for s in string)))
+
+
 def innermost(brackets):
     """What may be closed next, of two kinds: 0 and 1 open, 2 and 3 close."""
     pile = []
@@ -115,6 +120,7 @@ for number, accepts in TOMITA.items():
     make = functools.partial(tasks.tomita, number=number)
     ORACLES[f"tomita {number}"] = (make, accepts, 2)
 ORACLES["dyck"] = (tasks.dyck, innermost, 4)
+ORACLES["D_2"] = (tasks.regular_language, in_pattern("(a(ab)*b)*"), 2)
 NAMED = {name: own for name, own in ORACLES.items() if hasattr(tasks, name)}
 TASKS = {name: lambda make=make: make(6) for name, (make, *_) in NAMED.items()}
 UNIFORM = [name for name in NAMED if name != "dyck"]  # strings all as likely
@@ -122,6 +128,7 @@ TASKS |= {
     "bracket_arithmetic": lambda: tasks.bracket_arithmetic(9),
     "counted_blocks": lambda: tasks.counted_blocks(5),
     "modular_arithmetic": lambda: tasks.modular_arithmetic(9),
+    "regular_language": lambda: tasks.regular_language(6, pattern="(ab|c)*"),
     "reverse_string": lambda: tasks.reverse_string(5),
     "tomita": lambda: tasks.tomita(8, number=4),
 }
@@ -267,6 +274,8 @@ def test_tasks_hold_their_laws(name):
         (changes, [0, 1, 0, 1, 0, 0, 1], 1),
         (in_third, [1, 1, 0, 1, 0, 0, 1], True),
         (in_third, [1, 0, 1, 1, 0, 0], False),
+        (in_pattern("(a(ab)*b)*"), [0, 0, 1, 1, 0, 1], True),
+        (in_pattern("(a(ab)*b)*"), [0, 1, 0, 0, 0, 1], False),
         (innermost, [0, 1, 3, 2, 1, 0], 1),
         (innermost, [1, 1, 0, 2, 3, 3], 0),
         (product_in(permuted(3)), [1, 2, 3], 4),
@@ -302,6 +311,15 @@ def test_worked_examples_of_the_docstrings(oracle, string, answer):
         (lambda: tasks.counted_blocks(9, blocks=4), "blocks must be one of 2, 3"),
         (lambda: tasks.tomita(9, number=8), "number must be one of 1, 2"),
         (lambda: tasks.tomita(9, number=2), "all of one kind; the shortest with both"),
+        (lambda: tasks.regular_language(3, pattern="a*"), "so are all shorter"),
+        (lambda: tasks.regular_language(3, pattern="(a"), "a bracket is not closed"),
+        (lambda: tasks.regular_language(3, pattern="a)"), "that was not opened"),
+        (lambda: tasks.regular_language(3, pattern="a.b"), "'.' is not understood"),
+        (lambda: tasks.regular_language(3, pattern="()"), "it has no letter"),
+        (
+            lambda: tasks.regular_language(3, pattern="(a|b)*a" + "(a|b)" * 9),
+            "more than 256 states",
+        ),
         (lambda: tasks.group_words(5, group="S1"), "the smallest of its kind is S2"),
         (lambda: tasks.group_words(5, group="A2"), "the smallest of its kind is A3"),
         (lambda: tasks.group_words(5, group="D4"), "such as A4xZ5, not 'D4'"),

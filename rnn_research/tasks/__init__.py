@@ -5,6 +5,7 @@ from rnn_research.tasks.anomalies import anomaly_detection
 from rnn_research.tasks.arithmetic import bracket_arithmetic, modular_arithmetic
 from rnn_research.tasks.associative_recall import associative_recall
 from rnn_research.tasks.audio import spoken_words
+from rnn_research.tasks.automata import regular_language
 from rnn_research.tasks.captions import captioning
 from rnn_research.tasks.compression import compression
 from rnn_research.tasks.continuous_delay import continuous_delay
@@ -89,6 +90,7 @@ __all__ = [
     "noisy_recall",
     "parity",
     "register_recall",
+    "regular_language",
     "repeat_previous",
     "reverse_string",
     "selective_copying",

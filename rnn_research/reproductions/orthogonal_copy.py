@@ -20,16 +20,26 @@ PANEL = f"validation cross-entropy, T = {DELAY}"
 
 
 @cells.cell
-def started_orthogonal(hidden_size: int) -> cells.Cell:
+def started_orthogonal(hidden_size: int, *, rotations: bool = False) -> cells.Cell:
     """h_t = modReLU(W h_{t-1} + V x_t), W free and orthogonal at the start only.
 
     The control RNN-orth of Kerg et al. 2019, arXiv 1905.12080: V starts as in expRNN.
+
+    Args:
+      rotations: W starts as expRNN's does, as rotations of pairs of units by angles ~
+        U(-pi, pi), H even; else as any orthogonal matrix, all equally likely.
     """
     errors.check_size(hidden_size=hidden_size)
 
+    def start(key):
+        if not rotations:
+            return initializers.orthogonal().make(key, hidden_size)
+        angles = initializers.henaff().make(key, hidden_size // 2)
+        return initializers.rotation_matrix(angles, hidden_size)
+
     def init(key, input_size):
         key_w, key_x, key_b = jax.random.split(key, 3)
-        matrix = initializers.orthogonal().make(key_w, hidden_size)
+        matrix = start(key_w)
         return orthogonal_rnn.Weights(
             W=jnp.asarray(matrix),
             W_x=orthogonal_rnn.he_normal(key_x, input_size, hidden_size),
@@ -58,6 +68,11 @@ CELLS = {
     },
     "RNN-orth": {
         "cell": f"{__name__}:started_orthogonal",
+        "learning_rate": 2e-4,
+        "optimizer": _rmsprop(0.99),
+    },
+    "RNN-orth, rotations": {
+        "cell": f"{__name__}:started_orthogonal(rotations=True)",
         "learning_rate": 2e-4,
         "optimizer": _rmsprop(0.99),
     },
@@ -106,6 +121,7 @@ def measure(trained: list[base.Trained]) -> base.Found:
         gates={
             "exprnn": base.Measured.median(ends["expRNN"]),
             "orth": base.Measured.median(ends["RNN-orth"]),
+            "rotations": base.Measured.median(ends["RNN-orth, rotations"]),
             "lstm": base.Measured.median(ends["LSTM"]),
             "tanh": base.Measured.median(ends["tanh"]),
         },
@@ -139,11 +155,19 @@ Copy memory at T = {DELAY}, the layout of expRNN's code, 128 units, batches of 1
 orthogonal, 2e-4, 0.99; LSTM: 5e-4, 0.99; tanh network: Glorot, 1e-3, 0.9. Here the
 LSTM starts orthogonal with a forget bias of 1, there by Glorot; that Glorot is normal
 there and uniform here. The loss is of 1,000 fresh sequences every 50 updates, the
-median of the last three; the paper shows the training loss.
+median of the last three; the paper shows the training loss. Their table calls
+RNN-orth's start random orthogonal; their code makes it as the exponential of a skew
+matrix. Two starts are measured: any orthogonal matrix, and the rotations by which
+expRNN starts.
 """,
     gates={
         "exprnn": _gate("expRNN", "below 0.02 from 250 updates on", high=0.02),
         "orth": _gate("RNN-orth", "below 0.02 from 400 updates on", high=0.02),
+        "rotations": _gate(
+            "RNN-orth that starts as rotations",
+            "the same, if that is the start which was meant",
+            high=0.02,
+        ),
         "lstm": _gate(
             "LSTM", f"0.094, guessing is {BASELINE:.4f}", low=0.085, high=0.105
         ),

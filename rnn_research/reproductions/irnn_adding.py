@@ -87,12 +87,12 @@ Adding (Arjovsky's form) at T = {LENGTH}, 100 units, SGD, batches of 16, at most
 {MOST:,} updates, 3 seeds. IRNN: W = I, biases 0, input weights N(0, 0.001^2). The paper
 searches learning rate and clipping for each network and trains on a fixed set of
 100,000 sequences. Here sequences are fresh, and the search is small: rates 0.01 and
-0.1, the norm of the gradient clipped at 1, 10 and 100, for the IRNN and the tanh network.
+0.1, the norm of the gradient clipped at 1, 10 and 100, for the IRNN and for tanh.
 Those that solve most seeds, soonest, count. The LSTM beside them has 0.01 and 10.
 """,
     gates={
         "irnn": base.Gate(
-            f"seeds of which the IRNN came below an MSE of {SOLVED}, at its best options",
+            f"seeds of which the IRNN came below an MSE of {SOLVED}, at its best rate",
             "solved",
             low=2,
             firm=False,

@@ -81,30 +81,32 @@ def drawing(parts: Iterable[str], say: str, width: float, height: float) -> str:
 def text(x, y, content, *, anchor="middle", kind="", step=None, turn=None) -> str:
     """Words at a place."""
     turned = f' transform="rotate({turn} {x:.1f} {y:.1f})"' if turn else ""
-    own = f' class="{kind}"' if kind else ""
     return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{own}{_step(step)}'
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{_kind(kind, step)}'
         f"{turned}>{html.escape(str(content))}</text>"
     )
 
 
 def rect(x, y, width, height, *, fill="", opacity=1.0, kind="", step=None, say=""):
     """A box; `fill` is a colour '#rrggbb', else that of its class."""
-    own = f' class="{kind}"' if kind else ""
     look = f' style="fill:{color(fill)};fill-opacity:{opacity:.3g}"' if fill else ""
     title = f"<title>{html.escape(say)}</title>" if say else ""
     return (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
-        f"{own}{look}{_step(step)}>{title}</rect>"
+        f"{_kind(kind, step)}{look}>{title}</rect>"
     )
 
 
 def line(x1, y1, x2, y2, *, kind="axis", step=None) -> str:
     """A straight line."""
     return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" '
-        f'class="{kind}"{_step(step)}/>'
+        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
+        f"{_kind(kind, step)}/>"
     )
+
+
+def _kind(kind: str, step: int | None) -> str:
+    return (f' class="{kind}"' if kind else "") + _step(step)
 
 
 def _step(step: int | None) -> str:
@@ -134,8 +136,7 @@ def lines(
       levels: lines across it.
       y_range: (low, high); else what holds all curves.
     """
-    rows = [label for label in dict.fromkeys(c.label for c in curves) if label]
-    legend, below = _legend(curves, rows, height)
+    legend, below = _legend(curves, height)
     found = y_range or _range(_values(curves, levels), log_y)
     sx = Scale(*_extent(curves), LEFT, WIDTH - RIGHT, log_x)
     sy = Scale(*found, height - BOTTOM, TOP, log_y)
@@ -218,7 +219,10 @@ def _curve(own: Curve, sx: Scale, sy: Scale) -> str:
     shade = color(own.color or colors.color_of(own.label))
     parts = []
     if own.band is not None:
-        low, high = ([_at(sx, sy, *p) for p in zip(own.x, side)] for side in own.band)
+        low, high = (
+            [_at(sx, sy, *p) for p in zip(own.x, side, strict=True)]
+            for side in own.band
+        )
         path = "L".join(high + low[::-1])
         parts.append(f'<path class="band" style="fill:{shade}" d="M{path}Z"/>')
     pen, path = "M", ""
@@ -240,13 +244,12 @@ def _at(sx: Scale, sy: Scale, x: float, y: float) -> str:
     return f"{sx(x):.1f},{sy(y):.1f}"
 
 
-def _legend(curves, labels: list[str], top: float) -> tuple[list[str], float]:
+def _legend(curves, top: float) -> tuple[list[str], float]:
     """The legend below a chart, two a row, and its height."""
     parts, column = [], (WIDTH - LEFT) / 2
-    of_label = {own.label: own for own in reversed(curves)}
-    for place, label in enumerate(labels):
+    labels = {own.label: own for own in reversed(curves) if own.label}
+    for place, (label, own) in enumerate(reversed(labels.items())):
         x, y = LEFT + (place % 2) * column, top + 14 + 20 * (place // 2)
-        own = of_label[label]
         shade = color(own.color or colors.color_of(label))
         dashes = f";stroke-dasharray:{own.dashes}" if own.dashes else ""
         parts.append(
@@ -280,9 +283,8 @@ def bars(
     largest = max((v for v in values if _known(v)), default=1.0) or 1.0
     shades = shades or [colors.color_of(name) for name in names]
     row, width, parts = 26, WIDTH - space - 80, []
-    for place, (name, value, shade) in enumerate(
-        zip(names, values, shades, strict=True)
-    ):
+    for place, name in enumerate(names):
+        value, shade = values[place], shades[place]
         y, step = place * row + 6, place if steps else None
         long = width * value / largest if _known(value) else 0
         told = shown[place] if shown else f"{value:.3g}"

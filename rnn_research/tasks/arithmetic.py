@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn_research import errors
 from rnn_research.errors import check_flags, check_size
-from rnn_research.tasks import base, strings
+from rnn_research.tasks import base, ranges, strings
 
 OPERATORS = "+-*"
 MOST = 64  # of a modulus
@@ -39,8 +39,8 @@ def modular_arithmetic(
     with times it is not uniform, as products are often 0.
     """
     check_size(least=2, most=MOST, modulus=modulus)
-    first = strings.check_lengths(length, shortest)
-    for name, size in (("length", length), ("shortest", first)):
+    lengths = ranges.check(length, shortest)
+    for name, size in (("length", length), ("shortest", lengths[0])):
         if size % 2 == 0:
             raise errors.UsageError(
                 f"{name} must be odd, as digits and operators alternate: "
@@ -51,7 +51,7 @@ def modular_arithmetic(
         raise errors.UsageError(
             f"operators must be some of '+-*', each once, not {errors.shown(operators)}"
         )
-    lengths = range(first, length + 1, 2)
+    lengths = lengths[::2]
     count, places = length // 2 + 1, [OPERATORS.index(one) for one in operators]
 
     def draw(key, n):
@@ -69,7 +69,6 @@ def modular_arithmetic(
     return strings.classified(
         draw,
         strings.guesses(chances, lengths, "last"),
-        steps=length,
         lengths=lengths,
         symbols=modulus + len(OPERATORS),
         classes=modulus,
@@ -148,7 +147,7 @@ def bracket_arithmetic(
     """
     check_size(least=2, most=MOST, modulus=modulus)
     check_flags(times=times)
-    lengths = range(strings.check_lengths(length, shortest), length + 1)
+    lengths = ranges.check(length, shortest)
     operators = 2 + times
 
     def draw(key, n):
@@ -158,7 +157,6 @@ def bracket_arithmetic(
     return strings.classified(
         draw,
         strings.guesses(_nested(length, modulus, operators), lengths, "last"),
-        steps=length,
         lengths=lengths,
         symbols=modulus + 5,
         classes=modulus,

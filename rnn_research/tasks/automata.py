@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research import errors
-from rnn_research.tasks import base, strings
+from rnn_research.tasks import base, ranges, strings
 
 MOST = 256  # states
 REPEATS = {"*": (True, True), "+": (False, True), "?": (True, False)}
@@ -170,7 +170,7 @@ def membership(
     Raises:
       errors.UsageError: strings of all these lengths are of one kind.
     """
-    lengths = range(strings.check_lengths(length, shortest), length + 1)
+    lengths = ranges.check(length, shortest)
     from_on, likely = _likely(automaton, length)
     if not likely[lengths].all(axis=1).any():
         both, hint = np.flatnonzero(likely.all(axis=1)), "so are all shorter"
@@ -207,7 +207,6 @@ def membership(
     return strings.classified(
         draw,
         strings.guesses(chances, lengths, head),
-        steps=length,
         lengths=lengths,
         symbols=moves.shape[1],
         classes=2,

@@ -101,9 +101,10 @@ class Task(values.Value):
         metric of an endless task may be a scalar, the mean over the batch.
       network: how inputs become features, and features outputs.
       length: T, the number of steps of the inputs.
-      of_length: (keys [B], n) -> Batch, each sequence of length n, as the factory takes
-        it; n may be traced, up to that of the task. Padded to `length`, with a mask.
-        None: a task of another length is made anew.
+      of_length: (keys [B], n) -> Batch, sequences of length n, a number or [B], as the
+        factory takes it; n may be traced, up to that of the task. Padded to `length`,
+        with a mask. None: a task of another length is made anew.
+      lengths: n that `batch` draws, ascending, each as likely; () where there is no n.
       data: () -> {split: rows}: a tree of arrays [N, ...], or a random-access source
         with len(rows) and rows[i] -> a tree of arrays. {} is an endless task: every
         batch is fresh.
@@ -132,6 +133,7 @@ class Task(values.Value):
     network: Network
     length: int
     of_length: Callable[[jax.Array, jax.Array], Batch] | None = None
+    lengths: tuple[int, ...] = ()
     data: Callable[[], dict[str, Tree]] = dict
     order: Callable[..., jax.Array] = order.shuffled
     carries: bool = False

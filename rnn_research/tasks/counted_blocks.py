@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research.errors import check_option, check_size
-from rnn_research.tasks import asked, base, strings
+from rnn_research.tasks import asked, base, ranges, strings
 
 
 @base.task
@@ -34,16 +34,14 @@ def counted_blocks(length: int, *, blocks=2, shortest: int | None = 1) -> base.T
     """
     check_option("blocks", blocks, (2, 3))
     check_size(least=2, length=length)
-    lengths = range(strings.check_lengths(length, shortest), length + 1)
+    lengths = ranges.check(length, shortest)
     steps = jnp.arange(blocks * length)
 
     def example(key, n):
         del key
-        there, letter = steps < blocks * n, steps // n
-        inputs = jax.nn.one_hot(letter, blocks) * there[:, None]
-        counts = there & (letter > 0)
-        targets = jnp.where(counts, (steps + 1) // n, asked.NOT_ASKED)
-        return base.Example(inputs, targets, there)
+        letter = steps // n
+        targets = jnp.where(letter > 0, (steps + 1) // n, asked.NOT_ASKED)
+        return base.Example(jax.nn.one_hot(letter, blocks), targets)
 
     differs = len(lengths) / sum(lengths)
     p = np.array([differs, 1 - differs])
@@ -55,7 +53,7 @@ def counted_blocks(length: int, *, blocks=2, shortest: int | None = 1) -> base.T
             "loss": {guess: float(-np.sum(p * np.log(p)))},
             "recall_accuracy": {guess: float(p.max())},
         },
-        steps=blocks * length,
         lengths=lengths,
+        steps=lambda n: blocks * n,
         score=strings.of_asked,
     )

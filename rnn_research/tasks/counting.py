@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research.errors import check_size
-from rnn_research.tasks import base, strings
+from rnn_research.tasks import base, ranges, strings
 
 
 @base.task
@@ -28,7 +28,7 @@ def parity(length: int, *, shortest: int | None = None, head="last") -> base.Tas
 
     Loss: cross-entropy in nats; guessing gives ln 2. Metric: accuracy, by chance 1/2.
     """
-    lengths = range(strings.check_lengths(length, shortest), length + 1)
+    lengths = ranges.check(length, shortest)
     return _sums(length, lengths, steps=(0, 1), modulus=2, head=head)
 
 
@@ -56,7 +56,7 @@ def mod_counting(
     the number of ones is binomial, and its remainder near 1/m for long strings.
     """
     check_size(least=2, modulus=modulus)
-    lengths = range(strings.check_lengths(length, shortest), length + 1)
+    lengths = ranges.check(length, shortest)
     return _sums(length, lengths, steps=(0, 1), modulus=modulus, head=head)
 
 
@@ -85,7 +85,7 @@ def cycle_navigation(
     of long walks it is ln n and 1/n.
     """
     check_size(least=2, positions=positions)
-    lengths = range(strings.check_lengths(length, shortest), length + 1)
+    lengths = ranges.check(length, shortest)
     return _sums(length, lengths, steps=(-1, 0, 1), modulus=positions, head=head)
 
 
@@ -110,7 +110,7 @@ def even_pairs(length: int, *, shortest: int | None = None, head="last") -> base
     Loss: cross-entropy in nats; metric: accuracy. By chance ln 2 and 1/2 (of each
     beginning a little less: that of one bit has class 0).
     """
-    lengths = range(strings.check_lengths(length, shortest, least=2), length + 1)
+    lengths = ranges.check(length, shortest, least=2)
 
     def draw(key, n):
         del n
@@ -122,7 +122,6 @@ def even_pairs(length: int, *, shortest: int | None = None, head="last") -> base
     return strings.classified(
         draw,
         strings.guesses(chances, lengths, head),
-        steps=length,
         lengths=lengths,
         symbols=2,
         classes=2,
@@ -146,7 +145,6 @@ def _sums(length: int, lengths, *, steps: tuple, modulus: int, head: str) -> bas
     return strings.classified(
         draw,
         strings.guesses(chances[1:], lengths, head),
-        steps=length,
         lengths=lengths,
         symbols=len(steps),
         classes=modulus,

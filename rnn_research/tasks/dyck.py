@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research.errors import check_size
-from rnn_research.tasks import base, strings
+from rnn_research.tasks import base, ranges, strings
 
 KNOWING = "knowing the last bracket and its place"
 
@@ -47,7 +47,7 @@ def dyck(
     """
     check_size(kinds=kinds)
     most = length if depth is None else depth
-    lengths = range(strings.check_lengths(length, shortest), length + 1)
+    lengths = ranges.check(length, shortest)
     check_size(depth=most)
     most = min(most, length)
     places = jnp.arange(most)
@@ -74,7 +74,6 @@ def dyck(
     return strings.classified(
         draw,
         _knowing(length, kinds, most, lengths, head),
-        steps=length,
         lengths=lengths,
         symbols=2 * kinds,
         classes=kinds + 1,

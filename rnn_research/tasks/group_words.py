@@ -11,7 +11,7 @@ import numpy as np
 
 from rnn_research import errors
 from rnn_research.errors import check_size
-from rnn_research.tasks import base, strings
+from rnn_research.tasks import base, ranges, strings
 
 MOST = 1000  # elements of a group
 SMALLEST = {"S": 2, "A": 3, "Z": 2}
@@ -60,7 +60,7 @@ def group_words(
     words the mean of |G|^-n over their lengths n.
     """
     table, allowed = tables(group, moves)
-    lengths = range(strings.check_lengths(length, shortest), length + 1)
+    lengths = ranges.check(length, shortest)
     order = len(table)
     product = jnp.asarray(table, jnp.int32)
 
@@ -79,7 +79,6 @@ def group_words(
     return strings.classified(
         draw,
         strings.guesses(chances, lengths, head, whole=every),
-        steps=length,
         lengths=lengths,
         symbols=len(allowed),
         classes=order,

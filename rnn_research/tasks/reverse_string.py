@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research.errors import check_size
-from rnn_research.tasks import asked, base, strings
+from rnn_research.tasks import asked, base, ranges, strings
 
 
 @base.task
@@ -33,16 +33,16 @@ def reverse_string(
     every symbol is right, by chance the mean of A^-n over the lengths.
     """
     check_size(least=2, alphabet=alphabet)
-    lengths = range(strings.check_lengths(length, shortest), length + 1)
+    lengths = ranges.check(length, shortest)
     steps = jnp.arange(2 * length)
 
     def example(key, n):
         string = jax.random.randint(key, (length,), 0, alphabet)
         due = string[jnp.clip(2 * n - 1 - steps, 0, length - 1)]
-        there, recall = steps < 2 * n, (steps >= n) & (steps < 2 * n)
+        recall = steps >= n
         shown = jnp.where(recall, alphabet, string[jnp.minimum(steps, length - 1)])
-        inputs = jax.nn.one_hot(shown, alphabet + 1) * there[:, None]
-        return base.Example(inputs, jnp.where(recall, due, asked.NOT_ASKED), there)
+        inputs = jax.nn.one_hot(shown, alphabet + 1)
+        return base.Example(inputs, jnp.where(recall, due, asked.NOT_ASKED))
 
     whole = float(np.mean([alphabet ** -float(n) for n in lengths]))
     guess = "guessing every symbol"
@@ -54,7 +54,7 @@ def reverse_string(
             "recall_accuracy": {guess: 1 / alphabet},
             "sequence_accuracy": {guess: whole},
         },
-        steps=2 * length,
         lengths=lengths,
+        steps=lambda n: 2 * n,
         score=strings.of_asked,
     )

@@ -1,4 +1,4 @@
-"""Strings of symbols: lengths uniform in a range, masks, and what guessing comes to."""
+"""Strings of symbols: their classes, and what guessing comes to."""
 
 from collections.abc import Callable
 
@@ -6,71 +6,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import errors
-from rnn_research.errors import check_option, check_size
-from rnn_research.tasks import asked, base, scores
+from rnn_research.errors import check_option
+from rnn_research.tasks import asked, base, ranges, scores
 
 HEADS = ("last", "step")
 GUESSING = "guessing from the length alone"
 SHARES = (0.5, 0.1, 0.01)  # of the baseline: thresholds, and the last one is solved
 
 
-def check_lengths(length: int, shortest: int | None, least: int = 1) -> int:
-    """The shortest length, checked; None is `length`: all are as long.
-
-    Raises:
-      errors.UsageError: one of them is below `least`, or they are in the wrong order.
-    """
-    check_size(length=length)
-    if length < least:
-        raise errors.UsageError(f"length must be at least {least}, not {length}")
-    if shortest is None:
-        return length
-    check_size(shortest=shortest)
-    if not least <= shortest <= length:
-        raise errors.UsageError(
-            f"shortest must be in [{least}, {length}], where {length} is the length, "
-            f"not {shortest}"
-        )
-    return shortest
-
-
-def batches(example: Callable, network: base.Network, lengths):
-    """`batch` and `of_length` of a task, from one sequence at a time.
-
-    Args:
-      example: (key, n) -> Example with a mask; n, its length, may be traced.
-      lengths: that may be drawn, ascending, each as likely as another. Where there is
-        one alone a batch has no mask.
-    """
-    along = 1 if network.head == "step" else 0
-    axes = base.Example(inputs=1, targets=along, mask=1)
-    lengths = np.asarray(lengths)
-
-    def drawn(key):
-        key, key_length = jax.random.split(key)
-        at = jax.random.randint(key_length, (), 0, len(lengths))
-        return example(key, jnp.asarray(lengths)[at])
-
-    def batch(no_rows, keys):
-        del no_rows
-        made = base.Batch(*jax.vmap(drawn, out_axes=axes)(keys))
-        return made if len(lengths) > 1 else made._replace(mask=None)
-
-    def of_length(keys, length):
-        def of_that_length(key):
-            return example(jax.random.split(key)[0], length)
-
-        return base.Batch(*jax.vmap(of_that_length, out_axes=axes)(keys))
-
-    return batch, of_length
-
-
 def classified(
     draw: Callable,
     references: dict[str, dict[str, float]],
     *,
-    steps: int,
     lengths,
     symbols: int,
     classes: int,
@@ -83,7 +30,6 @@ def classified(
       draw: (key, n) -> symbols [T], classes [T], of each beginning of the string; what
         is behind the first n does not count.
       references: baselines, such as of `guesses`.
-      steps: T.
       lengths: that may be drawn, ascending.
       symbols, classes: how many different ones there are.
       head: 'last', one class a string; 'step', one a symbol.
@@ -93,20 +39,14 @@ def classified(
 
     def example(key, length):
         string, labels = draw(key, length)
-        there = jnp.arange(steps) < length
-        if tokens:
-            inputs = jnp.where(there, string, 0)
-        else:
-            inputs = jax.nn.one_hot(string, symbols) * there[:, None]
-        targets = labels[length - 1] if head == "last" else jnp.where(there, labels, 0)
-        return base.Example(inputs, targets, there)
+        inputs = string if tokens else jax.nn.one_hot(string, symbols)
+        return base.Example(inputs, labels[length - 1] if head == "last" else labels)
 
     network = base.Network(symbols, classes, head=head, tokens=tokens)
     return of_strings(
         example,
         network,
         references,
-        steps=steps,
         lengths=lengths,
         score=score if head == "last" else by_step,
     )
@@ -117,19 +57,16 @@ def of_strings(
     network: base.Network,
     references: dict[str, dict[str, float]],
     *,
-    steps: int,
     lengths,
     score: Callable,
+    steps: Callable | None = None,
 ) -> base.Task:
-    """The endless task of examples as of `batches`."""
-    batch, of_length = batches(example, network, lengths)
+    """The endless task of examples as of `ranges.fields`."""
     loss = min(references["loss"].values())
     return base.Task(
-        batch=batch,
-        of_length=of_length,
+        **ranges.fields(example, network, lengths, steps),
         score=score,
         network=network,
-        length=steps,
         references=references,
         solved_at=loss * SHARES[-1],
         thresholds=tuple(loss * share for share in SHARES),

@@ -78,7 +78,14 @@ class Objective:
         return self.model.initial_context(params, (size,))
 
     def shares(
-        self, params, rows, key, size: int, weight=None, carried: Carried | None = None
+        self,
+        params,
+        rows,
+        key,
+        size: int,
+        weight=None,
+        carried: Carried | None = None,
+        make: Callable | None = None,
     ) -> Shares:
         """The batch of `size` rows, made on the devices.
 
@@ -87,7 +94,9 @@ class Objective:
           key: of what the batch and the noise of training draw.
           weight: [size]; None of an endless task.
           carried: of the batch before; None where nothing is.
+          make: (rows, keys) -> Batch; None: as the task makes it.
         """
+        make = make or self.task.batch
         count = self.mesh.shape["batch"]
         keys = jax.random.split(key, size).reshape(count, -1)
         noise = jax.random.split(jax.random.fold_in(key, size), size + 1)
@@ -96,7 +105,7 @@ class Objective:
         rows, weight = jax.tree.map(lambda leaf: _split(leaf, 0, count), (rows, weight))
 
         def of_shard(rows, keys, weight):
-            return self.task.batch(rows, keys).weighted(weight)
+            return make(rows, keys).weighted(weight)
 
         made = runtime.over_shards(of_shard, self.mesh, rows, keys, weight)
         context = None if carried is None else self._continued(params, size, carried)

@@ -41,6 +41,12 @@ class TrainConfig(config.Seeds):
         "clip",
         low=0.0,
     )
+    curriculum_steps: int = config.setting(
+        0,
+        "updates in which sequences grow from the task's `shortest` to its `length`; 0 "
+        "draws all lengths from the start",
+        low=0,
+    )
     penalty_steps: int = config.setting(
         0, "updates in which the penalties apply; 0 is all", low=0
     )

@@ -17,6 +17,7 @@ from rnn_research import engines, runtime
 from rnn_research.models import Model, check_carried, fit
 from rnn_research.tasks.base import Task
 from rnn_research.training import (
+    curriculum,
     evaluation,
     objective,
     optimizers,
@@ -268,9 +269,10 @@ def build(
     Raises:
       errors.UsageError: model and task do not fit together, or the task carries
         context and the model's cannot be carried; or with `sampling` the network does
-        not read what it was asked before.
+        not read what it was asked before; or there is a curriculum over one length.
     """
     runtime.check_compiles()
+    curriculum.check(task, config.curriculum_steps)
     records = fit.check_fit(model, task, engine).records
     if task.carries:
         batch = jax.eval_shape(lambda: fit.like_batch(task, 2))

@@ -14,7 +14,7 @@ import optax
 from rnn_research import runtime
 from rnn_research.diagnostics.vectors import global_norm
 from rnn_research.tasks.base import Mean
-from rnn_research.training import objective, supply
+from rnn_research.training import curriculum, objective, supply
 from rnn_research.training.state import (
     PARTS,
     Best,
@@ -100,7 +100,9 @@ def batch(trainer, rows: supply.Rows, run: Runs, state: State) -> objective.Shar
     task, size = trainer.task, trainer.config.batch_size
     key = jax.random.fold_in(keys_of(run)[1], state.step)
     if task.is_endless:
-        made = trainer.objective.shares(state.params, None, key, size)
+        steps = trainer.config.curriculum_steps
+        make = curriculum.batch_at(task, steps, state.step)
+        made = trainer.objective.shares(state.params, None, key, size, make=make)
         return _sampled(trainer, made, state)
     order = functools.partial(
         task.order, run.seed, size=task.size("train"), batch_size=size

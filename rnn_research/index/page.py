@@ -9,10 +9,9 @@ import string
 from rnn_research import files
 from rnn_research.index import columns, formats, values
 from rnn_research.index.table import Table
-from rnn_research.report import markup
+from rnn_research.web import frame, markup
 
 HERE = pathlib.Path(__file__).parent
-HOUSE = pathlib.Path(markup.__file__).parent / "page.css"  # the style of a report
 SHOWN = "seed", "outcome", "updates"
 
 
@@ -36,11 +35,10 @@ def render(
     """
     tasks = dict.fromkeys(str(row.get("task")) for row in rows)
     done = sum(row["outcome"] != columns.UNFINISHED for row in rows)
+    title = f"Results: {', '.join(map(formats.setting, tasks))}"
     fill = {
-        "title": html.escape(f"Results: {', '.join(map(formats.setting, tasks))}"),
+        "title": html.escape(title),
         "told": f"{len(rows)} runs, {done} finished.",
-        "style": HOUSE.read_text(encoding="utf-8")
-        + (HERE / "page.css").read_text(encoding="utf-8"),
         "script": (HERE / "page.js").read_text(encoding="utf-8"),
         "value": html.escape(formats.capital(table.asked.short)),
         "caption": html.escape(table.caption),
@@ -56,9 +54,8 @@ def render(
         + "".join(f'<li><a href="./{name}">{name}</a></li>' for name in written)
         + "</ul>",
     }
-    text = string.Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
-        fill
-    )
+    body = string.Template((HERE / "page.html").read_text(encoding="utf-8"))
+    text = frame.page(title, body.substitute(fill), styles=(HERE / "page.css",))
     files.write_atomically(path, text.encode("utf-8", errors="replace"))
 
 

@@ -7,7 +7,7 @@ import pathlib
 from typing import NamedTuple
 
 from rnn_research import errors, files
-from rnn_research.report import markup, records
+from rnn_research.report import records
 from rnn_research.runs.artefacts import (
     FILE,
     KINDS,
@@ -16,6 +16,7 @@ from rnn_research.runs.artefacts import (
     SOUND,
     TABLE,
 )
+from rnn_research.web import markup
 
 MOST = 50  # artefacts of a run
 READ = 100_000  # bytes of a text, of which the beginning is shown

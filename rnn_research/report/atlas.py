@@ -4,6 +4,7 @@ import html
 import pathlib
 
 from rnn_research import hardware
+from rnn_research.web import frame
 
 HERE = pathlib.Path(__file__).parent
 # From no memory to perfect: cividis, which all readers can order.
@@ -30,27 +31,12 @@ def page(rows: list[dict], families: dict[str, list[str]], said, title: str) -> 
         for name in names:
             own = "".join(_shaded(of_place.get((name, task))) for task in tasks)
             body.append(f'<tr><th scope="row">{html.escape(name)}</th>{own}</tr>')
-    style = "\n".join(
-        (HERE / name).read_text(encoding="utf-8") for name in ("page.css", "atlas.css")
-    )
     sentences = "".join(f"<li>{html.escape(line)}.</li>" for line in said)
     table = (
         '<div class="scroll" tabindex="0"><table class="map"><thead><tr><th>cell</th>'
         f"{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
-<title>Which cell for what</title>
-<style>
-{style}
-</style>
-</head>
-<body>
+    body = f"""
 <header><h1>Which cell for what</h1><p>{html.escape(title)}</p></header>
 <main>
 <p>0: no better than a network without memory; 1: perfect. The median over seeds, at
@@ -61,9 +47,8 @@ key, for its seeds, rate, width and seconds.</p>
 <ul>{sentences}</ul>
 <p class="small">{html.escape(hardware.machine(["jax"]))}</p>
 </main>
-</body>
-</html>
 """
+    return frame.page("Which cell for what", body, styles=(HERE / "atlas.css",))
 
 
 def _shaded(row: dict | None) -> str:

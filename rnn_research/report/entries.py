@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rnn_research import errors
-from rnn_research.report import artefacts, markup, records
+from rnn_research.report import artefacts, records
 from rnn_research.report.moments import Moment, median, moments, over_steps
 from rnn_research.runs import same_run
 from rnn_research.training.outcomes import DIVERGED, SOLVED
+from rnn_research.web import markup
 
 FILES = "config.json", "metrics.jsonl", "summary.json"
 # Settings that tell where a run is or how it was cut up, not what it is; and what the

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from rnn_research import files
 from rnn_research.diagnostics.horizon import FORGOTTEN
 from rnn_research.plotting import colors
-from rnn_research.report import artefacts, markup, ranking
+from rnn_research.report import artefacts, ranking
 from rnn_research.report import entries as reading
 from rnn_research.report.entries import Entry
 from rnn_research.spelling import spelled
+from rnn_research.web import frame, markup
 
 HERE = pathlib.Path(__file__).parent
 BETTER = 0.9  # of the memoryless baseline: a loss above it is no sign of memory
@@ -34,7 +35,6 @@ def render(
     fill = {
         "title": html.escape(_title(entries)),
         "ranking": html.escape(ranking.sentence(entries)),
-        "style": (HERE / "page.css").read_text(encoding="utf-8") + _colors(entries),
         "script": (HERE / "page.js").read_text(encoding="utf-8"),
         "data": _data(entries).replace("<", "\\u003c"),
         "cards": "\n".join(_card(i, entry) for i, entry in enumerate(entries)),
@@ -54,8 +54,12 @@ def render(
             f'<p class="note">Left out: {html.escape(line)}.</p>' for line in left_out
         ),
     }
-    text = string.Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
-        fill
+    body = string.Template((HERE / "page.html").read_text(encoding="utf-8"))
+    text = frame.page(
+        _title(entries),
+        body.substitute(fill),
+        styles=(HERE / "page.css",),
+        more=_colors(entries),
     )
     files.write_atomically(path, text.encode(errors="replace"))
 

@@ -133,7 +133,6 @@ def lines(
     Args:
       x, y: what the axes show, with units.
       say: the chart in one sentence.
-      levels: lines across it.
       y_range: (low, high); else what holds all curves.
     """
     legend, below = _legend(curves, height)

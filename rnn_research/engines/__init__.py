@@ -6,6 +6,7 @@ from rnn_research.engines.adjoint import adjoint
 from rnn_research.engines.associative import associative
 from rnn_research.engines.auto import auto
 from rnn_research.engines.checkpointed import checkpointed
+from rnn_research.engines.fused import fused
 from rnn_research.engines.newton import newton
 from rnn_research.engines.reversible import reversible
 from rnn_research.engines.sequential import sequential
@@ -16,6 +17,7 @@ __all__ = [
     "associative",
     "auto",
     "checkpointed",
+    "fused",
     "newton",
     "reversible",
     "sequential",

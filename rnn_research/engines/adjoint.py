@@ -1,5 +1,6 @@
 """The plain loop with a backward pass of its own, derived from the cell's step."""
 
+import functools
 from typing import Any
 
 import jax
@@ -72,7 +73,10 @@ def evaluate(recurrence, state, inputs, chunk=None, unroll=1, keep_products=None
     size = min(chunk or default_chunk(recurrence, state, inputs), length)
     if keep_products is None:
         keep_products = _products_are_few(recurrence, state, inputs)
-    outputs, final = _run(recurrence, state, inputs, size, unroll, keep_products)
+    keep = _keepable(recurrence, state, inputs) if keep_products else []
+    forward = functools.partial(_forward, unroll=unroll, keep=keep)
+    scan = functools.partial(jax.lax.scan, unroll=unroll)
+    outputs, final = differentiable(recurrence, state, inputs, size, forward, scan)
     engine = adjoint(chunk=size, unroll=unroll, keep_products=keep_products)
     return outputs, final, base.Record(engine)
 
@@ -125,21 +129,23 @@ def _unlike_any_size(tree: Tree) -> int:
     return 7919 + sum(sizes)  # greater than them and than what is put together of them
 
 
-def _run(recurrence, state, inputs, size: int, unroll: int, keep_products: bool):
-    """(outputs, final state), whose derivative is `backward`."""
-    keep = _keepable(recurrence, state, inputs) if keep_products else []
+def differentiable(recurrence, state, inputs, size: int, forward, scan=jax.lax.scan):
+    """(outputs, final state) of a loop that keeps its states; its derivative.
+
+    Args:
+      size: steps whose derivatives are made at once.
+      forward: (recurrence, state, inputs) -> (outputs, final state, states h_1 ... h_T,
+        products), the loop.
+      scan: the loop back, as `jax.lax.scan`.
+    """
 
     @jax.custom_vjp
     def run(weights, state, inputs):
-        outputs, final, _, _ = _forward(
-            recurrence.of(weights), state, inputs, unroll, keep
-        )
-        return outputs, final
+        return forward(recurrence.of(weights), state, inputs)[:2]
 
-    def forward(weights, state, inputs):
-        outputs, final, states, products = _forward(
-            recurrence.of(weights), state, inputs, unroll, keep
-        )
+    def ahead(weights, state, inputs):
+        of = recurrence.of(weights)
+        outputs, final, states, products = forward(of, state, inputs)
         return (outputs, final), (weights, state, states, inputs, products)
 
     def back(kept, cotangents):
@@ -163,9 +169,9 @@ def _run(recurrence, state, inputs, size: int, unroll: int, keep_products: bool)
             return before, after, end
 
         arguments = recurrence, weights, state, inputs, *cotangents, size
-        return backward(*arguments, states_of, end=(), unroll=unroll, products=products)
+        return backward(*arguments, states_of, end=(), scan=scan, products=products)
 
-    run.defvjp(forward, back)
+    run.defvjp(ahead, back)
     return run(recurrence.weights, state, inputs)
 
 

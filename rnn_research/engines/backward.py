@@ -24,7 +24,7 @@ def backward(
     size,
     states_of,
     end,
-    unroll=1,
+    scan=jax.lax.scan,
     products=(),
 ):
     """Cotangents of (weights, state, inputs), from the last chunk to the first.
@@ -34,6 +34,7 @@ def backward(
       states_of: (end, start, inputs of the chunk) -> (before, after, end of the chunk
         before it), the states that its steps start from and those they make.
       end: of the last chunk, whatever `states_of` goes on from.
+      scan: the loop, as `jax.lax.scan`.
     """
     length = base.length_of(inputs)
     whole = length // size * size
@@ -46,7 +47,7 @@ def backward(
         )
         before, after, end = states_of(end, start, x)
         arguments = recurrence, weights, sums, before, after, x, d_y
-        sums, d_x = _backward_chunk(*arguments, unroll, known)
+        sums, d_x = _backward_chunk(*arguments, scan, known)
         return (end, sums), d_x
 
     d_weights = [jnp.zeros_like(leaf) for leaf in floats_of(weights)]
@@ -70,7 +71,7 @@ def backward(
 
 
 def _backward_chunk(
-    recurrence, weights, carry, before, after, inputs, d_outputs, unroll: int, products
+    recurrence, weights, carry, before, after, inputs, d_outputs, scan, products
 ):
     """Of some steps: what the derivatives need, the loop back, the sums over time."""
     adjoint, d_weights = carry
@@ -117,9 +118,7 @@ def _backward_chunk(
 
     varying = [a for a, varies in zip(arrays, in_time, strict=True) if varies]
     d_w_readout, d_after, d_u_readout = pull_readout(d_outputs)
-    adjoint, adjoints = jax.lax.scan(
-        back, adjoint, (varying, d_after), reverse=True, unroll=unroll
-    )
+    adjoint, adjoints = scan(back, adjoint, (varying, d_after), reverse=True)
     d_w_step, _, d_u_step = tree_of_all.unflatten(arrays)(adjoints)
     d_w_project, d_inputs = pull_project(add(d_u_readout, d_u_step))
     for more in (d_w_readout, d_w_step, d_w_project):

@@ -1,0 +1,125 @@
+"""The loop as one kernel on a GPU, generated from the cell's step."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import errors
+from rnn_research.engines import base
+from rnn_research.engines.adjoint import default_chunk, differentiable, fits
+from rnn_research.engines.backward import over_time
+
+Tree = Any
+PRECISIONS = ("float32", "tf32", "bfloat16")
+LEAST_BLOCK, LARGEST_BLOCK = 16, 128
+
+
+@base.engine
+def fused(*, block=16, precision="float32", interpret=False) -> base.Engine:
+    """The loop as one kernel for GPUs, made from the step of any cell that qualifies.
+
+        forward:   h_t = step(w, h_{t-1}, u_t)                     one kernel over all t
+        backward:  a_{t-1} = (dh_t/dh_{t-1})^T a_t + dL/dh_{t-1}    another one
+        before and after: project, readout, dL/dw                   wide, as in `adjoint`
+
+    A loop that launches several small kernels a step spends its time on launches. Here
+    each block of sequences runs through all times within one kernel, which keeps the
+    state and the weights on the chip. What does not qualify are states that are
+    matrices or complex, and steps that gather, sort or loop.
+
+    Opt-in: compiled for GPUs and held against `sequential` on CPUs, but not yet measured
+    on a GPU. Reverse mode of first order only.
+
+    Args:
+      block: sequences in a block, a power of two from 16 to 128; a batch is filled up
+        to a multiple.
+      precision: of the step's products. 'float32' takes three products in TF32, about
+        22 bits; 'tf32' one, 11 bits; 'bfloat16' 8 bits. States and sums are float32.
+      interpret: run the kernel as XLA on any device, slowly and with exact products:
+        for tests.
+
+    Raises:
+      UsageError: there is no GPU, or the step does not qualify.
+    """
+    errors.check_option("precision", precision, PRECISIONS)
+    errors.check_flags(interpret=interpret)
+    errors.check_size(block=block)
+    if not LEAST_BLOCK <= block <= LARGEST_BLOCK or block & (block - 1):
+        raise errors.UsageError(
+            f"engine fused: block must be 16, 32, 64 or 128, not {block}"
+        )
+
+    def refusal(cell):
+        if jax.default_backend() != "gpu" and not interpret:
+            return "needs a GPU; to test it on this machine give fused(interpret=True)"
+        return complaint(cell)
+
+    def run(recurrence, state, inputs):
+        if not fits(recurrence, state, inputs):
+            raise errors.UsageError(
+                "engine fused: the derivatives of this cell cannot be taken apart in "
+                "time, or it closes over a traced value; use --engine=sequential"
+            )
+        scan = functools.partial(_scan, block, precision, interpret)
+        size = default_chunk(recurrence, state, inputs)
+        forward = functools.partial(_forward, scan)
+        outputs, final = differentiable(recurrence, state, inputs, size, forward, scan)
+        engine = fused(block=block, precision=precision, interpret=interpret)
+        return outputs, final, base.Record(engine)
+
+    return base.Engine(run, refusal)
+
+
+def complaint(cell) -> str:
+    """Why neither the step of a cell nor its derivative can become a kernel, or ''."""
+    from rnn_research.cells.base import least_input_size
+    from rnn_research.kernels import plan
+
+    size, found = least_input_size(cell), []
+
+    def at_start(key):
+        params = cell.init(key, size)
+        w = cell.weights(params)
+        h = cell.initial_state(params, (LEAST_BLOCK,))
+        x = jnp.zeros((LEAST_BLOCK, size))
+        u = cell.project(w, x if cell.noise is None else (x, None))
+
+        def ahead(h, u):
+            return (cell.step(w, h, u),) * 2
+
+        def back(a, at_t):
+            h, u = at_t
+            return jax.vjp(lambda h: cell.step(w, h, u), h)[1](a)[0], a
+
+        found.append(plan.complaint(ahead, h, u) or plan.complaint(back, h, (h, u)))
+
+    jax.eval_shape(at_start, jax.random.key(0))
+    return found[0]
+
+
+def _scan(block, precision, interpret, body, carry, streams, reverse=False):
+    # not at the top: a second that every command would wait for
+    from rnn_research.kernels import equations, loop, triton
+
+    backend = triton.triton(precision, interpret)
+    options = {"backend": backend, "block": block, "reverse": reverse}
+    try:
+        return loop.scan(body, carry, streams, **options)
+    except equations.Unfit as why:
+        raise errors.UsageError(
+            f"engine fused: {why}; use --engine=sequential"
+        ) from None
+
+
+def _forward(scan, recurrence, state, inputs):
+    """(outputs, final state, states h_1 ... h_T, no products) of the loop."""
+    drive = recurrence.project(inputs)
+
+    def body(h, drive):
+        h = recurrence.step(h, drive)
+        return h, h
+
+    final, states = scan(body, state, drive)
+    return over_time(recurrence).readout(states, drive), final, states, ()

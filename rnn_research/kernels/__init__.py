@@ -1,0 +1,1 @@
+"""Loops over time as one kernel, generated from the function of a step."""

@@ -1,0 +1,207 @@
+"""`scan` as one kernel: the loop over time runs on the chip, a batch block at a time.
+
+What needs no state is done before, for all times at once. The kernel holds the state and
+the weights, reads what varies in time one step ahead, and writes what the step gives out.
+"""
+
+from collections import OrderedDict  # unlike a dict, not sorted by `jax.tree`
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research.engines import base
+from rnn_research.kernels.blocks import padded
+from rnn_research.kernels.equations import Name, Number, evaluate
+from rnn_research.kernels.kernel import Kernel
+from rnn_research.kernels.plan import Plan, plan
+
+Tree = Any
+
+
+def scan(body, carry: Tree, streams: Tree, *, backend, block: int, reverse=False):
+    """`jax.lax.scan(body, carry, streams)` as one kernel.
+
+    Args:
+      carry: leaves [B, F] or [B].
+      streams: leaves [T, B, F] or [T, B], at least one.
+      backend: see `triton`.
+      block: sequences that are done together; the batch is filled up to a multiple.
+
+    Raises:
+      Unfit: the step cannot become a kernel.
+    """
+    planned = plan(body, carry, base.at(streams, 0))
+    program = planned.program
+    leaves = jax.tree.leaves(carry)
+    length, batch = base.length_of(streams), leaves[0].shape[0]
+    constant, in_time = outside(planned, streams)
+    given = _given(planned, constant, in_time, leaves, length, block, backend)
+    written = list({n: None for n in program.outputs if n in program.made_inside})
+    made, final = _call(planned, given, written, length, block, backend, reverse)
+
+    def output(name):
+        if name in made:
+            return joined(made[name], name)
+        if name in in_time:
+            return in_time[name]
+        value = _array(name, constant)
+        return jnp.broadcast_to(value, (length, *name.shape))
+
+    def joined(row, name):
+        sizes = planned.layout.sizes[name]
+        parts = [part[..., :n] for part, n in zip(row, sizes, strict=True)]
+        whole = jnp.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+        whole = whole[..., :batch, :].astype(name.dtype)
+        return whole.reshape(*whole.shape[:-2], *name.shape)
+
+    new, outputs = planned.trees
+    return (
+        new.unflatten([joined(final[name], name) for name in program.carry]),
+        outputs.unflatten([output(name) for name in program.outputs]),
+    )
+
+
+# ------------------------------------------------------------------ before the kernel
+
+
+def outside(planned: Plan, streams: Tree) -> tuple[dict, dict]:
+    """Values by name: those that are the same at all times, those with an axis of time.
+
+    Of the latter only what the kernel reads and what is given out as it is.
+    """
+    program = planned.program
+    constant = evaluate(program.before, dict(program.known))
+    beside = {*program.streams, *(n for each in program.beside for n in each.outputs)}
+    read = [source for source, _ in planned.varying.values()]
+    wanted = [
+        name for name in dict.fromkeys([*read, *program.outputs]) if name in beside
+    ]
+
+    def at_one_time(leaves):
+        values = constant | dict(zip(program.streams, leaves, strict=True))
+        values = evaluate(program.beside, values)
+        return [values[name] for name in wanted]
+
+    found = jax.vmap(at_one_time)(jax.tree.leaves(streams))
+    return constant, dict(zip(wanted, found, strict=True))
+
+
+class Given(NamedTuple):
+    """The arrays of a kernel.
+
+    Attributes:
+      constant: rows by name, blocks [B or 1, P].
+      tiles: by the product's result: [contracted block][block of the result][K, N].
+      varying: rows by name, blocks [T, B or 1, P].
+      state: rows by name, blocks [B, P].
+    """
+
+    constant: dict
+    tiles: dict
+    varying: dict
+    state: dict
+
+
+def _given(planned, constant, in_time, leaves, length, block, backend) -> Given:
+    layout, batch = planned.layout, leaves[0].shape[0]
+
+    def cut(array, name):
+        sizes = (1,) if array.shape[-1] == 1 else layout.sizes[name]
+        if array.dtype == bool:
+            array = array.astype(jnp.int32)
+        filling = -batch % block if array.shape[-2] == batch else 0
+        return [_filled(part, (filling, 0)) for part in _cut(array, sizes, -1)]
+
+    def tiles(matrix):
+        whole = constant[matrix.name]
+        whole = (
+            jnp.moveaxis(whole, matrix.summed[0], 0) if matrix.summed else whole[None]
+        )
+        if matrix.result in layout.thin:  # a vector, which no tensor unit multiplies
+            whole = whole.reshape(1, -1)
+            return [[column] for column in _cut(whole, layout.sizes[matrix.row], 1)]
+        return [
+            [backend.weight(tile) for tile in _cut(row, layout.sizes[matrix.result], 1)]
+            for row in _cut(whole, layout.sizes[matrix.row], 0)
+        ]
+
+    return Given(
+        OrderedDict(
+            (name, cut(_array(source, constant).reshape(shape), name))
+            for name, (source, shape) in planned.constant.items()
+        ),
+        OrderedDict((name, tiles(each)) for name, each in planned.matrices.items()),
+        OrderedDict(
+            (name, cut(in_time[source].reshape(length, *shape), name))
+            for name, (source, shape) in planned.varying.items()
+        ),
+        OrderedDict(
+            (name, cut(leaf.reshape(batch, -1), name))
+            for name, leaf in zip(planned.program.carry, leaves, strict=True)
+        ),
+    )
+
+
+def _array(name, values):
+    return name.value if isinstance(name, Number) else values[name]
+
+
+def _cut(array, sizes, axis: int) -> list[jax.Array]:
+    """Blocks of these sizes along an axis, each filled with zeros to what it takes."""
+    borders = [sum(sizes[:i]) for i in range(1, len(sizes))]
+    parts = jnp.split(jnp.asarray(array), borders, axis=axis)
+    filling = [0] * array.ndim
+    cut = []
+    for part, size in zip(parts, sizes, strict=True):
+        filling[axis] = padded(size) - size
+        cut.append(_filled(part, filling))
+    return cut
+
+
+def _filled(array, filling):
+    """With so many zeros after the last axes."""
+    if not any(filling):
+        return array
+    none = [(0, 0)] * (array.ndim - len(filling))
+    return jnp.pad(array, [*none, *((0, n) for n in filling)])
+
+
+# ------------------------------------------------------------------------ the kernel
+
+
+def _call(planned, given: Given, written, length, block, backend, reverse):
+    """(outputs, final state) by name, in blocks."""
+    carry, layout = planned.program.carry, planned.layout
+    rows = jax.tree.leaves(given.state)[0].shape[0]
+
+    def shapes(names, *leading):
+        return OrderedDict(
+            (
+                name,
+                [
+                    jax.ShapeDtypeStruct(
+                        (*leading, rows, padded(size)), _stored(name.dtype)
+                    )
+                    for size in layout.sizes[name]
+                ],
+            )
+            for name in names
+        )
+
+    results = shapes(written, length), shapes(carry)
+    arrays, tree = jax.tree.flatten((given, results))
+    count = len(jax.tree.leaves(given))
+
+    def kernel(*refs):
+        program = Kernel(planned, backend, length, block, reverse)
+        program.run(*jax.tree.unflatten(tree, refs))
+
+    widest = max(padded(n) for name in layout.sizes for n in layout.sizes[name])
+    call = backend.call(kernel, rows // block, arrays[count:], widest)
+    made = call(*arrays[:count])
+    return jax.tree.unflatten(jax.tree.structure(results), made)
+
+
+def _stored(dtype):
+    return jnp.int32 if dtype == bool else dtype

@@ -1,0 +1,125 @@
+"""How a step becomes a kernel: what it is given, and which steps do not qualify."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research.kernels import cuts
+from rnn_research.kernels.equations import Name, Program, Unfit, traced
+
+Tree = Any
+WIDEST_STATE = 1024  # features; more would be tens of thousands of instructions
+
+
+class Matrix(NamedTuple):
+    """A matrix that a product of the loop multiplies a row with.
+
+    Attributes:
+      summed: its axis that is summed over, or none.
+    """
+
+    name: Name
+    summed: tuple[int, ...]
+    row: Name
+    result: Name
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How a traced step becomes a kernel.
+
+    Attributes:
+      constant, varying: rows that the loop is given, each as (what to read, its shape
+        [B or 1, F or 1]).
+      matrices: those of the products, by the product's result.
+    """
+
+    program: Program
+    layout: cuts.Layout
+    constant: dict[Name, tuple]
+    varying: dict[Name, tuple]
+    matrices: dict[Name, Matrix]
+    trees: list
+
+
+def complaint(body, carry: Tree, at_t: Tree) -> str:
+    """Why a step cannot become a kernel, or ''."""
+    try:
+        plan(body, carry, at_t)
+    except Unfit as why:
+        return str(why)
+    return ""
+
+
+def plan(body, carry: Tree, at_t: Tree) -> Plan:
+    """The plan for body(carry, at_t) -> (carry, outputs), all leaves [B, F] or [B]."""
+    _check_carry(carry)
+    program, *trees = traced(body, carry, at_t)
+    made = program.made_inside
+    sources = {
+        each.outputs[0]: each
+        for each in (*program.before, *program.beside)
+        if each.primitive.name == "broadcast_in_dim"
+    }
+    in_time = {*program.streams, *(o for each in program.beside for o in each.outputs)}
+    constant, varying, matrices = {}, {}, {}
+
+    def add_row(name):
+        if isinstance(name, Name) and name not in made:
+            place = varying if name in in_time else constant
+            place[name] = _as_row(name, sources)
+
+    for each in program.inside:
+        _check(each, program.carry[0].shape[0])
+        if each.primitive.name == "dot_general":
+            row, matrix = each.inputs
+            if matrix in made or matrix in in_time or row not in made:
+                raise Unfit("its step multiplies what depends on the state by itself")
+            summed = each.params["dimension_numbers"][0][1]
+            result = each.outputs[0]
+            matrices[result] = Matrix(matrix, summed, row, result)
+        else:
+            for name in each.inputs:
+                add_row(name)
+    for name in program.new:
+        add_row(name)
+    thin = {n for n, (_, shape) in (constant | varying).items() if shape[1] == 1}
+    layout = cuts.layout(program, thin)
+    return Plan(program, layout, constant, varying, matrices, trees)
+
+
+def _check_carry(carry):
+    for leaf in jax.tree.leaves(carry):
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            raise Unfit(f"its state is {leaf.dtype}")
+        if leaf.ndim not in (1, 2):
+            raise Unfit(f"its state has parts of shape {list(leaf.shape)}, no vectors")
+        if leaf.ndim == 2 and leaf.shape[1] > WIDEST_STATE:
+            raise Unfit(f"its state has more than {WIDEST_STATE:,} features")
+
+
+def _check(equation, batch: int):
+    for out in equation.outputs:
+        if len(out.shape) not in (1, 2) or out.shape[0] != batch:
+            raise Unfit(
+                f"its step makes {list(out.shape)} of the state, no vector a sequence"
+            )
+        if jnp.issubdtype(out.dtype, jnp.complexfloating):
+            raise Unfit("its step makes complex numbers of the state")
+    cuts.parts_of(equation)
+
+
+def _as_row(name: Name, sources: dict) -> tuple:
+    """(what to read, its shape [B or 1, F or 1]) of a value that is used as a row."""
+    if name in sources and len(name.shape) == 2:
+        source = sources[name].inputs[0]
+        shape = [1, 1]
+        dims = sources[name].params["broadcast_dimensions"]
+        for dim, size in zip(dims, source.shape, strict=True):
+            shape[dim] = size
+        return source, tuple(shape)
+    if len(name.shape) > 2:
+        raise Unfit(f"its step combines {list(name.shape)} with the state")
+    return name, {0: (1, 1), 1: (*name.shape, 1), 2: name.shape}[len(name.shape)]

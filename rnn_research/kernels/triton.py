@@ -1,0 +1,102 @@
+"""The back end that is there today: Pallas through Triton, and interpreted on CPUs.
+
+It says how a product is done, which functions it has no instruction for, and how a
+kernel is called. Another back end is another `Backend`.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import triton as pallas_triton
+
+from rnn_research.kernels.blocks import wide
+
+# "float32": three products in TF32 of what is left over each time, about 22 bits.
+ALGORITHMS = {
+    "float32": lax.DotAlgorithmPreset.TF32_TF32_F32_X3,
+    "tf32": lax.DotAlgorithmPreset.TF32_TF32_F32,
+    "bfloat16": None,
+}
+PRECISIONS = tuple(ALGORITHMS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Backend:
+    """What a kernel asks of the compiler below it.
+
+    Attributes:
+      weight: array -> the type that products want it in.
+      product: (block [b, K], tile [K, N]) -> [b, N].
+      function: elementwise equation -> the function of its blocks.
+      call: (kernel, blocks of the batch, shapes of the results, widest block) -> the
+        function of the arrays that the kernel is given.
+      on_chip: bytes of weights that are kept on the chip.
+    """
+
+    weight: Callable
+    product: Callable
+    function: Callable
+    call: Callable
+    on_chip: int
+
+
+def triton(precision: str, interpret: bool = False) -> Backend:
+    """Args:
+    precision: of products: 'float32', 'tf32' or 'bfloat16'; states stay float32.
+    interpret: run by XLA, on any device; 'float32' and 'tf32' are then exact products.
+    """
+    narrow = precision == "bfloat16"
+
+    def weight(tile):
+        return tile.astype(jnp.bfloat16 if narrow else wide(tile.dtype))
+
+    def product(block, tile):
+        if narrow:
+            block = block.astype(jnp.bfloat16)
+            return jnp.dot(block, tile, preferred_element_type=jnp.float32)
+        exact = interpret or block.dtype == jnp.float64
+        how = lax.Precision.HIGHEST if exact else ALGORITHMS[precision]
+        return jnp.dot(block, tile, precision=how)
+
+    def call(kernel, blocks, results, widest):
+        warps = 4 if widest <= 64 else 8
+        return pl.pallas_call(
+            kernel,
+            results,
+            grid=(blocks,),
+            interpret=interpret,
+            compiler_params=pallas_triton.CompilerParams(num_warps=warps, num_stages=1),
+        )
+
+    return Backend(weight, product, function, call, on_chip=200 * 2**10)
+
+
+def function(equation) -> Callable:
+    """The function of blocks that an elementwise equation is."""
+    name, params = equation.primitive.name, dict(equation.params)
+    if name in FUNCTIONS:
+        return FUNCTIONS[name]
+    if name == "convert_element_type":
+        dtype = wide(params["new_dtype"])
+        return lambda block: block.astype(dtype)
+    return lambda *blocks: equation.primitive.bind(*blocks, **params)
+
+
+def _round(x):
+    """To the nearest integer, of two the even one."""
+    low = jnp.floor(x)
+    rest = x - low
+    odd = low - 2 * jnp.floor(low / 2) == 1
+    return jnp.where((rest > 0.5) | ((rest == 0.5) & odd), low + 1, low)
+
+
+def _sign(x):
+    one = jnp.ones_like(x)
+    return jnp.where(x > 0, one, jnp.where(x < 0, -one, x))
+
+
+FUNCTIONS = {"round": _round, "sign": _sign}

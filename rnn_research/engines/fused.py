@@ -22,15 +22,15 @@ def fused(*, block=16, precision="float32", interpret=False) -> base.Engine:
 
         forward:   h_t = step(w, h_{t-1}, u_t)                     one kernel over all t
         backward:  a_{t-1} = (dh_t/dh_{t-1})^T a_t + dL/dh_{t-1}    another one
-        before and after: project, readout, dL/dw                   wide, as in `adjoint`
+        around:    project, readout, dL/dw                          wide products
 
     A loop that launches several small kernels a step spends its time on launches. Here
     each block of sequences runs through all times within one kernel, which keeps the
     state and the weights on the chip. What does not qualify are states that are
     matrices or complex, and steps that gather, sort or loop.
 
-    Opt-in: compiled for GPUs and held against `sequential` on CPUs, but not yet measured
-    on a GPU. Reverse mode of first order only.
+    Opt-in: held against `sequential` on CPUs, and not yet measured on a GPU. Reverse
+    mode of first order only.
 
     Args:
       block: sequences in a block, a power of two from 16 to 128; a batch is filled up

@@ -172,11 +172,11 @@ def _with_padding(equation, rows, layout) -> Row:
     out, given = equation.outputs[0], equation.inputs[0]
     low = equation.params["padding_config"][-1][0]
     inner = [block for block, _ in _sized(given, rows, layout)]
-    value = equation.inputs[1].value
+    value = _row(equation.inputs[1], rows)[0]
     made, at = [], 0
     for size in layout.sizes[out]:
         inside = low <= at < low + given.shape[1]
-        empty = jnp.full((1, padded(size)), value, wide(out.dtype))
+        empty = jnp.broadcast_to(value, (1, padded(size)))
         made.append(inner.pop(0) if inside else empty)
         at += size
     return made

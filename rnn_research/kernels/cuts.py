@@ -1,7 +1,7 @@
 """Where the values of a step are cut along their features.
 
-A kernel can neither slice nor join arrays, and its arrays have sizes of powers of two. So
-a value [B, F] is a row of blocks, cut wherever some equation slices or joins it: the
+A kernel can neither slice nor join arrays, and its arrays have sizes of powers of two.
+So a value [B, F] is a row of blocks, cut wherever some equation slices or joins it: the
 product h W of four gates becomes four products. Cuts are found by passing them along
 the equations, forth and back, until nothing changes.
 """
@@ -75,7 +75,7 @@ def layout(program: Program, thin: set[Name]) -> Layout:
 
 def _sizes(cuts: set[int], width: int) -> tuple[int, ...]:
     borders = sorted({0, *cuts, width})
-    return tuple(b - a for a, b in itertools.pairwise(borders))
+    return tuple(int(b - a) for a, b in itertools.pairwise(borders))
 
 
 def _pass_on(part: Part, cuts: dict) -> bool:
@@ -150,8 +150,7 @@ def _slices_features(equation) -> bool:
 
 def _pads_features(equation) -> bool:
     (rows, features) = equation.params["padding_config"]
-    fits = rows == (0, 0, 0) and min(features) >= 0 and features[2] == 0
-    return fits and isinstance(equation.inputs[1], Number)
+    return rows == (0, 0, 0) and min(features) >= 0 and features[2] == 0
 
 
 def _by_a_matrix(equation) -> bool:

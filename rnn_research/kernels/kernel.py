@@ -72,7 +72,8 @@ class Kernel:
     def _read(self, rows, mine, *time) -> list[blocks.Row]:
         def read(name, ref):
             part = ref[(*time, mine if ref.shape[-2] > 1 else slice(None), slice(None))]
-            return part != 0 if name.dtype == bool else part.astype(wide(part.dtype))
+            flag = jnp.issubdtype(name.dtype, jnp.bool_)
+            return part != 0 if flag else part.astype(wide(part.dtype))
 
         return [[read(name, ref) for ref in row] for name, row in rows.items()]
 

@@ -1,7 +1,7 @@
 """`scan` as one kernel: the loop over time runs on the chip, a batch block at a time.
 
-What needs no state is done before, for all times at once. The kernel holds the state and
-the weights, reads what varies in time one step ahead, and writes what the step gives out.
+What needs no state is done before, for all times at once. The kernel holds the state
+and the weights, reads what varies in time one step ahead, and writes the outputs.
 """
 
 from collections import OrderedDict  # unlike a dict, not sorted by `jax.tree`
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from rnn_research.engines import base
 from rnn_research.kernels.blocks import padded
-from rnn_research.kernels.equations import Name, Number, evaluate
+from rnn_research.kernels.equations import Number, evaluate
 from rnn_research.kernels.kernel import Kernel
 from rnn_research.kernels.plan import Plan, plan
 
@@ -204,4 +204,4 @@ def _call(planned, given: Given, written, length, block, backend, reverse):
 
 
 def _stored(dtype):
-    return jnp.int32 if dtype == bool else dtype
+    return jnp.int32 if jnp.issubdtype(dtype, jnp.bool_) else dtype

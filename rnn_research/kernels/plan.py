@@ -101,6 +101,7 @@ def _check_carry(carry):
 
 
 def _check(equation, batch: int):
+    cuts.parts_of(equation)
     for out in equation.outputs:
         if len(out.shape) not in (1, 2) or out.shape[0] != batch:
             raise Unfit(
@@ -108,7 +109,6 @@ def _check(equation, batch: int):
             )
         if jnp.issubdtype(out.dtype, jnp.complexfloating):
             raise Unfit("its step makes complex numbers of the state")
-    cuts.parts_of(equation)
 
 
 def _as_row(name: Name, sources: dict) -> tuple:

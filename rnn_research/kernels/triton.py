@@ -7,7 +7,6 @@ kernel is called. Another back end is another `Backend`.
 import dataclasses
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.experimental import pallas as pl

@@ -1,0 +1,191 @@
+"""The kernel that is made of a cell's step: it does what the plain loop does."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from test_readme import code
+
+from rnn_research import cells, engines, errors
+from rnn_research.checks.report import difference, random_like
+from rnn_research.kernels import loop, plan, triton
+from rnn_research.unroll import unroll
+
+LENGTH, BATCH, SIZE, INPUTS = 3, 5, 12, 6  # the batch and the features are filled up
+INTERPRETED = engines.fused(interpret=True)
+
+# Whose states are no real vectors, or whose steps look at matrices within them.
+OTHERS = {
+    "delta_net",
+    "delta_product",
+    "gated_delta_net",
+    "gla",
+    "hgrn",
+    "linear_attention",
+    "lru",
+    "lstm_1997",
+    "mamba2",
+    "mlstm",
+    "nru",
+    "retnet",
+    "rwkv7",
+    "s4d",
+    "s5",
+    "s6",
+    "slstm",
+    "unitary",
+    "urnn",
+}
+QUALIFYING = sorted(set(cells.__all__) - OTHERS)
+
+
+def readme_cell():
+    names = {}
+    exec(code("python", "Your own cell")[0], names)
+    return names["leaky"](SIZE)
+
+
+def gradients(cell, engine, dtype):
+    """Values and gradients with masks, resets, an initial and a final state."""
+    params = cell.init(jax.random.key(0), INPUTS)
+    x = np.random.default_rng(0).normal(size=(LENGTH, BATCH, INPUTS))
+    mask = np.random.default_rng(1).random((LENGTH, BATCH)) < 0.7
+    reset = np.random.default_rng(2).random((LENGTH, BATCH)) < 0.3
+
+    @jax.jit
+    def run(params, x):
+        params = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
+        x = x.astype(dtype)
+        start = cell.initial_state(params, (BATCH,))
+        state = jax.tree.map(lambda a, b: a + 0.1 * b, start, random_like(3, start))
+
+        def function(params, x, state):
+            result = unroll(
+                cell, params, x, state=state, mask=mask, reset=reset, engine=engine
+            )
+            return result.outputs, result.final_state
+
+        values, pull = jax.vjp(function, params, x, state)
+        return values, pull(random_like(4, values))
+
+    return run(params, x)
+
+
+@functools.cache
+def exact(cell):
+    return gradients(cell, engines.sequential(), jnp.float64)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gru", *(pytest.param(n, marks=pytest.mark.slow) for n in QUALIFYING if n != "gru")],
+)
+def test_as_the_plain_loop(name):
+    cell = getattr(cells, name)(SIZE)
+    assert not INTERPRETED.refusal(cell)
+    assert difference(gradients(cell, INTERPRETED, jnp.float64), exact(cell)) < 1e-10
+
+
+def test_the_cell_of_the_readme():
+    cell = readme_cell()
+    assert difference(gradients(cell, INTERPRETED, jnp.float64), exact(cell)) < 1e-10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("precision", "tolerance"), [("float32", 2e-5), ("bfloat16", 3e-2)]
+)
+@pytest.mark.parametrize("name", ["elman", "lstm", "layer_norm_lstm"])
+def test_other_precisions(name, precision, tolerance):
+    """float32 as XLA computes it; bfloat16 products of 8 bits, sums in float32."""
+    cell = getattr(cells, name)(SIZE)
+    engine = engines.fused(precision=precision, interpret=True)
+    found = gradients(cell, engine, jnp.float32)
+    wanted = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), exact(cell))
+    assert difference(found, wanted) < tolerance
+    again = gradients(cell, engine, jnp.float32)
+    assert all(map(np.array_equal, jax.tree.leaves(again), jax.tree.leaves(found)))
+
+
+def test_wide_states_are_cut_and_values_joined():
+    """Halves that change places, in a state of more than one block, without streams."""
+    size = 150
+    rng = np.random.default_rng(0)
+    W = rng.normal(size=(size, 2 * size)) / size**0.5
+
+    def body(h, u):
+        a, b = jnp.split(h @ W, 2, axis=1)
+        new = jnp.concatenate([a[:, 70:], jnp.tanh(b[:, :70])], axis=1)
+        total = jnp.max(new, axis=1, keepdims=True) + jnp.sum(h, axis=1, keepdims=True)
+        new = new + jnp.pad(h[:, 3:40], ((0, 0), (60, 53))) * u[:, None]
+        return new / jnp.abs(total), (jnp.round(4 * new), u, jnp.sign(total[:, 0]))
+
+    h, u = rng.normal(size=(3, size)), rng.normal(size=(4, 3))
+    wanted = jax.jit(lambda h, u: jax.lax.scan(body, h, u, reverse=True))(h, u)
+    backend = triton.triton("float32", interpret=True)
+
+    @jax.jit
+    def kernel(h, u):
+        return loop.scan(body, h, u, backend=backend, block=16, reverse=True)
+
+    assert difference(kernel(h, u), wanted) < 1e-12
+
+
+@pytest.mark.slow
+def test_seeds_side_by_side():
+    """`vmap` adds to the kernel's grid."""
+    cell = cells.elman(SIZE)
+    params = jax.vmap(lambda key: cell.init(key, INPUTS))(
+        jax.random.split(jax.random.key(0), 3)
+    )
+    x = np.random.default_rng(0).normal(size=(LENGTH, BATCH, INPUTS))
+
+    @functools.partial(jax.jit, static_argnums=1)
+    def slopes(params, engine):
+        def loss(params):
+            return jnp.sum(unroll(cell, params, x, engine=engine).outputs ** 2)
+
+        return jax.vmap(jax.grad(loss))(params)
+
+    wanted = slopes(params, engines.sequential())
+    assert difference(slopes(params, INTERPRETED), wanted) < 1e-12
+
+
+# ---------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("gla", "no vectors"), ("lru", "complex128"), ("nru", "its step does")],
+)
+def test_what_does_not_qualify(name, why):
+    assert why in INTERPRETED.refusal(getattr(cells, name)(8))
+
+
+def test_all_others_are_known():
+    """A new cell is looked at: either it qualifies, or it is said above."""
+    found = {n for n in OTHERS if not INTERPRETED.refusal(getattr(cells, n)(16))}
+    assert found == set()
+
+
+def test_without_a_gpu():
+    cell = cells.gru(8)
+    with pytest.raises(errors.UsageError, match="needs a GPU.*interpret=True"):
+        unroll(cell, None, np.zeros((1, 1, 1)), engine=engines.fused())
+    assert "fused" not in engines.qualifying(cell)
+
+
+@pytest.mark.parametrize("block", [8, 24, 256])
+def test_blocks(block):
+    with pytest.raises(errors.UsageError, match="block must be 16, 32, 64 or 128"):
+        engines.fused(block=block)
+
+
+def test_a_loop_in_a_step():
+    def body(h, u):
+        return jax.lax.fori_loop(0, 3, lambda i, h: h + u, h), u
+
+    h = jax.ShapeDtypeStruct((2, 3), float)
+    assert "its step does" in plan.complaint(body, h, h)

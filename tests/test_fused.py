@@ -80,7 +80,7 @@ def exact(cell):
 
 @pytest.mark.parametrize(
     "name",
-    ["gru", *(pytest.param(n, marks=pytest.mark.slow) for n in QUALIFYING if n != "gru")],
+    [n if n == "gru" else pytest.param(n, marks=pytest.mark.slow) for n in QUALIFYING],
 )
 def test_as_the_plain_loop(name):
     cell = getattr(cells, name)(SIZE)

@@ -42,6 +42,7 @@ VARIANTS = {
     "decayed gru": lambda size: wrappers.decayed(cells.gru(size), times=True),
     "elman relu": lambda size: cells.elman(size, activation="relu"),
     "gru before": lambda size: cells.gru(size, reset="before"),
+    "forced lstm": lambda size: wrappers.forced(cells.lstm(size), gate="f"),
     "learned_state lru": lambda size: wrappers.learned_state(cells.lru(size)),
     "residual min_gru": lambda size: wrappers.residual(cells.min_gru(size)),
     "resettable lstm": lambda size: wrappers.resettable(cells.lstm(size)),

@@ -340,3 +340,25 @@ def test_learned_state_is_trained_and_starts_a_reset():
     assert float(jnp.abs(gradient.state).min()) > 0
     fresh = unroll(cell, params, x[4:]).outputs
     assert_close(unroll(cell, params, x, reset=reset).outputs[4:], fresh)
+
+
+def test_a_forced_gate_stays_where_it_is_held():
+    """An LSTM that never forgets sums, one that never stores keeps what it had."""
+    lstm, x = cells.lstm(H), jnp.ones((4, B, 3))
+    params = lstm.init(jax.random.key(0), 3)
+    w, u = lstm.weights(params), lstm.project(params, x[0])
+    state = jax.tree.map(lambda leaf: leaf + 0.3, lstm.initial_state(params, (B,)))
+    i, f, g, _ = map(np.asarray, lstm.gates(w, state, u))
+    forget = wrappers.forced(lstm, gate="f", value=0.0).step(w, state, u)
+    np.testing.assert_allclose(forget.c, i * g)
+    shut = wrappers.forced(lstm, gate="i", value=0.0)
+    np.testing.assert_allclose(shut.step(w, state, u).c, f * 0.3)
+    assert (shut.gates(w, state, u).i == 0).all()
+    gru = cells.gru(H)
+    w, h = gru.init(jax.random.key(1), 3), jnp.full((B, H), 0.2)
+    held = wrappers.forced(gru, gate="z").step(w, h, gru.project(w, x[0]))
+    np.testing.assert_allclose(held, h)
+    with pytest.raises(errors.UsageError, match="forget"):
+        wrappers.forced(lstm, gate="forget")
+    with pytest.raises(errors.UsageError, match="gated"):
+        wrappers.forced(cells.elman(H), gate="f")

@@ -148,6 +148,8 @@ class Cell(values.Value):
       gates: (w, h, u) -> NamedTuple of gate activations, called by `step` itself; its
         fields are in (0, 1) unless declared `Unbounded` or `within(a, b)`. What a
         gate lets into the state is a `Candidate`, in (-1, 1), or `UnboundedCandidate`.
+      gated: (w, h, u, gates) -> h, what the gates make of the state. Given in place of
+        `step`, the step is this with the gates of `gates`, and `forced` can hold one.
       groups: (params) -> labels: 'recurrent' (weights of the state: learning-rate
         factor, no weight decay), 'free', or 'fixed' (never updated).
       retract: (params) -> params after each update: manifold steps, caps.
@@ -172,6 +174,7 @@ class Cell(values.Value):
     structure: Structure = Structure()
     activations: Activations = FLOATS
     gates: Callable[[Tree, Tree, Tree], Tree] | None = None
+    gated: Callable[[Tree, Tree, Tree, Tree], Tree] | None = None
     groups: Callable[[Tree], Tree] = all_free
     retract: Callable[[Tree], Tree] = keep
     inverse: Callable[[Tree, Tree, Tree], Tree] | None = None
@@ -182,16 +185,22 @@ class Cell(values.Value):
 
     def __post_init__(self):
         if self.step is None:
-            if self.associative is None:
-                raise errors.UsageError("a cell needs a step or an associative form")
-            object.__setattr__(self, "step", _derive_step(self.associative))
+            object.__setattr__(self, "step", self._derived_step())
 
+    def _derived_step(self):
+        gates, gated, associative = self.gates, self.gated, self.associative
 
-def _derive_step(associative: Associative):
-    def step(w, h, u):
-        return associative.apply(associative.element(w, u), h)
+        def with_gates(w, h, u):
+            return gated(w, h, u, gates(w, h, u))
 
-    return step
+        def with_elements(w, h, u):
+            return associative.apply(associative.element(w, u), h)
+
+        if gates is not None and gated is not None:
+            return with_gates
+        if associative is None:
+            raise errors.UsageError("a cell needs a step or an associative form")
+        return with_elements
 
 
 cell = values.factory

@@ -145,6 +145,7 @@ def decayed(cell: base.Cell, *, variables: int | None = None, times=False) -> ba
         step=step,
         readout=readout,
         gates=cell.gates and gates,
+        gated=None,
         matrices=cell.matrices and (lambda w: cell.matrices(w.cell)),
         activations=Activations(
             read=lambda h: h._replace(cell=read(h.cell)),

@@ -103,16 +103,16 @@ def gru(
 
     gates = {"after": gates_after, "before": gates_before}[reset]
 
-    def step(w, h, u):
-        _, z, n = gates(w, h, u)
+    def gated(w, h, u, gates):
+        _, z, n = gates
         return (1 - z) * n + z * h
 
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(hidden_size),
         project=project,
-        step=step,
         matrices=lambda w: base.columns(w.W_h, "W_r", "W_z", "W_n"),
         gates=gates,
+        gated=gated,
         groups=base.labels(W_h="recurrent"),
     )

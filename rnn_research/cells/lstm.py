@@ -88,8 +88,8 @@ def lstm(
             o = o + p_o * (f * state.c + i * g)
         return LSTMGates(i, f, g, jax.nn.sigmoid(o))
 
-    def step(w, state, u):
-        i, f, g, o = gates(w, state, u)
+    def gated(w, state, u, gates):
+        i, f, g, o = gates
         c = f * state.c + i * g
         return LSTMState(c, o * jnp.tanh(c))
 
@@ -104,9 +104,9 @@ def lstm(
         init=init,
         initial_state=base.zeros_state(size, size, kind=LSTMState),
         project=project,
-        step=step,
         matrices=matrices,
         readout=readout,
         gates=gates,
+        gated=gated,
         groups=base.labels(W_h="recurrent", p="recurrent"),
     )

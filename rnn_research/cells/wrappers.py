@@ -10,11 +10,13 @@ from rnn_research import errors
 from rnn_research.cells import base
 from rnn_research.cells.activations import is_log_of_zero
 from rnn_research.cells.decayed import decayed
+from rnn_research.cells.forced import forced
 from rnn_research.cells.weight_drop import weight_drop
 from rnn_research.cells.zoneout import zoneout
 
 __all__ = [
     "decayed",
+    "forced",
     "learned_state",
     "residual",
     "resettable",
@@ -144,6 +146,7 @@ def residual(cell: base.Cell) -> base.Cell:
         readout=lambda w, h, u: cell.readout(w.cell, h, u.u) + u.skip,
         associative=form,
         gates=cell.gates and (lambda w, h, u: cell.gates(w.cell, h, u.u)),
+        gated=None,
         inverse=cell.inverse and (lambda w, h, u: cell.inverse(w.cell, h, u.u)),
         transition=cell.transition and (lambda w, h: cell.transition(w.cell, h)),
         matrices=cell.matrices and (lambda w: cell.matrices(w.cell)),
@@ -202,6 +205,7 @@ def resettable(cell: base.Cell) -> base.Cell:
         step=lambda w, h, u: cell.step(w.w, forget(w, h, u.reset), u.u),
         readout=lambda w, h, u: cell.readout(w.w, h, u.u),
         gates=gates,
+        gated=None,
         associative=None,
         inverse=None,
         transition=None,

@@ -73,6 +73,7 @@ def zoneout(
         step=step,
         readout=readout,
         gates=gates,
+        gated=None,
         noise=noise,
         associative=None,
         inverse=None,

@@ -185,7 +185,10 @@ def _gates(s) -> float:
             raise Fault(
                 f"a gate of shape {list(gate.shape)} is not [B, ...] and finite"
             )
-    return 0.0
+    if s.cell.gated is None:
+        return 0.0
+    given = s.w, s.state, s.u_at(0)
+    return difference(s.cell.step(*given), s.cell.gated(*given, s.cell.gates(*given)))
 
 
 LAWS = (
@@ -306,8 +309,9 @@ LAWS = (
     Law(
         "gates",
         _gates,
-        0.0,
-        "gates must be a NamedTuple of arrays [*, ...]",
+        EXACT,
+        "gates must be a NamedTuple of arrays [*, ...]; with gated, step is what it "
+        "makes of them",
         lambda cell: cell.gates is not None,
     ),
     Law(

@@ -8,6 +8,9 @@ caption 13, attention 14.
 import types
 
 from rnn_research.tour import base
+from rnn_research.tour.sections import equations as equations
+from rnn_research.tour.sections import memory as memory
+from rnn_research.tour.sections import vanishing as vanishing
 
 MODULES = {
     name: own

@@ -105,8 +105,8 @@ def _seen(block: base.Seen) -> str:
 
 def _colors(body: str) -> str:
     """The colours that figures name as variables, lighter ones for a dark page."""
-    used = sorted(set(re.findall(r"var\(--c-([0-9a-f]{6})\)", body)))
-    light = "".join(f"--c-{own}:#{own};" for own in used)
-    dark = "".join(f"--c-{own}:{colors.lighter('#' + own)};" for own in used)
+    used = sorted(set(re.findall(r"var\(--s-([0-9a-f]{6})\)", body)))
+    light = "".join(f"--s-{own}:#{own};" for own in used)
+    dark = "".join(f"--s-{own}:{colors.lighter('#' + own)};" for own in used)
     screen = "@media screen and (prefers-color-scheme: dark)"
     return f":root{{{light}}}\n{screen}{{:root{{{dark}}}}}\n"

@@ -66,15 +66,15 @@ class Scale(NamedTuple):
 
 
 def color(value: str) -> str:
-    """A colour as a variable of the page: '#0072B2' is var(--c-0072b2)."""
-    return f"var(--c-{value.lstrip('#').lower()})"
+    """A colour as a variable of the page: '#0072B2' is var(--s-0072b2)."""
+    return f"var(--s-{value.lstrip('#').lower()})"
 
 
 def drawing(parts: Iterable[str], say: str, width: float, height: float) -> str:
     """The parts as one SVG; `say` is for readers who do not see it."""
     return (
         f'<svg viewBox="0 0 {width:g} {height:g}" role="img" '
-        f'aria-label="{html.escape(say)}" style="--w:{width:g}">{"".join(parts)}</svg>'
+        f'aria-label="{html.escape(say)}" style="--s-width:{width:g}">{"".join(parts)}</svg>'
     )
 
 

@@ -41,6 +41,8 @@ def reproduction(panels, lines, path: Where = None, *, title: str):
             own.set_xscale("log")
         if panel.log_y:
             own.set_yscale("log")
+        else:
+            _from_zero_where_flat(own)
         if panel.level:
             draw_level(own, *panel.level)
     measured = {line.label for line in lines if not line.published}
@@ -55,6 +57,13 @@ def reproduction(panels, lines, path: Where = None, *, title: str):
     ncols = legend_columns(labels, width)
     figure.legend(handles, labels, loc="outside lower center", ncols=ncols)
     return figure
+
+
+def _from_zero_where_flat(axes):
+    """Lines that hardly differ look so: else their rounding would fill the panel."""
+    low, high = axes.dataLim.intervaly
+    if 0 < low and high - low < 0.1 * high:
+        axes.set_ylim(0, 1.1 * high)
 
 
 def _draw(axes, line, look: dict):

@@ -74,7 +74,8 @@ def drawing(parts: Iterable[str], say: str, width: float, height: float) -> str:
     """The parts as one SVG; `say` is for readers who do not see it."""
     return (
         f'<svg viewBox="0 0 {width:g} {height:g}" role="img" '
-        f'aria-label="{html.escape(say)}" style="--s-width:{width:g}">{"".join(parts)}</svg>'
+        f'aria-label="{html.escape(say)}" style="--s-width:{width:g}">'
+        f"{''.join(parts)}</svg>"
     )
 
 

@@ -1,15 +1,15 @@
 """A curriculum: the sequences of the first updates are short, then become longer.
 
-In update i = 0, 1, ... of S = --curriculum_steps each sequence draws its length, uniform
-among the first k of the K lengths of the task, the shortest first:
+In update i = 0, 1, ... of S = --curriculum_steps each sequence draws its length,
+uniform among the first k of the K lengths of the task, the shortest first:
 
     k = 1 + floor((K - 1) min(1, i / S))
 
 From update S on training draws what the task draws. Validation and test always do. Short
 sequences stay in the batches: mixtures of lengths helped where growth alone did not
-(Zaremba & Sutskever 2014, arXiv 1410.4615, the 'combined' strategy of section 4). The
-lengths follow from seed and update, so a run resumes exactly. Sequences are padded to
-the longest, so one program is compiled.
+(Zaremba & Sutskever 2014, arXiv 1410.4615, the 'combined' strategy of section 4).
+The lengths follow from seed and update, so a run resumes exactly. Sequences are padded
+to the longest, so one program is compiled.
 """
 
 import jax.numpy as jnp

@@ -58,7 +58,9 @@ def test_a_program_serves_lengths_within_a_factor_of_two():
         (100, [50, 100]),
         (49, [30, 41, 49]),
     ]
-    one_each = list(lengths.groups((20, 30), tasks.adding(10)))
+    together = lengths.groups((20, 30), tasks.adding(10, shortest=5))
+    assert [own for _, own in together] == [[20, 30]]
+    one_each = list(lengths.groups((20, 30), tasks.continuous_delay(10)))
     served = [(padded.length, own) for padded, own in one_each]
     assert served == [(30, [30]), (20, [20])]
 

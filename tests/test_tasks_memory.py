@@ -123,7 +123,7 @@ def selective_mad(draw):
 
 
 def test_blanks_fall_into_the_gaps_before_symbols():
-    places = np.asarray(after_gaps(jax.random.key(0), 40, 3))
+    places = np.asarray(after_gaps(jax.random.key(0), 40, 3, 40))
     assert places[-1] == 42 and (np.diff(places) > 0).all()
 
 
@@ -289,7 +289,7 @@ def xor_cues(draw):
 
 @case(
     lambda: tasks.delayed_xor(24, form="stream", delay=6),
-    lambda x: [NONE] * 6 + [int(x[t - 6] != x[t - 3]) for t in range(6, 24)],
+    lambda x: [NONE] * 6 + [int(x[t - 6] != x[t - 3]) for t in range(6, len(x))],
 )
 def xor_stream(draw):
     bits = draw.integers(0, 2, 24)

@@ -5,16 +5,17 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rnn_research import errors
 from rnn_research.errors import check_option, check_size
-from rnn_research.tasks import base, scores
+from rnn_research.tasks import base, ranges, scores
 
 SHORTEST = {"arjovsky": 2, "anywhere": 2, "hochreiter": 22, "pascanu": 10}
 
 
 @base.task
-def adding(length: int, *, form="arjovsky") -> base.Task:
+def adding(length: int, *, form="arjovsky", shortest: int | None = None) -> base.Task:
     """Add the two marked values of a sequence of random values.
 
     form='arjovsky' (Arjovsky, Shah & Bengio 2015, arXiv 1511.06464): values U(0, 1);
@@ -43,21 +44,24 @@ def adding(length: int, *, form="arjovsky") -> base.Task:
     is (2 - P1 - P2) / 48 with P1 = 1/10 and P2 = (9/10) / (length // 2 - 2) the
     probabilities that X1, X2 is that zero: a little under 1/24.
 
+    With `shortest` the length of each sequence, where lengths are drawn already the
+    minimal one, is uniform from that to `length`.
+
     Metrics: loss, the mean squared error; within_0.04, the share of sequences with
     an absolute error below 0.04, the criterion of 1997.
     """
     check_option("form", form, tuple(SHORTEST))
-    check_length(length, form)
+    lengths = check_lengths(length, shortest, form)
     if form == "arjovsky":
-        marked = Marked(in_halves(length, mark), length, 1 / 6)
+        marked = Marked(in_halves(length, mark), lengths, 1 / 6)
     elif form == "anywhere":
-        marked = Marked(anywhere(length, mark), length, 1 / 6)
+        marked = Marked(anywhere(length, mark), lengths, 1 / 6)
     elif form == "pascanu":
-        marked = Marked(early(length, mark_mean), length + length // 10 - 1, 1 / 24)
+        marked = Marked(early(length, mark_mean), lengths, 1 / 24, most_early)
     else:
-        baseline = (2 - first_step_marked(length)) / 48
+        baseline = (2 - np.mean([first_step_marked(n) for n in lengths])) / 48
         example = framed(length, mark_1997, low=-1.0)
-        marked = Marked(example, length + length // 10, baseline)
+        marked = Marked(example, lengths, baseline, most_framed)
     is_sum = form in ("arjovsky", "anywhere")
     thresholds = (0.1, 0.05, 0.01, 0.001) if is_sum else (0.01, 0.001, 0.0001)
     within = 0.2 if form == "pascanu" else 0.04
@@ -69,17 +73,19 @@ def adding(length: int, *, form="arjovsky") -> base.Task:
 
 class Marked(NamedTuple):
     example: Callable
-    steps: int  # of the longest sequence
+    lengths: range
     variance: float  # of the target, the loss of the best constant
+    steps: Callable | None = None  # n -> of the longest sequence; None: n
 
 
-def check_length(length: int, form: str):
-    """Raise unless the markers have room."""
+def check_lengths(length: int, shortest: int | None, form: str) -> range:
+    """The lengths that may be drawn; raises unless the markers have room."""
     check_size(length=length)
     if length < SHORTEST[form]:
         raise errors.UsageError(
             f"length must be at least {SHORTEST[form]} for form={form!r}, not {length}"
         )
+    return ranges.check(length, shortest, least=SHORTEST[form])
 
 
 def to_task(
@@ -96,10 +102,9 @@ def to_task(
 
     network = base.Network(2, 1, head="last")
     return base.Task(
-        batch=base.from_examples(marked.example, network),
+        **ranges.fields(marked.example, network, marked.lengths, marked.steps),
         score=score,
         network=network,
-        length=marked.steps,
         references={"loss": {"the best constant": marked.variance}},
         solved_at=solved_at,
         thresholds=thresholds,
@@ -114,37 +119,44 @@ def first_step_marked(length: int) -> float:
 # ---------------------------------------------------------- where the markers stand
 
 
-def in_halves(length, lay_out):
-    half = length // 2
+def most_early(length):
+    """The longest sequence of a minimal length, as Pascanu et al. have it."""
+    return length + length // 10 - 1
 
-    def example(key):
+
+def most_framed(length):
+    """Likewise as of 1997."""
+    return length + length // 10
+
+
+def in_halves(length, lay_out):
+    def example(key, n):
+        half = n // 2
         key_values, key_first, key_second = jax.random.split(key, 3)
         numbers = jax.random.uniform(key_values, (length,))
         first = jax.random.randint(key_first, (), 0, half)
-        second = jax.random.randint(key_second, (), half, length)
+        second = jax.random.randint(key_second, (), half, n)
         return lay_out(numbers, first, second)
 
     return example
 
 
 def anywhere(length, lay_out):
-    def example(key):
+    def example(key, n):
         key_values, key_first, key_second = jax.random.split(key, 3)
         numbers = jax.random.uniform(key_values, (length,))
-        first = jax.random.randint(key_first, (), 0, length)
-        second = jax.random.randint(key_second, (), 0, length - 1)
+        first = jax.random.randint(key_first, (), 0, n)
+        second = jax.random.randint(key_second, (), 0, n - 1)
         return lay_out(numbers, first, second + (second >= first))
 
     return example
 
 
 def early(length, lay_out):
-    longest = length + length // 10 - 1
-
-    def example(key):
+    def example(key, n):
         keys = jax.random.split(key, 4)
-        numbers = jax.random.uniform(keys[0], (longest,))
-        end = jax.random.randint(keys[1], (), length, longest + 1)
+        numbers = jax.random.uniform(keys[0], (most_early(length),))
+        end = jax.random.randint(keys[1], (), n, most_early(n) + 1)
         first = jax.random.randint(keys[2], (), 0, end // 10)
         second = end // 10 + jax.random.randint(keys[3], (), 0, 4 * end // 10)
         return lay_out(numbers, first, second, end)
@@ -153,14 +165,12 @@ def early(length, lay_out):
 
 
 def framed(length, lay_out, low):
-    longest = length + length // 10
-
-    def example(key):
+    def example(key, n):
         keys = jax.random.split(key, 4)
-        numbers = jax.random.uniform(keys[0], (longest,), minval=low)
-        ends = jax.random.randint(keys[1], (), length, longest + 1)
+        numbers = jax.random.uniform(keys[0], (most_framed(length),), minval=low)
+        ends = jax.random.randint(keys[1], (), n, most_framed(n) + 1)
         first = jax.random.randint(keys[2], (), 0, 10)
-        second = jax.random.randint(keys[3], (), 0, length // 2 - 2)
+        second = jax.random.randint(keys[3], (), 0, n // 2 - 2)
         second = second + (second >= first)  # skips the step already marked
         return lay_out(numbers, first, second, ends)
 

@@ -2,7 +2,7 @@
 
 import math
 
-from rnn_research.tasks import base, scores
+from rnn_research.tasks import base, ranges, scores
 
 NOT_ASKED = -1  # a target that does not count
 
@@ -19,14 +19,17 @@ def score(outputs, batch):
 def task(
     example,
     network: base.Network,
-    length: int,
+    lengths,
     choices: int,
     *,
+    steps=None,
     guess: str = "guessing every symbol",
     score=score,
     thresholds: tuple[float, ...] = (),
 ) -> base.Task:
     """The endless task of examples whose targets are classes, or NOT_ASKED.
+
+    `example`, `lengths` and `steps` are those of `ranges.fields`.
 
     Without memory each of `choices` symbols is as likely: ln(choices) and 1 / choices.
 
@@ -37,10 +40,9 @@ def task(
     baseline = math.log(choices)
     shares = [baseline * share for share in (0.5, 0.1, 0.01)]
     return base.Task(
-        batch=base.from_examples(example, network),
+        **ranges.fields(example, network, lengths, steps),
         score=score,
         network=network,
-        length=length,
         references={
             "loss": {guess: baseline},
             "recall_accuracy": {guess: 1 / choices},

@@ -5,14 +5,19 @@ import jax.numpy as jnp
 
 from rnn_research import errors
 from rnn_research.errors import check_option, check_size
-from rnn_research.tasks import asked, base, draws
+from rnn_research.tasks import asked, base, draws, ranges
 
 CUES = {"fast_weights": 2, "h3": 1}
 
 
 @base.task
 def associative_recall(
-    length: int, *, form="fast_weights", keys=26, values=10
+    length: int,
+    *,
+    form="fast_weights",
+    keys=26,
+    values=10,
+    shortest: int | None = None,
 ) -> base.Task:
     """Say the value of one key, after a list of keys with their values.
 
@@ -29,6 +34,8 @@ def associative_recall(
         form           inputs       target        inputs       target
         fast_weights   c9k8j3??c    9             a1b7??b      7
         h3             c9k8c9?k     8             a1a1?a       1
+
+    P is uniform from that of `shortest` to that of `length`; None: all have `length`.
 
     Loss: cross-entropy in nats at the end. Memoryless baseline ln(values). Metric:
     recall_accuracy, with chance 1 / values.
@@ -49,23 +56,26 @@ def associative_recall(
             f"length={length}, not {keys}"
         )
 
-    def example(key):
+    lengths = ranges.check(length, shortest, least=cues + 3, every=2)
+
+    def example(key, n):
+        there = (n - cues - 1) // 2
         key_keys, key_values, key_asked = jax.random.split(key, 3)
         value_of = jax.random.randint(key_values, (keys,), 0, values)
         if form == "fast_weights":
             own = draws.distinct(key_keys, keys, pairs)
-            is_asked = own[jax.random.randint(key_asked, (), 0, pairs)]
+            is_asked = own[jax.random.randint(key_asked, (), 0, there)]
         else:
             own = jax.random.randint(key_keys, (pairs,), 0, keys)
-            is_asked = one_of(key_asked, own, keys)
+            listed = jnp.where(jnp.arange(pairs) < there, own, keys)
+            is_asked = one_of(key_asked, listed, keys)
         listed = jnp.stack([own, keys + value_of[own]], axis=1).reshape(-1)
-        cue = jnp.full(cues, keys + values, listed.dtype)
-        return base.Example(
-            jnp.concatenate([listed, cue, is_asked[None]]), value_of[is_asked]
-        )
+        listed = jnp.pad(listed, (0, cues + 1))
+        cued = jnp.where(jnp.arange(length) < 2 * there, listed, keys + values)
+        return base.Example(cued.at[n - 1].set(is_asked), value_of[is_asked])
 
     network = base.Network(keys + values + 1, values, head="last", tokens=True)
-    return asked.task(example, network, length, values, guess="guessing any value")
+    return asked.task(example, network, lengths, values, guess="guessing any value")
 
 
 def one_of(key, numbers, size: int) -> jax.Array:

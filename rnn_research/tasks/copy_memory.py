@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rnn_research.errors import check_flags, check_option, check_size
-from rnn_research.tasks import base, scores
+from rnn_research.tasks import base, ranges, scores
 
 WITHOUT_MEMORY = "guessing every symbol"
 
@@ -38,7 +39,13 @@ LAYOUTS = {
 
 @base.task
 def copy_memory(
-    length: int, *, layout="urnn", symbols=10, alphabet=8, one_hot: bool | None = None
+    length: int,
+    *,
+    layout="urnn",
+    symbols=10,
+    alphabet=8,
+    one_hot: bool | None = None,
+    shortest: int | None = None,
 ) -> base.Task:
     """Recall a string of symbols after `length` steps.
 
@@ -61,6 +68,7 @@ def copy_memory(
       alphabet: A, how many different symbols there are.
       one_hot: inputs one-hot [.., A + 2], or one number, the class index, as 'tcn'
         and some codes have it; None is the layout's own.
+      shortest: lengths are uniform from it to `length`; None: all have `length`.
 
     Loss: mean cross-entropy in nats, over all steps ('s4': over the last M only).
     Memoryless baseline: the blank is certain until the last M steps, a symbol is
@@ -68,39 +76,40 @@ def copy_memory(
     steps, with chance 1/A, and recall_loss, with baseline ln A. Accuracy over all
     steps is not reported: it is above 0.9 without any memory.
     """
-    check_size(length=length, symbols=symbols)
+    lengths = ranges.check(length, shortest)
+    check_size(symbols=symbols)
     check_size(least=2, alphabet=alphabet)
     check_option("layout", layout, tuple(LAYOUTS))
     if one_hot is not None:
         check_flags(one_hot=one_hot)
     form = LAYOUTS[layout]
     one_hot = form.one_hot if one_hot is None else one_hot
-    blanks = length + form.extra_blanks
     cues, after = form.cues(symbols), form.after(symbols)
-    steps = symbols + blanks + cues + after
-    cue = alphabet + 1
 
-    def example(key):
+    def first_cue(n):
+        return symbols + n + form.extra_blanks
+
+    def steps(n):
+        return first_cue(n) + cues + after
+
+    def example(key, n):
         string = jax.random.randint(key, (symbols,), 1, alphabet + 1)
-        return lay_out(string)
-
-    def lay_out(string):
-        none = jnp.zeros(steps, string.dtype)
+        none = jnp.zeros(steps(length), string.dtype)
         classes = none.at[:symbols].set(string)
-        classes = classes.at[symbols + blanks : symbols + blanks + cues].set(cue)
-        targets = none.at[steps - symbols :].set(string)
+        classes = classes.at[first_cue(n) + jnp.arange(cues)].set(alphabet + 1)
+        targets = none.at[steps(n) - symbols + jnp.arange(symbols)].set(string)
         if one_hot:
             return base.Example(jax.nn.one_hot(classes, alphabet + 2), targets)
         return base.Example(classes[:, None].astype(jnp.zeros(()).dtype), targets)
 
     guess = math.log(alphabet)
-    baseline = guess if form.recall_only else symbols * guess / steps
+    share = 1 if form.recall_only else symbols / np.mean([steps(n) for n in lengths])
+    baseline = share * guess
     network = base.Network(alphabet + 2 if one_hot else 1, alphabet + 1)
     return base.Task(
-        batch=base.from_examples(example, network),
-        score=scored(symbols, recall_only=form.recall_only),
+        **ranges.fields(example, network, lengths, steps),
+        score=scored(recall_only=form.recall_only),
         network=network,
-        length=steps,
         references={
             "loss": {WITHOUT_MEMORY: baseline},
             "recall_accuracy": {WITHOUT_MEMORY: 1 / alphabet},
@@ -111,20 +120,15 @@ def copy_memory(
     )
 
 
-def scored(symbols: int, *, recall_only: bool = False):
-    """The score: cross-entropy, and recall of what is due in the last M steps."""
+def scored(*, recall_only: bool = False):
+    """The score: cross-entropy, and recall where a symbol is due, not the blank."""
 
     def score(outputs, batch):
-        log_p = jax.nn.log_softmax(outputs)
-        chosen = jnp.take_along_axis(log_p, batch.targets[..., None], axis=-1)
-        chosen = chosen[..., 0]
-        loss = scores.mean(-chosen, batch)
-        recall = scores.mean(-chosen[-symbols:], batch, by_step=True)
-        guesses = jnp.argmax(outputs[-symbols:], axis=-1)
-        right = guesses == batch.targets[-symbols:]
+        due = batch.targets > 0
+        recall = scores.cross_entropy(outputs, batch, there=due)
         return {
-            "loss": recall if recall_only else loss,
-            "recall_accuracy": scores.mean(right, batch, by_step=True),
+            "loss": recall if recall_only else scores.cross_entropy(outputs, batch),
+            "recall_accuracy": scores.accuracy(outputs, batch, there=due),
             "recall_loss": recall,
         }
 

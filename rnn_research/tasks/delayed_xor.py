@@ -5,14 +5,19 @@ import jax.numpy as jnp
 
 from rnn_research import errors
 from rnn_research.errors import check_option, check_size
-from rnn_research.tasks import asked, base
+from rnn_research.tasks import asked, base, ranges
 
 FORMS = ("cues", "stream")
 
 
 @base.task
 def delayed_xor(
-    length: int, *, form="cues", bits=2, delay: int | None = None
+    length: int,
+    *,
+    form="cues",
+    bits=2,
+    delay: int | None = None,
+    shortest: int | None = None,
 ) -> base.Task:
     """Say whether an odd number of bits was one, long after they were there.
 
@@ -30,6 +35,8 @@ def delayed_xor(
         inputs    0 1 1 0 0          inputs    1 1 0 1 0
         targets   . . 1 0 1          targets   . . 0 1 1
 
+    Lengths are uniform from `shortest` to `length`; None: all have `length`.
+
     Loss: cross-entropy in nats where it is asked. Memoryless baseline ln 2. Metric:
     recall_accuracy, with chance 1/2.
     """
@@ -42,42 +49,48 @@ def delayed_xor(
                 "delay is for form='stream'; in form='cues' the delay is the length"
             )
         example, steps, network = _cues(length, bits)
+        lengths = ranges.check(length, shortest)
     else:
         if bits != 2:
             raise errors.UsageError("form='stream' takes 2 bits; leave bits out")
         example, steps, network = _stream(length, delay)
-    return asked.task(example, network, steps, 2, guess="a coin")
+        lengths = ranges.check(
+            length, shortest, least=3 if delay is None else delay + 1
+        )
+    return asked.task(example, network, lengths, 2, steps=steps, guess="a coin")
 
 
 def _cues(length, bits):
-    steps = bits + length + 1
+    def steps(n):
+        return bits + n + 1
 
-    def example(key):
+    def example(key, n):
         shown = jax.random.randint(key, (bits,), 0, 2)
-        tokens = jnp.full(steps, 2, shown.dtype).at[:bits].set(shown)
-        return base.Example(tokens.at[-1].set(3), jnp.sum(shown) % 2)
+        tokens = jnp.full(steps(length), 2, shown.dtype).at[:bits].set(shown)
+        return base.Example(tokens.at[bits + n].set(3), jnp.sum(shown) % 2)
 
     return example, steps, base.Network(4, 2, head="last", tokens=True)
 
 
 def _stream(length, delay):
-    if delay is None:
-        delay = max(2, length // 2 // 2 * 2)
-    check_size(least=2, delay=delay)
-    if delay % 2:
+    def delay_of(n):
+        return jnp.maximum(2, n // 2 // 2 * 2) if delay is None else delay
+
+    own = max(2, length // 2 // 2 * 2) if delay is None else delay
+    check_size(least=2, delay=own)
+    if own % 2:
         raise errors.UsageError(
-            f"delay must be an even number of at least 2, not {delay}; use {delay + 1}"
+            f"delay must be an even number of at least 2, not {own}; use {own + 1}"
         )
-    if length <= delay:
+    if length <= own:
         raise errors.UsageError(
-            f"length must be at least {delay + 1} for delay={delay}, not {length}"
+            f"length must be at least {own + 1} for delay={own}, not {length}"
         )
 
-    def example(key):
-        tokens = jax.random.randint(key, (length,), 0, 2)
-        early = tokens[: length - delay]
-        late = tokens[delay // 2 : length - delay // 2]
-        first = jnp.full(delay, asked.NOT_ASKED, tokens.dtype)
-        return base.Example(tokens, jnp.concatenate([first, early ^ late]))
+    def example(key, n):
+        tokens, lag = jax.random.randint(key, (length,), 0, 2), delay_of(n)
+        both = jnp.roll(tokens, lag) ^ jnp.roll(tokens, lag // 2)
+        is_asked = jnp.arange(length) >= lag
+        return base.Example(tokens, jnp.where(is_asked, both, asked.NOT_ASKED))
 
-    return example, length, base.Network(2, 2, tokens=True)
+    return example, None, base.Network(2, 2, tokens=True)

@@ -1,5 +1,6 @@
 """The denoise problem, and what of it no predictor can know."""
 
+import functools
 import itertools
 import math
 
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research.errors import check_flags, check_size
-from rnn_research.tasks import base, draws
+from rnn_research.tasks import base, draws, ranges
 from rnn_research.tasks.copy_memory import WITHOUT_MEMORY, scored
 
 MOST_LOST = (
@@ -17,7 +18,14 @@ MOST_LOST = (
 
 
 @base.task
-def denoise(length: int, *, replacement=False, symbols=10, alphabet=9) -> base.Task:
+def denoise(
+    length: int,
+    *,
+    replacement=False,
+    symbols=10,
+    alphabet=9,
+    shortest: int | None = None,
+) -> base.Task:
     """Recall symbols that lie scattered among blanks, after a cue.
 
     Jing et al. 2019 (Gated Orthogonal Recurrent Units, arXiv 1706.02761), in the layout
@@ -42,18 +50,23 @@ def denoise(length: int, *, replacement=False, symbols=10, alphabet=9) -> base.T
       replacement: whether symbols may fall on the same step.
       symbols: M, how many symbols to remember.
       alphabet: A, how many different symbols there are.
+      shortest: lengths are uniform from it to `length`; None: all have `length`.
 
     Loss: mean cross-entropy in nats over all steps. Memoryless baseline: the blank is
     certain until the last M steps, a symbol is guessed: M ln A / (T + 2M). Metrics:
     recall_accuracy over the last M steps, with chance 1/A, and recall_loss, with
     baseline ln A.
     """
-    check_size(length=length, symbols=symbols)
+    lengths = ranges.check(length, shortest)
+    check_size(symbols=symbols)
     check_size(least=2, alphabet=alphabet)
     check_flags(replacement=replacement)
-    span, steps = length + symbols - 1, length + 2 * symbols
 
-    def example(key):
+    def steps(n):
+        return n + 2 * symbols
+
+    def example(key, n):
+        span = n + symbols - 1
         key_string, key_places = jax.random.split(key)
         string = jax.random.randint(key_string, (symbols,), 1, alphabet + 1)
         if replacement:
@@ -61,14 +74,17 @@ def denoise(length: int, *, replacement=False, symbols=10, alphabet=9) -> base.T
             places = jnp.sort(places)
         else:
             places = draws.subset(key_places, span, symbols)
-        return lay_out(string, places, span, alphabet)
+        return lay_out(string, places, span, steps(length), alphabet)
 
     guess = math.log(alphabet)
-    baseline = symbols * guess / steps
+    share = symbols / float(np.mean([steps(n) for n in lengths]))
+    baseline = share * guess
     limits, floor = {}, 0.0
     if replacement:
-        lost, right = known_at_best(span, symbols, alphabet)
-        floor = symbols * lost / steps
+        spans = [n + symbols - 1 for n in lengths]
+        best = [known_at_best(span, symbols, alphabet) for span in spans]
+        lost, right = (float(np.mean(each)) for each in zip(*best, strict=True))
+        floor = share * lost
         limits = {
             "loss": {LIMIT: floor},
             "recall_accuracy": {LIMIT: right},
@@ -77,10 +93,9 @@ def denoise(length: int, *, replacement=False, symbols=10, alphabet=9) -> base.T
     network = base.Network(alphabet + 2, alphabet + 1)
     marks = [floor + (baseline - floor) * share for share in (0.5, 0.1, 0.01)]
     return base.Task(
-        batch=base.from_examples(example, network),
-        score=scored(symbols),
+        **ranges.fields(example, network, lengths, steps),
+        score=scored(),
         network=network,
-        length=steps,
         references={
             "loss": {WITHOUT_MEMORY: baseline},
             "recall_accuracy": {WITHOUT_MEMORY: 1 / alphabet},
@@ -97,15 +112,13 @@ def denoise(length: int, *, replacement=False, symbols=10, alphabet=9) -> base.T
 LIMIT = "knowing all but the lost symbols"
 
 
-def lay_out(string, places, span: int, alphabet: int) -> base.Example:
+def lay_out(string, places, span, steps: int, alphabet: int) -> base.Example:
     """The example of symbols [M] at sorted steps [M]; the last on a step is there."""
-    symbols = len(string)
-    steps = span + 1 + symbols
     is_last = jnp.append(places[1:] != places[:-1], True)
     none = jnp.zeros(steps, string.dtype)
     classes = none.at[jnp.where(is_last, places, steps)].set(string, mode="drop")
     classes = classes.at[span].set(alphabet + 1)
-    targets = none.at[steps - symbols :].set(string)
+    targets = none.at[span + 1 + jnp.arange(len(string))].set(string)
     return base.Example(jax.nn.one_hot(classes, alphabet + 2), targets)
 
 
@@ -121,24 +134,27 @@ def known_at_best(span: int, symbols: int, alphabet: int) -> tuple[float, float]
     rest of probability the target is a lost symbol, any of A. So the probability of
     symbol a is p_a = (1 - sum w_j) / A + the sum of the w_j of symbols that are a.
     """
-    onto = _onto(symbols)
     there = _share_with(span, symbols)
-    loss, right = 0.0, 0.0
-    for k, share in enumerate(there):
-        if not share:
-            continue
-        if symbols - k > MOST_LOST:
-            right += share
-            continue
-        for i in range(1, symbols + 1):
-            weights = [
-                math.comb(symbols, i) * onto[i][j] * onto[symbols - i][k - j]
-                for j in range(max(0, i - symbols + k), min(i, k) + 1)
-            ]
-            exact = [weight / onto[symbols][k] for weight in weights]
-            loss += share / symbols * _entropy(np.array(exact), alphabet)
-            right += share / symbols * _largest(np.array(exact), alphabet)
-    return loss, min(right, 1.0)
+    known = [_known_of(k, symbols, alphabet) for k in range(1, symbols + 1)]
+    loss, right = there[1:] @ np.array(known)
+    return float(loss), min(float(right), 1.0)
+
+
+@functools.cache
+def _known_of(k: int, symbols: int, alphabet: int) -> tuple[float, float]:
+    """(recall_loss, recall_accuracy) where k symbols are there."""
+    if symbols - k > MOST_LOST:
+        return 0.0, 1.0
+    onto, loss, right = _onto(symbols), 0.0, 0.0
+    for i in range(1, symbols + 1):
+        weights = [
+            math.comb(symbols, i) * onto[i][j] * onto[symbols - i][k - j]
+            for j in range(max(0, i - symbols + k), min(i, k) + 1)
+        ]
+        exact = np.array([weight / onto[symbols][k] for weight in weights])
+        loss += _entropy(exact, alphabet) / symbols
+        right += _largest(exact, alphabet) / symbols
+    return loss, right
 
 
 def _onto(most: int) -> list[list[int]]:

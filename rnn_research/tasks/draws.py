@@ -5,12 +5,12 @@ import jax.numpy as jnp
 
 
 def subset(key: jax.Array, size: int, count: int) -> jax.Array:
-    """A uniform subset of 0 ... size - 1, sorted: [count].
+    """A uniform subset of 0 ... size - 1, sorted: [count]; `size` may be traced.
 
     Floyd's algorithm (Bentley & Floyd 1987): the i-th draw is from 0 ... j with
     j = size - count + i; a number that is there already becomes j.
     """
-    highest = jnp.arange(size - count, size)
+    highest = size - count + jnp.arange(count)
     drawn = jax.random.randint(key, (count,), 0, highest + 1)
 
     def add(index, chosen):

@@ -4,13 +4,15 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research.errors import check_between, check_size
-from rnn_research.tasks import base, scores
+from rnn_research.tasks import base, ranges, scores
 
 LARGEST = 0.99  # probability of a pulse, so that there is something to hold
 
 
 @base.task
-def flip_flop(length: int, *, channels=3, probability=0.1) -> base.Task:
+def flip_flop(
+    length: int, *, channels=3, probability=0.1, shortest: int | None = None
+) -> base.Task:
     """Hold in each channel the sign of its last pulse.
 
     Sussillo & Barak 2013 (Neural Computation 25, 626). A channel has at each step a
@@ -27,16 +29,21 @@ def flip_flop(length: int, *, channels=3, probability=0.1) -> base.Task:
       length: T, at least 2.
       channels: N, how many bits are held.
       probability: p of a pulse, at each step but the first.
+      shortest: lengths are uniform from it to `length`; None: all have `length`.
 
     Loss: mean squared error over steps and channels. Without memory a pulse is known
-    and else the best constant is 0: (1 - p) (T - 1) / T. Metric: recall_accuracy, the
+    and else the best constant is 0: (1 - p) (T - 1) / T, T
+    the mean length. Metric: recall_accuracy, the
     share of right signs where there is no pulse, with chance 1/2.
     """
     check_size(least=2, length=length)
     check_size(channels=channels)
     check_between("probability", probability, 0.0, LARGEST)
 
-    def example(key):
+    lengths = ranges.check(length, shortest, least=2)
+
+    def example(key, n):
+        del n
         key_pulse, key_sign = jax.random.split(key)
         shape = length, channels
         is_pulse = jax.random.bernoulli(key_pulse, probability, shape).at[0].set(True)
@@ -51,13 +58,12 @@ def flip_flop(length: int, *, channels=3, probability=0.1) -> base.Task:
             "recall_accuracy": scores.mean(right, batch, there=is_held),
         }
 
-    baseline = (1 - probability) * (length - 1) / length
+    baseline = (1 - probability) * (1 - len(lengths) / sum(lengths))
     network = base.Network(channels, channels)
     return base.Task(
-        batch=base.from_examples(example, network),
+        **ranges.fields(example, network, lengths),
         score=score,
         network=network,
-        length=length,
         references={
             "loss": {"knowing the pulses alone": baseline},
             "recall_accuracy": {"a coin": 0.5},

@@ -5,12 +5,19 @@ import jax.numpy as jnp
 
 from rnn_research import errors
 from rnn_research.errors import check_flags, check_size
-from rnn_research.tasks import asked, base
+from rnn_research.tasks import asked, base, ranges
 
 
 @base.task
 def fuzzy_recall(
-    length: int, *, keys=7, values=8, key_size=3, value_size=3, varied=True
+    length: int,
+    *,
+    keys=7,
+    values=8,
+    key_size=3,
+    value_size=3,
+    varied=True,
+    shortest: int | None = None,
 ) -> base.Task:
     """Say the value of each key that has come before, both of several tokens.
 
@@ -34,6 +41,7 @@ def fuzzy_recall(
       key_size: the most tokens of a key.
       value_size: the most tokens of a value.
       varied: whether sizes of keys vary; False, as in tests there: all have key_size.
+      shortest: lengths are uniform from it to `length`; None: all have `length`.
 
     There the last key is put in at a random place, and training predicts every next
     token. Loss: cross-entropy in nats over the asked steps. The baseline, guessing any
@@ -44,27 +52,28 @@ def fuzzy_recall(
     check_size(least=key_size, keys=keys)
     check_size(least=max(2, value_size), values=values)
     check_flags(varied=varied)
-    room = length - 2 * (key_size + value_size)
-    if room < 1:
+    kept = 2 * (key_size + value_size)
+    if length <= kept:
         raise errors.UsageError(
-            f"length must be at least {length - room + 1} for key_size={key_size} and "
+            f"length must be at least {kept + 1} for key_size={key_size} and "
             f"value_size={value_size}, not {length}"
         )
-    slots = -(-room // (1 + (1 if varied else key_size)))
+    lengths = ranges.check(length, shortest, least=kept + 1)
+    slots = -(-(length - kept) // (1 + (1 if varied else key_size)))
     blank = keys + values
 
-    def example(key):
+    def example(key, n):
         key_keys, key_values, key_last = jax.random.split(key, 3)
         own = words(key_keys, slots, keys, key_size, varied)
         first = jnp.argmax((own[:, None] == own[None]).all(-1), axis=1)
         value = words(key_values, slots, values, value_size, True)[first]
         sizes = (own >= 0).sum(1) + (value >= 0).sum(1)
         starts = jnp.cumsum(sizes) - sizes
-        is_there = starts < room
+        is_there = starts < n - kept
         last = jax.random.randint(key_last, (), 0, is_there.sum())
         end = jnp.sum(sizes * is_there)
         starts = jnp.append(jnp.where(is_there, starts, 2 * length), end)
-        starts = starts + length + 1 - end - sizes[last]
+        starts = starts + n + 1 - end - sizes[last]
         own, value = (jnp.concatenate([of, of[last][None]]) for of in (own, value))
         again = jnp.append(first < jnp.arange(slots), True)
         return lay_out(own, value, starts, again)
@@ -86,7 +95,7 @@ def fuzzy_recall(
 
     network = base.Network(blank + 1, values, tokens=True)
     return asked.task(
-        example, network, length, values, guess="guessing any token of values"
+        example, network, lengths, values, guess="guessing any token of values"
     )
 
 

@@ -6,11 +6,13 @@ import numpy as np
 
 from rnn_research import errors
 from rnn_research.errors import check_size
-from rnn_research.tasks import asked, base
+from rnn_research.tasks import asked, base, ranges
 
 
 @base.task
-def memorisation(length: int, *, vocabulary=256, facts=12345) -> base.Task:
+def memorisation(
+    length: int, *, vocabulary=256, facts=12345, shortest: int | None = None
+) -> base.Task:
     """Say the value of each key, the same in every sequence: it has to be learned.
 
     Poli et al. 2024 (MAD), arXiv 2403.17844, with T = 32 and V = vocabulary = 256. Of
@@ -24,7 +26,8 @@ def memorisation(length: int, *, vocabulary=256, facts=12345) -> base.Task:
         targets   . 0 . 0 . 2        targets   . 3 . 2 . 0
 
     No memory of the sequence is needed but for one step: it measures what the weights
-    can hold.
+    can hold. Lengths are uniform, even, from `shortest` to `length`; None: all have
+    `length`.
 
     Loss: cross-entropy in nats over the asked steps. With K keys the baseline without
     memory of the key is ln K. Metric: recall_accuracy, with chance 1/K.
@@ -37,11 +40,12 @@ def memorisation(length: int, *, vocabulary=256, facts=12345) -> base.Task:
             f"length must be an even number of at least 2, not {length}; use "
             f"{length + 1}"
         )
-    ordinary = vocabulary - 1
+    lengths, ordinary = ranges.check(length, shortest, least=2, every=2), vocabulary - 1
     keys = ordinary // 2
     value_of = np.random.default_rng(facts).permutation(ordinary - keys)[:keys]
 
-    def example(key):
+    def example(key, n):
+        del n
         drawn = jax.random.randint(key, (length // 2,), 0, keys)
         asks = jnp.full(length // 2, ordinary, drawn.dtype)
         values = jnp.asarray(value_of, drawn.dtype)[drawn]
@@ -52,5 +56,5 @@ def memorisation(length: int, *, vocabulary=256, facts=12345) -> base.Task:
 
     network = base.Network(vocabulary, ordinary - keys, tokens=True)
     return asked.task(
-        example, network, length, keys, guess="guessing any value that is asked"
+        example, network, lengths, keys, guess="guessing any value that is asked"
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn_research import errors
 from rnn_research.errors import check_between, check_option, check_size
-from rnn_research.tasks import asked, base, draws
+from rnn_research.tasks import asked, base, draws, ranges
 
 FILLERS = ("own", "blank", "any")
 OWN = 16  # tokens that are neither keys nor values
@@ -16,7 +16,14 @@ OWN = 16  # tokens that are neither keys nor values
 
 @base.task
 def mqar(
-    length: int, *, pairs=4, vocabulary=8192, fillers="own", power=0.01, passes=1
+    length: int,
+    *,
+    pairs=4,
+    vocabulary=8192,
+    fillers="own",
+    power=0.01,
+    passes=1,
+    shortest: int | None = None,
 ) -> base.Task:
     """Give each key of a list its value when it comes again (multi-query recall).
 
@@ -43,6 +50,7 @@ def mqar(
         default: such a filler may look like a key that is not asked.
       power: 1 is a uniform gap; the published 0.01 favours short ones.
       passes: how often the list is read out (Arora et al. 2024, arXiv 2407.05483).
+      shortest: lengths are uniform, even, from it to `length`; None: all have `length`.
 
     Published: V = 8192 and (T, D) = (64, 4), (128, 8), (256, 16), (512, 64). There the
     outputs are all V tokens; here they are the values.
@@ -66,19 +74,21 @@ def mqar(
             f"length must be an even number of at least {listed + 2 * pairs} for "
             f"pairs={pairs} and passes={passes}, not {length}"
         )
-    places = (length - listed) // 2
-    log_weights = (power - 1) * np.log(np.arange(1, places + 1))
+    lengths = ranges.check(length, shortest, least=listed + 2 * pairs, every=2)
+    places = np.arange((length - listed) // 2)
+    log_weights = (power - 1) * np.log(places + 1)
     first, end = {
         "own": (vocabulary, vocabulary + OWN),
         "blank": (0, 1),
         "any": (0, vocabulary),
     }[fillers]
 
-    def example(key):
+    def example(key, n):
         key_keys, key_values, key_gaps, key_fillers = jax.random.split(key, 4)
         keys = 1 + draws.distinct(key_keys, half - 1, pairs)
         values = draws.distinct(key_values, vocabulary - half, pairs)
-        gaps = draws.weighted(key_gaps, jnp.asarray(log_weights), pairs)
+        free = jnp.where(places < (n - listed) // 2, log_weights, -jnp.inf)
+        gaps = draws.weighted(key_gaps, free, pairs)
         tokens = jax.random.randint(key_fillers, (length,), first, end)
         pairs_of = jnp.stack([keys, half + values], axis=1).reshape(-1)
         tokens = tokens.at[:listed].set(jnp.tile(pairs_of, passes))
@@ -92,7 +102,7 @@ def mqar(
     return asked.task(
         example,
         network,
-        length,
+        lengths,
         vocabulary - half,
         guess="guessing any value",
         thresholds=marks,

@@ -3,17 +3,19 @@
 import functools
 
 import jax.numpy as jnp
+import numpy as np
 
 from rnn_research.errors import check_option
 from rnn_research.tasks import base
 from rnn_research.tasks.adding import (
     Marked,
-    check_length,
+    check_lengths,
     first_step_marked,
     framed,
     in_halves,
     mark,
     mark_1997,
+    most_framed,
     to_task,
 )
 
@@ -21,7 +23,9 @@ FORMS = ("arjovsky", "hochreiter")
 
 
 @base.task
-def multiplication(length: int, *, form="arjovsky") -> base.Task:
+def multiplication(
+    length: int, *, form="arjovsky", shortest: int | None = None
+) -> base.Task:
     """Multiply the two marked values of a sequence of random values.
 
     form='arjovsky': values U(0, 1), one marker in each half, as `adding` has them; the
@@ -36,18 +40,20 @@ def multiplication(length: int, *, form="arjovsky") -> base.Task:
     is one (from memory of the paper, not checked). With P the probability of that, the
     mean is m = (1 + P) / 4 and the variance (1 + 2P) / 9 - m^2.
 
+    `shortest` is as in `adding`; P is then the mean over lengths.
+
     Metrics: loss, the mean squared error; within_0.04, the share of sequences with an
     absolute error below 0.04.
     """
     check_option("form", form, FORMS)
-    check_length(length, form)
+    lengths = check_lengths(length, shortest, form)
     if form == "arjovsky":
         lay_out = functools.partial(mark, combine=jnp.multiply)
-        marked = Marked(in_halves(length, lay_out), length, 7 / 144)
+        marked = Marked(in_halves(length, lay_out), lengths, 7 / 144)
     else:
         lay_out = functools.partial(mark_1997, neutral=1.0, combine=jnp.multiply)
-        share = first_step_marked(length)
+        share = np.mean([first_step_marked(n) for n in lengths])
         variance = (1 + 2 * share) / 9 - ((1 + share) / 4) ** 2
         example = framed(length, lay_out, low=0.0)
-        marked = Marked(example, length + length // 10, variance)
+        marked = Marked(example, lengths, variance, most_framed)
     return to_task(marked, 0.04, 0.001, (0.01, 0.001, 0.0001))

@@ -7,13 +7,19 @@ import jax.numpy as jnp
 
 from rnn_research import errors
 from rnn_research.errors import check_between, check_size
-from rnn_research.tasks import asked, base
+from rnn_research.tasks import asked, base, ranges
 from rnn_research.tasks.associative_recall import one_of
 
 
 @base.task
 def noisy_recall(
-    length: int, *, keys=8, values=8, noise=0.2, noise_tokens=16
+    length: int,
+    *,
+    keys=8,
+    values=8,
+    noise=0.2,
+    noise_tokens=16,
+    shortest: int | None = None,
 ) -> base.Task:
     """Say the value of each key that has come before, among noise.
 
@@ -35,6 +41,7 @@ def noisy_recall(
       values: V, how many different values.
       noise: the probability that a pair is noise.
       noise_tokens: how many different noise tokens there are.
+      shortest: lengths are uniform, odd, from it to `length`; None: all have `length`.
 
     Here the loss is that of the asked steps in training too; there training predicts
     every next token. Loss: cross-entropy in nats. Memoryless baseline ln V. Metric:
@@ -48,16 +55,16 @@ def noisy_recall(
             f"length must be an odd number of at least 3, not {length}; use "
             f"{max(3, length + 1)}"
         )
-    pairs = length // 2
+    lengths, pairs = ranges.check(length, shortest, least=3, every=2), length // 2
 
-    def example(key):
+    def example(key, n):
         key_map, key_keys, key_noise, key_tokens, key_one, key_last = jax.random.split(
             key, 6
         )
         value_of = jax.random.randint(key_map, (keys,), 0, values)
         own = jax.random.randint(key_keys, (pairs,), 0, keys)
         is_noise = jax.random.bernoulli(key_noise, noise, (pairs,))
-        is_noise = is_noise.at[jax.random.randint(key_one, (), 0, pairs)].set(False)
+        is_noise = is_noise.at[jax.random.randint(key_one, (), 0, n // 2)].set(False)
         noisy = jax.random.randint(key_tokens, (pairs, 2), 0, noise_tokens)
         listed = jnp.stack([own, keys + value_of[own]], axis=1)
         listed = jnp.where(is_noise[:, None], keys + values + noisy, listed)
@@ -66,12 +73,13 @@ def noisy_recall(
         is_asked = (before[:, 0] > 0) & ~is_noise
         targets = jnp.where(is_asked, value_of[own], asked.NOT_ASKED)
         targets = jnp.stack([targets, jnp.full_like(targets, asked.NOT_ASKED)], axis=1)
-        # The keys that came: where it is noise, the key out of range is dropped.
-        last = one_of(key_last, jnp.where(is_noise, keys, own), keys)
+        # The keys that came: where there is none, the key out of range is dropped.
+        came = ~is_noise & (jnp.arange(pairs) < n // 2)
+        last = one_of(key_last, jnp.where(came, own, keys), keys)
         return base.Example(
-            jnp.append(listed.reshape(-1), last),
-            jnp.append(targets.reshape(-1), value_of[last]),
+            jnp.pad(listed.reshape(-1), (0, 1)).at[n - 1].set(last),
+            jnp.pad(targets.reshape(-1), (0, 1)).at[n - 1].set(value_of[last]),
         )
 
     network = base.Network(keys + values + noise_tokens, values, tokens=True)
-    return asked.task(example, network, length, values, guess="guessing any value")
+    return asked.task(example, network, lengths, values, guess="guessing any value")

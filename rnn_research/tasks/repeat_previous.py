@@ -5,11 +5,13 @@ import jax.numpy as jnp
 
 from rnn_research import errors
 from rnn_research.errors import check_size
-from rnn_research.tasks import asked, base
+from rnn_research.tasks import asked, base, ranges
 
 
 @base.task
-def repeat_previous(length: int, *, lag=4, alphabet=4) -> base.Task:
+def repeat_previous(
+    length: int, *, lag=4, alphabet=4, shortest: int | None = None
+) -> base.Task:
     """Say at every step which symbol was there `lag` steps before.
 
     Symbols are uniform; tokens and output classes are 0 ... alphabet - 1. Asked from
@@ -27,6 +29,7 @@ def repeat_previous(length: int, *, lag=4, alphabet=4) -> base.Task:
       length: T, above lag.
       lag: how many steps ago.
       alphabet: A, how many different symbols there are.
+      shortest: lengths are uniform from it to `length`; None: all have `length`.
 
     Loss: cross-entropy in nats over the asked steps. Memoryless baseline ln A. Metric:
     recall_accuracy, with chance 1/A.
@@ -37,11 +40,13 @@ def repeat_previous(length: int, *, lag=4, alphabet=4) -> base.Task:
         raise errors.UsageError(
             f"length must be at least {lag + 1} for lag={lag}, not {length}"
         )
+    lengths = ranges.check(length, shortest, least=lag + 1)
 
-    def example(key):
+    def example(key, n):
+        del n
         tokens = jax.random.randint(key, (length,), 0, alphabet)
         first = jnp.full(lag, asked.NOT_ASKED, tokens.dtype)
         return base.Example(tokens, jnp.concatenate([first, tokens[: length - lag]]))
 
     network = base.Network(alphabet, alphabet, tokens=True)
-    return asked.task(example, network, length, alphabet)
+    return asked.task(example, network, lengths, alphabet)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from rnn_research import errors
 from rnn_research.errors import check_option, check_size
-from rnn_research.tasks import asked, base, draws
+from rnn_research.tasks import asked, base, draws, ranges
 
 
 class Form(NamedTuple):
@@ -30,7 +30,12 @@ FORMS = {
 
 @base.task
 def selective_copying(
-    length: int, *, form="mamba", symbols=16, alphabet=15
+    length: int,
+    *,
+    form="mamba",
+    symbols=16,
+    alphabet=15,
+    shortest: int | None = None,
 ) -> base.Task:
     """Recall the symbols of a stream that is mostly blanks, in their order.
 
@@ -56,6 +61,8 @@ def selective_copying(
     2403.17844, with T = 256, symbols=16, alphabet=14 (its vocabulary - 2), as its code
     has it: the last symbol stands right before the cue.
 
+    Lengths are uniform from `shortest` to `length`; None: all have `length`.
+
     Loss: cross-entropy in nats over the M steps of recall. Memoryless baseline ln A.
     Metric: recall_accuracy over these steps, with chance 1/A.
     """
@@ -68,27 +75,37 @@ def selective_copying(
             f"length must be at least {layout.shortest(symbols)} for {symbols} symbols "
             f"of form={form!r}, not {length}"
         )
-    stream, cues = layout.stream(length, symbols), layout.cues(symbols)
-    steps = stream + cues + layout.after(symbols)
+    lengths = ranges.check(length, shortest, least=layout.shortest(symbols))
+    cues, longest = layout.cues(symbols), layout.stream(length, symbols)
 
-    def example(key):
+    def steps(n):
+        return layout.stream(n, symbols) + cues + layout.after(symbols)
+
+    def example(key, n):
+        stream = layout.stream(n, symbols)
         key_string, key_places = jax.random.split(key)
         string = jax.random.randint(key_string, (symbols,), 1, alphabet + 1)
         if layout.at_gaps:
-            places = after_gaps(key_places, stream - symbols, symbols)
+            blanks = stream - symbols
+            places = after_gaps(key_places, longest - symbols, symbols, blanks)
         else:
             places = draws.subset(key_places, stream, symbols)
-        tokens = jnp.zeros(steps, string.dtype).at[places].set(string)
-        tokens = tokens.at[stream : stream + cues].set(alphabet + 1)
-        targets = jnp.full(steps, asked.NOT_ASKED, string.dtype)
-        return base.Example(tokens, targets.at[steps - symbols :].set(string - 1))
+        tokens = jnp.zeros(steps(length), string.dtype).at[places].set(string)
+        tokens = tokens.at[stream + jnp.arange(cues)].set(alphabet + 1)
+        recall = steps(n) - symbols + jnp.arange(symbols)
+        targets = jnp.full(steps(length), asked.NOT_ASKED, string.dtype)
+        return base.Example(tokens, targets.at[recall].set(string - 1))
 
     network = base.Network(alphabet + 2, alphabet, tokens=True)
-    return asked.task(example, network, steps, alphabet)
+    return asked.task(example, network, lengths, alphabet, steps=steps)
 
 
-def after_gaps(key, blanks: int, symbols: int) -> jax.Array:
-    """The steps [M] of symbols, where each blank falls into one of the gaps before."""
-    gaps = jax.random.randint(key, (blanks,), 0, symbols)
-    own = jnp.zeros(symbols, gaps.dtype).at[gaps].add(1)
+def after_gaps(key, most: int, symbols: int, blanks) -> jax.Array:
+    """The steps [M] of symbols, where each blank falls into one of the gaps before.
+
+    Args:
+      blanks: how many there are, of `most`; may be traced.
+    """
+    gaps = jax.random.randint(key, (most,), 0, symbols)
+    own = jnp.zeros(symbols, gaps.dtype).at[gaps].add(jnp.arange(most) < blanks)
     return jnp.cumsum(own) + jnp.arange(symbols)

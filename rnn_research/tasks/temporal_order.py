@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from rnn_research import errors
 from rnn_research.errors import check_option, check_size
-from rnn_research.tasks import base, scores
+from rnn_research.tasks import base, ranges, scores
 
 FORMS = ("pascanu", "hochreiter")
 WINDOWS = {  # relevant symbols: where each lies, in hundredths of the length
@@ -19,7 +19,9 @@ SHORTEST = 10
 
 
 @base.task
-def temporal_order(length: int, *, form="pascanu", relevant=2) -> base.Task:
+def temporal_order(
+    length: int, *, form="pascanu", relevant=2, shortest: int | None = None
+) -> base.Task:
     """Tell in which order two symbols came, far apart among distractors.
 
     X or Y, each with probability 1/2, at a random step of each window, one of four
@@ -36,6 +38,8 @@ def temporal_order(length: int, *, form="pascanu", relevant=2) -> base.Task:
     sequences masked at the end; a first symbol E and a last one B, 8 channels; of three
     symbols the windows are [10, 20], [33, 43] and [66, 76] in hundredths of the length.
 
+    With `shortest` the T of each sequence is uniform from that to `length`.
+
     Metrics: loss, cross-entropy in nats; accuracy. Without memory ln 4 and 1/4 (three
     symbols: ln 8 and 1/8).
     """
@@ -47,12 +51,16 @@ def temporal_order(length: int, *, form="pascanu", relevant=2) -> base.Task:
         raise errors.UsageError("form='pascanu' has 2 relevant symbols")
     if length < SHORTEST:
         raise errors.UsageError(f"length must be at least {SHORTEST}, not {length}")
-    framed = form == "hochreiter"
-    windows = [_window(length, *where, closed=framed) for where in WINDOWS[relevant]]
-    longest = length + length // 10 * framed
-    classes = 2**relevant
+    lengths = ranges.check(length, shortest, least=SHORTEST)
+    framed, classes = form == "hochreiter", 2**relevant
 
-    def example(key):
+    def steps_of(n):
+        return n + n // 10 * framed
+
+    longest = steps_of(length)
+
+    def example(key, n):
+        windows = [_window(n, *where, closed=framed) for where in WINDOWS[relevant]]
         key_distractors, key_ends, key_steps, key_symbols = jax.random.split(key, 4)
         distractors = jax.random.randint(key_distractors, (longest,), 0, DISTRACTORS)
         starts, ends = (jnp.array(side) for side in zip(*windows, strict=True))
@@ -60,7 +68,7 @@ def temporal_order(length: int, *, form="pascanu", relevant=2) -> base.Task:
         symbols = jax.random.randint(key_symbols, (relevant,), 0, 2)
         end = None
         if framed:
-            end = jax.random.randint(key_ends, (), length, longest + 1)
+            end = jax.random.randint(key_ends, (), n, steps_of(n) + 1)
         return lay_out(distractors, steps, symbols, end)
 
     def score(outputs, batch):
@@ -73,10 +81,9 @@ def temporal_order(length: int, *, form="pascanu", relevant=2) -> base.Task:
 
     network = base.Network(DISTRACTORS + 2 + 2 * framed, classes, head="last")
     return base.Task(
-        batch=base.from_examples(example, network),
+        **ranges.fields(example, network, lengths, steps_of),
         score=score,
         network=network,
-        length=longest,
         references={
             "loss": {"guessing": math.log(classes)},
             "accuracy": {"guessing": 1 / classes},
@@ -86,10 +93,10 @@ def temporal_order(length: int, *, form="pascanu", relevant=2) -> base.Task:
     )
 
 
-def _window(length: int, first: int, last: int, *, closed: bool):
+def _window(length, first: int, last: int, *, closed: bool):
     """[start, end) in steps."""
     start, end = length * first // 100, length * last // 100 + closed
-    return start, max(end, start + 1)
+    return start, jnp.maximum(end, start + 1)
 
 
 def lay_out(distractors, steps, symbols, end=None) -> base.Example:

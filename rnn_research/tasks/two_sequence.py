@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research.errors import check_option, check_size
-from rnn_research.tasks import base, scores
+from rnn_research.tasks import base, ranges, scores
 
 FORMS = ("clean", "noisy", "noisy_targets")
 VARIANCE = 0.2  # of the noise on the inputs
@@ -16,7 +16,9 @@ LIMIT = "knowing all that the noise leaves"
 
 
 @base.task
-def two_sequence(length: int, *, form="noisy", informative=3) -> base.Task:
+def two_sequence(
+    length: int, *, form="noisy", informative=3, shortest: int | None = None
+) -> base.Task:
     """Tell a sequence that began with +1 from one with -1, at the end of noise.
 
     Bengio, Simard & Frasconi 1994 (IEEE Transactions on Neural Networks 5, 157), as in
@@ -37,6 +39,8 @@ def two_sequence(length: int, *, form="noisy", informative=3) -> base.Task:
     Schmidhuber 1996). A single tanh unit with weights U(-100, 100) did after 148 to 343
     guesses at T = 100, in five tries, and 'noisy' in none of 1000: `guesses_to_solve`.
 
+    With `shortest` the T of [T, 1.1 T] is uniform from that to `length`.
+
     Loss: mean squared error. Baseline: the best constant, 1/4 (noisy_targets: 0.09 +
     0.1). `limits`: what noise on the inputs and the targets leaves to the best
     predictor. Metric: accuracy of the class, by which side of the middle the output is,
@@ -45,16 +49,17 @@ def two_sequence(length: int, *, form="noisy", informative=3) -> base.Task:
     check_option("form", form, FORMS)
     check_size(informative=informative)
     check_size(least=informative + 1, length=length)
-    longest = length + length // 10
+    lengths = ranges.check(length, shortest, least=informative + 1)
+    longest = _most(length)
     low, high, of_targets = 0.0, 1.0, 0.0
     if form == "noisy_targets":
         low, high, of_targets = 0.2, 0.8, OF_TARGETS
     middle = (low + high) / 2
 
-    def example(key):
+    def example(key, n):
         keys = jax.random.split(key, 4)
         is_high = jax.random.bernoulli(keys[0])
-        end = jax.random.randint(keys[1], (), length, longest + 1)
+        end = jax.random.randint(keys[1], (), n, _most(n) + 1)
         noise = math.sqrt(VARIANCE) * jax.random.normal(keys[2], (longest,))
         steps = jnp.arange(longest)
         signal = jnp.where(is_high, 1.0, -1.0)
@@ -80,10 +85,9 @@ def two_sequence(length: int, *, form="noisy", informative=3) -> base.Task:
     marks = [floor + share * (baseline - floor) for share in (0.5, 0.1, 0.04, 0.01)]
     network = base.Network(1, 1, head="last")
     return base.Task(
-        batch=base.from_examples(example, network),
+        **ranges.fields(example, network, lengths, _most),
         score=score,
         network=network,
-        length=longest,
         references={
             "loss": {"the best constant": baseline},
             "accuracy": {"a coin": 0.5},
@@ -92,6 +96,11 @@ def two_sequence(length: int, *, form="noisy", informative=3) -> base.Task:
         solved_at=marks[2],
         thresholds=tuple(marks),
     )
+
+
+def _most(length):
+    """The longest sequence of a length."""
+    return length + length // 10
 
 
 def left_by_noise(informative: int) -> tuple[float, float]:

@@ -5,8 +5,8 @@ uniform among the first k of the K lengths of the task, the shortest first:
 
     k = 1 + floor((K - 1) min(1, i / S))
 
-From update S on training draws what the task draws. Validation and test always do. Short
-sequences stay in the batches: mixtures of lengths helped where growth alone did not
+From update S on training draws what the task draws. Validation and test always do.
+Short sequences stay in the batches: mixtures helped where growth alone did not
 (Zaremba & Sutskever 2014, arXiv 1410.4615, the 'combined' strategy of section 4).
 The lengths follow from seed and update, so a run resumes exactly. Sequences are padded
 to the longest, so one program is compiled.

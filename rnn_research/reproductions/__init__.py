@@ -21,6 +21,7 @@ from rnn_research.reproductions import linear_identification as linear_identific
 from rnn_research.reproductions import min_gru_speed as min_gru_speed
 from rnn_research.reproductions import mqar_recall as mqar_recall
 from rnn_research.reproductions import newton_gru_speed as newton_gru_speed
+from rnn_research.reproductions import nonlinear_lengths as nonlinear_lengths
 from rnn_research.reproductions import orthogonal_copy as orthogonal_copy
 from rnn_research.reproductions import regular_languages as regular_languages
 from rnn_research.reproductions import scan_equivalence as scan_equivalence

@@ -72,11 +72,9 @@ def color(value: str) -> str:
 
 def drawing(parts: Iterable[str], say: str, width: float, height: float) -> str:
     """The parts as one SVG; `say` is for readers who do not see it."""
-    return (
-        f'<svg viewBox="0 0 {width:g} {height:g}" role="img" '
-        f'aria-label="{html.escape(say)}" style="--s-width:{width:g}">'
-        f"{''.join(parts)}</svg>"
-    )
+    size = f'viewBox="0 0 {width:g} {height:g}" style="--s-width:{width:g}"'
+    label = f'role="img" aria-label="{html.escape(say)}"'
+    return f"<svg {size} {label}>{''.join(parts)}</svg>"
 
 
 def text(x, y, content, *, anchor="middle", kind="", step=None, turn=None) -> str:

@@ -9,6 +9,7 @@ import types
 
 from rnn_research.tour import base
 from rnn_research.tour.sections import equations as equations
+from rnn_research.tour.sections import gates as gates
 from rnn_research.tour.sections import memory as memory
 from rnn_research.tour.sections import reach as reach
 from rnn_research.tour.sections import vanishing as vanishing

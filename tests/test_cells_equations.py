@@ -358,6 +358,10 @@ def test_a_forced_gate_stays_where_it_is_held():
     w, h = gru.init(jax.random.key(1), 3), jnp.full((B, H), 0.2)
     held = wrappers.forced(gru, gate="z").step(w, h, gru.project(w, x[0]))
     np.testing.assert_allclose(held, h)
+    reset = wrappers.forced(gru, gate="r", value=0.0).step(w, h, gru.project(w, x[0]))
+    _, z, n = gru.gates(w._replace(W_h=0 * w.W_h), h, gru.project(w, x[0]))
+    z = gru.gates(w, h, gru.project(w, x[0])).z
+    np.testing.assert_allclose(reset, (1 - z) * n + z * h)  # nothing of h is in n
     with pytest.raises(errors.UsageError, match="forget"):
         wrappers.forced(lstm, gate="forget")
     with pytest.raises(errors.UsageError, match="gated"):

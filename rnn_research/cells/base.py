@@ -148,8 +148,9 @@ class Cell(values.Value):
       gates: (w, h, u) -> NamedTuple of gate activations, called by `step` itself; its
         fields are in (0, 1) unless declared `Unbounded` or `within(a, b)`. What a
         gate lets into the state is a `Candidate`, in (-1, 1), or `UnboundedCandidate`.
-      gated: (w, h, u, gates) -> h, what the gates make of the state. Given in place of
-        `step`, the step is this with the gates of `gates`, and `forced` can hold one.
+      gated: (w, h, u, gates) -> h, what these gates make of the state, so that one can
+        be `forced`. Candidates are computed anew from them; `step` is this with the
+        gates of `gates`.
       groups: (params) -> labels: 'recurrent' (weights of the state: learning-rate
         factor, no weight decay), 'free', or 'fixed' (never updated).
       retract: (params) -> params after each update: manifold steps, caps.
@@ -185,22 +186,16 @@ class Cell(values.Value):
 
     def __post_init__(self):
         if self.step is None:
-            object.__setattr__(self, "step", self._derived_step())
+            if self.associative is None:
+                raise errors.UsageError("a cell needs a step or an associative form")
+            object.__setattr__(self, "step", _derive_step(self.associative))
 
-    def _derived_step(self):
-        gates, gated, associative = self.gates, self.gated, self.associative
 
-        def with_gates(w, h, u):
-            return gated(w, h, u, gates(w, h, u))
+def _derive_step(associative: Associative):
+    def step(w, h, u):
+        return associative.apply(associative.element(w, u), h)
 
-        def with_elements(w, h, u):
-            return associative.apply(associative.element(w, u), h)
-
-        if gates is not None and gated is not None:
-            return with_gates
-        if associative is None:
-            raise errors.UsageError("a cell needs a step or an associative form")
-        return with_elements
+    return step
 
 
 cell = values.factory

@@ -45,11 +45,13 @@ def forced(cell: base.Cell, *, gate: str, value: float = 1.0) -> base.Cell:
 
 
 def _gates(cell: base.Cell) -> tuple[str, ...]:
-    """The names of the cell's gates."""
+    """The names of the cell's gates, without what they let in."""
     x = jax.ShapeDtypeStruct((base.least_input_size(cell),), float)
 
     def of(params, h, x):
         w = cell.weights(params)
         return cell.gates(w, h, cell.project(w, x))
 
-    return jax.eval_shape(of, *base.shapes(cell), x)._fields
+    found = jax.eval_shape(of, *base.shapes(cell), x)
+    ranges = base.gate_ranges(type(found))
+    return tuple(name for name, own in ranges.items() if not own.candidate)

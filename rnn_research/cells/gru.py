@@ -88,29 +88,34 @@ def gru(
             )
         return a + w.b_x
 
-    def gates_after(w, h, u):
+    def gates_after(w, h, u, held=None):
         a = h @ w.W_h
         rz = jax.nn.sigmoid(u[..., both] + norm(w.gain_h, a[..., both], both))
-        r, z = jnp.split(rz, 2, axis=-1)
+        r, z = held or jnp.split(rz, 2, axis=-1)
         inner = norm(w.gain_h, a[..., last], last) + w.b_hn
         return GRUGates(r, z, jnp.tanh(u[..., last] + r * inner))
 
-    def gates_before(w, h, u):
+    def gates_before(w, h, u, held=None):
         a = norm(w.gain_h, h @ w.W_h[:, both], both)
-        r, z = jnp.split(jax.nn.sigmoid(a + u[..., both]), 2, axis=-1)
+        r, z = held or jnp.split(jax.nn.sigmoid(a + u[..., both]), 2, axis=-1)
         inner = norm(w.gain_h, (r * h) @ w.W_h[:, last], last)
         return GRUGates(r, z, jnp.tanh(u[..., last] + inner))
 
     gates = {"after": gates_after, "before": gates_before}[reset]
 
-    def gated(w, h, u, gates):
-        _, z, n = gates
+    def step(w, h, u):
+        _, z, n = gates(w, h, u)
+        return (1 - z) * n + z * h
+
+    def gated(w, h, u, given):
+        _, z, n = gates(w, h, u, (given.r, given.z))
         return (1 - z) * n + z * h
 
     return base.Cell(
         init=init,
         initial_state=base.zeros_state(hidden_size),
         project=project,
+        step=step,
         matrices=lambda w: base.columns(w.W_h, "W_r", "W_z", "W_n"),
         gates=gates,
         gated=gated,

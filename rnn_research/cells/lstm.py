@@ -88,7 +88,11 @@ def lstm(
             o = o + p_o * (f * state.c + i * g)
         return LSTMGates(i, f, g, jax.nn.sigmoid(o))
 
+    def step(w, state, u):
+        return gated(w, state, u, gates(w, state, u))
+
     def gated(w, state, u, gates):
+        del w, u
         i, f, g, o = gates
         c = f * state.c + i * g
         return LSTMState(c, o * jnp.tanh(c))
@@ -104,9 +108,10 @@ def lstm(
         init=init,
         initial_state=base.zeros_state(size, size, kind=LSTMState),
         project=project,
+        step=step,
         matrices=matrices,
         readout=readout,
         gates=gates,
-        gated=gated,
+        gated=None if coupled or peephole else gated,  # there a gate makes others
         groups=base.labels(W_h="recurrent", p="recurrent"),
     )

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnn_research import values
+from rnn_research.cells import base
 from rnn_research.cells.activations import FLOATS
 from rnn_research.checks import agreement, presence, products, structure
 from rnn_research.checks.report import (
@@ -185,10 +186,17 @@ def _gates(s) -> float:
             raise Fault(
                 f"a gate of shape {list(gate.shape)} is not [B, ...] and finite"
             )
-    if s.cell.gated is None:
-        return 0.0
+    return _gated(s) if s.cell.gated else 0.0
+
+
+def _gated(s) -> float:
     given = s.w, s.state, s.u_at(0)
-    return difference(s.cell.step(*given), s.cell.gated(*given, s.cell.gates(*given)))
+    gates, step = s.cell.gates(*given), s.cell.step(*given)
+    for name, own in base.gate_ranges(type(gates)).items():
+        halved = gates._replace(**{name: getattr(gates, name) / 2})
+        if not own.candidate and not difference(s.cell.gated(*given, halved), step):
+            raise Fault(f"gated does not heed the gate {name}")
+    return difference(step, s.cell.gated(*given, gates))
 
 
 LAWS = (

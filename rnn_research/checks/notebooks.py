@@ -36,5 +36,7 @@ def _output(output: dict) -> str:
         return (
             f"![a figure](data:image/png;base64,{''.join(data['image/png']).strip()})"
         )
+    if "text/html" in data:
+        return "".join(data["text/html"])
     text = "".join(output.get("text") or data.get("text/plain", ""))
     return f"```text\n{text.rstrip()}\n```"

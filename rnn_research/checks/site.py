@@ -48,11 +48,17 @@ def on_files(files, config):
         add(path.relative_to(ROOT).as_posix(), abs_src_path=str(path))
     for path in sorted(DOCS.glob("*.ipynb")):
         files.remove(files.get_file_from_path(path.name))
-        add(f"{path.stem}.md", content=notebooks.markdown(path))
+        add(_page_of(path), content=notebooks.markdown(path))
     for uri, content in reference.pages().items():
         add(uri, content=content)
     add("reference/index.md", content=_overview())
     return files
+
+
+def _page_of(notebook: pathlib.Path) -> str:
+    """What becomes of a notebook; beside a page of its name it has another."""
+    beside = "_notebook" * notebook.with_suffix(".html").exists()
+    return f"{notebook.stem}{beside}.md"
 
 
 def _overview() -> str:
@@ -97,5 +103,5 @@ def on_page_markdown(markdown, page, files, **_):
 def _on_site(path: str) -> str:
     """Where the site has a file of the project."""
     if path.endswith(".ipynb"):
-        path = path.removesuffix(".ipynb") + ".md"
+        path = f"docs/{_page_of(DOCS.parent / path)}"
     return ELSEWHERE.get(path) or reference.page_of(path) or path.removeprefix("docs/")

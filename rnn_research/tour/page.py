@@ -47,7 +47,7 @@ def render(told: Sequence[Told], path: pathlib.Path, *, where: str):
         f'<footer><p class="small">{html.escape(where)}</p></footer>\n'
         f"<script>{script}</script>"
     )
-    style = _colors(body)
+    style = colors_of(body)
     text = frame.page(TITLE, body, styles=(HERE / "page.css",), more=style)
     files.write_atomically(path, text)
 
@@ -103,7 +103,7 @@ def _seen(block: base.Seen) -> str:
     return f'<p><b class="{kind}">{word}.</b> {blocks.inline(block.text)}</p>'
 
 
-def _colors(body: str) -> str:
+def colors_of(body: str) -> str:
     """The colours that figures name as variables, lighter ones for a dark page."""
     used = sorted(set(re.findall(r"var\(--s-([0-9a-f]{6})\)", body)))
     light = "".join(f"--s-{own}:#{own};" for own in used)

@@ -1,6 +1,5 @@
 """The report: what it says of runs, and the page in a real browser."""
 
-import contextlib
 import hashlib
 import html
 import json
@@ -8,13 +7,9 @@ import math
 import pathlib
 import re
 import shutil
-import socket
-import subprocess
-import time
-import urllib.error
-import urllib.request
 import xml.etree.ElementTree
 
+import chromium
 import pytest
 
 from experiments import report as program
@@ -248,97 +243,7 @@ def test_what_cannot_be_reported_is_told(folders, tmp_path):
 # ---------------------------------------------------------------- in a real browser
 
 
-class Browser:
-    """Headless Chromium by the WebDriver protocol."""
-
-    def __init__(self, address: str, folder: pathlib.Path, dark: bool, width: int):
-        self._address = address
-        arguments = [
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--no-first-run",
-            f"--user-data-dir={folder}",
-            f"--window-size={width},900",
-        ]
-        arguments.append(f"--blink-settings=preferredColorScheme={0 if dark else 1}")
-        capabilities = {
-            "goog:chromeOptions": {"args": arguments, "binary": CHROMIUM},
-            "goog:loggingPrefs": {"browser": "ALL"},
-        }
-        body = {"capabilities": {"alwaysMatch": capabilities}}
-        self._session = f"/session/{self.ask('POST', '/session', body)['sessionId']}"
-
-    def ask(self, method: str, path: str, body=None):
-        request = urllib.request.Request(
-            self._address + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)["value"]
-
-    def open(self, page: pathlib.Path):
-        self.ask("POST", f"{self._session}/url", {"url": page.as_uri()})
-
-    def run(self, script: str):
-        body = {"script": script, "args": []}
-        return self.ask("POST", f"{self._session}/execute/sync", body)
-
-    def press(self, selector: str, key: str):
-        found = self.ask(
-            "POST",
-            f"{self._session}/element",
-            {"using": "css selector", "value": selector},
-        )
-        (element,) = found.values()
-        path = f"{self._session}/element/{element}/value"
-        self.ask("POST", path, {"text": key})
-
-    def logged(self) -> list[dict]:
-        return self.ask("POST", f"{self._session}/se/log", {"type": "browser"})
-
-    def close(self):
-        self.ask("DELETE", self._session)
-
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-ARROW_LEFT, HOME = "\ue012", "\ue011"
-
-
-@contextlib.contextmanager
-def browser(folder: pathlib.Path, *, dark=False, width=1100):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [DRIVER, f"--port={port}"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(100):
-            with contextlib.suppress(urllib.error.URLError, ConnectionError):
-                urllib.request.urlopen(f"{address}/status", timeout=5).close()
-                break
-            time.sleep(0.1)
-        opened = Browser(address, folder, dark, width)
-        try:
-            yield opened
-        finally:
-            opened.close()
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium and its driver")
+@chromium.needed
 @pytest.mark.parametrize("width, dark", [(390, True), (1100, False)])
 def test_in_a_browser_the_slider_moves_the_curves_and_nothing_is_logged(
     folders, tmp_path, width, dark
@@ -346,7 +251,7 @@ def test_in_a_browser_the_slider_moves_the_curves_and_nothing_is_logged(
     written(folders, tmp_path)
     curves = """return [...document.querySelectorAll('#gradient .curve')]
         .map(curve => curve.getAttribute('d'))"""
-    with browser(tmp_path / "profile", dark=dark, width=width) as opened:
+    with chromium.browser(tmp_path / "profile", dark=dark, width=width) as opened:
         opened.open(tmp_path / "out" / "report.html")
         last = opened.run(curves)
         assert len(last) == 4 and all(last)
@@ -355,11 +260,11 @@ def test_in_a_browser_the_slider_moves_the_curves_and_nothing_is_logged(
         )
         text = "return document.getElementById('moment-text').textContent"
         assert opened.run(text) == "20"
-        opened.press("#moment", ARROW_LEFT)
+        opened.press("#moment", chromium.ARROW_LEFT)
         assert opened.run(text) == "10"
         before = opened.run(curves)
         assert before[0] != last[0] and before[2] != last[2]
-        opened.press("#moment", HOME)
+        opened.press("#moment", chromium.HOME)
         assert opened.run(text) == "0"
         assert len(opened.run(curves)) == 4
         wide = "return document.documentElement.scrollWidth - innerWidth"

@@ -65,7 +65,7 @@ def _compute(section: base.Section, folder: pathlib.Path, small: bool, say) -> T
     if missing is not None:
         say(f"     left out: {missing}")
         return Told(section, None, missing)
-    content = {"made_by": _made_by(section, small), "numbers": numbers}
+    content = {"made_by": made_by(section, small), "numbers": numbers}
     files.write_json(folder / f"{section.name}.json", content)
     return Told(section, computed(section, folder, small=small))
 
@@ -73,12 +73,12 @@ def _compute(section: base.Section, folder: pathlib.Path, small: bool, say) -> T
 def computed(section: base.Section, folder: pathlib.Path, *, small: bool = False):
     """The numbers of a section as its file is now; None: they are not there."""
     content = files.read_json(folder / f"{section.name}.json")
-    if content is None or content.get("made_by") != _made_by(section, small):
+    if content is None or content.get("made_by") != made_by(section, small):
         return None
     return spelling.read(content["numbers"])
 
 
-def _made_by(section: base.Section, small: bool) -> str:
+def made_by(section: base.Section, small: bool) -> str:
     """Changes when the file of the section does: then it is computed again."""
     module = inspect.getmodule(section.compute) or sys.modules[__name__]
     text = f"{inspect.getsource(module)}{small}"

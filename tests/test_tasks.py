@@ -32,7 +32,7 @@ ALL_TASKS = {
 # These have tests of their own.
 ON_DATA = {each.task for each in data.SETS.values()}
 ON_DATA |= {"forecasting", "listops", "spoken_sequences"}
-HAVE_THEIR_OWN = ON_DATA | set(test_tasks_memory.TASKS)
+HAVE_THEIR_OWN = ON_DATA | set(test_tasks_memory.TASKS) | {"limited"}
 HAVE_THEIR_OWN |= {*test_tracking.TASKS, *test_dynamics.TASKS}
 
 

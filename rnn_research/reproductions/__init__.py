@@ -26,6 +26,7 @@ from rnn_research.reproductions import orthogonal_copy as orthogonal_copy
 from rnn_research.reproductions import regular_languages as regular_languages
 from rnn_research.reproductions import scan_equivalence as scan_equivalence
 from rnn_research.reproductions import selective_copying as selective_copying
+from rnn_research.reproductions import state_tracking_data as state_tracking_data
 from rnn_research.reproductions import structural_invariants as structural_invariants
 from rnn_research.reproductions import task_baselines as task_baselines
 from rnn_research.reproductions import temporal_order as temporal_order

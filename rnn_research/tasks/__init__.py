@@ -28,6 +28,7 @@ from rnn_research.tasks.fuzzy_recall import fuzzy_recall
 from rnn_research.tasks.group_words import group_words
 from rnn_research.tasks.images import sequential_images
 from rnn_research.tasks.induction_heads import induction_heads
+from rnn_research.tasks.limited import limited
 from rnn_research.tasks.linear_system import linear_system
 from rnn_research.tasks.listops import listops
 from rnn_research.tasks.lorenz import lorenz63, lorenz96
@@ -76,6 +77,7 @@ __all__ = [
     "global_forecasting",
     "group_words",
     "induction_heads",
+    "limited",
     "linear_system",
     "listops",
     "lorenz63",

@@ -27,7 +27,7 @@ class TourConfig(config.Settings):
     sections: tuple[str, ...] | None = config.setting(
         None, "some of them, by their names; default: all"
     )
-    again: bool = config.setting(False, "compute what was computed before, too")
+    again: bool = config.setting(False, "compute and train anew what is there, too")
     workdir: str = config.setting("runs/tour", "folder of what is computed")
     output: str | None = config.setting(None, "the page; default: WORKDIR/tour.html")
 
@@ -39,7 +39,7 @@ def main(tour: TourConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=1)
     if tour.again:
         for own in chosen:
-            (folder / f"{own.name}.json").unlink(missing_ok=True)
+            carrying_out.forget(own, folder)
     told = carrying_out.carry_out(chosen, folder, say=waiting.say)
     today = datetime.date.today().isoformat()
     page.render(told, output, where=f"{today}, {hardware.machine(['jax'])}")

@@ -63,7 +63,8 @@ def _(block: base.Code, section: str) -> str:
 
 @of.register
 def _(block: base.Command, section: str) -> str:
-    text = html.escape(block.text)
+    words = (f"<span>{html.escape(word)}</span>" for word in block.text.split(" "))
+    text = " ".join(words)  # a line ends between two of them
     return f'<pre class="command" tabindex="0"><code>{text}</code></pre>'
 
 

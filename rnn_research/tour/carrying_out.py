@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import pathlib
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -76,6 +77,12 @@ def computed(section: base.Section, folder: pathlib.Path, *, small: bool = False
     if content is None or content.get("made_by") != made_by(section, small):
         return None
     return spelling.read(content["numbers"])
+
+
+def forget(section: base.Section, folder: pathlib.Path):
+    """Remove what was computed of a section, and what it trained."""
+    (folder / f"{section.name}.json").unlink(missing_ok=True)
+    shutil.rmtree(folder / section.name, ignore_errors=True)
 
 
 def made_by(section: base.Section, small: bool) -> str:

@@ -191,10 +191,14 @@ def ticks(low: float, high: float, most: int, log: bool = False) -> list[float]:
 
 def number(value: float) -> str:
     """A number of an axis: 0.5, 200, 10⁻⁷."""
-    if value and (abs(value) < 1e-3 or abs(value) >= 1e5):
-        power = round(math.log10(abs(value)))
-        return f"10{str(power).translate(SUPERSCRIPTS)}"
+    if value and (abs(value) < 1e-3 or abs(value) >= 1e4):
+        return power(math.log10(abs(value)))
     return f"{value:.4g}"
+
+
+def power(exponent: float) -> str:
+    """A power of ten, 10⁻⁷, by the nearest whole exponent."""
+    return f"10{str(round(exponent)).translate(SUPERSCRIPTS)}"
 
 
 def _axes(sx: Scale, sy: Scale, x: str, y: str, height: float) -> list[str]:

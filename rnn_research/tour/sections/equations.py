@@ -1,6 +1,7 @@
 """The two equations, the code beside them, and one rule for every place."""
 
 import inspect
+import math
 import re
 import textwrap
 from collections.abc import Mapping
@@ -120,7 +121,7 @@ def tell(numbers: Mapping) -> list:
         Code(_source()),
         Prose(
             f"Beside it, a loop of plain NumPy over {hand['steps']} steps gives the "
-            f"same states: they are apart by at most {hand['apart']:.0e}. Where a "
+            f"same states, up to {_apart(hand)}. Where a "
             "probability is wanted, a softmax makes shares of y[t]. They sum to "
             f"{hand['sum']:.4f}."
         ),
@@ -144,13 +145,18 @@ def tell(numbers: Mapping) -> list:
     ]
 
 
+def _apart(hand: Mapping) -> str:
+    """The difference as a power of ten."""
+    return svg.power(math.ceil(math.log10(max(hand["apart"], 1e-16))))
+
+
 def _seen(numbers: Mapping, within: float, beyond: float) -> list[Seen]:
     hand, heads = numbers["by_hand"], numbers["heads"]
     return [
         Seen(
             4,
             hand["apart"] < 1e-4,
-            f"The cell and a NumPy loop differ by {hand['apart']:.0e} at most.",
+            f"The cell and a NumPy loop agree up to {_apart(hand)}.",
         ),
         Seen(
             5,

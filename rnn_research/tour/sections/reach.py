@@ -97,6 +97,14 @@ def tell(numbers: Mapping) -> list:
                 "without."
             )
         )
+    reached = {name: reach(numbers, name) for name in LOOPS}
+    if len(set(reached.values())) == 1:
+        blocks.append(
+            Note(
+                f"The gain at the start made no difference: all {len(GAINS)} reached "
+                f"{plain} steps. Training changes the weights, and so the gain."
+            )
+        )
     return blocks + [
         Seen(
             8,

@@ -122,7 +122,7 @@ def tell(numbers: Mapping) -> list:
             f"At gain {gains[SHOWN]} one step back keeps {rates[SHOWN]:.0%} of the "
             f"gradient. A name on page {FROM_PAGE} of a book is wanted on page "
             f"{TO_PAGE}: at {WORDS_A_PAGE} words a page that is {steps:,} steps, and "
-            f"10^{power:,.0f} of the gradient is left. No number of a computer is as "
+            f"{svg.power(power)} of the gradient is left. No number of a computer is as "
             "small. Move the gain."
         ),
         _by_lag(numbers),
@@ -134,7 +134,7 @@ def tell(numbers: Mapping) -> list:
         ),
         Prose(
             "Above a gain of about 1 the gradient **explodes** instead: one update "
-            "throws the weights far away. Below, three networks learn to add two "
+            "throws the weights far away. Below, three networks try to add two "
             f"numbers. One starts at gain 1, two start at {WILD}; one of these has "
             "its gradient clipped to length 1 at every update."
             + _told(numbers["training"]["wild"])
@@ -163,7 +163,7 @@ def _seen(numbers: Mapping, power: float) -> list[Seen]:
             8,
             rates[SHOWN] < 1,
             f"At gain {gains[SHOWN]} a step back keeps {rates[SHOWN]:.0%}; of page "
-            f"{FROM_PAGE} 10^{power:,.0f} reaches page {TO_PAGE}.",
+            f"{FROM_PAGE} {svg.power(power)} reaches page {TO_PAGE}.",
         ),
         Seen(
             9,
@@ -182,7 +182,7 @@ def _told(own: Mapping) -> str:
         return ""
     last, loss = own["steps"][-1], own["loss"][-1]
     return (
-        f" Without the clip the loss is {loss:.0e} after {last} updates, and soon no "
+        f" Without the clip the loss is {_plain(loss)} after {last} updates, and soon no "
         "number at all: that training has stopped."
     )
 
@@ -193,6 +193,13 @@ def _steady(own: Mapping) -> float:
         return math.inf
     loss = own["loss"][len(own["loss"]) // 2 :] or own["loss"]
     return max(value if math.isfinite(value) else math.inf for value in loss)
+
+
+def _plain(value: float) -> str:
+    """0.0052, 340 or 10³²: as a sentence has it."""
+    if 1e-4 <= value < 1e5:
+        return f"{value:.2g}" if value < 100 else f"{value:,.0f}"
+    return f"about {svg.power(math.log10(value))}"
 
 
 def _after(rate: float, steps: int) -> float:
@@ -211,8 +218,8 @@ def _by_lag(numbers: Mapping) -> Figure:
         pages = _after(rate, WORDS_A_PAGE * (TO_PAGE - FROM_PAGE))
         told = (
             f"A step back multiplies the gradient by {rate:.2f}, fifty steps by "
-            f"10^{_after(rate, 50):.1f}. From page {TO_PAGE} back to page {FROM_PAGE}: "
-            f"10^{pages:,.0f}."
+            f"{_plain(rate**50)}. From page {TO_PAGE} back to page {FROM_PAGE}: "
+            f"{svg.power(pages)}."
         )
         steps.append({"name": f"gain {gain:g}", "told": told})
     return Figure(

@@ -1,8 +1,7 @@
 """Figures as inline SVG: complete on paper, in the colours of the page, light or dark.
 
-A part with a `step` can be told from the others by the page's script: it is marked as
-the one of now. Nothing is hidden without the script. Sizes are those of the drawing;
-the page scales it.
+The page's script marks a part with a `step` as the one of now. Nothing is hidden
+without the script. Sizes are those of the drawing; the page scales it.
 """
 
 import html
@@ -15,7 +14,6 @@ from rnn_research.plotting import colors
 WIDTH, HEIGHT = 520, 280
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 14, 50  # margins of a chart
 POSITIVE, NEGATIVE = colors.BLUE, colors.VERMILION
-DASHES = dict(zip(colors.DASHES, ("", "8 4", "2 3", "10 3 2 3", "4 4"), strict=True))
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -29,7 +27,7 @@ class Curve(NamedTuple):
       color: '#rrggbb'; None: that of the cell the label names.
       points: a dot at each.
       dashes: as a stroke has them, such as "6 4".
-      step: the page's script marks the curve of now.
+      step: of the curve; see `base.Figure`.
     """
 
     label: str
@@ -89,7 +87,7 @@ def text(x, y, content, *, anchor="middle", kind="", step=None, turn=None) -> st
 def rect(x, y, width, height, *, fill="", opacity=1.0, kind="", step=None, say=""):
     """A box; `fill` is a colour '#rrggbb', else that of its class."""
     look = f' style="fill:{color(fill)};fill-opacity:{opacity:.3g}"' if fill else ""
-    title = f"<title>{html.escape(say)}</title>" if say else ""
+    title = f"<title>{html.escape(say)}</title>" * bool(say)
     return (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
         f"{_kind(kind, step)}{look}>{title}</rect>"
@@ -279,7 +277,6 @@ def bars(
     Args:
       shown: what stands at each bar; else its number.
       shades: '#rrggbb' of each; else those of the cells that the names begin with.
-      steps: the page's script marks the bar of now.
       space: for the names.
     """
     largest = max((v for v in values if _known(v)), default=1.0) or 1.0
@@ -317,16 +314,14 @@ def heat(
     """A heat map [rows][columns]: positive in one colour, negative in another.
 
     Args:
-      columns: what stands above each, such as the characters that were read.
+      columns: what stands above each, such as letters.
       largest: the number of full colour; else the largest of all.
-      steps: the page's script marks the column of now.
-      below: what stands below each column.
+      below: the same below each.
       space: for the names of the rows.
       box: width and height of one.
     """
     most = largest or max((abs(v) for own in values for v in own), default=1.0) or 1.0
-    wide, high = box
-    parts, top = [], 22
+    (wide, high), parts, top = box, [], 22
     for place, name in enumerate(columns):
         x, step = space + (place + 0.5) * wide, place if steps else None
         parts.append(text(x, top - 7, name, kind="letter", step=step))

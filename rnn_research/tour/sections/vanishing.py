@@ -122,8 +122,8 @@ def tell(numbers: Mapping) -> list:
             f"At gain {gains[SHOWN]} one step back keeps {rates[SHOWN]:.0%} of the "
             f"gradient. A name on page {FROM_PAGE} of a book is wanted on page "
             f"{TO_PAGE}: at {WORDS_A_PAGE} words a page that is {steps:,} steps, and "
-            f"{svg.power(power)} of the gradient is left. No number of a computer is as "
-            "small. Move the gain."
+            f"{svg.power(power)} of the gradient is left. No number of a computer is "
+            "as small. Move the gain."
         ),
         _by_lag(numbers),
         Code(CODE),
@@ -182,8 +182,8 @@ def _told(own: Mapping) -> str:
         return ""
     last, loss = own["steps"][-1], own["loss"][-1]
     return (
-        f" Without the clip the loss is {_plain(loss)} after {last} updates, and soon no "
-        "number at all: that training has stopped."
+        f" Without the clip the loss is {_plain(loss)} after {last} updates, and soon "
+        "no number at all: that training has stopped."
     )
 
 

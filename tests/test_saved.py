@@ -65,6 +65,29 @@ def test_every_bit_comes_back(tmp_path):
         assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
 
 
+def test_half_the_bytes_are_the_nearest_numbers(tmp_path):
+    model, params = with_params(small(layers.stack(cells.gru(3), of_kinds())))
+    models.save(tmp_path, model, params, rounded="float16")
+    (path,) = tmp_path.glob("*.safetensors")
+    assert {leaf.dtype for leaf in load_file(path).values()} == {np.dtype("float16")}
+    found = models.load(tmp_path, allow=("test_saved",)).params
+    for one, other in zip(*map(jax.tree.leaves, (found, params)), strict=True):
+        assert one.dtype == other.dtype and one.shape == other.shape
+        parts = [[np.real(leaf), np.imag(leaf)] for leaf in (one, other)]
+        read, given = (np.array(each, np.float64) for each in parts)
+        np.testing.assert_array_equal(read, given.astype(np.float16))
+    config = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
+    config["rounded"] = "float8"
+    (tmp_path / "model.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(errors.UsageError, match="damaged"):
+        models.load(tmp_path, allow=("test_saved",))
+    head = params.head._replace(b=params.head.b + 1e5)
+    large = params._replace(head=head)
+    with pytest.raises(errors.UsageError, match="too large for float16"):
+        models.save(tmp_path / "large", model, large, rounded="float16")
+    assert not (tmp_path / "large").exists()
+
+
 def test_others_read_the_weights_by_name(tmp_path):
     model, params = with_params(small())
     models.save(tmp_path, model, params)

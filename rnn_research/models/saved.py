@@ -29,6 +29,7 @@ from rnn_research.models.base import Model
 
 Tree = Any
 CONFIG = "model.json"
+ROUNDED = None, "float16"
 FORMAT = 1  # of the files; one that is not known is refused
 
 # As safetensors names them.
@@ -48,29 +49,40 @@ class Saved(NamedTuple):
 
 
 def save(
-    folder: str | pathlib.Path, model: Model, params: Tree, *, notes: dict | None = None
+    folder: str | pathlib.Path,
+    model: Model,
+    params: Tree,
+    *,
+    notes: dict | None = None,
+    rounded: str | None = None,
 ) -> None:
     """Write a model and its weights; what was saved there before goes at the very end.
 
     Args:
       folder: made if it is not there.
       notes: what else is to be handed on, as JSON can hold it: an alphabet, a source.
+      rounded: 'float16', half the bytes: the floats are rounded to it in the file, and
+        are read back in the precision of the model.
 
     Raises:
       errors.UsageError: the model cannot be made again from a text; the params are not
-        its own; or the notes are no JSON.
+        its own, or too large for `rounded`; or the notes are no JSON.
       errors.RunError: it cannot be written.
     """
     import safetensors.numpy  # only those who save or load models need it
 
     folder, text = pathlib.Path(folder), named.text_of(model)
     _check_again(model, text)
+    errors.check_option("rounded", rounded, ROUNDED)
     leaves = _named_leaves(params)
     _compare(f"{folder}: the params do not fit the model", model, _kinds(leaves))
-    arrays = {name: _reals(leaf) for name, leaf in leaves.items()}
+    arrays = {
+        name: _rounded(name, _reals(leaf), rounded) for name, leaf in leaves.items()
+    }
     content = safetensors.numpy.save(arrays)
     digest = hashlib.sha256(content).hexdigest()
     config = {"format": FORMAT, "model": text, "sha256": digest, "notes": notes or {}}
+    config |= {"rounded": rounded} if rounded else {}
     try:
         json.dumps(config, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
@@ -111,8 +123,12 @@ def load(folder: str | pathlib.Path, *, allow: tuple[str, ...] = ()) -> Saved:
             f"and this version reads {FORMAT}"
         )
     text, digest, notes = (config.get(name) for name in ("model", "sha256", "notes"))
+    rounded = config.get("rounded")
     is_digest = isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest)
-    if not (isinstance(text, str) and is_digest and isinstance(notes, dict)):
+    is_known = rounded in ROUNDED
+    if not (
+        isinstance(text, str) and is_digest and is_known and isinstance(notes, dict)
+    ):
         raise errors.UsageError(
             f"{folder / CONFIG} is damaged: it must hold a model, a sha256 and notes"
         )
@@ -123,7 +139,7 @@ def load(folder: str | pathlib.Path, *, allow: tuple[str, ...] = ()) -> Saved:
     except errors.UsageError as error:
         raise errors.UsageError(f"{folder / CONFIG}: {error}") from None
     what = f"{folder}: the weights do not fit the model"
-    like = _compare(what, model, _kinds(arrays))
+    like = _compare(what, model, _kinds(arrays), rounded)
     leaves = [_like(arrays[name], leaf) for name, leaf in _named_leaves(like).items()]
     params = jax.tree.unflatten(jax.tree.structure(like), leaves)
     return Saved(model, params, notes)
@@ -180,6 +196,16 @@ def _reals(leaf) -> np.ndarray:
     return np.ascontiguousarray(array).reshape(array.shape)
 
 
+def _rounded(name: str, array: np.ndarray, kind: str | None) -> np.ndarray:
+    if kind is None or not jnp.issubdtype(array.dtype, jnp.floating):
+        return array
+    with np.errstate(over="ignore"):
+        found = array.astype(kind)
+    if np.any(np.isinf(found) & np.isfinite(array)):
+        raise errors.UsageError(f"{name} is too large for {kind}; leave out rounded=")
+    return found
+
+
 def _like(array: np.ndarray, leaf) -> jax.Array:
     """What `_reals` was given, of the kind of `leaf`."""
     if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
@@ -187,22 +213,26 @@ def _like(array: np.ndarray, leaf) -> jax.Array:
     return jnp.asarray(array, leaf.dtype)
 
 
-def _kinds(leaves: dict[str, Any]) -> dict[str, str]:
+def _kinds(leaves: dict[str, Any], rounded: str | None = None) -> dict[str, str]:
     """`float32[3, 2]` of each, as it is in a file."""
 
     def kind(leaf):
         dtype, shape = jnp.result_type(leaf), jnp.shape(leaf)
         if jnp.issubdtype(dtype, jnp.complexfloating):
             dtype, shape = jnp.finfo(dtype).dtype, (*shape, 2)
+        if rounded and jnp.issubdtype(dtype, jnp.floating):
+            dtype = rounded
         return f"{dtype}{list(shape)}"
 
     return {name: kind(leaf) for name, leaf in leaves.items()}
 
 
-def _compare(what: str, model: Model, found: dict[str, str]) -> Tree:
+def _compare(
+    what: str, model: Model, found: dict[str, str], rounded: str | None = None
+) -> Tree:
     """The shapes of the model's params; raises unless `found` is of their kinds."""
     like = jax.eval_shape(model.init, jax.random.key(0))
-    wanted = _kinds(_named_leaves(like))
+    wanted = _kinds(_named_leaves(like), rounded)
     if unknown := found.keys() - wanted.keys():
         raise errors.UsageError(f"{what}: it has no parameter {min(unknown)}")
     for name, kind in wanted.items():

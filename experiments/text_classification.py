@@ -18,8 +18,6 @@ and a half on 2 cores.
 
 import dataclasses
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from rnn_research import (
@@ -32,7 +30,6 @@ from rnn_research import (
     runtime,
     training,
 )
-from rnn_research.layers import Call
 from rnn_research.runs import run
 from rnn_research.tasks import classification, sentences
 
@@ -105,18 +102,10 @@ def word_by_word(model, params, task, classes) -> list[dict]:
     if not len(chosen):
         chosen = np.arange(min(SHOWN, len(lengths)))
 
-    @jax.jit
-    def shares(params, tokens):
-        """[T], the probability of the second class of each beginning of a text."""
-        steps = jnp.arange(len(tokens))
-        beginnings = jnp.broadcast_to(tokens[:, None], (len(tokens), len(tokens)))
-        call = Call(mask=steps[:, None] <= steps)
-        return jax.nn.softmax(model.outputs(params, beginnings, call))[:, 1]
-
     rows = []
     for number, at in enumerate(chosen):
         tokens = test["tokens"][at].astype(np.int32)
-        found = np.asarray(shares(params, tokens))
+        found = classification.so_far(model, params, tokens)[:, 1]
         pieces = task.vocabulary.pieces(tokens[: lengths[at]])
         rows += [
             {

@@ -22,7 +22,7 @@ def plain(text: str) -> str:
 
 def scored(written, wanted, language: str) -> dict[str, float]:
     """Exact match from 0 to 1, chrF and BLEU from 0 to 100, of texts by people."""
-    sacrebleu = _sacrebleu()
+    sacrebleu = library()
     written, wanted = [list(map(plain, texts)) for texts in (written, wanted)]
     tokenize = "char" if language in WITHOUT_SPACES else "none"
     bleu = sacrebleu.metrics.BLEU(tokenize=tokenize)
@@ -34,7 +34,8 @@ def scored(written, wanted, language: str) -> dict[str, float]:
     }
 
 
-def _sacrebleu():
+def library():
+    """sacrebleu; raises errors.UsageError where it is not installed."""
     try:
         import sacrebleu  # half a second, and only translations need it
     except ImportError:

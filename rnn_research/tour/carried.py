@@ -87,9 +87,7 @@ def keep(name: str, made: trainings.Trained, folder: pathlib.Path):
 class CarriedConfig(config.Settings):
     """Weights:"""
 
-    name: str = config.setting(
-        "manual", ", ".join(COMMANDS), choices=tuple(COMMANDS)
-    )
+    name: str = config.setting("manual", ", ".join(COMMANDS), choices=tuple(COMMANDS))
     workdir: str = config.setting("runs/tour_weights", "folder of the trainings")
 
 

@@ -3,9 +3,10 @@
 import importlib
 import pathlib
 import shlex
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from rnn_research import config, models, runs, runtime, training
+from rnn_research import config, errors, models, runs, runtime, training
 from rnn_research.runs import loading
 from rnn_research.runs.settings import as_dict
 from rnn_research.tasks.base import Task
@@ -71,3 +72,13 @@ def read(command: str, further: tuple[str, ...] = ()) -> dict[type, config.Setti
     program = importlib.import_module(words[2])
     settings = config.parse([*words[3:], *further], *program.SETTINGS)
     return {type(own): own for own in settings}
+
+
+def lacking(*reads: Callable[[], Any]) -> str | None:
+    """What the first of these that fails says it needs; None: nothing is missing."""
+    for each in reads:
+        try:
+            each()
+        except errors.UsageError as error:
+            return str(error)
+    return None

@@ -29,9 +29,7 @@ def compute(work: base.Work) -> dict:
             {
                 "what": what,
                 "prompt": prompt,
-                "text": written(
-                    own, prompt, count, models.sample(temperature=TEMPERATURE)
-                ),
+                "text": written(own, prompt, count, choice),
                 "bits": about["test"][bits],
                 "pairs": about["baselines"][bits]["bigrams of train"],
                 "single": about["baselines"][bits]["unigrams of train"],

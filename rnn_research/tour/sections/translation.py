@@ -2,6 +2,7 @@
 
 from experiments import translation as program
 from rnn_research import data, models
+from rnn_research.data import words
 from rnn_research.tasks import translating, translation_scores
 from rnn_research.tour import base, drawings, trainings
 
@@ -50,7 +51,7 @@ def long_names(pairs, written) -> dict:
     rows = [
         [reference, own]
         for source, reference, own in zip(*pairs["test"], written, strict=True)
-        if len(source.split()) >= WORDS
+        if len(words.split(source)) >= WORDS
     ]
     wanted, own = zip(*rows, strict=True)
     scored = translation_scores.scored(own, wanted, TARGET)

@@ -116,7 +116,11 @@ def main(
     )
     if made.model.look is not None:
         looks = looked_at(
-            made.model, result.params, made.task, rows[:: SHOWN // LOOKED_AT]
+            made.model,
+            result.params,
+            made.task.vocabulary,
+            made.task.length,
+            rows[:: SHOWN // LOOKED_AT],
         )
         plotting.looked_at(
             looks,
@@ -144,13 +148,13 @@ def written(model, params, task, pictures_config: PicturesConfig) -> list[dict]:
     ]
 
 
-def looked_at(model, params, task, rows: list[dict]) -> list[dict]:
+def looked_at(model, params, known, length: int, rows: list[dict]) -> list[dict]:
     """Of each word that was written what was looked at, [lines, columns]."""
-    known, table = task.vocabulary, []
+    table = []
     look = jax.jit(lambda params, inputs: model.look(params, inputs, Call()))
     for row in rows:
-        tokens = [known.begin, *known.encode(row["said"])][: task.length]
-        steps = np.full((task.length, 1), known.end, np.int32)
+        tokens = [known.begin, *known.encode(row["said"])][:length]
+        steps = np.full((length, 1), known.end, np.int32)
         steps[: len(tokens), 0] = tokens
         picture = jnp.asarray(row["picture"][None], jnp.zeros(()).dtype) / 255
         shares = np.asarray(look(params, Sourced(steps, picture, None)))[:, 0]

@@ -32,7 +32,9 @@ class Trained(NamedTuple):
         return self.result.runs[0].summary["test"]
 
 
-def trained(command: str, folder: pathlib.Path, *, small: tuple[str, ...] = ()):
+def trained(
+    command: str, folder: pathlib.Path, *, small: tuple[str, ...] = ()
+) -> Trained:
     """Train as a program's command says, in a folder; the same call resumes.
 
     What the program draws and writes besides is left out.
@@ -48,6 +50,19 @@ def trained(command: str, folder: pathlib.Path, *, small: tuple[str, ...] = ()):
     model, optimizer = settings[models.ModelConfig], settings[runs.OptimizerConfig]
     train, run_config = settings[training.TrainConfig], settings[runtime.RunConfig]
     (task,) = (own.task() for own in settings.values() if hasattr(own, "task"))
+    values, result = of_settings(model, task, train, optimizer, run_config, folder)
+    return Trained(settings, values.model, values.task, result)
+
+
+def of_settings(
+    model: models.ModelConfig,
+    task: runs.TaskConfig,
+    train: training.TrainConfig,
+    optimizer: runs.OptimizerConfig,
+    run_config: runtime.RunConfig,
+    folder: pathlib.Path,
+) -> tuple[loading.Resolved, training.Result]:
+    """What these settings name, and the training of it in a folder."""
     runtime.start(
         run_config,
         batch_size=train.batch_size,
@@ -62,7 +77,7 @@ def trained(command: str, folder: pathlib.Path, *, small: tuple[str, ...] = ()):
         keeper=runs.InFolder(folder, as_dict(model, task, optimizer, run_config)),
         **values.options,
     )
-    return Trained(settings, values.model, values.task, result)
+    return values, result
 
 
 def read(command: str, further: tuple[str, ...] = ()) -> dict[type, config.Settings]:

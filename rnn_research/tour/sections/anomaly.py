@@ -98,9 +98,16 @@ def _value(found) -> base.Figure:
             say="The pressure around the anomaly.",
             height=200,
         ),
-        "The series around the anomaly. The labelled steps are no larger and no "
-        "smaller than others; their order is wrong.",
+        f"The series around the anomaly. {_range(found)}",
     )
+
+
+def _range(found) -> str:
+    inside = found["value"][found["start"] : found["stop"]]
+    others = found["value"][: found["start"]] + found["value"][found["stop"] :]
+    if min(inside) >= min(others) and max(inside) <= max(others):
+        return "No labelled value lies outside the range of the others."
+    return "Some of the labelled values lie outside the range of the others."
 
 
 def _score(found) -> base.Figure:

@@ -23,7 +23,7 @@ COMMANDS = {
     "verse": f"{CHARACTERS} --dataset=kjv",
     "code": f"{CHARACTERS} --dataset=stdlib",
     "mood": "python -m experiments.text_classification --cell=gru --hidden_size=32 "
-    "--vocabulary=4000 --dropout=0.5 --weight_decay=1.0 --num_steps=600",
+    "--nobidirectional --vocabulary=4000 --num_steps=800",
     "glyphs": "python -m experiments.captioning --config=configs/glyphs_gru.py "
     "--hidden_size=64 --dropout=0.05",
 }

@@ -11,6 +11,11 @@ function element(parent, kind, text = "", name = "") {
   return node;
 }
 
+/* Whole ones from 10 on, below one digit: 1 for the share 0.0098. */
+function percent(share) {
+  return share < 0.095 ? Number((100 * share).toPrecision(1)) : Math.round(100 * share);
+}
+
 function told(place, step) {
   place.replaceChildren();
   if (step.told) element(place, "p", step.told);
@@ -18,7 +23,7 @@ function told(place, step) {
     const row = element(place, "div", "", "share");
     element(row, "span", name);
     element(element(row, "div"), "i").style.width = `${100 * share}%`;
-    element(row, "b", `${(100 * share).toPrecision(share < 0.0995 ? 1 : 2)} %`);
+    element(row, "b", `${percent(share)} %`);
   }
 }
 

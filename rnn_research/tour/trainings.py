@@ -81,11 +81,17 @@ def of_settings(
 
 
 def read(command: str, further: tuple[str, ...] = ()) -> dict[type, config.Settings]:
-    """The settings of the program that a command names, as the command has them."""
+    """The settings of the program that a command names, as the command has them.
+
+    Args:
+      further: flags that take the place of the command's.
+    """
     words = shlex.split(command)
     assert tuple(words[:2]) == START, f"not of python -m: {command}"
     program = importlib.import_module(words[2])
-    settings = config.parse([*words[3:], *further], *program.SETTINGS)
+    named = {flag.partition("=")[0] for flag in further}
+    kept = [flag for flag in words[3:] if flag.partition("=")[0] not in named]
+    settings = config.parse([*kept, *further], *program.SETTINGS)
     return {type(own): own for own in settings}
 
 

@@ -45,8 +45,8 @@ def tell(found) -> list[base.Block]:
     best, score = max(others.items(), key=lambda each: each[1])
     return [
         base.Prose(
-            "A sensor measures arterial pressure, beat after beat. The network learned "
-            "to forecast the next value while all was well, in "
+            "A sensor measures arterial pressure. The network learned to forecast its "
+            "next value while all was well, in "
             f"{found['seconds']:.0f} seconds of computing. Then it is watched: where "
             "its forecast is far off, something is not as it was.\n\n"
             f"Among {found['steps']:,} later steps, {found['stop'] - found['start']} "

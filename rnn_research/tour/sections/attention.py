@@ -12,6 +12,9 @@ COMMAND = (
 SMALL = "--hidden_size=6", "--num_steps=2", "--delays=4", "--windows=6"
 COPY, CHARACTERS = "copy_memory", "characters"
 ATTENTION, GRU = "transformer", "gru"
+TIME = """The time of an update, evaluations included, on the machine that made this
+page; other programs may have run on it."""
+MEMORY = "The temporary memory of the compiled gradient of a batch."
 SAID = {COPY: "copy ten symbols", CHARACTERS: "the next character"}
 
 
@@ -62,8 +65,8 @@ def tell(found) -> list[base.Block]:
         ),
         *(_quality(rows, task) for task in (COPY, CHARACTERS)),
         base.Command(COMMAND),
-        _cost(rows, "milliseconds", "time", "milliseconds an update"),
-        _cost(rows, "megabytes", "memory", "memory of a gradient, MB"),
+        _cost(rows, "milliseconds", "time", "milliseconds an update", TIME),
+        _cost(rows, "megabytes", "memory", "memory of a gradient, MB", MEMORY),
         base.Prose(
             f"From {lengths[0]} to {lengths[-1]} steps the memory of a gradient grows "
             f"{_growth(rows, ATTENTION):.1f} times with attention and "
@@ -94,7 +97,9 @@ def _quality(rows: list[dict], task: str) -> base.Figure:
     )
 
 
-def _cost(rows: list[dict], column: str, name: str, unit: str) -> base.Figure:
+def _cost(
+    rows: list[dict], column: str, name: str, unit: str, said: str
+) -> base.Figure:
     curves = []
     for cell in dict.fromkeys(row["cell"] for row in rows):
         own = sorted(
@@ -114,8 +119,7 @@ def _cost(rows: list[dict], column: str, name: str, unit: str) -> base.Figure:
             log_y=True,
             height=220,
         ),
-        f"The {name} of an update, measured on this machine while other programs may "
-        "have run.",
+        said,
     )
 
 
@@ -142,8 +146,8 @@ def _verdict(rows: list[dict]) -> list[base.Block]:
     share = {row["cell"]: row["share"] for row in copied if row["length"] == longest}
     return [
         base.Note(
-            f"Neither wins everywhere. The least loss has on {told}. With little data "
-            "and few updates, a recurrent network that summarises can beat attention."
+            f"{_who(set(best.values()))} The least loss at each task and length: "
+            f"{told}."
         ),
         base.Seen(
             22,
@@ -158,6 +162,14 @@ def _verdict(rows: list[dict]) -> list[base.Block]:
             f"guessing over {longest} steps.",
         ),
     ]
+
+
+def _who(winners: set[str]) -> str:
+    if winners == {ATTENTION}:
+        return "Attention has the least loss everywhere."
+    if ATTENTION not in winners:
+        return "A recurrent network has the least loss everywhere."
+    return "With few updates neither wins everywhere."
 
 
 SECTION = base.Section(

@@ -86,7 +86,10 @@ def tell(found) -> list[base.Block]:
             {
                 "label": "word",
                 "start": 0,
-                "steps": [{"name": look["word"].lower()} for look in found["looks"]],
+                "steps": [
+                    {"name": frame["told"], "told": f"It writes “{frame['told']}”."}
+                    for frame in frames
+                ],
             },
             "steps",
         ),

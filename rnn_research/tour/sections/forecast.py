@@ -145,9 +145,9 @@ def _stocks(stocks: list[dict]) -> list[base.Block]:
             "better.",
         ),
         base.Note(
-            f"The network is ahead in {ahead} of {len(runs)} runs. {beaten}All these "
-            "stocks rose and fell together, and the months of test overlap: this does "
-            "not show that prices can be forecast."
+            f"The network is ahead in {ahead} of {len(runs)} runs. {beaten}The "
+            "months of test are few, and their forecasts overlap: this does not show "
+            "that prices can be forecast."
         ),
         base.Seen(
             16,

@@ -89,10 +89,11 @@ def _words(name: str, lines, say: str) -> base.Figure:
             "steps": [
                 {
                     "name": f"word {n + 1}",
+                    "told": "Positive so far, each sentence:",
                     "bars": [
-                        [f"positive: … {own[min(n, len(own) - 1)][0]}", p]
-                        for own in lines
-                        for p in [own[min(n, len(own) - 1)][1]]
+                        [f"{line + 1}: {word}", p]
+                        for line, own in enumerate(lines)
+                        for word, p in own[min(n, len(own) - 1) :][:1]
                     ],
                 }
                 for n in range(longest)

@@ -81,6 +81,12 @@ def tell(found) -> list[base.Block]:
             f"{found['test']:.1%} of the spoken digits are named; a regression on the "
             f"mean of the frames, which knows no order, names {simple:.1%}.",
         ),
+        base.Seen(
+            2,
+            found["test"] > simple,
+            f"A spoken digit needs the order of its frames: {found['test']:.1%} with "
+            f"it, {simple:.1%} without.",
+        ),
     ]
 
 
@@ -130,4 +136,4 @@ def needs() -> str | None:
     return trainings.lacking(lambda: data.sets.read(DATASET, TASK))
 
 
-SECTION = base.Section("speech", 9, "A digit heard", (15,), 0.2, compute, tell, needs)
+SECTION = base.Section("speech", 9, "A digit heard", (15, 2), 0.2, compute, tell, needs)

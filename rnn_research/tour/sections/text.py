@@ -12,7 +12,7 @@ from rnn_research.tour import base, carried, svg
 STYLES = (
     ("manual", "Python's manual", "The return value of "),
     ("verse", "the King James Bible", "And it came to pass "),
-    ("code", "the standard library's source", "    def __init__(self, "),
+    ("code", "the standard library's source", "def main("),
 )
 BEGUN = "The return val"
 TEMPERATURE, WRITTEN, SHOWN, MOST = 0.5, 220, 14, 5

@@ -56,7 +56,9 @@ def by_length(
     axes.minorticks_off()
     axes.set_xlabel("length")
     axes.set_ylabel(metric.replace("_", " "))
-    if all(math.isfinite(y) and 0 <= y <= 1 for row in own for y in [row["value"]]):
+    values = [row["value"] for row in own]
+    is_share = metric != "loss" and not metric.endswith("_loss")
+    if is_share and all(math.isfinite(y) and 0 <= y <= 1 for y in values):
         axes.set_ylim(-0.03, 1.03)
     axes.set_title(title)
     figure.legend(loc="outside lower center", ncols=3)

@@ -61,18 +61,21 @@ def associative_recall(
     def example(key, n):
         there = (n - cues - 1) // 2
         key_keys, key_values, key_asked = jax.random.split(key, 3)
-        value_of = jax.random.randint(key_values, (keys,), 0, values)
         if form == "fast_weights":
             own = draws.distinct(key_keys, keys, pairs)
-            is_asked = own[jax.random.randint(key_asked, (), 0, there)]
+            value = jax.random.randint(key_values, (pairs,), 0, values)
+            which = jax.random.randint(key_asked, (), 0, there)
+            is_asked, answer = own[which], value[which]
         else:
+            value_of = jax.random.randint(key_values, (keys,), 0, values)
             own = jax.random.randint(key_keys, (pairs,), 0, keys)
             listed = jnp.where(jnp.arange(pairs) < there, own, keys)
             is_asked = one_of(key_asked, listed, keys)
-        listed = jnp.stack([own, keys + value_of[own]], axis=1).reshape(-1)
+            value, answer = value_of[own], value_of[is_asked]
+        listed = jnp.stack([own, keys + value], axis=1).reshape(-1)
         listed = jnp.pad(listed, (0, cues + 1))
         cued = jnp.where(jnp.arange(length) < 2 * there, listed, keys + values)
-        return base.Example(cued.at[n - 1].set(is_asked), value_of[is_asked])
+        return base.Example(cued.at[n - 1].set(is_asked), answer)
 
     network = base.Network(keys + values + 1, values, head="last", tokens=True)
     return asked.task(example, network, lengths, values, guess="guessing any value")

@@ -4,27 +4,38 @@ import jax
 import jax.numpy as jnp
 
 
-def subset(key: jax.Array, size: int, count: int) -> jax.Array:
-    """A uniform subset of 0 ... size - 1, sorted: [count]; `size` may be traced.
+def below(key: jax.Array, size, shape: tuple) -> jax.Array:
+    """Whole numbers of 0 ... size - 1, each as likely, up to size / 2^32: [*shape].
 
-    Floyd's algorithm (Bentley & Floyd 1987): the i-th draw is from 0 ... j with
-    j = size - count + i; a number that is there already becomes j.
+    One word of random bits each, where `jax.random.randint` takes two.
     """
-    highest = size - count + jnp.arange(count)
-    drawn = jax.random.randint(key, (count,), 0, highest + 1)
-
-    def add(index, chosen):
-        is_there = (chosen == drawn[index]).any()
-        return chosen.at[index].set(jnp.where(is_there, highest[index], drawn[index]))
-
-    none = jnp.full(count, -1, drawn.dtype)
-    return jnp.sort(jax.lax.fori_loop(0, count, add, none))
+    bits = jax.random.bits(key, shape, jnp.uint32)
+    return (bits % jnp.asarray(size).astype(jnp.uint32)).astype(jnp.int32)
 
 
-def distinct(key: jax.Array, size: int, count: int) -> jax.Array:
-    """Different numbers of 0 ... size - 1 in a random order: [count]."""
-    key_subset, key_order = jax.random.split(key)
-    return jax.random.permutation(key_order, subset(key_subset, size, count))
+def distinct(key: jax.Array, size, count: int, shape: tuple = ()) -> jax.Array:
+    """Different numbers of 0 ... size - 1 in a random order: [*shape, count].
+
+    The i-th draw says which of the size - i numbers that are left is taken (Lehmer's
+    code); from the last draw to the first, those behind it step over it.
+
+    Args:
+      size: at least `count`; may be traced.
+    """
+    places = jnp.arange(count)
+    drawn = below(key, size - places, (*shape, count))
+
+    def step_over(turn, chosen):
+        at = count - 2 - turn
+        taken = jax.lax.dynamic_slice_in_dim(chosen, at, 1, axis=-1)
+        return chosen + ((places > at) & (chosen >= taken))
+
+    return jax.lax.fori_loop(0, count - 1, step_over, drawn)
+
+
+def subset(key: jax.Array, size, count: int) -> jax.Array:
+    """A uniform subset of 0 ... size - 1, sorted: [count]; see `distinct`."""
+    return jnp.sort(distinct(key, size, count))
 
 
 def weighted(key: jax.Array, log_weights: jax.Array, count: int) -> jax.Array:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from rnn_research import errors
 from rnn_research.errors import check_flags, check_size
-from rnn_research.tasks import asked, base, ranges
+from rnn_research.tasks import asked, base, draws, ranges
 
 
 @base.task
@@ -102,8 +102,7 @@ def fuzzy_recall(
 def words(key, count: int, alphabet: int, size: int, varied: bool) -> jax.Array:
     """Random arrangements [count, size] of 0 ... alphabet - 1; -1 behind their end."""
     key_tokens, key_sizes = jax.random.split(key)
-    order = jax.random.uniform(key_tokens, (count, alphabet))
-    tokens = jax.lax.top_k(order, size)[1]
+    tokens = draws.distinct(key_tokens, alphabet, size, (count,))
     least = 1 if varied else size
-    sizes = jax.random.randint(key_sizes, (count, 1), least, size + 1)
+    sizes = least + draws.below(key_sizes, size + 1 - least, (count, 1))
     return jnp.where(jnp.arange(size) < sizes, tokens, -1)

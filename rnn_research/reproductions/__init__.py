@@ -16,6 +16,7 @@ from rnn_research.reproductions import hochreiter_adding as hochreiter_adding
 from rnn_research.reproductions import indrnn_adding as indrnn_adding
 from rnn_research.reproductions import irnn_adding as irnn_adding
 from rnn_research.reproductions import lem_adding as lem_adding
+from rnn_research.reproductions import lem_adding_2000 as lem_adding_2000
 from rnn_research.reproductions import lem_long_adding as lem_long_adding
 from rnn_research.reproductions import linear_identification as linear_identification
 from rnn_research.reproductions import min_gru_speed as min_gru_speed

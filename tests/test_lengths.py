@@ -65,6 +65,14 @@ def test_a_program_serves_lengths_within_a_factor_of_two():
     assert served == [(30, [30]), (20, [20])]
 
 
+def test_a_network_whose_outputs_depend_on_the_length():
+    """Shorter sequences are padded to those that it was made for."""
+    task = tasks.compression(9, shortest=4)
+    assert list(lengths.groups((6, 5), task)) == [(task, [5, 6])]
+    with pytest.raises(errors.UsageError, match="=10: .* give its own up to 9"):
+        list(lengths.groups((6, 10), task))
+
+
 def test_tasks_that_have_no_other_length():
     with pytest.raises(errors.UsageError, match="is on data"):
         lengths.trained_range(tasks.characters(20))

@@ -41,7 +41,8 @@ def rows(
       length, `reference` the best baseline at it, or None.
 
     Raises:
-      errors.UsageError: the task takes no length, not this one, or is on data.
+      errors.UsageError: the task takes no length, not this one, or is on data; or its
+        network is another at this length.
     """
     task = every[0].task
     shortest, longest = trained_range(task)
@@ -95,10 +96,29 @@ def groups(lengths, task: Task) -> Iterator[tuple[Task, list[int]]]:
     """
     left = sorted(set(lengths))
     while left:
-        padded = of_length(task, left[-1])
+        padded = _padded(task, left[-1])
         least = left[-1] / 2 if padded.of_length else left[-1]
         yield padded, [length for length in left if length >= least]
         left = [length for length in left if length < least]
+
+
+def _padded(task: Task, length: int) -> Task:
+    """A task for the same network whose sequences can be that long.
+
+    Raises:
+      errors.UsageError: at that length there are other inputs or outputs.
+    """
+    padded = of_length(task, length)
+    if padded.network == task.network:
+        return padded
+    longest = trained_range(task)[1]
+    if length > longest or task.of_length is None:
+        most = "" if task.of_length is None else f" up to {longest}"
+        raise errors.UsageError(
+            f"--lengths={length}: the outputs of a network for {task} depend on the "
+            f"length; give its own{most}"
+        )
+    return task
 
 
 def best(known: dict[str, float], metric: str) -> float | None:

@@ -48,6 +48,7 @@ def test_with_more_rows_the_first_are_the_same():
         (lambda: tasks.limited(tasks.parity(5), rows=0), "rows must be a whole number"),
         (lambda: tasks.limited(tasks.parity(5)).splits, "different sequences to train"),
         (lambda: tasks.limited(tasks.listops(20)), "is on data"),
+        (lambda: resolve("task", "limited(rows=5)", length=9), "give a task first"),
     ],
 )
 def test_what_cannot_be_limited_is_named(make, message):

@@ -21,14 +21,12 @@ MOST_TRIES = 30  # for each sequence, on average
 
 @base.task
 def limited(task: base.Task, *, rows=1000, seed=0) -> base.Task:
-    """A task of which there are so many sequences to train on, and no more.
+    """Keep few sequences of a task to train on: `limited(parity, rows=500)`.
 
     Sequences are drawn as the task draws them, each once: as in studies of how many are
     needed (Ebrahimi et al. 2026, arXiv 2602.18333). A tenth of all sequences there are,
     by a hash of their inputs, is kept to validate and another to test, so that training
-    has none of these; up to 1,000 of each are drawn. With `--task`:
-
-        limited(parity(shortest=2), rows=500)       limited(group_words(group=Z5))
+    has none of these; up to 1,000 of each are drawn.
 
     Args:
       task: one that makes fresh sequences.
@@ -38,6 +36,8 @@ def limited(task: base.Task, *, rows=1000, seed=0) -> base.Task:
     Loss, metrics and baselines are those of the task.
     """
     check_size(rows=rows)
+    if not isinstance(task, base.Task):
+        raise errors.UsageError("give a task first, as in limited(parity, rows=500)")
     if not task.is_endless:
         raise errors.UsageError(
             f"limited takes a task that makes fresh sequences; {task} is on data"

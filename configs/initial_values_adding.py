@@ -1,6 +1,10 @@
 """Initial values of the LSTM's forget gate crossed with learning rates, on adding.
 
-python -m experiments.compare --config=configs/initial_values_adding.py
+    python -m experiments.compare --config=configs/initial_values_adding.py
+
+Expected: at 3e-3 all four solve it, after 300 to 400 updates, at 1e-3 after 600 to 800,
+at 3e-4 none within 1,000; 2 of 2 seeds each. The rate matters, the start hardly does.
+Time: 3 minutes on 2 cores that were shared.
 """
 
 

@@ -165,6 +165,12 @@ def rows_of(
 
 def gradient_bytes(model, task, batch_size: int) -> int:
     """Temporary memory of the compiled gradient of a batch, at the engine of `auto`."""
+    compiled = compiled_gradient(model, task, batch_size)
+    return compiled.memory_analysis().temp_size_in_bytes
+
+
+def compiled_gradient(model, task, batch_size: int):
+    """The compiled program (params, batch) -> gradient, at the engine of `auto`."""
 
     def gradient(params, batch):
         def loss(params):
@@ -176,5 +182,4 @@ def gradient_bytes(model, task, batch_size: int) -> int:
 
     params = jax.eval_shape(model.init, jax.random.key(0))
     batch = jax.eval_shape(functools.partial(fit.like_batch, task, batch_size))
-    compiled = jax.jit(gradient).lower(params, batch).compile()
-    return compiled.memory_analysis().temp_size_in_bytes
+    return jax.jit(gradient).lower(params, batch).compile()

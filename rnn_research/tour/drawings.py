@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rnn_research.plotting import colors
 from rnn_research.tour import svg
 
-LETTER = 7.8  # width of a letter, about
+LETTER = 9.4  # width of a letter on a phone, about
 ROW = 30  # height of a line of words
 PARTS = colors.VERMILION, colors.GREEN, colors.BLUE, colors.PURPLE
 
@@ -40,7 +40,7 @@ def looks(
     Args:
       shares: [written][read]; each line sums to 1.
     """
-    space = LETTER * max(map(len, written)) + 14
+    space = LETTER * max(map(len, written)) + 18
     top = 0.75 * LETTER * max(map(len, read)) + 20
     wide, high = min(44.0, (svg.WIDTH - space - 40) / len(read)), 26.0
     parts = []

@@ -103,7 +103,7 @@ def _figure(number: int, own: dict, best: str) -> base.Figure:
     wide, narrow = own["bands"]
     curves = [
         svg.Curve("truth", own["days"], own["truth"], color=colors.BLACK, points=True),
-        svg.Curve("the network and its bands", **middle, band=tuple(wide)),
+        svg.Curve("network, bands", **middle, band=tuple(wide)),
         svg.Curve("", **middle, band=tuple(narrow)),
         svg.Curve(
             best, own["ahead"], own["reference"], color=colors.GREY, dashes="6 4"

@@ -90,8 +90,8 @@ def tell(found) -> list[base.Block]:
         base.Prose(
             f"From {lengths[0]} to {lengths[-1]} steps the memory of a gradient grows "
             f"{_growth(texts, ATTENTION):.1f} times with attention and "
-            f"{_growth(texts, GRU):.1f} times in the GRU. Attention compares every step "
-            "with every other, so its cost grows with the square of the length; a "
+            f"{_growth(texts, GRU):.1f} times in the GRU. Attention compares every "
+            "step with every other, so its cost grows with the square of the length; a "
             "recurrence pays for each step alike, but one after another."
         ),
         *_verdict(rows),

@@ -137,7 +137,7 @@ def _shown(letter: str) -> str:
 
 def _folded(text: str) -> str:
     lines = [line.rstrip() for line in text.splitlines()]
-    folded = (textwrap.fill(line, 64, subsequent_indent="  ") for line in lines if line)
+    folded = (textwrap.fill(line, 44, subsequent_indent="  ") for line in lines if line)
     return "\n".join(folded)
 
 

@@ -247,7 +247,6 @@ def test_the_notebook_is_a_program(small, tmp_path, monkeypatch):
     assert '<div class="tour">' in names["tour"].show("gates")._repr_html_()
 
 
-@pytest.mark.skipif(not (ROOT / "docs" / "tour.ipynb").exists(), reason="not written")
 def test_the_notebook_in_docs_shows_every_section():
     programs = notebooks.code(ROOT / "docs" / "tour.ipynb")
     assert programs[0] == notebook.START
@@ -287,4 +286,26 @@ def test_in_a_browser_figures_move_sound_loads_and_nothing_is_logged(
         assert opened.run(length) == pytest.approx(0.1, abs=0.01)
         wide = "return document.documentElement.scrollWidth - innerWidth"
         assert opened.run(wide) <= 0
+        assert opened.logged() == []
+
+
+@chromium.needed
+@pytest.mark.slow
+def test_the_page_in_docs_fits_a_phone(tmp_path):
+    made = ROOT / "docs" / "tour.html"
+    assert made.stat().st_size < 3_000_000
+    assert "Left out" not in made.read_text(encoding="utf-8")
+    with chromium.browser(tmp_path / "profile", width=390) as opened:
+        opened.open(made)
+        wide = "return document.documentElement.scrollWidth - innerWidth"
+        assert opened.run(wide) <= 0
+        shown = "return [...document.querySelectorAll('{}')].map(own => {})"
+        steps = opened.run(shown.format(".moves output", "own.textContent"))
+        assert len(steps) > 8 and all(steps)
+        lengths = opened.run(shown.format("audio", "own.duration"))
+        assert lengths and all(length > 1 for length in lengths)
+        rows = opened.run(shown.format(".claims tbody tr", "own.textContent"))
+        assert len(rows) == 22 and not any(
+            "nowhere on this page" in row for row in rows
+        )
         assert opened.logged() == []

@@ -20,6 +20,8 @@ figure shows, and the command below the figure measures it again on yours."""
 KEYS = """Where a figure moves, hover over it, tap it, or press the left and right arrow
 keys."""
 
+SECONDS = "Seconds on this page are rough: other programs may have run beside it."
+
 
 def render(told: Sequence[Told], path: pathlib.Path, *, where: str):
     """Write the page, whole or not at all.
@@ -44,7 +46,7 @@ def render(told: Sequence[Told], path: pathlib.Path, *, where: str):
         f'<nav aria-label="Contents"><ol>{contents}'
         '<li><a href="#claims">What you have seen</a></li></ol></nav>\n'
         f"<main>{sections}\n{claims(told, made)}</main>\n"
-        f'<footer><p class="small">{html.escape(where)}</p></footer>\n'
+        f'<footer><p class="small">{html.escape(where)} {SECONDS}</p></footer>\n'
         f"<script>{script}</script>"
     )
     style = colors_of(body)

@@ -141,8 +141,8 @@ def lines(
         at = sy(level.y)
         parts.append(line(LEFT, at, WIDTH - RIGHT, at, kind="level"))
         parts.append(text(WIDTH - RIGHT, at - 5, level.label, anchor="end", kind="t"))
-    parts += [_curve(own, sx, sy) for own in curves]
-    return drawing(parts + legend, say, WIDTH, height + below)
+    parts += [*(_curve(own, sx, sy) for own in curves), *legend]
+    return drawing(parts, say, WIDTH, height + below)
 
 
 def _known(value) -> bool:
@@ -208,10 +208,9 @@ def _axes(sx: Scale, sy: Scale, x: str, y: str, height: float) -> list[str]:
     for value in ticks(sx.low, sx.high, 6, sx.log):
         parts.append(text(sx(value), bottom + 19, number(value), kind="t"))
         parts.append(line(sx(value), bottom, sx(value), bottom + 4))
-    middle = (sy.start + sy.end) / 2
     parts.append(line(LEFT, bottom, WIDTH - RIGHT, bottom))
     parts.append(text((LEFT + WIDTH - RIGHT) / 2, height - 10, x))
-    parts.append(text(15, middle, y, turn=-90))
+    parts.append(text(15, (sy.start + sy.end) / 2, y, turn=-90))
     return parts
 
 
@@ -245,18 +244,20 @@ def _at(sx: Scale, sy: Scale, x: float, y: float) -> str:
 
 
 def _legend(curves, top: float) -> tuple[list[str], float]:
-    """The legend below a chart, two a row, and its height."""
-    parts, column = [], (WIDTH - LEFT) / 2
+    """The legend below a chart, two a row if they are short, and its height."""
     labels = {own.label: own for own in reversed(curves) if own.label}
+    across = 2 if max(map(len, labels), default=0) < 19 else 1
+    parts = []
     for place, (label, own) in enumerate(reversed(labels.items())):
-        x, y = LEFT + (place % 2) * column, top + 14 + 20 * (place // 2)
+        x = LEFT + place % across * (WIDTH - LEFT) / 2
+        y = top + 14 + 20 * (place // across)
         shade = color(own.color or colors.color_of(label))
         dashes = f";stroke-dasharray:{own.dashes}" if own.dashes else ""
         parts.append(
             f'<path class="curve" style="stroke:{shade}{dashes}" '
             f'd="M{x},{y - 4}h24"/>{text(x + 31, y, label, anchor="start")}'
         )
-    return parts, 20 * math.ceil(len(labels) / 2) + 4 * bool(labels)
+    return parts, 20 * math.ceil(len(labels) / across) + 4 * bool(labels)
 
 
 # ------------------------------------------------------------------------- bars
@@ -315,8 +316,7 @@ def heat(
 
     Args:
       columns: what stands above each, such as letters.
-      largest: the number of full colour; else the largest of all.
-      below: the same below each.
+      below: what stands below each; largest: the number of full colour.
       space: for the names of the rows.
       box: width and height of one.
     """

@@ -46,7 +46,7 @@ class Kernel:
 
             def tiles(equation):
                 name = equation.outputs[0]
-                return resident.get(name) or _loaded(given.tiles[name])
+                return resident[name] if resident else _loaded(given.tiles[name])
 
             where = self.planned.layout, self.backend
             rows = blocks.run(program.inside, rows, tiles, *where)
@@ -78,13 +78,11 @@ class Kernel:
         return [[read(name, ref) for ref in row] for name, row in rows.items()]
 
     def _resident(self, tiles) -> dict:
-        """The tiles that are kept on the chip, product after product while they fit."""
-        kept, size = {}, 0
-        for name, matrix in tiles.items():
-            size += sum(ref.size * ref.dtype.itemsize for row in matrix for ref in row)
-            if size <= self.backend.on_chip:
-                kept[name] = _loaded(matrix)
-        return kept
+        """All tiles, to be kept on the chip; none if they do not fit."""
+        size = sum(ref.size for ref in jax.tree.leaves(tiles))
+        if size > self.backend.on_chip:
+            return {}
+        return {name: _loaded(matrix) for name, matrix in tiles.items()}
 
     def _whole(self, name, rows, sizes) -> blocks.Row:
         row = blocks.filled(name, rows, sizes)

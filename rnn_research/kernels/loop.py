@@ -92,7 +92,8 @@ class Given(NamedTuple):
 
     Attributes:
       constant: rows by name, blocks [B or 1, P].
-      tiles: by the product's result: [contracted block][block of the result][K, N].
+      tiles: by the product's result, [contracted block][block of the result], each
+        [K, N].
       varying: rows by name, blocks [T, B or 1, P].
       state: rows by name, blocks [B, P].
     """
@@ -114,15 +115,15 @@ def _given(planned, constant, in_time, leaves, length, block, backend) -> Given:
         return [_filled(part, (filling, 0)) for part in _cut(array, sizes, -1)]
 
     def tiles(matrix):
-        whole = constant[matrix.name]
+        whole, sizes = constant[matrix.name], layout.sizes[matrix.result]
         whole = (
             jnp.moveaxis(whole, matrix.summed[0], 0) if matrix.summed else whole[None]
         )
         if matrix.result in layout.thin:  # a vector, which no tensor unit multiplies
             whole = whole.reshape(1, -1)
-            return [[column] for column in _cut(whole, layout.sizes[matrix.row], 1)]
+            return [[row] for row in _cut(whole, layout.sizes[matrix.row], 1)]
         return [
-            [backend.weight(tile) for tile in _cut(row, layout.sizes[matrix.result], 1)]
+            [backend.weight(tile) for tile in _cut(row, sizes, 1)]
             for row in _cut(whole, layout.sizes[matrix.row], 0)
         ]
 
@@ -131,7 +132,7 @@ def _given(planned, constant, in_time, leaves, length, block, backend) -> Given:
             (name, cut(_array(source, constant).reshape(shape), name))
             for name, (source, shape) in planned.constant.items()
         ),
-        OrderedDict((name, tiles(each)) for name, each in planned.matrices.items()),
+        OrderedDict((n, tiles(m)) for n, m in planned.matrices.items()),
         OrderedDict(
             (name, cut(in_time[source].reshape(length, *shape), name))
             for name, (source, shape) in planned.varying.items()

@@ -14,13 +14,15 @@ from jax.experimental.pallas import triton as pallas_triton
 
 from rnn_research.kernels.blocks import wide
 
-# "float32": three products in TF32 of what is left over each time, about 22 bits.
+# Three products of halves: of TF32 about 22 bits, of bfloat16 about 16.
 ALGORITHMS = {
     "float32": lax.DotAlgorithmPreset.TF32_TF32_F32_X3,
     "tf32": lax.DotAlgorithmPreset.TF32_TF32_F32,
+    "bfloat16x3": lax.DotAlgorithmPreset.BF16_BF16_F32_X3,
     "bfloat16": None,
 }
-PRECISIONS = tuple(ALGORITHMS)
+WEIGHT_BYTES = {"float32": 8, "tf32": 4, "bfloat16x3": 4, "bfloat16": 2}
+CHIP_BYTES = 200 * 2**10  # of the 227 KiB of shared memory of an H100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Backend:
       function: elementwise equation -> the function of its blocks.
       call: (kernel, blocks of the batch, shapes of the results, widest block) -> the
         function of the arrays that the kernel is given.
-      on_chip: bytes of weights that are kept on the chip.
+      on_chip: weights that are kept on the chip, in number.
     """
 
     weight: Callable
@@ -62,7 +64,7 @@ def triton(precision: str, interpret: bool = False) -> Backend:
         return jnp.dot(block, tile, precision=how)
 
     def call(kernel, blocks, results, widest):
-        warps = 4 if widest <= 64 else 8
+        warps = 4 if widest <= 32 else 8
         return pl.pallas_call(
             kernel,
             results,
@@ -71,7 +73,8 @@ def triton(precision: str, interpret: bool = False) -> Backend:
             compiler_params=pallas_triton.CompilerParams(num_warps=warps, num_stages=1),
         )
 
-    return Backend(weight, product, function, call, on_chip=200 * 2**10)
+    on_chip = CHIP_BYTES // WEIGHT_BYTES[precision]
+    return Backend(weight, product, function, call, on_chip)
 
 
 def function(equation) -> Callable:

@@ -29,7 +29,10 @@ GROUPS = {
     "Many runs": ("sweep", "compare", "atlas", "reproduce"),
     "Speed and memory": (
         "engine_speed",
+        "fused_speed",
+        "gpu_day",
         "gradient_floor",
+        "kernel_resources",
         "long_sequences",
         "newton_speed",
         "scaling",

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from test_readme import code
 
-from rnn_research import cells, engines, errors
+from experiments import fused_speed, gpu_day, kernel_resources
+from rnn_research import cells, engines, errors, runtime
 from rnn_research.checks.report import difference, random_like
-from rnn_research.kernels import loop, plan, triton
-from rnn_research.unroll import unroll
+from rnn_research.diagnostics import table
+from rnn_research.kernels import loop, plan, static, triton
+from rnn_research.unroll import set_up, unroll
 
 LENGTH, BATCH, SIZE, INPUTS = 3, 5, 12, 6  # the batch and the features are filled up
 INTERPRETED = engines.fused(interpret=True)
@@ -151,6 +153,105 @@ def test_seeds_side_by_side():
 
     wanted = slopes(params, engines.sequential())
     assert difference(slopes(params, INTERPRETED), wanted) < 1e-12
+
+
+# ------------------------------------------------------------------------- for GPUs
+
+
+def lowered(cell, precision):
+    """The gradient with masks and resets, lowered for CUDA on any machine."""
+    params = jax.eval_shape(lambda s: cell.init(jax.random.key(s), INPUTS), 0)
+    params = jax.tree.map(lambda p: jax.ShapeDtypeStruct(p.shape, jnp.float32), params)
+    x = jax.ShapeDtypeStruct((LENGTH, BATCH, INPUTS), jnp.float32)
+    flags = jax.ShapeDtypeStruct((LENGTH, BATCH), bool)
+    engine = engines.fused(precision=precision)
+
+    def gradient(params, x, mask, reset):
+        def loss(params):
+            setup = set_up(cell, params, x, mask=mask, reset=reset)
+            return jnp.sum(engine.run(*setup)[0])
+
+        return jax.grad(loss)(params)
+
+    with jax.enable_x64(False):
+        return static.lowered(gradient, params, x, flags, flags)
+
+
+@pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated")
+@pytest.mark.parametrize(
+    "name",
+    [n if n == "gru" else pytest.param(n, marks=pytest.mark.slow) for n in QUALIFYING],
+)
+def test_lowers_for_cuda(name):
+    found = static.kernels(lowered(getattr(cells, name)(SIZE), "float32"))
+    assert len(found) == 2  # forward and backward
+    for text, _, warps in found:
+        assert "scf.for" in text and warps == 4
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated")
+@pytest.mark.filterwarnings("ignore:TRITON_DEFAULT_FP_FUSION is unset")
+def test_what_a_kernel_needs(tmp_path):
+    pytest.importorskip("triton")
+    settings = kernel_resources.KernelResourcesConfig(
+        cells=("elman",), precisions=("bfloat16",), workdir=str(tmp_path)
+    )
+    with jax.enable_x64(False):
+        kernel_resources.main(settings)
+        kernel_resources.main(settings)  # has all that it needs
+    rows = table.read_csv(tmp_path / "kernel_resources.csv")
+    assert [row["pass"] for row in rows] == ["forward", "backward"]
+    for row in rows:
+        assert float(row["spilled"]) == 0 and float(row["weights_in_loop"]) == 0
+        assert float(row["shared"]) > 2 * 128 * 128 and float(row["products"]) == 16
+
+
+@pytest.mark.slow
+def test_table_of_speeds(tmp_path, capsys):
+    settings = fused_speed.FusedSpeedConfig(
+        cells=("elman", "lru"),
+        shapes=("3x2x4",),
+        precisions=("bfloat16",),
+        seeds=2,
+        rounds=1,
+        interpret=True,
+        workdir=str(tmp_path),
+    )
+    fused_speed.main(settings, runtime.RunConfig())
+    fused_speed.main(settings, runtime.RunConfig())
+    (row,) = table.read_csv(tmp_path / "fused_speed.csv")
+    assert row["cell"] == "elman" and float(row["seeds"]) == 2
+    assert float(row["fused_gradient_error"]) < 0.03
+    assert float(row["auto_gradient_error"]) < 1e-5
+    assert capsys.readouterr().out.count("cell elman") == 1
+
+
+def test_a_day_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
+    """What failed is run again, what ended well is not; no command after the time."""
+    ran, failing = [], {"newton"}
+
+    def run(command, folder):
+        ran.append(folder.name)
+        return folder.name not in failing
+
+    monkeypatch.setattr(gpu_day, "run", run)
+    settings = gpu_day.GpuDayConfig(out=str(tmp_path), tiny=True)
+    with pytest.raises(errors.RunError, match="newton: failed"):
+        gpu_day.main(settings)
+    assert ran == list(gpu_day.commands(tiny=True)) and ran[0] == "fused_first"
+    failing.clear()
+    ran.clear()
+    late = gpu_day.GpuDayConfig(out=str(tmp_path), tiny=True, minutes=0.0)
+    gpu_day.main(late)
+    assert ran == [] and "left for the next call" in capsys.readouterr().out
+    gpu_day.main(settings)
+    assert ran == ["newton"]
+
+
+@pytest.mark.long
+def test_a_rehearsal_of_the_day(tmp_path):
+    gpu_day.main(gpu_day.GpuDayConfig(out=str(tmp_path), tiny=True, minutes=60.0))
 
 
 # ---------------------------------------------------------------------- what is refused

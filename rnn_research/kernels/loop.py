@@ -198,7 +198,7 @@ def _call(planned, given: Given, written, length, block, backend, reverse):
         program = Kernel(planned, backend, length, block, reverse)
         program.run(*jax.tree.unflatten(tree, refs))
 
-    widest = max(padded(n) for name in layout.sizes for n in layout.sizes[name])
+    widest = max(array.shape[-1] for array in arrays)
     call = backend.call(kernel, rows // block, arrays[count:], widest)
     made = call(*arrays[:count])
     return jax.tree.unflatten(jax.tree.structure(results), made)

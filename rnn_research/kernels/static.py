@@ -98,7 +98,7 @@ def compiled(text: str, stages: int, warps: int) -> Resources:
         from triton.backends.compiler import GPUTarget
     except ImportError:
         raise errors.UsageError(
-            "the package triton is needed: pip install triton"
+            "the package triton is needed: pip install 'rnn_research[kernels]'"
         ) from None
     tools = pathlib.Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
     options = {"num_warps": warps, "num_stages": stages}
@@ -143,4 +143,5 @@ def _loop(code: str) -> list[str]:
 def _loads_of_weights(ttgir: str) -> int:
     """Loads of [K, N] that are no rows of the batch, after the loop's beginning."""
     loop = ttgir[ttgir.index("scf.for") :]
-    return len(re.findall(r"(?:load|copy).*tensor<(?:32|64|128)x(?:32|64|128)x", loop))
+    matrix = r"tensor<(?:32|64|128)x(?:32|64|128)x"
+    return len(re.findall(rf"(?:tt\.load|async_copy_global\w*) .*{matrix}", loop))

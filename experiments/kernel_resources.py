@@ -1,0 +1,115 @@
+"""What does a fused kernel need on a GPU? Read from its code, without a GPU.
+
+    python -m experiments.kernel_resources
+    python -m experiments.kernel_resources --cells=gru --precisions=bfloat16
+
+Makes the two kernels of `engine=fused` of each cell, forward and backward, lowers them
+for CUDA, compiles them for an H100 (sm_90) with the package `triton`, and reads
+registers, spilled bytes, shared memory and the instructions of a step. A table of code,
+not of time: nothing here has run on a GPU. Cells that do not qualify are left out. A
+cell and precision take about 15 s on 2 CPU cores. What the table has is not done again.
+Writes kernel_resources.csv and kernel_resources.md.
+"""
+
+import dataclasses
+import pathlib
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research import cells, config, errors, files
+from rnn_research.diagnostics import table
+from rnn_research.engines.fused import PRECISIONS, complaint, fused
+from rnn_research.kernels import static
+from rnn_research.resolve import resolve
+from rnn_research.runs import run_folder
+from rnn_research.unroll import set_up
+
+LENGTH, INPUT_SIZE = 20, 2
+PASSES = ("forward", "backward")
+
+
+@dataclasses.dataclass(frozen=True)
+class KernelResourcesConfig(config.Settings):
+    """Kernels:"""
+
+    cells: tuple[str, ...] = config.setting(
+        tuple(cells.__all__), "cells; default: all", names="cells"
+    )
+    hidden_size: int = config.setting(128, "H", low=1, high=512)
+    batch_size: int = config.setting(16, "B", low=1)
+    precisions: tuple[str, ...] = config.setting(
+        ("bfloat16", "float32"), f"of products: {', '.join(PRECISIONS)}"
+    )
+    workdir: str = config.setting("runs/kernel_resources", "folder for the table")
+
+
+def main(settings: KernelResourcesConfig):
+    folder = pathlib.Path(settings.workdir)
+    run_folder.check(folder)
+    for precision in settings.precisions:
+        errors.check_option("precisions", precision, PRECISIONS)
+    path = folder / "kernel_resources.csv"
+    rows = table.read_csv(path) if path.exists() else []
+    known = {(r["cell"], int(r["H"]), r["precision"]) for r in rows}
+    for name in settings.cells:
+        cell = resolve("cell", name, hidden_size=settings.hidden_size)
+        if why := complaint(cell):
+            print(f"{name}: {why}")
+            continue
+        for precision in settings.precisions:
+            if (name, settings.hidden_size, precision) in known:
+                continue
+            for row in measured(name, cell, precision, settings):
+                rows.append(row)
+                print("  ".join(f"{key} {value}" for key, value in row.items()))
+            table.write_csv(rows, path, columns=tuple(rows[0]))
+            files.write_atomically(folder / "kernel_resources.md", page(rows))
+    print(f"table: {path}")
+
+
+def measured(name: str, cell, precision: str, settings) -> list[dict]:
+    """A row each for the kernels of the forward and of the backward pass."""
+    batch, hidden = settings.batch_size, settings.hidden_size
+    params = jax.eval_shape(lambda s: cell.init(jax.random.key(s), INPUT_SIZE), 0)
+    x = jax.ShapeDtypeStruct((LENGTH, batch, INPUT_SIZE), jnp.float32)
+    flags = jax.ShapeDtypeStruct((LENGTH, batch), bool)
+    engine = fused(precision=precision)
+
+    def gradient(params, x, mask, reset):
+        def loss(params):
+            setup = set_up(cell, params, x, mask=mask, reset=reset)
+            return jnp.sum(engine.run(*setup)[0])
+
+        return jax.grad(loss)(params)
+
+    found = static.kernels(static.lowered(gradient, params, x, flags, flags))
+    return [
+        {"cell": name, "B": batch, "H": hidden, "precision": precision, "pass": each}
+        | static.compiled(*kernel)._asdict()
+        for each, kernel in zip(PASSES, found, strict=True)
+    ]
+
+
+def page(rows: list[dict]) -> str:
+    columns = list(rows[0])
+    lines = [
+        "# Kernels of the engine `fused`, compiled for an H100",
+        "",
+        "Read from compiled code; nothing here has run on a GPU. With masks, resets.",
+        "`spilled` is the stack of a thread in bytes. `shared` is in bytes, of which",
+        "there are 232,448. `instructions` are those of a thread in one step,",
+        "`products` the tensor instructions among them, `weights_in_loop` loads of",
+        "matrices.",
+        "",
+        f"| {' | '.join(columns)} |",
+        f"|{' --- |' * len(columns)}",
+    ]
+    lines += [f"| {' | '.join(str(row[c]) for c in columns)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+SETTINGS = (KernelResourcesConfig(),)
+
+if __name__ == "__main__":
+    config.run(main, *SETTINGS)

@@ -98,7 +98,7 @@ def compiled(text: str, stages: int, warps: int) -> Resources:
         from triton.backends.compiler import GPUTarget
     except ImportError:
         raise errors.UsageError(
-            "the package triton is needed: pip install 'rnn_research[kernels]'"
+            "the package triton is needed: pip install -e '.[kernels]'"
         ) from None
     tools = pathlib.Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
     options = {"num_warps": warps, "num_stages": stages}

@@ -59,6 +59,7 @@ def test_it_needs_several_lengths():
     for task, told in (
         (tasks.parity(40), r"of parity\(40\) have one .* --task='parity\(shortest=10"),
         (tasks.mackey_glass(20), "leave it out; only tasks with `shortest`"),
+        (tasks.limited(TASK, rows=9), "makes no sequences of a given length"),
     ):
         with pytest.raises(errors.UsageError, match=told):
             training.train(cell, task, SMALL, quiet=True)

@@ -21,18 +21,19 @@ from rnn_research.tasks.base import Task
 
 def check(task: Task, steps: int):
     """Raise errors.UsageError unless there is none, or the task has several lengths."""
-    if not steps or len(task.lengths) > 1:
+    if not steps:
         return
-    do = "leave it out; only tasks with `shortest` have one, see docs/tasks.md"
-    if task.lengths:
-        (only,) = task.lengths
-        do = (
-            f"give the task a range of lengths, as --task='{task.name}"
-            f"(shortest={max(1, only // 4)})' does"
+    if task.of_length is None or not task.lengths:
+        raise errors.UsageError(
+            f"--curriculum_steps={steps}: {task} makes no sequences of a given length; "
+            "leave it out; only tasks with `shortest` have one, see docs/tasks.md"
         )
-    raise errors.UsageError(
-        f"--curriculum_steps={steps}: all sequences of {task} have one length; {do}"
-    )
+    if len(task.lengths) == 1:
+        shorter = f"{task.name}(shortest={max(1, task.lengths[0] // 4)})"
+        raise errors.UsageError(
+            f"--curriculum_steps={steps}: all sequences of {task} have one length; "
+            f"give it a range, as --task='{shorter}' does"
+        )
 
 
 def count(task: Task, steps: int, step):

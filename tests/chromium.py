@@ -15,6 +15,7 @@ import pytest
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 ARROW_LEFT, HOME = "\ue012", "\ue011"
+NARROWEST = 500  # pixels of a window; what is narrower is a phone
 needed = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="needs Chromium and its driver"
 )
@@ -37,8 +38,12 @@ class Browser:
             f"--window-size={width},900",
         ]
         arguments.append(f"--blink-settings=preferredColorScheme={0 if dark else 1}")
+        options = {"args": arguments, "binary": CHROMIUM}
+        if width < NARROWEST:
+            metrics = {"width": width, "height": 900, "pixelRatio": 2.0}
+            options["mobileEmulation"] = {"deviceMetrics": metrics}
         capabilities = {
-            "goog:chromeOptions": {"args": arguments, "binary": CHROMIUM},
+            "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL"},
         }
         body = {"capabilities": {"alwaysMatch": capabilities}}

@@ -297,6 +297,7 @@ def test_the_page_in_docs_fits_a_phone(tmp_path):
     assert "Left out" not in made.read_text(encoding="utf-8")
     with chromium.browser(tmp_path / "profile", width=390) as opened:
         opened.open(made)
+        assert opened.run("return innerWidth") == 390
         wide = "return document.documentElement.scrollWidth - innerWidth"
         assert opened.run(wide) <= 0
         shown = "return [...document.querySelectorAll('{}')].map(own => {})"

@@ -57,6 +57,10 @@ function moving(figure) {
   function go(step) {
     figure.classList.add("moved");
     show(Math.min(last, Math.max(0, step)));
+    const drawing = figure.querySelector(".drawing"), frame = drawing.getBoundingClientRect();
+    const now = figure.querySelector("[data-step].now")?.getBoundingClientRect();
+    if (now && (now.left < frame.left || now.right > frame.right))
+      drawing.scrollLeft += now.left - frame.left - frame.width / 2;
   }
 
   const move = by => go(Number(input.value) + by);

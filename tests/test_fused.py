@@ -186,7 +186,7 @@ def test_lowers_for_cuda(name):
     found = static.kernels(lowered(getattr(cells, name)(SIZE), "float32"))
     assert len(found) == 2  # forward and backward
     for text, _, warps in found:
-        assert "scf.for" in text and warps == 4
+        assert "scf.for" in text and warps in (4, 8)  # 8 where values are wide
 
 
 @pytest.mark.slow

@@ -10,8 +10,8 @@ import struct
 import wave
 import zlib
 
+import chromium
 import pytest
-from test_report import CHROMIUM, DRIVER, browser
 from test_report_damages import DAMAGES, damaged, paths_of, reported, two
 
 from rnn_research import errors
@@ -172,11 +172,11 @@ def test_a_page_does_not_grow_beyond_measure(two, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium and its driver")
+@chromium.needed
 def test_in_a_browser_a_picture_is_seen_and_nothing_runs_off_a_phone(two):
     make(two / "hurt")
     reported(two)
-    with browser(two / "profile", width=390) as opened:
+    with chromium.browser(two / "profile", width=390) as opened:
         opened.open(two / "report.html")
         assert opened.run("return document.querySelector('img').naturalWidth") == 2000
         off = "return document.documentElement.scrollWidth - innerWidth"

@@ -80,7 +80,7 @@ def test_all_that_is_shown_is_short(stopped):
         assert len(repr(value)) < 1000, type(value)
     assert "outputs=float64[9, 20, 64]" in repr(shown[-1])
     lines = repr(stopped).splitlines()
-    assert lines[0] == "Result of 1 run on adding(9, form='arjovsky')"
+    assert lines[0] == "Result of 1 run on adding(9, form='arjovsky', shortest=None)"
     assert lines[1].startswith("interrupted after 4 updates: validation loss ")
 
 

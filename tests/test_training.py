@@ -165,7 +165,7 @@ def test_summary_config_and_events(tmp_path):
     result = small_train(tmp_path)
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary == json.loads(json.dumps(spelling.spelled(result.summary)))
-    assert summary["task"] == "adding(10, form='arjovsky')"
+    assert summary["task"] == "adding(10, form='arjovsky', shortest=None)"
     (run,) = summary["runs"]
     assert run["steps"] == 12 and run["seed"] == 0
     assert summary["baseline"] == 1 / 6

@@ -21,8 +21,9 @@ import time
 import jax
 import jax.numpy as jnp
 
-from rnn_research import cells, config, engines, errors, runtime
+from rnn_research import cells, config, engines, runtime
 from rnn_research.benchmarks import turns
+from rnn_research.checks.report import difference
 from rnn_research.diagnostics import table
 from rnn_research.engines.fused import PRECISIONS, complaint
 from rnn_research.resolve import resolve
@@ -30,6 +31,7 @@ from rnn_research.runs import run_folder
 from rnn_research.unroll import unroll
 
 INPUT_SIZE = 2
+KEYS = "cell", "T", "B", "H", "precision", "seeds"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +43,7 @@ class FusedSpeedConfig(config.Settings):
     )
     shapes: tuple[str, ...] = config.setting(("1000x16x128",), "T x B x H of each row")
     precisions: tuple[str, ...] = config.setting(
-        ("float32", "bfloat16"), f"of the kernel's products: {', '.join(PRECISIONS)}"
+        ("float32", "bfloat16"), "of the kernel's products", choices=PRECISIONS
     )
     seeds: int = config.setting(1, "networks side by side", low=1)
     rounds: int = config.setting(5, "gradients of each, for the median", low=1)
@@ -53,8 +55,6 @@ def main(settings: FusedSpeedConfig, run_config: runtime.RunConfig):
     runtime.start(run_config, batch_size=1, hidden_size=1)
     folder = pathlib.Path(settings.workdir)
     run_folder.check(folder)
-    for precision in settings.precisions:
-        errors.check_option("precisions", precision, PRECISIONS)
     path = folder / "fused_speed.csv"
     rows = table.read_csv(path) if path.exists() else []
     known = {tuple(str(row[name]) for name in KEYS) for row in rows}
@@ -73,9 +73,6 @@ def main(settings: FusedSpeedConfig, run_config: runtime.RunConfig):
             print("  ".join(f"{name} {value}" for name, value in rows[-1].items()))
             table.write_csv(rows, path, columns=tuple(rows[0]))
     print(f"table: {path}")
-
-
-KEYS = "cell", "T", "B", "H", "precision", "seeds"
 
 
 def measured(cell, key, settings) -> dict:
@@ -100,7 +97,7 @@ def measured(cell, key, settings) -> dict:
         for what, own, exact in zip(
             ("loss", "gradient"), found[name], found["exact"], strict=True
         ):
-            row[f"{name}_{what}_error"] = error(own, exact)
+            row[f"{name}_{what}_error"] = float(difference(own, exact))
     del row["exact"], row["exact_mb"]
     return row
 
@@ -123,16 +120,6 @@ def times(call, params, x, rounds: int) -> float:
         return 1e3 * (time.perf_counter() - start)
 
     return statistics.median(once() for _ in range(rounds))
-
-
-def error(found, exact) -> float:
-    """The largest difference of any entry, relative to the largest of its array."""
-    pairs = zip(jax.tree.leaves(found), jax.tree.leaves(exact), strict=True)
-    return max(
-        float(jnp.max(jnp.abs(a - b)) / jnp.maximum(jnp.max(jnp.abs(b)), 1e-30))
-        for a, b in pairs
-        if jnp.issubdtype(b.dtype, jnp.floating)
-    )
 
 
 SETTINGS = (FusedSpeedConfig(), runtime.RunConfig())

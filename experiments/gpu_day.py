@@ -22,8 +22,53 @@ import time
 from rnn_research import config, errors, files
 from rnn_research.runs import run_folder
 
-SHAPES = ("1000x16x128", "1000x128x128", "200x64x512", "5000x16x32")
-KNOWN = ("elman", "gru", "lstm")  # those that other libraries have
+FUSED, LIBRARIES = "experiments.fused_speed", "experiments.engine_speed"
+SHAPES = "1000x16x128", "1000x128x128", "200x64x512", "5000x16x32"
+FEW = "--cells=elman,gru,lstm,leaky,layer_norm_lstm"
+BESIDE = (
+    LIBRARIES,
+    "--cells=elman,gru,lstm",  # those that other libraries have
+    "--libraries=ours,linen,pytorch,cudnn",
+    f"--shapes={','.join(SHAPES)}",
+    "--rounds=1",
+    "--seconds=0.1",
+)
+PLAN = {  # name: module and settings, the one of most worth first
+    "fused_first": (FUSED, FEW, f"--shapes={SHAPES[0]}"),
+    "fused_all_cells": (FUSED, "--shapes=50x16x64"),
+    "libraries_float32": BESIDE,
+    "libraries_bfloat16": (*BESIDE, "--precision=bfloat16"),
+    "fused_shapes": (FUSED, FEW, f"--shapes={','.join(SHAPES[1:])}"),
+    "eight_seeds": (FUSED, FEW, f"--shapes={SHAPES[0]}", "--seeds=8"),
+    "newton": (
+        "experiments.newton_speed",
+        "--lengths=100000",
+        "--widths=2",
+        "--gains=1.0",
+        "--rounds=1",
+        "--methods=newton",
+    ),
+    "lyapunov": ("experiments.lyapunov",),
+    "gradient_norms": ("experiments.gradient_norms",),
+}
+SMALL = "--cells=gru", "--interpret=True", "--rounds=1"
+REHEARSAL = {  # settings in place of these, at the smallest sizes
+    "fused_first": (*SMALL, "--shapes=3x2x4"),
+    "fused_all_cells": (*SMALL, "--shapes=3x2x8"),
+    "libraries_float32": ("--cells=gru", "--libraries=ours", "--shapes=3x2x4"),
+    "eight_seeds": (*SMALL, "--shapes=3x2x4", "--seeds=2"),
+    "newton": ("--lengths=20", "--length=20"),
+    "lyapunov": (
+        "--cells=gru",
+        "--gains=1.0",
+        "--count=1",
+        "--network_size=4",
+        "--hidden_size=3",
+        "--length=100",
+        "--transient=10",
+    ),
+    "gradient_norms": ("--cells=gru", "--lengths=5,8", "--hidden_size=4"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,70 +114,13 @@ def run(command: list[str], folder: pathlib.Path) -> bool:
 
 
 def commands(tiny: bool) -> dict[str, list[str]]:
-    """Name -> module and settings of each experiment, the one of most worth first."""
-    shapes = ("3x2x4",) if tiny else SHAPES
-    first, others = shapes[0], shapes[1:]
-    few = ("gru",) if tiny else (*KNOWN, "leaky", "layer_norm_lstm")
-    device = ["--platform=cpu" if tiny else "--platform=gpu"]
-    fused = ["experiments.fused_speed", *device]
-    if tiny:
-        fused += ["--interpret=True", "--rounds=1"]
-    beside = [
-        "experiments.engine_speed",
-        *device,
-        f"--cells={','.join(few[:1] if tiny else KNOWN)}",
-        f"--libraries={'ours' if tiny else 'ours,linen,pytorch,cudnn'}",
-        f"--shapes={','.join(shapes)}",
-        "--rounds=1",
-        "--seconds=0.1",
-    ]
-    among = [f"--cells={','.join(few)}"]
-    small = ["--cells=gru"] if tiny else []
-    plan = {
-        "fused_first": [*fused, *among, f"--shapes={first}"],
-        "fused_all_cells": [
-            *fused,
-            *small,
-            f"--shapes={'3x2x8' if tiny else '50x16x64'}",
-        ],
-        "libraries_float32": beside,
-        "libraries_bfloat16": None if tiny else [*beside, "--precision=bfloat16"],
-        "fused_shapes": None
-        if tiny
-        else [*fused, *among, f"--shapes={','.join(others)}"],
-        "eight_seeds": [
-            *fused,
-            *among[:1],
-            f"--shapes={first}",
-            f"--seeds={2 if tiny else 8}",
-        ],
-        "newton": [
-            "experiments.newton_speed",
-            *device,
-            f"--lengths={20 if tiny else 100_000}",
-            "--widths=2",
-            "--gains=1.0",
-            "--rounds=1",
-            "--methods=newton",
-            *(["--length=20"] if tiny else []),
-        ],
-        "lyapunov": [
-            "experiments.lyapunov",
-            *device,
-            *(
-                ["--cells=gru", "--gains=1.0", "--count=1", "--network_size=4"]
-                if tiny
-                else []
-            ),
-            *(["--hidden_size=3", "--length=100", "--transient=10"] if tiny else []),
-        ],
-        "gradient_norms": [
-            "experiments.gradient_norms",
-            *device,
-            *(["--cells=gru", "--lengths=5,8", "--hidden_size=4"] if tiny else []),
-        ],
+    """Name -> module and settings of each experiment, in order."""
+    if not tiny:
+        return {name: [*command, "--platform=gpu"] for name, command in PLAN.items()}
+    return {
+        name: [PLAN[name][0], *config.replaced(PLAN[name][1:], own), "--platform=cpu"]
+        for name, own in REHEARSAL.items()
     }
-    return {name: command for name, command in plan.items() if command}
 
 
 SETTINGS = (GpuDayConfig(),)

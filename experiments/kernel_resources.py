@@ -17,7 +17,7 @@ import pathlib
 import jax
 import jax.numpy as jnp
 
-from rnn_research import cells, config, errors, files
+from rnn_research import cells, config, files, markdown
 from rnn_research.diagnostics import table
 from rnn_research.engines.fused import PRECISIONS, complaint, fused
 from rnn_research.kernels import static
@@ -39,7 +39,7 @@ class KernelResourcesConfig(config.Settings):
     hidden_size: int = config.setting(128, "H", low=1, high=512)
     batch_size: int = config.setting(16, "B", low=1)
     precisions: tuple[str, ...] = config.setting(
-        ("bfloat16", "float32"), f"of products: {', '.join(PRECISIONS)}"
+        ("bfloat16", "float32"), "of products", choices=PRECISIONS
     )
     workdir: str = config.setting("runs/kernel_resources", "folder for the table")
 
@@ -47,8 +47,6 @@ class KernelResourcesConfig(config.Settings):
 def main(settings: KernelResourcesConfig):
     folder = pathlib.Path(settings.workdir)
     run_folder.check(folder)
-    for precision in settings.precisions:
-        errors.check_option("precisions", precision, PRECISIONS)
     path = folder / "kernel_resources.csv"
     rows = table.read_csv(path) if path.exists() else []
     known = {(r["cell"], int(r["H"]), r["precision"]) for r in rows}
@@ -102,10 +100,8 @@ def page(rows: list[dict]) -> str:
         "`products` the tensor instructions among them, `weights_in_loop` loads of",
         "matrices.",
         "",
-        f"| {' | '.join(columns)} |",
-        f"|{' --- |' * len(columns)}",
+        markdown.table(columns, [[str(row[name]) for name in columns] for row in rows]),
     ]
-    lines += [f"| {' | '.join(str(row[c]) for c in columns)} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 

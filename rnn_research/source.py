@@ -2,6 +2,7 @@
 
 import contextlib
 import dis
+import hashlib
 import importlib.util
 import inspect
 import io
@@ -24,6 +25,13 @@ def read(function: types.FunctionType) -> dict:
             if spec and users.is_own(spec.origin or "<none>"):
                 read[f"import {name}"] = importlib.import_module(name)
     return read
+
+
+def digest_of_file(function) -> str:
+    """The sha256 of the file that a function stands in, if it has one."""
+    module = inspect.getmodule(function)
+    text = inspect.getsource(module) if module else ""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _names_read(code: types.CodeType) -> tuple[set[str], set[str]]:

@@ -5,6 +5,7 @@ import statistics
 from rnn_research.benchmarks import speed_page
 from rnn_research.benchmarks.training_problem import Row
 from rnn_research.benchmarks.turns import Measured
+from rnn_research.markdown import table as in_markdown
 
 
 def records(found: list[Measured]) -> list[dict]:
@@ -79,7 +80,7 @@ def markdown(rows: list[Row], table: list[dict], names: tuple[str, ...]) -> str:
         "of rounds in which both were measured.",
         "",
     ]
-    lines += _table(
+    lines += in_markdown(
         ("cell", "task", "T, B, H", *names, *(f"gain on {name}" for name in beside)),
         [
             (
@@ -89,7 +90,7 @@ def markdown(rows: list[Row], table: list[dict], names: tuple[str, ...]) -> str:
             )
             for row in compared or rows
         ],
-    )
+    ).splitlines()
     making = [by[row, "ours"] for row in rows if (row, "ours") in by]
     if making:
         lines += [
@@ -100,7 +101,7 @@ def markdown(rows: list[Row], table: list[dict], names: tuple[str, ...]) -> str:
             "from arrays, beside whole updates.",
             "",
         ]
-        lines += _table(
+        lines += in_markdown(
             ("cell", "task", "T, B, H", "update, ms", "batch, ms", "share"),
             [
                 (
@@ -112,14 +113,9 @@ def markdown(rows: list[Row], table: list[dict], names: tuple[str, ...]) -> str:
                 )
                 for record in making
             ],
-        )
+        ).splitlines()
     measured = [name for name in names if any(name == key[1] for key in by)]
     return "\n".join([*lines, "", *speed_page.machine(measured)]) + "\n"
-
-
-def _table(columns, rows) -> list[str]:
-    lines = [columns, ("---",) * len(columns), *rows]
-    return [f"| {' | '.join(line)} |" for line in lines]
 
 
 def _named(row: Row) -> tuple[str, str, str]:

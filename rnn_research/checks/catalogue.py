@@ -5,7 +5,7 @@ import re
 
 import jax
 
-from rnn_research import cells, engines
+from rnn_research import cells, engines, markdown
 from rnn_research.cells.base import Cell
 from rnn_research.layers import architectures, as_layer
 
@@ -20,8 +20,7 @@ def table() -> str:
         for module in (cells, architectures)
         for name in module.__all__
     ]
-    lines = [COLUMNS, ("---",) * len(COLUMNS), *rows]
-    return "\n".join(f"| {' | '.join(cell)} |" for cell in lines)
+    return markdown.table(COLUMNS, rows)
 
 
 def row(name: str, make) -> tuple[str, ...]:

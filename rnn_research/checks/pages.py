@@ -22,6 +22,7 @@ from rnn_research import (
 )
 from rnn_research.cells import initializers, wrappers
 from rnn_research.checks import catalogue
+from rnn_research.markdown import table
 from rnn_research.reproductions import page as of_claims
 from rnn_research.training import optimizers, penalties, scheduled_sampling
 
@@ -46,12 +47,6 @@ def written(page: str) -> str:
 
 
 # ------------------------------------------------------------------------- tables
-
-
-def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    lines = [columns, ("---",) * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def named(module, kind: str, names: list[str] | None = None) -> str:

@@ -11,7 +11,8 @@ import inspect
 import textwrap
 
 from rnn_research import config
-from rnn_research.checks.pages import first, table
+from rnn_research.checks.pages import first
+from rnn_research.markdown import table
 
 # The pages, each with the modules that it shows.
 PAGES = {

@@ -13,7 +13,14 @@ instance that holds it. Order of strength: field default < instance < config fil
 line. Every mistake is one line on stderr and exit code 2.
 """
 
-from rnn_research.config.command_line import as_flags, called, parse, run, split_list
+from rnn_research.config.command_line import (
+    as_flags,
+    called,
+    parse,
+    replaced,
+    run,
+    split_list,
+)
 from rnn_research.config.settings import LARGEST, MOST_SEEDS, Seeds, Settings, setting
 
 __all__ = [
@@ -24,6 +31,7 @@ __all__ = [
     "as_flags",
     "called",
     "parse",
+    "replaced",
     "run",
     "setting",
     "split_list",

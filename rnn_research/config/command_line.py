@@ -83,6 +83,12 @@ def _as_text(value) -> str:
     return "none" if value is None else str(value)
 
 
+def replaced(flags: Sequence[str], by: Sequence[str]) -> list[str]:
+    """The flags without those that are named in `by`, and these."""
+    named = {flag.partition("=")[0] for flag in by}
+    return [*(f for f in flags if f.partition("=")[0] not in named), *by]
+
+
 def parse(argv: Sequence[str], *settings: Settings) -> tuple[Settings, ...]:
     """The `settings` with what `argv` (without the program name) says.
 

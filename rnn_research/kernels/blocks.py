@@ -11,7 +11,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnn_research.kernels.cuts import ELEMENTWISE, REDUCTIONS, SAME_ROWS, Layout
+from rnn_research.kernels.cuts import (
+    ELEMENTWISE,
+    REDUCTIONS,
+    SAME_ROWS,
+    Layout,
+    Part,
+    parts_of,
+)
 from rnn_research.kernels.equations import Equation, Name, Number
 
 LEAST = 16  # the least side of a matrix product on a chip's tensor units
@@ -64,7 +71,7 @@ def _row(name, rows) -> Row:
 
 
 def _results(equation, rows, tiles, layout, backend) -> list[Row]:
-    kind, inputs, outputs = equation.primitive.name, equation.inputs, equation.outputs
+    kind, inputs = equation.primitive.name, equation.inputs
     if kind in ELEMENTWISE:
         return [_elementwise(equation, rows, layout, backend)]
     if kind in SAME_ROWS:
@@ -80,11 +87,8 @@ def _results(equation, rows, tiles, layout, backend) -> list[Row]:
         return [[block for a in inputs for block, _ in _sized(a, rows, layout)]]
     if kind == "pad":
         return [_with_padding(equation, rows, layout)]
-    starts = _starts(equation)
-    return [
-        _cut_out(_row(inputs[0], rows), inputs[0], out, start, layout)
-        for out, start in zip(outputs, starts, strict=True)
-    ]
+    row = _row(inputs[0], rows)  # of a slice or a split
+    return [_cut_out(row, part, layout) for part in parts_of(equation)]
 
 
 def _sized(name: Name, rows, layout: Layout) -> list[tuple[jax.Array, int]]:
@@ -152,20 +156,13 @@ def _reduced(equation, rows, layout):
     return found
 
 
-def _starts(equation) -> list[int]:
-    if equation.primitive.name == "slice":
-        return [equation.params["start_indices"][-1]]
-    sizes = equation.params["sizes"]
-    return [sum(sizes[:i]) for i in range(len(sizes))]
-
-
-def _cut_out(row: Row, whole: Name, part: Name, start: int, layout: Layout) -> Row:
-    if whole in layout.thin:
+def _cut_out(row: Row, cut: Part, layout: Layout) -> Row:
+    if cut.whole in layout.thin:
         return row
     at, first = 0, 0
-    while at < start:
-        at, first = at + layout.sizes[whole][first], first + 1
-    return row[first : first + len(layout.sizes[part])]
+    while at < cut.start:
+        at, first = at + layout.sizes[cut.whole][first], first + 1
+    return row[first : first + len(layout.sizes[cut.part])]
 
 
 def _with_padding(equation, rows, layout) -> Row:

@@ -46,9 +46,11 @@ class Backend:
 
 
 def triton(precision: str, interpret: bool = False) -> Backend:
-    """Args:
-    precision: of products: 'float32', 'tf32' or 'bfloat16'; states stay float32.
-    interpret: run by XLA, on any device; 'float32' and 'tf32' are then exact products.
+    """The back end for products of a precision.
+
+    Args:
+      precision: of products, a key of `ALGORITHMS`; states stay float32.
+      interpret: run by XLA, on any device; all but 'bfloat16' are then exact products.
     """
     narrow = precision == "bfloat16"
 

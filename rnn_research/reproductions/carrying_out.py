@@ -1,15 +1,12 @@
 """A reproduction from its entry to its page: trained, measured, judged, kept."""
 
 import datetime
-import hashlib
-import inspect
 import pathlib
-import sys
 import time
 
 import jax
 
-from rnn_research import errors, files, hardware, plotting, waiting
+from rnn_research import errors, files, hardware, plotting, source, waiting
 from rnn_research.reproductions import base, page
 from rnn_research.runs import metrics
 from rnn_research.spelling import read as spelled_back
@@ -125,9 +122,7 @@ def read(settings: dict, folder: pathlib.Path) -> list[base.Trained]:
 
 def identity(entry: base.Reproduction) -> str:
     """Changes when the file of the entry does: then it is measured again."""
-    module = inspect.getmodule(entry.measure) or sys.modules[__name__]
-    text = inspect.getsource(module)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return source.digest_of_file(entry.measure)[:12]
 
 
 def done(entry: base.Reproduction, results: pathlib.Path) -> dict | None:

@@ -169,6 +169,7 @@ def gradient_bytes(model, task, batch_size: int) -> int:
     return compiled.memory_analysis().temp_size_in_bytes
 
 
+@functools.lru_cache(maxsize=1)  # whoever asks for the memory may ask for the time
 def compiled_gradient(model, task, batch_size: int):
     """The compiled program (params, batch) -> gradient, at the engine of `auto`."""
 

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import errors
-from rnn_research.errors import check_option, check_size
+from rnn_research.errors import check_option
 from rnn_research.tasks import base, ranges, scores
 
 SHORTEST = {"arjovsky": 2, "anywhere": 2, "hochreiter": 22, "pascanu": 10}
@@ -80,12 +79,8 @@ class Marked(NamedTuple):
 
 def check_lengths(length: int, shortest: int | None, form: str) -> range:
     """The lengths that may be drawn; raises unless the markers have room."""
-    check_size(length=length)
-    if length < SHORTEST[form]:
-        raise errors.UsageError(
-            f"length must be at least {SHORTEST[form]} for form={form!r}, not {length}"
-        )
-    return ranges.check(length, shortest, least=SHORTEST[form])
+    why = f" for form={form!r}"
+    return ranges.check(length, shortest, least=SHORTEST[form], why=why)
 
 
 def to_task(

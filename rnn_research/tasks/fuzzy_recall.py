@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 
-from rnn_research import errors
 from rnn_research.errors import check_flags, check_size
 from rnn_research.tasks import asked, base, draws, ranges
 
@@ -48,17 +47,13 @@ def fuzzy_recall(
     token of values, is ln(values); a token of a value is none of those before it, which
     is a little less. Metric: recall_accuracy, with chance 1 / values.
     """
-    check_size(length=length, key_size=key_size, value_size=value_size)
+    check_size(key_size=key_size, value_size=value_size)
     check_size(least=key_size, keys=keys)
     check_size(least=max(2, value_size), values=values)
     check_flags(varied=varied)
     kept = 2 * (key_size + value_size)
-    if length <= kept:
-        raise errors.UsageError(
-            f"length must be at least {kept + 1} for key_size={key_size} and "
-            f"value_size={value_size}, not {length}"
-        )
-    lengths = ranges.check(length, shortest, least=kept + 1)
+    why = f" for key_size={key_size} and value_size={value_size}"
+    lengths = ranges.check(length, shortest, least=kept + 1, why=why)
     slots = -(-(length - kept) // (1 + (1 if varied else key_size)))
     blank = keys + values
 

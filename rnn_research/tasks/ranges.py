@@ -11,20 +11,23 @@ from rnn_research.errors import check_size
 from rnn_research.tasks import base
 
 
-def check(length: int, shortest: int | None, *, least: int = 1, every: int = 1):
+def check(
+    length: int, shortest: int | None, *, least: int = 1, every: int = 1, why: str = ""
+):
     """The lengths that may be drawn, ascending: from `shortest` to `length`.
 
     Args:
       shortest: None: all sequences have `length`.
       least: the smallest length that there is.
       every: the step from one length to the next.
+      why: what makes it so, for the message: ' for lag=4'.
 
     Raises:
       errors.UsageError: there is no such range; says which values there are.
     """
     check_size(length=length)
     if length < least:
-        raise errors.UsageError(f"length must be at least {least}, not {length}")
+        raise errors.UsageError(f"length must be at least {least}{why}, not {length}")
     if shortest is None:
         return range(length, length + 1)
     check_size(shortest=shortest)

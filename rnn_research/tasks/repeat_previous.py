@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 
-from rnn_research import errors
 from rnn_research.errors import check_size
 from rnn_research.tasks import asked, base, ranges
 
@@ -34,13 +33,9 @@ def repeat_previous(
     Loss: cross-entropy in nats over the asked steps. Memoryless baseline ln A. Metric:
     recall_accuracy, with chance 1/A.
     """
-    check_size(length=length, lag=lag)
+    check_size(lag=lag)
     check_size(least=2, alphabet=alphabet)
-    if length <= lag:
-        raise errors.UsageError(
-            f"length must be at least {lag + 1} for lag={lag}, not {length}"
-        )
-    lengths = ranges.check(length, shortest, least=lag + 1)
+    lengths = ranges.check(length, shortest, least=lag + 1, why=f" for lag={lag}")
 
     def example(key, n):
         del n

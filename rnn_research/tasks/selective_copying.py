@@ -6,7 +6,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research import errors
 from rnn_research.errors import check_option, check_size
 from rnn_research.tasks import asked, base, draws, ranges
 
@@ -67,15 +66,11 @@ def selective_copying(
     Metric: recall_accuracy over these steps, with chance 1/A.
     """
     check_option("form", form, tuple(FORMS))
-    check_size(length=length, symbols=symbols)
+    check_size(symbols=symbols)
     check_size(least=2, alphabet=alphabet)
     layout = FORMS[form]
-    if length < layout.shortest(symbols):
-        raise errors.UsageError(
-            f"length must be at least {layout.shortest(symbols)} for {symbols} symbols "
-            f"of form={form!r}, not {length}"
-        )
-    lengths = ranges.check(length, shortest, least=layout.shortest(symbols))
+    least, why = layout.shortest(symbols), f" for {symbols} symbols of form={form!r}"
+    lengths = ranges.check(length, shortest, least=least, why=why)
     cues, longest = layout.cues(symbols), layout.stream(length, symbols)
 
     def steps(n):

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research import errors
-from rnn_research.errors import check_option, check_size
+from rnn_research.errors import check_option
 from rnn_research.tasks import base, ranges, scores
 
 FORMS = ("pascanu", "hochreiter")
@@ -44,13 +44,10 @@ def temporal_order(
     symbols: ln 8 and 1/8).
     """
     check_option("form", form, FORMS)
-    check_size(length=length)
     if relevant not in WINDOWS:
         raise errors.UsageError(f"relevant must be 2 or 3, not {relevant!r}")
     if form == "pascanu" and relevant != 2:
         raise errors.UsageError("form='pascanu' has 2 relevant symbols")
-    if length < SHORTEST:
-        raise errors.UsageError(f"length must be at least {SHORTEST}, not {length}")
     lengths = ranges.check(length, shortest, least=SHORTEST)
     framed, classes = form == "hochreiter", 2**relevant
 

@@ -1,14 +1,11 @@
 """The sections computed one after the other; what is there is not computed again."""
 
-import hashlib
-import inspect
 import pathlib
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from rnn_research import errors, files, spelling
+from rnn_research import errors, files, source, spelling
 from rnn_research.tour import base
 
 
@@ -87,6 +84,4 @@ def forget(section: base.Section, folder: pathlib.Path):
 
 def made_by(section: base.Section, small: bool) -> str:
     """Changes when the file of the section does: then it is computed again."""
-    module = inspect.getmodule(section.compute) or sys.modules[__name__]
-    text = f"{inspect.getsource(module)}{small}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return source.digest_of_file(section.compute)[:16] + " small" * small

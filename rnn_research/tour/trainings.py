@@ -89,9 +89,7 @@ def read(command: str, further: tuple[str, ...] = ()) -> dict[type, config.Setti
     words = shlex.split(command)
     assert tuple(words[:2]) == START, f"not of python -m: {command}"
     program = importlib.import_module(words[2])
-    named = {flag.partition("=")[0] for flag in further}
-    kept = [flag for flag in words[3:] if flag.partition("=")[0] not in named]
-    settings = config.parse([*kept, *further], *program.SETTINGS)
+    settings = config.parse(config.replaced(words[3:], further), *program.SETTINGS)
     return {type(own): own for own in settings}
 
 

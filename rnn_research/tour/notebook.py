@@ -25,15 +25,15 @@ class Shown:
     """A section, as a notebook shows it."""
 
     def __init__(self, told: carrying_out.Told):
-        self.told = told
+        self.told, self.blocks = told, told.blocks
 
     def __repr__(self) -> str:
-        return f"{self.told.section.title}: {len(self.told.blocks)} blocks"
+        return f"{self.told.section.title}: {len(self.blocks)} blocks"
 
     def _repr_html_(self) -> str:
         if self.told.missing:
             return f"<p>Left out: {html.escape(self.told.missing)}</p>"
-        own = [each for each in self.told.blocks if not isinstance(each, base.Audio)]
+        own = [each for each in self.blocks if not isinstance(each, base.Audio)]
         inner = "".join(blocks.of(each, self.told.section.name) for each in own)
         return f'<div class="tour"><style>{_style(inner)}</style>{inner}</div>'
 

@@ -68,6 +68,11 @@ def color(value: str) -> str:
     return f"var(--s-{value.lstrip('#').lower()})"
 
 
+def letter(content: str) -> str:
+    """A letter as it is seen, also a space and the end of a line."""
+    return {" ": "␣", "\n": "↵"}.get(content, content)
+
+
 def drawing(parts: Iterable[str], say: str, width: float, height: float) -> str:
     """The parts as one SVG; `say` is for readers who do not see it."""
     size = f'viewBox="0 0 {width:g} {height:g}" style="--s-width:{width:g}"'

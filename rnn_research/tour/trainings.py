@@ -1,5 +1,6 @@
 """Trainings of the tour: a command that is shown is the one whose settings are run."""
 
+import dataclasses
 import importlib
 import pathlib
 import shlex
@@ -10,6 +11,7 @@ from rnn_research import config, errors, models, runs, runtime, training
 from rnn_research.runs import loading
 from rnn_research.runs.settings import as_dict
 from rnn_research.tasks.base import Task
+from rnn_research.tour import base
 
 START = "python", "-m"
 
@@ -52,6 +54,23 @@ def trained(
     (task,) = (own.task() for own in settings.values() if hasattr(own, "task"))
     values, result = of_settings(model, task, train, optimizer, run_config, folder)
     return Trained(settings, values.model, values.task, result)
+
+
+def of_cell(
+    cell, task: Task, own: training.TrainConfig, work: base.Work, name: str, **options
+) -> training.Result:
+    """Train a cell on a task in a folder of the section's own; the same call resumes.
+
+    Args:
+      own: settings, of which a small tour takes few updates.
+      name: of the folder.
+      options: of `runs.train`.
+    """
+    if work.small:
+        own = dataclasses.replace(own, num_steps=20, eval_every=10)
+    return runs.train(
+        cell, task, own, workdir=work.folder / name, quiet=True, **options
+    )
 
 
 def of_settings(

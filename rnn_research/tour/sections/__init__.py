@@ -1,8 +1,6 @@
-"""The sections of the tour, each a file: a new one adds its import line.
+"""The sections of the tour, each a file that says its place in the story.
 
-Each says its place in the story: memory 1, equations 2, vanishing 3, reach 4, gates 5,
-text 6, sentiment 7, translation 8, speech 9, forecast 10, anomaly 11, music 12,
-caption 13, attention 14.
+A new one adds its import line.
 """
 
 import types

@@ -53,8 +53,24 @@ def tell(found) -> list[base.Block]:
             "were labelled as an internal bleeding. Nobody told the network what that "
             "looks like."
         ),
-        _value(found),
-        _score(found),
+        _around(
+            found,
+            "pressure",
+            svg.Curve("the sensor", [], found["value"]),
+            y="pressure",
+            say="The pressure around the anomaly.",
+            caption=f"The series around the anomaly. {_range(found)}",
+        ),
+        _around(
+            found,
+            "surprise",
+            svg.Curve("surprise", [], found["score"]),
+            y="error, smoothed",
+            say="How far off the forecast is, around the anomaly.",
+            caption="How far the network's forecast is off, in standard deviations. "
+            "Above the dashed line is an alarm.",
+            levels=[svg.Level(found["threshold"], "alarm above")],
+        ),
         base.Command(COMMAND),
         base.Table(
             ("what watches", "average precision", "highest at the anomaly", "false"),
@@ -79,27 +95,17 @@ def tell(found) -> list[base.Block]:
     ]
 
 
-def _labelled(found, of: str) -> svg.Curve:
-    x = list(range(found["start"], found["stop"]))
-    return svg.Curve("labelled", x, [found[of][n] for n in x], color=colors.VERMILION)
-
-
-def _value(found) -> base.Figure:
-    x = list(range(len(found["value"])))
-    return base.Figure(
-        "pressure",
-        svg.lines(
-            [
-                svg.Curve("the sensor", x, found["value"], color=colors.BLUE),
-                _labelled(found, "value"),
-            ],
-            x="steps",
-            y="pressure",
-            say="The pressure around the anomaly.",
-            height=200,
-        ),
-        f"The series around the anomaly. {_range(found)}",
+def _around(
+    found, name: str, drawn: svg.Curve, *, y: str, say: str, caption: str, levels=()
+) -> base.Figure:
+    """A curve around the anomaly, with what was labelled in another colour."""
+    x, labelled = range(len(drawn.y)), slice(found["start"], found["stop"])
+    of_label = svg.Curve(
+        "labelled", x[labelled], drawn.y[labelled], color=colors.VERMILION
     )
+    curves = [drawn._replace(x=x, color=colors.BLUE), of_label]
+    chart = svg.lines(curves, x="steps", y=y, say=say, levels=levels, height=200)
+    return base.Figure(name, chart, caption)
 
 
 def _range(found) -> str:
@@ -108,26 +114,6 @@ def _range(found) -> str:
     if min(inside) >= min(others) and max(inside) <= max(others):
         return "No labelled value lies outside the range of the others."
     return "Some of the labelled values lie outside the range of the others."
-
-
-def _score(found) -> base.Figure:
-    x = list(range(len(found["score"])))
-    return base.Figure(
-        "surprise",
-        svg.lines(
-            [
-                svg.Curve("surprise", x, found["score"], color=colors.BLUE),
-                _labelled(found, "score"),
-            ],
-            x="steps",
-            y="error, smoothed",
-            say="How far off the forecast is, around the anomaly.",
-            levels=[svg.Level(found["threshold"], "alarm above")],
-            height=200,
-        ),
-        "How far the network's forecast is off, in standard deviations. Above the "
-        "dashed line is an alarm.",
-    )
 
 
 def needs() -> str | None:

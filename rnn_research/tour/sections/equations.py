@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import cells, models, runs, tasks, training, unroll
-from rnn_research.tour import svg
+from rnn_research import cells, models, tasks, training, unroll
+from rnn_research.tour import svg, trainings
 from rnn_research.tour.base import (
     Code,
     Command,
@@ -31,13 +31,9 @@ def compute(work: Work) -> dict:
     """A small check by hand; a rule learned on short sequences, asked in long ones."""
     task = tasks.repeat_previous(SHORT, lag=LAG, alphabet=INPUTS)
     cell = cells.elman(SIZE)
-    own = training.TrainConfig(
-        num_steps=20 if work.small else UPDATES,
-        learning_rate=3e-3,
-        eval_every=10 if work.small else 250,
-    )
+    own = training.TrainConfig(num_steps=UPDATES, learning_rate=3e-3, eval_every=250)
     work.say(f"learning to say what came {LAG} steps before, on {SHORT} steps")
-    result = runs.train(cell, task, own, workdir=work.folder / "rule", quiet=True)
+    result = trainings.of_cell(cell, task, own, work, "rule")
     return {
         "by_hand": _by_hand(),
         "shapes": _shapes(models.as_model(cell, task).init(jax.random.key(0))),

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
-from rnn_research import cells, diagnostics, models, runs, tasks, training
+from rnn_research import cells, diagnostics, models, tasks, training
 from rnn_research.cells.base import Range
 from rnn_research.cells.wrappers import forced
-from rnn_research.tour import svg
+from rnn_research.tour import svg, trainings
 from rnn_research.tour.base import (
     Code,
     Command,
@@ -29,8 +29,8 @@ TOLD = {
     "r": "reset gate: what of the past a new value sees",
     "z": "update gate: what to keep of the state",
 }
-CODE = """
-held = wrappers.forced(cells.lstm(24), gate="f", value=1.0)  # never forgets
+CODE = f"""
+held = wrappers.forced(cells.lstm({UNITS}), gate="f", value=1.0)  # never forgets
 model = models.as_model(held, task)
 model.outputs(trained_params, batch.inputs)
 """
@@ -40,10 +40,10 @@ def compute(work: Work) -> dict:
     """An LSTM and a GRU learn to add; their gates, free and forced."""
     task = tasks.adding(LENGTH)
     own = training.TrainConfig(
-        num_steps=20 if work.small else UPDATES,
+        num_steps=UPDATES,
         batch_size=64,
         learning_rate=5e-3,
-        eval_every=10 if work.small else 250,
+        eval_every=250,
         stop_at=1e-3,
     )
     return {
@@ -54,8 +54,7 @@ def compute(work: Work) -> dict:
 
 def _of_cell(cell, task, own, work: Work) -> dict:
     work.say(f"{cell.name} learns to add two numbers among {LENGTH}")
-    folder = work.folder / cell.name
-    result = runs.train(cell, task, own, workdir=folder, quiet=True)
+    result = trainings.of_cell(cell, task, own, work, cell.name)
     keys = jax.random.split(jax.random.key(9), SEQUENCES)
     batch = task.batch(None, keys)
     model = models.as_model(cell, task)

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_research import cells, diagnostics, models, runs, tasks, training
+from rnn_research import cells, diagnostics, models, tasks, training
 from rnn_research.cells.base import Cell, cell
 from rnn_research.tasks.base import Batch
-from rnn_research.tour import svg, unrolled
+from rnn_research.tour import svg, trainings, unrolled
 from rnn_research.tour.base import Code, Command, Figure, Prose, Section, Seen, Work
 
 SENTENCE = "Dictionaries preserve insertion order."  # of the test split
@@ -31,20 +31,15 @@ def compute(work: Work) -> dict:
     """Both networks trained on the same text, and what each knows of the sentence."""
     task = tasks.characters(WINDOW)
     own = training.TrainConfig(
-        num_steps=20 if work.small else UPDATES,
-        batch_size=32,
-        learning_rate=5e-3,
-        eval_every=10 if work.small else 250,
+        num_steps=UPDATES, batch_size=32, learning_rate=5e-3, eval_every=250
     )
     found = {}
     for name, each in ((ALONE, without_loop(SIZE)), (LOOP, cells.elman(SIZE))):
         work.say(f"reading {name}")
-        result = runs.train(
-            each, task, own, workdir=work.folder / name.split()[0], quiet=True
-        )
+        result = trainings.of_cell(each, task, own, work, each.name)
         found[name] = {
             "bits": result.runs[0].summary["test"]["bits_per_character"],
-            "updates": own.num_steps,
+            "updates": result.runs[0].summary["steps"],
             **_of_sentence(models.as_model(each, task), result.params, task.vocabulary),
         }
     return {"sentence": SENTENCE, "networks": found}
@@ -113,7 +108,9 @@ def tell(numbers: Mapping) -> list:
             "letter stands the guess for the next."
         ),
         _states(numbers),
-        Command("python -m experiments.char_lm --cell=elman --hidden_size=32 --sample"),
+        Command(
+            f"python -m experiments.char_lm --cell=elman --hidden_size={SIZE} --sample"
+        ),
         Seen(
             1,
             alone["apart"] < 1e-3 < loop["apart"],
@@ -134,10 +131,6 @@ def tell(numbers: Mapping) -> list:
     ]
 
 
-def _shown(letter: str) -> str:
-    return {" ": "␣", "\n": "⏎"}.get(letter, letter)
-
-
 def _surprise(numbers: Mapping) -> Figure:
     sentence, networks = numbers["sentence"], numbers["networks"]
     bits = {
@@ -148,17 +141,19 @@ def _surprise(numbers: Mapping) -> Figure:
     for place, letter in enumerate(sentence[1:]):
         alone, loop = (networks[name]["right"][place] for name in (ALONE, LOOP))
         told = (
-            f"After “{sentence[: place + 1]}” comes “{_shown(letter)}”. Alone it had "
-            f"{alone:.0%}, with the loop {loop:.0%}. The guesses with the loop:"
+            f"After “{sentence[: place + 1]}” comes “{svg.letter(letter)}”. Alone it "
+            f"had {alone:.0%}, with the loop {loop:.0%}. The guesses with the loop:"
         )
-        bars = [[_shown(name), share] for name, share in networks[LOOP]["best"][place]]
+        bars = [
+            [svg.letter(name), share] for name, share in networks[LOOP]["best"][place]
+        ]
         steps.append({"name": f"letter {place + 2}", "told": told, "bars": bars})
     return Figure(
         "surprise",
         svg.heat(
             [bits[ALONE], bits[LOOP]],
             rows=("alone", "loop"),
-            columns=[_shown(letter) for letter in sentence[1:]],
+            columns=[svg.letter(letter) for letter in sentence[1:]],
             say="Bits of surprise at each letter, without the loop and with it",
             shade=svg.NEGATIVE,
             space=52,
@@ -181,9 +176,9 @@ def _chain(numbers: Mapping) -> Figure:
     own = numbers["networks"][LOOP]
     steps = [
         unrolled.Step(
-            _shown(numbers["sentence"][place]),
+            svg.letter(numbers["sentence"][place]),
             own["state"][place][:3],
-            f"{_shown(own['best'][place][0][0])} {own['best'][place][0][1]:.0%}",
+            f"{svg.letter(own['best'][place][0][0])} {own['best'][place][0][1]:.0%}",
         )
         for place in range(DRAWN)
     ]
@@ -197,14 +192,14 @@ def _chain(numbers: Mapping) -> Figure:
 
 def _states(numbers: Mapping) -> Figure:
     own, sentence = numbers["networks"][LOOP], numbers["sentence"]
-    columns = [_shown(letter) for letter in sentence[:-1]]
+    columns = [svg.letter(letter) for letter in sentence[:-1]]
     rows = np.asarray(own["state"]).T
     order = np.argsort(-np.abs(np.diff(rows, axis=1)).mean(axis=1))
     steps = [
         {
             "name": f"t = {place + 1}",
             "told": f"It has read “{sentence[: place + 1]}” and guesses:",
-            "bars": [[_shown(name), share] for name, share in own["best"][place]],
+            "bars": [[svg.letter(name), share] for name, share in own["best"][place]],
         }
         for place in range(len(columns))
     ]
@@ -216,7 +211,7 @@ def _states(numbers: Mapping) -> Figure:
             columns=columns,
             say="The state of the network after each letter",
             largest=1.0,
-            below=[_shown(top[0][0]) for top in own["best"]],
+            below=[svg.letter(top[0][0]) for top in own["best"]],
             space=8,
             box=(18, 9),
         ),

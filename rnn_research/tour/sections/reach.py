@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
-from rnn_research import cells, runs, tasks, training
+from rnn_research import cells, tasks, training
 from rnn_research.cells import initializers
 from rnn_research.plotting import colors
-from rnn_research.tour import svg
+from rnn_research.tour import svg, trainings
 from rnn_research.tour.base import Command, Figure, Note, Prose, Section, Seen, Work
 
 LENGTHS = 10, 20, 40, 80, 160
 GAINS = 0.5, 0.8, 1.1
-UNITS, UPDATES, SEEDS = 32, 600, 3
+UNITS, UPDATES, SEEDS, BATCH, RATE = 32, 600, 3, 32, 0.005
 RIGHT = 0.9  # accuracy that counts as learned; guessing has a quarter
 LOOPS = tuple(f"tanh, gain {gain}" for gain in GAINS)
 GATED = "lstm", "gru"
@@ -34,22 +34,21 @@ def compute(work: Work) -> dict:
             if found[name] and not found[name][-1]:
                 break  # the shorter one was not learned
             work.say(f"{name}, {length} steps")
-            folder = work.folder / f"{name.replace(', gain ', '-')}-{length}"
-            found[name].append(_learned(cell, length, folder, small=work.small))
-    return {"lengths": list(lengths), "learned": found, "seeds": SEEDS}
+            found[name].append(_learned(name, cell, length, work))
+    return {"lengths": list(lengths), "learned": found}
 
 
-def _learned(cell, length: int, folder, *, small: bool) -> int:
+def _learned(name: str, cell, length: int, work: Work) -> int:
     """How many seeds learn to tell the order of two symbols."""
     own = training.TrainConfig(
-        num_steps=10 if small else UPDATES,
-        batch_size=32,
-        learning_rate=5e-3,
-        eval_every=10 if small else 100,
+        num_steps=UPDATES,
+        batch_size=BATCH,
+        learning_rate=RATE,
+        eval_every=100,
         num_seeds=SEEDS,
     )
-    task = tasks.temporal_order(length)
-    result = runs.train(cell, task, own, workdir=folder, quiet=True)
+    folder = f"{name.replace(', gain ', '-')}-{length}"
+    result = trainings.of_cell(cell, tasks.temporal_order(length), own, work, folder)
     return sum(run.summary["test"]["accuracy"] >= RIGHT for run in result.runs)
 
 
@@ -86,7 +85,7 @@ def tell(numbers: Mapping) -> list:
         Command(
             "python -m experiments.train --task=temporal_order --length=40 --cell=lstm "
             f"--hidden_size={UNITS} --num_seeds={SEEDS} --num_steps={UPDATES} "
-            "--learning_rate=0.005 --batch_size=32"
+            f"--learning_rate={RATE} --batch_size={BATCH}"
         ),
         Command("python -m experiments.memory_span --cells=elman,irnn,gru,lstm,lru"),
     ]

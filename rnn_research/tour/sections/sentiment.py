@@ -117,13 +117,19 @@ def _measured(found, best: str, score: float) -> list[base.Block]:
                 f"{turned:.0%}."
             )
         )
+    one, other = (found["said"][text][-1][1] for text in PAIR)
     chance = min(found["baselines"].values())
     told = f"{found['test']:.1%} of the test sentences are judged right, where always "
     told += f"the commoner verdict is right on {chance:.1%}."
     return [
         *blocks,
         base.Seen(14, found["test"] > chance, told),
-        base.Seen(7, True, "One output at the end judges a whole sentence."),
+        base.Seen(
+            7,
+            abs(one - other) > 0.1,
+            "One output at the end judges a whole sentence: the same words end at "
+            f"{one:.0%} in one order and at {other:.0%} in the other.",
+        ),
     ]
 
 

@@ -93,7 +93,7 @@ def tell(found) -> list[base.Block]:
             )
         )
         blocks.append(base.Code(_folded(own["prompt"] + own["text"]), "text"))
-    return [*blocks, _bits(found["styles"]), *_seen(found["styles"])]
+    return [*blocks, _bits(found["styles"]), *_seen(found["styles"], steps)]
 
 
 def _completed(steps) -> base.Figure:
@@ -103,8 +103,8 @@ def _completed(steps) -> base.Figure:
         svg.heat(
             sure,
             rows=["sure"],
-            columns=[_shown(each["read"]) for each in steps],
-            below=[_shown(each["next"][0][0]) for each in steps],
+            columns=[svg.letter(each["read"]) for each in steps],
+            below=[svg.letter(each["next"][0][0]) for each in steps],
             largest=1.0,
             say="Each character that is read, and the one that the network expects.",
         ),
@@ -115,10 +115,10 @@ def _completed(steps) -> base.Figure:
             "start": len(BEGUN) - 1,
             "steps": [
                 {
-                    "name": f"after {_shown(each['read'])}",
+                    "name": f"after {svg.letter(each['read'])}",
                     "told": f"Having read “{_so_far(steps, n)}”, the network gives "
-                    f"{_shown(each['next'][0][0])} {each['next'][0][1]:.0%}.",
-                    "bars": [[_shown(name), share] for name, share in each["next"]],
+                    f"{svg.letter(each['next'][0][0])} {each['next'][0][1]:.0%}.",
+                    "bars": [[svg.letter(name), share] for name, share in each["next"]],
                 }
                 for n, each in enumerate(steps)
             ],
@@ -129,10 +129,6 @@ def _completed(steps) -> base.Figure:
 
 def _so_far(steps, n: int) -> str:
     return "".join(each["read"] for each in steps[: n + 1])
-
-
-def _shown(letter: str) -> str:
-    return {" ": "␣", "\n": "↵"}.get(letter, letter)
 
 
 def _folded(text: str) -> str:
@@ -156,7 +152,7 @@ def _bits(styles) -> base.Table:
     )
 
 
-def _seen(styles) -> list[base.Block]:
+def _seen(styles, steps) -> list[base.Block]:
     better = all(own["bits"] < own["pairs"] for own in styles)
     saved = min(own["pairs"] - own["bits"] for own in styles)
     return [
@@ -171,7 +167,12 @@ def _seen(styles) -> list[base.Block]:
             f"Prose, verse and code are continued, each at least {saved:.2f} bits a "
             "character better than by pairs of characters.",
         ),
-        base.Seen(7, True, "A character is asked for at every step: one output each."),
+        base.Seen(
+            7,
+            len(steps) == len(BEGUN) + SHOWN,
+            "A character is asked for at every step: "
+            f"{len(steps)} outputs for as many that were read.",
+        ),
     ]
 
 

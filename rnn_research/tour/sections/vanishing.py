@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
-from rnn_research import cells, diagnostics, errors, runs, tasks, training
+from rnn_research import cells, diagnostics, errors, tasks, training
 from rnn_research.cells import initializers
 from rnn_research.runs import metrics
-from rnn_research.tour import svg
+from rnn_research.tour import svg, trainings
 from rnn_research.tour.base import (
     Code,
     Command,
@@ -28,13 +28,14 @@ SHOWN = GAINS.index(0.9)
 UNITS, STEPS, SEQUENCES, INPUTS, SEEDS = 128, 200, 16, 8, 3
 STRENGTH = 0.1  # of the inputs
 WORDS_A_PAGE, FROM_PAGE, TO_PAGE = 300, 5, 500
+WORDS = WORDS_A_PAGE * (TO_PAGE - FROM_PAGE)  # between them
 LENGTH, UPDATES = 50, 300
 WILD = 1.7
 LEAST, GREATEST = 1e-12, 1e6  # of the gradient that is drawn
 WORST = 0.1, 1e4  # of the losses that are drawn
-CODE = """
-cell = cells.elman(128, recurrent=initializers.normal(gain=0.9))
-params = cell.init(key, 8)
+CODE = f"""
+cell = cells.elman({UNITS}, recurrent=initializers.normal(gain={GAINS[SHOWN]}))
+params = cell.init(key, {INPUTS})
 logs = diagnostics.state_loss_log_norms(cell, params, x)  # log ||dL/dh[t]||
 """
 
@@ -83,25 +84,15 @@ def _trainings(work: Work) -> dict:
     for name, gain, clip in (("plain", 1.0, 0), ("wild", WILD, 0), ("clip", WILD, 1)):
         cell = cells.elman(UNITS, recurrent=initializers.normal(gain=gain))
         own = training.TrainConfig(
-            num_steps=10 if work.small else UPDATES,
-            eval_every=5 if work.small else 10,
-            learning_rate=0.03,
-            grad_clip=clip,
+            num_steps=UPDATES, eval_every=10, learning_rate=0.03, grad_clip=clip
         )
         work.say(f"training at gain {gain:g}" + f", clipped at {clip}" * bool(clip))
-        folder, diverged = work.folder / name, False
+        diverged, sgd = False, optimizers.sgd()
         try:
-            runs.train(
-                cell,
-                task,
-                own,
-                workdir=folder,
-                optimizer=optimizers.sgd(),
-                quiet=True,
-            )
+            trainings.of_cell(cell, task, own, work, name, optimizer=sgd)
         except errors.RunError:  # a loss or a gradient is no longer finite
             diverged = True
-        rows = metrics.read(folder)
+        rows = metrics.read(work.folder / name)
         found[name] = {
             "steps": [row["step"] for row in rows],
             "loss": [row["loss"] for row in rows],
@@ -116,8 +107,7 @@ def _trainings(work: Work) -> dict:
 def tell(numbers: Mapping) -> list:
     """Blocks."""
     gains, rates = numbers["gains"], numbers["rates"]
-    steps = WORDS_A_PAGE * (TO_PAGE - FROM_PAGE)
-    power = _after(rates[SHOWN], steps)
+    power = _after(rates[SHOWN], WORDS)
     blocks = [
         Prose(
             "To learn, a network asks how its loss would change if an early state had "
@@ -126,7 +116,7 @@ def tell(numbers: Mapping) -> list:
             "start.\n\n"
             f"At gain {gains[SHOWN]} one step back keeps {rates[SHOWN]:.0%} of the "
             f"gradient. A name on page {FROM_PAGE} of a book is wanted on page "
-            f"{TO_PAGE}: at {WORDS_A_PAGE} words a page that is {steps:,} steps, and "
+            f"{TO_PAGE}: at {WORDS_A_PAGE} words a page that is {WORDS:,} steps, and "
             f"{svg.power(power)} of the gradient is left. No number of a computer is "
             "as small. Move the gain."
         ),
@@ -134,8 +124,8 @@ def tell(numbers: Mapping) -> list:
         Code(CODE),
         Command(
             "python -m experiments.gradient_norms "
-            "--cells='elman(recurrent=normal(gain=0.9)),"
-            "elman(recurrent=normal(gain=1.7)),lstm,gru'"
+            f"--cells='elman(recurrent=normal(gain={gains[SHOWN]})),"
+            f"elman(recurrent=normal(gain={WILD})),lstm,gru'"
         ),
         Prose(
             "Above a gain of about 1 the gradient **explodes** instead: one update "
@@ -220,7 +210,7 @@ def _by_lag(numbers: Mapping) -> Figure:
         shade = svg.POSITIVE if rate < 1 else svg.NEGATIVE
         lags = list(range(len(logs)))
         curves.append(svg.Curve("", lags, kept, color=shade, step=place))
-        pages = _after(rate, WORDS_A_PAGE * (TO_PAGE - FROM_PAGE))
+        pages = _after(rate, WORDS)
         told = (
             f"A step back multiplies the gradient by {rate:.2f}, fifty steps by "
             f"{_plain(rate**50)}. From page {TO_PAGE} back to page {FROM_PAGE}: "

@@ -32,9 +32,8 @@ def flip_flop(
       shortest: lengths are uniform from it to `length`; None: all have `length`.
 
     Loss: mean squared error over steps and channels. Without memory a pulse is known
-    and else the best constant is 0: (1 - p) (T - 1) / T, T
-    the mean length. Metric: recall_accuracy, the
-    share of right signs where there is no pulse, with chance 1/2.
+    and else the best constant is 0: (1 - p) (T - 1) / T, T the mean length. Metric:
+    recall_accuracy, the share of right signs where there is no pulse, with chance 1/2.
     """
     check_size(least=2, length=length)
     check_size(channels=channels)

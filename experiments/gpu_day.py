@@ -40,6 +40,14 @@ PLAN = {  # name: module and settings, the one of most worth first
     "libraries_bfloat16": (*BESIDE, "--precision=bfloat16"),
     "fused_shapes": (FUSED, FEW, f"--shapes={','.join(SHAPES[1:])}"),
     "eight_seeds": (FUSED, FEW, f"--shapes={SHAPES[0]}", "--seeds=8"),
+    "flashrnn_shape": (
+        LIBRARIES,
+        "--cells=lstm",
+        "--libraries=ours,cudnn",
+        "--shapes=1024x16x768",
+        "--precision=bfloat16",
+        "--rounds=1",
+    ),
     "newton": (
         "experiments.newton_speed",
         "--lengths=100000",

@@ -5,10 +5,11 @@
 
 Makes the two kernels of `engine=fused` of each cell, forward and backward, lowers them
 for CUDA, compiles them for an H100 (sm_90) with the package `triton`, and reads
-registers, spilled bytes, shared memory and the instructions of a step. A table of code,
-not of time: nothing here has run on a GPU. Cells that do not qualify are left out. A
-cell and precision take about 15 s on 2 CPU cores. What the table has is not done again.
-Writes kernel_resources.csv and kernel_resources.md.
+registers, spilled bytes, shared memory and the instructions of a step. A model of the
+chip predicts the time of a step from these instructions, to be held against
+`experiments.fused_speed` on a GPU: nothing here has run on one. Cells that do not
+qualify are left out. A cell and precision take about 15 s on 2 CPU cores. What the
+table has is not done again. Writes kernel_resources.csv and kernel_resources.md.
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ import jax.numpy as jnp
 from rnn_research import cells, config, files, markdown
 from rnn_research.diagnostics import table
 from rnn_research.engines.fused import PRECISIONS, complaint, fused
-from rnn_research.kernels import static
+from rnn_research.kernels import cost, static
 from rnn_research.resolve import resolve
 from rnn_research.runs import run_folder
 from rnn_research.unroll import set_up
@@ -95,14 +96,42 @@ def page(rows: list[dict]) -> str:
         "# Kernels of the engine `fused`, compiled for an H100",
         "",
         "Read from compiled code; nothing here has run on a GPU. With masks, resets.",
+        "",
+        "## Predicted time",
+        "",
+        "Microseconds of a step, by a model that runs the instructions of the loop",
+        f"at {cost.GIGAHERTZ} GHz with round, assumed latencies (rnn_research/kernels/",
+        "cost.py). The fastest first. To be compared with times from a GPU.",
+        "",
+        markdown.table(
+            ["cell", "B", "H", "precision", "forward", "backward", "both"],
+            predicted(rows),
+        ),
+        "",
+        "## What they need",
+        "",
         "`spilled` is the stack of a thread in bytes. `shared` is in bytes, of which",
         "there are 232,448. `instructions` are those of a thread in one step,",
         "`products` the tensor instructions among them, `weights_in_loop` loads of",
-        "matrices.",
+        "matrices. `bytes` of a step go to and from the outside of the chip.",
         "",
         markdown.table(columns, [[str(row[name]) for name in columns] for row in rows]),
     ]
     return "\n".join(lines) + "\n"
+
+
+def predicted(rows: list[dict]) -> list[list[str]]:
+    """A row for each cell: its key, and us of forward, backward and both."""
+    keys = "cell", "B", "H", "precision"
+    by_key = {}
+    for row in rows:
+        each = by_key.setdefault(tuple(str(row[name]) for name in keys), {})
+        each[row["pass"]] = int(row["cycles"]) / cost.GIGAHERTZ / 1e3
+    ordered = sorted(by_key.items(), key=lambda pair: sum(pair[1].values()))
+    return [
+        [*key, *(f"{us:.2f}" for us in (*map(each.get, PASSES), sum(each.values())))]
+        for key, each in ordered
+    ]
 
 
 SETTINGS = (KernelResourcesConfig(),)

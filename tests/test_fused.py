@@ -12,7 +12,7 @@ from experiments import fused_speed, gpu_day, kernel_resources
 from rnn_research import cells, engines, errors, runtime
 from rnn_research.checks.report import difference, random_like
 from rnn_research.diagnostics import table
-from rnn_research.kernels import loop, plan, static, triton
+from rnn_research.kernels import cost, loop, plan, static, triton
 from rnn_research.unroll import set_up, unroll
 
 LENGTH, BATCH, SIZE, INPUTS = 3, 5, 12, 6  # the batch and the features are filled up
@@ -205,6 +205,51 @@ def test_what_a_kernel_needs(tmp_path):
     for row in rows:
         assert float(row["spilled"]) == 0 and float(row["weights_in_loop"]) == 0
         assert float(row["shared"]) > 2 * 128 * 128 and float(row["products"]) == 16
+        of_outputs = 4 * 16 * 128
+        assert of_outputs < float(row["bytes"]) < 8 * of_outputs
+        assert float(row["instructions"]) < float(row["cycles"]) < 5000
+    assert "| elman | 16 | 128 | bfloat16 | 0." in (
+        tmp_path / "kernel_resources.md"
+    ).read_text(encoding="utf-8")
+
+
+def turn(*instructions: str) -> list[str]:
+    """A loop as it is disassembled."""
+    return [
+        f"        /*{16 * place:04x}*/                   {text} ;"
+        for place, text in enumerate(instructions)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("warps", "cycles", "instructions"),
+    [
+        (4, 12, ("FADD R1, R1, R2", "FADD R1, R1, R3", "FADD R1, R1, R4")),  # a chain
+        (4, 3, ("FADD R1, R2, R2", "FADD R3, R4, R4", "FADD R5, R6, R6")),
+        (8, 6, ("FADD R1, R2, R2", "FADD R3, R4, R4", "FADD R5, R6, R6")),  # two warps
+        (8, 8, ("FADD R1, R1, R2", "FADD R1, R1, R3")),  # beside each other
+        (4, 16, ("MUFU.EX2 R1, R2", "MUFU.EX2 R3, R4")),  # a unit for both
+        (4, 4, ("@P1 FADD R1, R1, R2",)),
+        (4, 36, ("HMMA.16816.F32.BF16 R4, R8, R12, R4", "MOV R8, R5")),
+        (4, 504, ("LDG.E R2, desc[UR6][R2.64]", "FADD R2, R2, R3")),
+        (8, 23, ("BAR.SYNC.DEFER_BLOCKING 0x0", "NOP")),  # the second waits for one
+    ],
+)
+def test_cycles_that_a_loop_takes(warps, cycles, instructions):
+    assert cost.cycles(turn(*instructions), warps) == cycles
+
+
+def test_what_an_instruction_reads_and_writes():
+    read = cost.instruction(turn("@!P2 LDG.E.128 R28, desc[UR6][R4.64+0x10]")[0])
+    assert read.writes == ("R28", "R29", "R30", "R31")
+    assert set(read.reads) == {"P2", "UR6", "R4", "R5"}
+    test = cost.instruction(turn("ISETP.NE.AND P6, PT, R4, RZ, PT")[0])
+    assert test == ("ISETP.NE.AND", ("P6",), ("R4",))
+    store = cost.instruction(turn("STS.64 [R12+UR4+0x8000], R6")[0])
+    assert store.writes == () and set(store.reads) == {"R12", "UR4", "R6", "R7"}
+    assert cost.instruction(".L_x_1:") is None
+    loop_body = turn("LDG.E.128 R28, desc[UR6][R4.64]", "STG.E desc[UR6][R2.64], R6")
+    assert cost.streamed(loop_body, warps=8) == 8 * 32 * (16 + 4)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from matplotlib import cbook
 
 from rnn_research import errors, files, plotting
-from rnn_research.plotting import style
+from rnn_research.plotting import style, ticks
 
 WILD = ("$x_{$", r"\$a", "$\\frac{$", "_hidden", "a_b^{c", "<b>&50 %", "$a$ and $b$")
 
@@ -91,6 +91,27 @@ def test_a_level_beyond_the_axes_leaves_them_their_room(tmp_path):
     style.draw_level(axes, -2.0, "1% left")
     axes.set_ylim(-0.02, 0)
     style.save(figure, tmp_path / "level.png")  # a warning, were it squeezed to nothing
+
+
+@pytest.mark.parametrize(
+    ("x", "scale"),
+    [((25, 800), "log"), ((120, 250), "log"), ((1, 1e9), "log"), ((0, 3e6), "linear")],
+)
+def test_numbers_along_an_axis_do_not_overlap(x, scale, tmp_path):
+    figure, (axes, _, _, _) = style.new_figure(None, 4, 8.0, 2.0)
+    axes.plot(x, x)
+    axes.set_xscale(scale)
+    style.save(figure, tmp_path / "narrow.png")
+    boxes = ticks._numbers(axes.xaxis)
+    assert len(boxes) > 1 and not ticks._overlap(boxes)
+
+
+def test_names_along_an_axis_stay(tmp_path):
+    figure, (axes,) = style.new_figure(None, 1, 1.5, 2.0)
+    axes.bar(["a name that is long"] * 2 + ["and another one"], [1, 2, 3])
+    style.save(figure, tmp_path / "names.png")
+    found = [label.get_text() for label in axes.get_xticklabels()]
+    assert found == ["a name that is long", "and another one"]
 
 
 # ---------------------------------------------------------------- where it is drawn

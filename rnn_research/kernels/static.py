@@ -16,6 +16,7 @@ import jax
 from jax import sharding
 
 from rnn_research import errors
+from rnn_research.kernels import cost
 
 H100 = "NVIDIA H100 80GB HBM3"
 KERNEL = re.compile(
@@ -37,6 +38,8 @@ class Resources(NamedTuple):
       instructions: of the loop's body, those of one step.
       products: tensor instructions among them.
       weights_in_loop: loads of matrices in the loop, in number.
+      bytes: that a block of the batch reads and writes outside the chip in a step.
+      cycles: of a step, as `cost` predicts.
     """
 
     warps: int
@@ -46,6 +49,8 @@ class Resources(NamedTuple):
     instructions: int
     products: int
     weights_in_loop: int
+    bytes: int
+    cycles: int
 
 
 def lowered(function, *given) -> str:
@@ -114,9 +119,10 @@ def compiled(text: str, stages: int, warps: int) -> Resources:
     loop = _loop(code)
     products = sum("MMA" in line for line in loop)
     weights = _loads_of_weights(made.asm["ttgir"])
-    return Resources(
-        warps, registers, spilled, made.metadata.shared, len(loop), products, weights
-    )
+    on_chip = warps, registers, spilled, made.metadata.shared
+    in_loop = len(loop), products, weights
+    predicted = cost.streamed(loop, warps), cost.cycles(loop, warps)
+    return Resources(*on_chip, *in_loop, *predicted)
 
 
 def _output(*command) -> str:

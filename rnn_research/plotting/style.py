@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias
 
 from rnn_research import errors, files, notebook
+from rnn_research.plotting import ticks
 
 PICTURES = ".png", ".svg", ".pdf"
 STYLE = {
@@ -161,9 +162,16 @@ def _in_place_of(axes):
 def save(figure, path: pathlib.Path):
     """Write the figure; raises as `files.write_atomically`."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    content = _picture(figure, path)
+    if ticks.untangle(figure):
+        content = _picture(figure, path)
+    files.write_atomically(path, content)
+
+
+def _picture(figure, path: pathlib.Path) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format=path.suffix[1:])
-    files.write_atomically(path, content.getvalue())
+    return content.getvalue()
 
 
 def draw_line(axes, rows: list[dict], name: str, **look):

@@ -1,0 +1,195 @@
+"""What a step of a kernel takes: a model of a multiprocessor runs its instructions.
+
+The warps of a block issue in order, each instruction once what it reads is there and
+its unit is free; memory has a queue. No chip was measured: the numbers below are round
+and assumed, of the size that is published for Hopper (arXiv 2402.13499, 2501.12084).
+What the model says is to be held against times from a GPU.
+"""
+
+import re
+from typing import NamedTuple
+
+GIGAHERTZ = 1.755  # of an H100
+SCHEDULERS = 4  # of a multiprocessor, each issues one instruction a cycle
+SHARED_BYTES = 128  # a cycle, of all schedulers together
+GLOBAL_BYTES = 64
+TURNS = 3  # of the loop, the last of which counts
+
+
+class Unit(NamedTuple):
+    """What does a kind of instruction.
+
+    Attributes:
+      busy: cycles until it takes the next, of any warp of a scheduler.
+      latency: cycles until the result is there.
+    """
+
+    busy: int
+    latency: int
+
+
+UNITS = {  # by how an instruction begins; the longest beginning decides
+    "": Unit(1, 4),
+    "I": Unit(2, 4),
+    "LOP3": Unit(2, 4),
+    "SHF": Unit(2, 4),
+    "F2": Unit(8, 12),
+    "I2": Unit(8, 12),
+    "MUFU": Unit(8, 20),
+    "HMMA.1688": Unit(8, 24),
+    "HMMA.16816": Unit(8, 32),
+    "DMMA": Unit(16, 40),
+    "LDS": Unit(1, 30),
+    "STS": Unit(1, 4),
+    "LDL": Unit(1, 40),
+    "STL": Unit(1, 4),
+    "SHFL": Unit(2, 24),
+    "LDG": Unit(1, 500),
+    "STG": Unit(1, 4),
+    "BAR": Unit(1, 20),
+}
+QUEUES = {"LDS": "shared", "STS": "shared"}
+QUEUES |= dict.fromkeys(("LDG", "STG", "LDL", "STL"), "global")
+
+
+class Instruction(NamedTuple):
+    """An instruction of the chip: its name, and the registers by name."""
+
+    name: str
+    writes: tuple[str, ...]
+    reads: tuple[str, ...]
+
+
+LINE = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(@!?(U?P\w+) )?(\S+?)(?: (.*?))? ?;")
+REGISTER = re.compile(r"\b(UR|R|UP|P)(\d+)\b")
+WITHOUT_RESULT = ("ST", "BAR", "BRA", "EXIT", "NOP", "DEPBAR", "RED", "WARPSYNC")
+
+
+def instruction(line: str) -> Instruction | None:
+    """Of a line of the disassembly; None if it has none."""
+    if not (match := LINE.search(line)):
+        return None
+    condition, name, rest = match[2], match[3], match[4] or ""
+    operands = [each.strip() for each in rest.split(",") if each.strip()]
+    results = 0
+    if not name.startswith(WITHOUT_RESULT):
+        results = 1
+        while results < len(operands) and re.fullmatch(r"U?P[\dT]", operands[results]):
+            results += 1
+    registers = [
+        _registers(operand, _width(name, operand, place))
+        for place, operand in enumerate(operands)
+    ]
+    writes = sum(registers[:results], ())
+    reads = sum(registers[results:], (condition,) if condition else ())
+    return Instruction(name, writes, reads)
+
+
+def _registers(operand: str, width: int) -> tuple[str, ...]:
+    found = []
+    for bank, number in REGISTER.findall(operand):
+        in_row = width if bank == "R" else 1
+        found += [f"{bank}{int(number) + i}" for i in range(in_row)]
+    return tuple(found)
+
+
+def _width(name: str, operand: str, place: int) -> int:
+    """Registers in a row that an operand names by its first."""
+    if operand.startswith(("[", "desc")):
+        return 2 if ".64" in operand else 1
+    if "MMA" in name:  # D = A B + C
+        short = name.startswith("HMMA.1688.F32.BF16")
+        return (4, 2, 1, 4)[place] if short else (4, 4, 2, 4)[place]
+    if name.startswith(("LD", "ST")):
+        return bytes_of(name) // 4 or 1
+    return 2 if ".WIDE" in name and place == 0 else 1
+
+
+def bytes_of(name: str) -> int:
+    """Bytes that an instruction moves for a thread."""
+    if name.startswith(("LDSM", "STSM")):
+        return 4 * int(name.rsplit(".", 1)[1])
+    for bits, size in ((".128", 16), (".64", 8), (".U16", 2), (".16", 2), (".U8", 1)):
+        if bits in name:
+            return size
+    return 4
+
+
+def kind(name: str) -> str:
+    """The key of `UNITS` for an instruction."""
+    return max((each for each in UNITS if name.startswith(each)), key=len)
+
+
+def unit(name: str) -> Unit:
+    """What does an instruction, and how long."""
+    busy, latency = UNITS[kind(name)]
+    if queue := QUEUES.get(kind(name)):
+        a_cycle = SHARED_BYTES if queue == "shared" else GLOBAL_BYTES
+        busy = -(-SCHEDULERS * 32 * bytes_of(name) // a_cycle)
+    return Unit(busy, latency)
+
+
+def streamed(loop: list[str], warps: int) -> int:
+    """Bytes that a block reads from and writes to the chip's outside in one step."""
+    names = [each.name for line in loop if (each := instruction(line))]
+    moved = sum(bytes_of(n) for n in names if n.startswith(("LDG", "STG")))
+    return 32 * warps * moved
+
+
+def cycles(loop: list[str], warps: int) -> int:
+    """Cycles of one turn of a loop, by its lines in the disassembly."""
+    program = [each for line in loop if (each := instruction(line))]
+    scheduler = _Scheduler(program, max(1, warps // SCHEDULERS))
+    ends = [scheduler.turn() for _ in range(TURNS)]
+    return ends[-1] - ends[-2]
+
+
+class _Scheduler:
+    """One of four alike, with its share of the warps."""
+
+    def __init__(self, program: list[Instruction], warps: int):
+        self.program, self.warps = program, warps
+        self.ready = [{} for _ in range(warps)]  # register -> when it can be read
+        self.next = [0] * warps  # when a warp can issue its next
+        self.free = {}  # unit or queue -> when it takes the next
+        self.issued = -1  # the last cycle with an issue
+
+    def turn(self) -> int:
+        """Run the loop once; the cycle at which it ends."""
+        places = [0] * self.warps
+        waiting = set()
+        while min(places) < len(self.program):
+            able = [
+                (self._start(warp, self.program[places[warp]]), warp)
+                for warp in range(self.warps)
+                if places[warp] < len(self.program) and warp not in waiting
+            ]
+            start, warp = min(able)
+            current = self.program[places[warp]]
+            self._issue(warp, current, start)
+            places[warp] += 1
+            if current.name.startswith("BAR"):
+                waiting.add(warp)
+                if len(waiting) == self.warps:
+                    together = start + unit(current.name).latency
+                    self.next, waiting = [together] * self.warps, set()
+        return self.issued
+
+    def _start(self, warp: int, current: Instruction) -> int:
+        there = [self.ready[warp].get(name, 0) for name in current.reads]
+        free = 0 if kind(current.name) in QUEUES else self._free(current.name)
+        return max(self.next[warp], self.issued + 1, free, *there, 0)
+
+    def _issue(self, warp: int, current: Instruction, start: int):
+        busy, latency = unit(current.name)
+        self.issued, self.next[warp] = start, start + 1
+        served = max(start, self._free(current.name))
+        self.free[self._place(current.name)] = served + busy
+        for name in current.writes:
+            self.ready[warp][name] = served + latency
+
+    def _free(self, name: str) -> int:
+        return self.free.get(self._place(name), 0)
+
+    def _place(self, name: str) -> str:
+        return QUEUES.get(kind(name), kind(name))

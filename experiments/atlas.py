@@ -3,16 +3,20 @@
     python -m experiments.atlas --cells=elman,gru,lstm,lru,delta_net --dry_run
     python -m experiments.atlas --tasks=copy,parity
     python -m experiments.atlas
+    python -m experiments.atlas --known=results/atlas/runs.csv
 
 Each network has about --parameters parameters; cells whose units do not meet in the
 state stand in a block where they do. All get the same updates, --seeds and --rates, of
 which the best on validation counts. A score is 0 where a network is no
 better than one without memory, and 1 where it is perfect. It is a sweep
-(`experiments.sweep`): it resumes, and what is done is shown as far as it is done.
+(`experiments.sweep`): it resumes, and what is done is shown as far as it is done. All
+cells take a day on 2 cores: --known takes the runs of a table as done, such as those of
+an earlier day.
 
-Writes atlas.csv, atlas.png (cells against tasks, by family), atlas_costs.png (score
-against seconds), atlas.html (the same to hover) and atlas.md, with a sentence for each
-family. It is a first look, not a race: nothing is tuned for a cell.
+Writes runs.csv (each run), atlas.csv (each cell on each task), atlas.png (cells against
+tasks, by family), atlas_costs.png (score against seconds), atlas.html (the same to
+hover) and atlas.md, with a sentence for each family. It is a first look, not a race:
+nothing is tuned for a cell.
 """
 
 import dataclasses
@@ -21,7 +25,7 @@ import pathlib
 from rnn_research import config, errors, plotting
 from rnn_research.diagnostics import table
 from rnn_research.files import write_atomically
-from rnn_research.measurements import atlas
+from rnn_research.measurements import atlas, atlas_runs
 from rnn_research.report import atlas as pages
 from rnn_research.sweeps import each, sweep
 from rnn_research.sweeps.settings import SweepConfig
@@ -42,6 +46,7 @@ class AtlasConfig(config.Settings):
     rates: tuple[float, ...] = config.setting(
         (1e-3, 1e-2), "learning rates, of which the best counts", above=0
     )
+    known: str | None = config.setting(None, "runs.csv whose runs are done")
 
 
 def main(settings: AtlasConfig, how: SweepConfig):
@@ -49,21 +54,45 @@ def main(settings: AtlasConfig, how: SweepConfig):
     names = settings.cells or atlas.every_cell()
     names = sorted(names, key=lambda n: list(atlas.FAMILIES).index(atlas.family(n)))
     widths = atlas.widths(names, settings.tasks, settings.parameters, folder)
-    content = {pair: runs(settings, *pair, width) for pair, width in widths.items()}
-    every = [run for own in content.values() for run in own]
-    swept = sweep.carried_out(every, "atlas", how)
-    if not swept.jobs:
-        return
-    done = iter(swept.folders())
-    places = [
-        place
-        for pair, own in content.items()
-        if (place := found(*pair, widths[pair], [next(done) for _ in own]))
+    known = atlas_runs.read(pathlib.Path(settings.known)) if settings.known else []
+    ends = of_pairs(known, settings, widths)
+    todo = {
+        p: runs(settings, *p, width) for p, width in widths.items() if p not in ends
+    }
+    if todo:
+        every = [run for own in todo.values() for run in own]
+        swept = sweep.carried_out(every, "atlas", how)
+        if not swept.jobs:
+            return
+        done = iter(swept.folders())
+        for pair, own in todo.items():
+            ends[pair] = trained(pair, widths[pair], {next(done) for _ in own})
+    write(settings, ends, widths, names, folder)
+    if todo:
+        swept.check()
+
+
+def of_pairs(known: list[atlas_runs.Run], settings: AtlasConfig, widths) -> dict:
+    """{(cell, task): its runs}, of those of which all are known."""
+    by_key = {run.key: run for run in known}
+    found = {}
+    for (cell, asked), width in widths.items():
+        keys = [
+            (cell, asked, atlas_runs.protocol(asked), width, seed, rate)
+            for rate in settings.rates
+            for seed in settings.seeds
+        ]
+        if all(key in by_key for key in keys):
+            found[cell, asked] = [by_key[key] for key in keys]
+    return found
+
+
+def trained(pair, width: int, folders: set) -> list[atlas_runs.Run]:
+    """The runs of a cell on a task that have ended, by their folders (None: none)."""
+    done = sorted(folders - {None})
+    return [
+        run for folder in done for run in atlas_runs.of_folder(*pair, width, folder)
     ]
-    if not places:
-        raise errors.RunError("no run is done yet; the same command goes on")
-    write(settings, places, len(every), names, folder)
-    swept.check()
 
 
 def runs(settings: AtlasConfig, cell: str, asked: str, width: int):
@@ -89,19 +118,25 @@ def runs(settings: AtlasConfig, cell: str, asked: str, width: int):
     )
 
 
-def found(cell: str, asked: str, width: int, folders: list[pathlib.Path | None]):
-    """What the trainings of a cell on a task have come to so far.
+def write(settings, ends, widths, names, folder: pathlib.Path):
+    """The tables, the figures and the pages.
 
     Args:
-      folders: of each run; None: it is not done.
+      ends: {(cell, task): its runs}.
+
+    Raises:
+      errors.RunError: there is none.
     """
-    done = sorted(set(folders) - {None})
-    ends = [end for folder in done for end in atlas.ends(folder)]
-    return atlas.place(cell, asked, width, ends, len(folders))
-
-
-def write(settings, places, planned: int, names, folder: pathlib.Path):
-    """The table, the figures and the pages."""
+    each_planned = len(settings.seeds) * len(settings.rates)
+    places = [
+        place
+        for pair, width in widths.items()
+        if (place := atlas.place(*pair, width, ends.get(pair, []), each_planned))
+    ]
+    if not places:
+        raise errors.RunError("no run is done yet; the same command goes on")
+    every = [run for pair in widths for run in ends.get(pair, [])]
+    atlas_runs.write(every, folder / "runs.csv")
     families = {
         atlas.FAMILIES[kind]: [name for name in names if atlas.family(name) == kind]
         for kind in atlas.FAMILIES
@@ -125,8 +160,11 @@ def write(settings, places, planned: int, names, folder: pathlib.Path):
         for place in places
     ]
     table.write_csv(rows, folder / "atlas.csv", columns=tuple(rows[0]))
-    done = sum(place.done for place in places)
-    title = f"{settings.parameters:,} parameters, {done} of {planned} runs"
+    hours = sum(run.all_seconds for run in every) / 3600
+    title = (
+        f"{settings.parameters:,} parameters, {len(every):,} of "
+        f"{each_planned * len(widths):,} runs, {hours:.1f} hours of training"
+    )
     plotting.atlas(rows, families, folder / "atlas.png", title=title)
     plotting.atlas_costs(rows, families, folder / "atlas_costs.png", title=title)
     said = [

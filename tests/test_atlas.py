@@ -5,11 +5,12 @@ import math
 import pytest
 
 from experiments import atlas as program
-from rnn_research import plotting
-from rnn_research.measurements import atlas
+from rnn_research import errors, plotting
+from rnn_research.measurements import atlas, atlas_runs
 from rnn_research.report import atlas as pages
 from rnn_research.resolve import resolve
 from rnn_research.sweeps import plan
+from rnn_research.sweeps.settings import SweepConfig
 
 
 @pytest.mark.parametrize(
@@ -54,16 +55,19 @@ def test_scores():
     assert atlas.score(0.9, 0.16, 0.0) == 0 and atlas.score(math.nan, 0.1, 0.0) == 0
 
 
-def end(seed, rate, loss):
-    return {"seed": seed, "learning_rate": rate, "test": {"loss": loss}}
+def run(seed, rate, score, validation, seconds, cell="gru"):
+    kept = "adding", atlas_runs.protocol("adding"), 16
+    return atlas_runs.Run(
+        cell, *kept, seed, rate, validation, score, seconds, 2 * seconds
+    )
 
 
 def test_a_place_takes_the_rate_that_is_best_on_validation():
     found = [
-        (0.02, end(0, 1e-3, 1 / 60), 2.0),
-        (0.04, end(1, 1e-3, 1 / 12), 4.0),
-        (0.01, end(0, 1e-2, 1 / 6), 3.0),  # one good seed of two is no better
-        (math.inf, end(1, 1e-2, math.nan), 3.0),
+        run(0, 1e-3, 0.9, 0.02, 2.0),
+        run(1, 1e-3, 0.5, 0.04, 4.0),
+        run(0, 1e-2, 0.0, 0.01, 3.0),  # one good seed of two is no better
+        run(1, 1e-2, 0.0, math.inf, 3.0),
     ]
     place = atlas.place("gru", "adding", 16, found, planned=6)
     assert place.rate == 1e-3 and place.scores == pytest.approx((0.9, 0.5))
@@ -72,6 +76,31 @@ def test_a_place_takes_the_rate_that_is_best_on_validation():
     assert atlas.place("gru", "adding", 16, [], planned=6) is None
     said = atlas.sentence("gated", [place])
     assert said.startswith("Gates on a dense state: holds nothing of this, lacks")
+
+
+def test_runs_of_a_table_are_done(tmp_path, monkeypatch, capsys):
+    """What is known is not trained again, and is in the next table; the rest is."""
+    pairs = [(seed, rate) for rate in (1e-3, 1e-2) for seed in (0, 1, 2)]
+    known = [run(*pair, 0.5, 0.01, 3600.0) for pair in pairs]
+    known[-1] = known[-1]._replace(validation=math.inf, score=0.0)
+    atlas_runs.write(known, tmp_path / "known.csv")
+    assert atlas_runs.read(tmp_path / "known.csv") == known
+    monkeypatch.setattr(atlas, "width", lambda cell, task, parameters: 16)
+    monkeypatch.setattr(program.sweep, "carried_out", None)  # trains nothing
+    how = SweepConfig(workdir=str(tmp_path / "atlas"))
+    settings = program.AtlasConfig(
+        cells=("gru",), tasks=("adding",), known=str(tmp_path / "known.csv")
+    )
+    program.main(settings, how)
+    assert atlas_runs.read(tmp_path / "atlas" / "runs.csv") == known
+    page = (tmp_path / "atlas" / "atlas.md").read_text(encoding="utf-8")
+    assert "6 of 6 runs, 12.0 hours of training" in page and "| gru | 0.50 |" in page
+    with pytest.raises(TypeError):  # one is missing: it would be trained
+        atlas_runs.write(known[:-1], tmp_path / "known.csv")
+        program.main(settings, how)
+    (tmp_path / "known.csv").write_text("no table", encoding="utf-8")
+    with pytest.raises(errors.UsageError, match="no table of runs"):
+        program.main(settings, how)
 
 
 def test_runs_are_ones_that_train_takes():

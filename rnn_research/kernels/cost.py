@@ -97,7 +97,7 @@ def _width(name: str, operand: str, place: int) -> int:
     """Registers in a row that an operand names by its first."""
     if operand.startswith(("[", "desc")):
         return 2 if ".64" in operand else 1
-    if "MMA" in name:  # D = A B + C
+    if "MMA" in name and place < 4:  # D = A B + C
         short = name.startswith("HMMA.1688.F32.BF16")
         return (4, 2, 1, 4)[place] if short else (4, 4, 2, 4)[place]
     if name.startswith(("LD", "ST")):

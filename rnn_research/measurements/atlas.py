@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import jax
 
-from rnn_research import cells, engines, errors, files, models, spelling, waiting
+from rnn_research import cells, engines, errors, files, models, waiting
 from rnn_research.cells.base import Cell
 from rnn_research.layers import architectures
 from rnn_research.resolve import resolve
@@ -224,38 +224,26 @@ def place(cell: str, asked: str, size: int, found, planned: int) -> Place | None
     The rate is chosen on validation, the score is of test.
 
     Args:
-      found: (validation loss, end in summary.json, seconds) of each run.
+      found: runs, `atlas_runs.Run`.
     """
     if not found:
         return None
-    one = TASKS[asked]
-    task = resolve("task", one.task, length=one.length)
     of_rate: dict[float, list] = {}
-    for loss, end, seconds in found:
-        of_rate.setdefault(end["learning_rate"], []).append((loss, end, seconds))
-    rate = min(of_rate, key=lambda r: statistics.median(own[0] for own in of_rate[r]))
+    for run in found:
+        of_rate.setdefault(run.learning_rate, []).append(run)
+    rate = min(
+        of_rate, key=lambda r: statistics.median(run.validation for run in of_rate[r])
+    )
     return Place(
         cell,
         asked,
         size,
         rate,
-        tuple(score_of(one, task, end) for _, end, _ in of_rate[rate]),
-        statistics.median(seconds for *_, seconds in found),
+        tuple(run.score for run in of_rate[rate]),
+        statistics.median(run.seconds for run in found),
         len(found),
         planned,
     )
-
-
-def ends(folder: pathlib.Path) -> list[tuple[float, dict, float]]:
-    """(validation loss, end, seconds) of each run in a folder."""
-    summary = spelling.read(files.read_json(folder / "summary.json"))
-    share = summary["seconds"]["run"] / len(summary["runs"])
-    return [(_loss(end), end, share) for end in summary["runs"]]
-
-
-def _loss(end: dict) -> float:
-    loss = (end["validation"] or {}).get("loss", math.inf)
-    return loss if math.isfinite(loss) else math.inf
 
 
 def sentence(kind: str, places: list[Place]) -> str:

@@ -78,9 +78,20 @@ def markdown(rows: list[dict], said, title: str) -> str:
     lines = [
         "# Which cell for what",
         "",
-        f"{title}.",
+        f"{title}. All networks get the same updates. A score is 0",
+        "where a network is no better than one without memory, 1 where it is perfect.",
+        "It is the median over seeds at the learning rate that is best on validation.",
+        "Nothing is tuned for a cell.",
+        "",
+        "![Cells against tasks](atlas.png)",
+        "",
+        "## What each family holds",
         "",
         *(f"- {x}." for x in said),
+        "",
+        "![Scores against seconds](atlas_costs.png)",
+        "",
+        "## All scores",
         "",
     ]
     lines += [f"| cell | {' | '.join(tasks)} |", "|---" * (len(tasks) + 1) + "|"]
@@ -88,5 +99,5 @@ def markdown(rows: list[dict], said, title: str) -> str:
         own = [of_place.get((name, task)) for task in tasks]
         shown = [f"{each['score']:.2f}" if each else "" for each in own]
         lines.append(f"| {name} | {' | '.join(shown)} |")
-    lines += ["", "0: no better than a network without memory; 1: perfect.", ""]
+    lines += ["", "```bash", "python -m experiments.atlas", "```", ""]
     return "\n".join([*lines, hardware.machine(["jax"])]) + "\n"

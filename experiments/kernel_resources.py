@@ -83,6 +83,7 @@ def measured(name: str, cell, precision: str, settings) -> list[dict]:
         return jax.grad(loss)(params)
 
     found = static.kernels(static.lowered(gradient, params, x, flags, flags))
+    found = dict.fromkeys(found)  # a long pass may be cut into several of one kernel
     return [
         {"cell": name, "B": batch, "H": hidden, "precision": precision, "pass": each}
         | static.compiled(*kernel)._asdict()

@@ -37,12 +37,16 @@ class Kernel:
         resident = self._resident(given.tiles)
         state = self._read(given.state, mine)
 
+        early, late = self._early(given.varying)
+
         def step(i, carried):
             state, varying = carried
-            ahead = self._read(given.varying, mine, self._time(i + 1))
+            ahead = self._read(early, mine, self._time(i + 1))
             rows = dict(zip(program.carry, state, strict=True))
             rows |= dict(zip(given.constant, constant, strict=True))
-            rows |= dict(zip(given.varying, varying, strict=True))
+            rows |= dict(zip(early, varying, strict=True))
+            read = self._read(late, mine, self._time(i))
+            rows |= dict(zip(late, read, strict=True))
 
             def tiles(equation):
                 name = equation.outputs[0]
@@ -58,11 +62,19 @@ class Kernel:
             state = [self._whole(new, rows, sizes[old]) for new, old in pairs]
             return state, ahead
 
-        first = state, self._read(given.varying, mine, self._time(0))
+        first = state, self._read(early, mine, self._time(0))
         state, _ = jax.lax.fori_loop(0, self.length, step, first)
         for refs, row in zip(final.values(), state, strict=True):
             for ref, part in zip(refs, row, strict=True):
                 ref[mine, :] = part.astype(ref.dtype)
+
+    def _early(self, varying) -> tuple[dict, dict]:
+        """What is read a step ahead, and what is read when it is needed."""
+        left, early, late = self.backend.ahead, {}, {}
+        for name, row in varying.items():
+            left -= sum(ref.shape[-1] * min(ref.shape[-2], self.block) for ref in row)
+            (early if left >= 0 else late)[name] = row
+        return early, late
 
     def _time(self, i):
         """The time of a turn of the loop; that of the last where there are no more."""

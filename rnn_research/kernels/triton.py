@@ -23,6 +23,9 @@ ALGORITHMS = {
 }
 WEIGHT_BYTES = {"float32": 8, "tf32": 4, "bfloat16x3": 4, "bfloat16": 2}
 CHIP_BYTES = 200 * 2**10  # of the 227 KiB of shared memory of an H100
+# Of the 64 Ki registers of a multiprocessor; with more, code for sm_90 spills so much
+# that `cost` predicts several times the cycles.
+AHEAD = 40 * 2**10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Backend:
       call: (kernel, blocks of the batch, shapes of the results, widest block) -> the
         function of the arrays that the kernel is given.
       on_chip: weights that are kept on the chip, in number.
+      ahead: values of the next step that are read while a step is done, in number.
     """
 
     weight: Callable
@@ -43,6 +47,7 @@ class Backend:
     function: Callable
     call: Callable
     on_chip: int
+    ahead: int = AHEAD
 
 
 def triton(precision: str, interpret: bool = False) -> Backend:

@@ -61,11 +61,12 @@ def main(settings: FusedSpeedConfig, run_config: runtime.RunConfig):
     sizes = [turns.parse_shape(text) for text in settings.shapes]
     for (length, batch, hidden), name in itertools.product(sizes, settings.cells):
         cell = resolve("cell", name, hidden_size=hidden)
-        if complaint(cell):
-            continue
         for precision in settings.precisions:
             key = name, length, batch, hidden, precision, settings.seeds
             if tuple(map(str, key)) in known:
+                continue
+            if why := complaint(cell, None if settings.interpret else precision):
+                print(f"{name}, H = {hidden}, {precision}: {why}")
                 continue
             rows.append(
                 dict(zip(KEYS, key, strict=True)) | measured(cell, key, settings)

@@ -53,11 +53,11 @@ def main(settings: KernelResourcesConfig):
     known = {(r["cell"], int(r["H"]), r["precision"]) for r in rows}
     for name in settings.cells:
         cell = resolve("cell", name, hidden_size=settings.hidden_size)
-        if why := complaint(cell):
-            print(f"{name}: {why}")
-            continue
         for precision in settings.precisions:
             if (name, settings.hidden_size, precision) in known:
+                continue
+            if why := complaint(cell, precision):
+                print(f"{name}, {precision}: {why}")
                 continue
             for row in measured(name, cell, precision, settings):
                 rows.append(row)
@@ -83,11 +83,10 @@ def measured(name: str, cell, precision: str, settings) -> list[dict]:
         return jax.grad(loss)(params)
 
     found = static.kernels(static.lowered(gradient, params, x, flags, flags))
-    found = dict.fromkeys(found)  # a long pass may be cut into several of one kernel
     return [
         {"cell": name, "B": batch, "H": hidden, "precision": precision, "pass": each}
         | static.compiled(*kernel)._asdict()
-        for each, kernel in zip(PASSES, found, strict=True)
+        for each, kernel in zip(PASSES, found, strict=False)  # then rests of a chunk
     ]
 
 

@@ -12,6 +12,7 @@ from experiments import fused_speed, gpu_day, kernel_resources
 from rnn_research import cells, engines, errors, runtime
 from rnn_research.checks.report import difference, random_like
 from rnn_research.diagnostics import table
+from rnn_research.engines.fused import complaint
 from rnn_research.kernels import cost, loop, plan, static, triton
 from rnn_research.unroll import set_up, unroll
 
@@ -248,8 +249,34 @@ def test_what_an_instruction_reads_and_writes():
     store = cost.instruction(turn("STS.64 [R12+UR4+0x8000], R6")[0])
     assert store.writes == () and set(store.reads) == {"R12", "UR4", "R6", "R7"}
     assert cost.instruction(".L_x_1:") is None
+    assert cost.bytes_of("LDSM.16.MT88.4") == 16 and cost.bytes_of("STSM.16.M88") == 4
     loop_body = turn("LDG.E.128 R28, desc[UR6][R4.64]", "STG.E desc[UR6][R2.64], R6")
     assert cost.streamed(loop_body, warps=8) == 8 * 32 * (16 + 4)
+
+
+@pytest.mark.parametrize(
+    ("steps", "end"),
+    [
+        (5, ("IADD3 R0, P0, R0, 0x5, RZ", "IADD3.X R2, RZ, R2, RZ, P0, !PT")),
+        (1, ("UIADD3 UR4, UR4, 0x1, URZ", "MOV R0, UR4", "MOV R2, RZ")),
+        (2, ("VIADD R0, R0, 0xfffffffe", "MOV R2, RZ")),
+        (1, ("IADD3 R8, R8, 0x800, RZ", "MOV R2, R0")),  # an address
+    ],
+)
+def test_steps_in_a_turn_of_an_unrolled_loop(steps, end):
+    test = "ISETP.NE.U32.AND P0, PT, R0, RZ, PT"
+    test = test, "ISETP.NE.U32.AND.EX P0, PT, R2, RZ, PT, P0"
+    assert cost.steps(turn("NOP", *end, *test, "@P0 BRA `(.L_x_0)")) == steps
+
+
+def test_what_has_no_room_on_the_chip_is_refused():
+    cell = cells.lstm(128)  # 4 * 128 * 128 = 65,536 numbers
+    assert not complaint(cell)
+    assert not complaint(cell, "bfloat16")
+    assert "65,536 numbers, and 25,600" in complaint(cell, "float32")
+    assert "51,200 of this precision" in complaint(cell, "tf32")
+    with pytest.raises(errors.UsageError, match="fit on the chip"):
+        lowered(cells.lstm(128), "float32")
 
 
 @pytest.mark.slow

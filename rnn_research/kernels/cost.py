@@ -108,11 +108,35 @@ def _width(name: str, operand: str, place: int) -> int:
 def bytes_of(name: str) -> int:
     """Bytes that an instruction moves for a thread."""
     if name.startswith(("LDSM", "STSM")):
-        return 4 * int(name.rsplit(".", 1)[1])
+        count = name.rsplit(".", 1)[1]
+        return 4 * (int(count) if count.isdigit() else 1)
     for bits, size in ((".128", 16), (".64", 8), (".U16", 2), (".16", 2), (".U8", 1)):
         if bits in name:
             return size
     return 4
+
+
+COUNTING = re.compile(
+    r"(?:U?IADD3|VIADD) (U?R\d+), (?:U?P\d, )?\1, (-?0x[0-9a-f]+|-?\d+)\b"
+)
+
+
+def steps(loop: list[str]) -> int:
+    """Steps in a turn of the loop, which the compiler may have unrolled.
+
+    By how far the number goes on that the way back depends on; 1 if none is found.
+    """
+    wanted = set(instruction(loop[-1]).reads)  # of the branch: its condition
+    for line in reversed(loop[:-1]):
+        current = instruction(line)
+        if current is None or not wanted.intersection(current.writes):
+            continue
+        counts = COUNTING.search(line)
+        if counts and counts[1] in wanted:
+            ahead = int(counts[2], 0) % 2**32
+            return min(ahead, 2**32 - ahead) or 1
+        wanted.update(current.reads)
+    return 1
 
 
 def kind(name: str) -> str:

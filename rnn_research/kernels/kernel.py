@@ -34,7 +34,7 @@ class Kernel:
         program, sizes = self.planned.program, self.planned.layout.sizes
         mine = pl.ds(pl.program_id(0) * self.block, self.block)
         constant = self._read(given.constant, mine)
-        resident = self._resident(given.tiles)
+        loaded = {name: _loaded(matrix) for name, matrix in given.tiles.items()}
         state = self._read(given.state, mine)
 
         early, late = self._early(given.varying)
@@ -49,8 +49,7 @@ class Kernel:
             rows |= dict(zip(late, read, strict=True))
 
             def tiles(equation):
-                name = equation.outputs[0]
-                return resident[name] if resident else _loaded(given.tiles[name])
+                return loaded[equation.outputs[0]]
 
             where = self.planned.layout, self.backend
             rows = blocks.run(program.inside, rows, tiles, *where)
@@ -88,13 +87,6 @@ class Kernel:
             return part != 0 if flag else part.astype(wide(part.dtype))
 
         return [[read(name, ref) for ref in row] for name, row in rows.items()]
-
-    def _resident(self, tiles) -> dict:
-        """All tiles, to be kept on the chip; none if they do not fit."""
-        size = sum(ref.size for ref in jax.tree.leaves(tiles))
-        if size > self.backend.on_chip:
-            return {}
-        return {name: _loaded(matrix) for name, matrix in tiles.items()}
 
     def _whole(self, name, rows, sizes) -> blocks.Row:
         row = blocks.filled(name, rows, sizes)

@@ -1,7 +1,7 @@
 """`scan` as one kernel: the loop over time runs on the chip, a batch block at a time.
 
 What needs no state is done before, for all times at once. The kernel holds the state
-and the weights, reads what varies in time one step ahead, and writes the outputs.
+and the weights, reads what varies in time a step ahead, and writes the outputs.
 """
 
 from collections import OrderedDict  # unlike a dict, not sorted by `jax.tree`
@@ -32,6 +32,7 @@ def scan(body, carry: Tree, streams: Tree, *, backend, block: int, reverse=False
       Unfit: the step cannot become a kernel.
     """
     planned = plan(body, carry, base.at(streams, 0))
+    planned.check_room(backend.on_chip)
     program = planned.program
     leaves = jax.tree.leaves(carry)
     length, batch = base.length_of(streams), leaves[0].shape[0]

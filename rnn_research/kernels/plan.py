@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research.kernels import cuts
+from rnn_research.kernels.blocks import padded
 from rnn_research.kernels.equations import Name, Program, Unfit, traced
 
 Tree = Any
@@ -43,11 +44,39 @@ class Plan:
     matrices: dict[Name, Matrix]
     trees: list
 
+    @property
+    def weights(self) -> int:
+        """Numbers that the matrices have in their tiles, filled up."""
+        sizes = self.layout.sizes
+        return sum(
+            _filled_up(sizes[each.row]) * _filled_up(sizes[each.result])
+            for each in self.matrices.values()
+            if each.result not in self.layout.thin
+        )
 
-def complaint(body, carry: Tree, at_t: Tree) -> str:
-    """Why a step cannot become a kernel, or ''."""
+    def check_room(self, most: int):
+        """Raises `Unfit` if the matrices have more numbers than a chip keeps."""
+        if self.weights > most:
+            raise Unfit(
+                f"its matrices have {self.weights:,} numbers, and {most:,} of this "
+                "precision fit on the chip"
+            )
+
+
+def _filled_up(sizes) -> int:
+    return sum(map(padded, sizes))
+
+
+def complaint(body, carry: Tree, at_t: Tree, most: int | None = None) -> str:
+    """Why a step cannot become a kernel, or ''.
+
+    Args:
+      most: numbers of matrices that fit on the chip; None: any.
+    """
     try:
-        plan(body, carry, at_t)
+        planned = plan(body, carry, at_t)
+        if most is not None:
+            planned.check_room(most)
     except Unfit as why:
         return str(why)
     return ""

@@ -23,6 +23,7 @@ KERNEL = re.compile(
     r'ir = "((?:[^"\\]|\\.)*)", name = "kernel", num_stages = (\d+) : i32, '
     r"num_warps = (\d+) : i32"
 )
+PRODUCTS = "HMMA", "HGMMA", "DMMA"
 BYTE = re.compile(rb'\\([0-9A-F]{2}|[\\"])')
 RESOURCES = re.compile(r"Function kernel:\s+REG:(\d+) STACK:(\d+)")
 
@@ -117,12 +118,19 @@ def compiled(text: str, stages: int, warps: int) -> Resources:
         code = _output(tools / "nvdisasm", cubin)
     registers, spilled = map(int, RESOURCES.search(usage).groups())
     loop = _loop(code)
-    products = sum("MMA" in line for line in loop)
-    weights = _loads_of_weights(made.asm["ttgir"])
-    on_chip = warps, registers, spilled, made.metadata.shared
-    in_loop = len(loop), products, weights
-    predicted = cost.streamed(loop, warps), cost.cycles(loop, warps)
-    return Resources(*on_chip, *in_loop, *predicted)
+    steps = cost.steps(loop)
+    names = [each.name for each in map(cost.instruction, loop) if each]
+    return Resources(
+        warps,
+        registers,
+        spilled,
+        made.metadata.shared,
+        instructions=round(len(names) / steps),
+        products=round(sum(name.startswith(PRODUCTS) for name in names) / steps),
+        weights_in_loop=_loads_of_weights(made.asm["ttgir"]),
+        bytes=round(cost.streamed(loop, warps) / steps),
+        cycles=round(cost.cycles(loop, warps) / steps),
+    )
 
 
 def _output(*command) -> str:

@@ -5,6 +5,7 @@ kernel is called. Another back end is another `Backend`.
 """
 
 import dataclasses
+import sys
 from collections.abc import Callable
 
 import jax.numpy as jnp
@@ -38,7 +39,7 @@ class Backend:
       function: elementwise equation -> the function of its blocks.
       call: (kernel, blocks of the batch, shapes of the results, widest block) -> the
         function of the arrays that the kernel is given.
-      on_chip: weights that are kept on the chip, in number.
+      on_chip: numbers of matrices that fit on the chip.
       ahead: values of the next step that are read while a step is done, in number.
     """
 
@@ -80,8 +81,16 @@ def triton(precision: str, interpret: bool = False) -> Backend:
             compiler_params=pallas_triton.CompilerParams(num_warps=warps, num_stages=1),
         )
 
-    on_chip = CHIP_BYTES // WEIGHT_BYTES[precision]
-    return Backend(weight, product, function, call, on_chip)
+    return Backend(weight, product, function, call, room(precision, interpret))
+
+
+def room(precision: str, interpret: bool = False) -> int:
+    """Numbers of matrices that fit on the chip; any, where there is none.
+
+    Matrices that do not fit would be read at each step: for sm_90 such kernels take
+    more shared memory than there is, or `cost` predicts no gain over a plain loop.
+    """
+    return sys.maxsize if interpret else CHIP_BYTES // WEIGHT_BYTES[precision]
 
 
 def function(equation) -> Callable:

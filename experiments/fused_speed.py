@@ -38,8 +38,8 @@ KEYS = "cell", "T", "B", "H", "precision", "seeds"
 class FusedSpeedConfig(config.Settings):
     """Fused kernels:"""
 
-    cells: tuple[str, ...] = config.setting(
-        tuple(cells.__all__), "cells; default: all", names="cells"
+    cells: tuple[str, ...] | None = config.setting(
+        None, "cells; default: all", names="cells"
     )
     shapes: tuple[str, ...] = config.setting(("1000x16x128",), "T x B x H of each row")
     precisions: tuple[str, ...] = config.setting(
@@ -59,7 +59,9 @@ def main(settings: FusedSpeedConfig, run_config: runtime.RunConfig):
     rows = table.read_csv(path) if path.exists() else []
     known = {tuple(str(row[name]) for name in KEYS) for row in rows}
     sizes = [turns.parse_shape(text) for text in settings.shapes]
-    for (length, batch, hidden), name in itertools.product(sizes, settings.cells):
+    for (length, batch, hidden), name in itertools.product(
+        sizes, settings.cells or cells.__all__
+    ):
         cell = resolve("cell", name, hidden_size=hidden)
         for precision in settings.precisions:
             key = name, length, batch, hidden, precision, settings.seeds

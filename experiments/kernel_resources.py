@@ -34,8 +34,8 @@ PASSES = ("forward", "backward")
 class KernelResourcesConfig(config.Settings):
     """Kernels:"""
 
-    cells: tuple[str, ...] = config.setting(
-        tuple(cells.__all__), "cells; default: all", names="cells"
+    cells: tuple[str, ...] | None = config.setting(
+        None, "cells; default: all", names="cells"
     )
     hidden_size: int = config.setting(128, "H", low=1, high=512)
     batch_size: int = config.setting(16, "B", low=1)
@@ -51,7 +51,7 @@ def main(settings: KernelResourcesConfig):
     path = folder / "kernel_resources.csv"
     rows = table.read_csv(path) if path.exists() else []
     known = {(r["cell"], int(r["H"]), r["precision"]) for r in rows}
-    for name in settings.cells:
+    for name in settings.cells or cells.__all__:
         cell = resolve("cell", name, hidden_size=settings.hidden_size)
         for precision in settings.precisions:
             if (name, settings.hidden_size, precision) in known:

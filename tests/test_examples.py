@@ -3,6 +3,7 @@ its program; every flag is one.
 """
 
 import ast
+import dataclasses
 import functools
 import importlib
 import itertools
@@ -112,6 +113,15 @@ def test_every_program_says_its_settings_where_others_can_read_them():
     for path in (ROOT / "experiments").glob("[!_]*.py"):
         assert path.read_text().endswith("    config.run(main, *SETTINGS)\n"), path
         assert settings_of(path.stem)
+
+
+def test_a_default_is_read_at_a_glance():
+    """`--help` shows it: a list of all there is would fill the screen."""
+    for path in (ROOT / "experiments").glob("[!_]*.py"):
+        for group in settings_of(path.stem):
+            for field in dataclasses.fields(group):
+                shown = str(getattr(group, field.name))
+                assert len(shown) < 200, (path.stem, field.name)
 
 
 BLANKS = "...", "RUN", "NAME"  # which a reader fills in

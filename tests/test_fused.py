@@ -260,7 +260,8 @@ def test_what_an_instruction_reads_and_writes():
         (5, ("IADD3 R0, P0, R0, 0x5, RZ", "IADD3.X R2, RZ, R2, RZ, P0, !PT")),
         (1, ("UIADD3 UR4, UR4, 0x1, URZ", "MOV R0, UR4", "MOV R2, RZ")),
         (2, ("VIADD R0, R0, 0xfffffffe", "MOV R2, RZ")),
-        (1, ("IADD3 R8, R8, 0x800, RZ", "MOV R2, R0")),  # an address
+        (1, ("IADD3 R8, R8, 0x4, RZ", "MOV R2, R0")),  # no way leads back from it
+        (1, ("IADD3 R0, P0, R0, -0x2000, RZ", "MOV R2, RZ")),  # an address
     ],
 )
 def test_steps_in_a_turn_of_an_unrolled_loop(steps, end):

@@ -14,6 +14,7 @@ SCHEDULERS = 4  # of a multiprocessor, each issues one instruction a cycle
 SHARED_BYTES = 128  # a cycle, of all schedulers together
 GLOBAL_BYTES = 64
 TURNS = 3  # of the loop, the last of which counts
+MOST_STEPS = 32  # that a compiler puts into a turn
 
 
 class Unit(NamedTuple):
@@ -124,7 +125,8 @@ COUNTING = re.compile(
 def steps(loop: list[str]) -> int:
     """Steps in a turn of the loop, which the compiler may have unrolled.
 
-    By how far the number goes on that the way back depends on; 1 if none is found.
+    By how far the number goes on that the way back depends on; 1 if none is found, or
+    if an address stands for it.
     """
     wanted = set(instruction(loop[-1]).reads)  # of the branch: its condition
     for line in reversed(loop[:-1]):
@@ -134,7 +136,8 @@ def steps(loop: list[str]) -> int:
         counts = COUNTING.search(line)
         if counts and counts[1] in wanted:
             ahead = int(counts[2], 0) % 2**32
-            return min(ahead, 2**32 - ahead) or 1
+            ahead = min(ahead, 2**32 - ahead)
+            return ahead if ahead <= MOST_STEPS else 1
         wanted.update(current.reads)
     return 1
 

@@ -173,7 +173,7 @@ def test_what_is_written_is_the_most_probable_word_each_time(task, attention, tm
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cell", ["lstm", "min_gru", "transformer(window=8)"])
+@pytest.mark.parametrize("cell", ["lstm", "transformer(window=8)"])
 def test_any_cell_learns_to_write(task, cell):
     model = models.as_model(resolve.resolve("cell", cell, hidden_size=8), task)
     result = training.train(

@@ -639,7 +639,7 @@ def final_state(folder):
 @pytest.mark.parametrize(
     "times, num_steps",
     [
-        pytest.param(3, 4000, marks=pytest.mark.slow),
+        pytest.param(2, 3000, marks=pytest.mark.slow),
         pytest.param(10, 10000, marks=pytest.mark.long),
     ],
 )

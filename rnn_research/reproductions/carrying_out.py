@@ -32,11 +32,13 @@ def carry_out(
     """
     if entry.needs_gpu and not how.dry_run and not local.gpus():
         raise errors.UsageError(f"{entry.name} needs a GPU, and there is none here")
-    begun = time.monotonic()
     trained = train(entry, folder, how)
     if trained is None:
         return None
+    begun = time.monotonic()
     found = measured(entry, trained)
+    seconds = _trained_for(trained) / len(local.places(how.at_once))
+    seconds += time.monotonic() - begun
     own = results / entry.name
     own.mkdir(parents=True, exist_ok=True)
     result = {
@@ -46,7 +48,7 @@ def carry_out(
             name: _gate(entry.gates[name], found.gates[name]) for name in entry.gates
         },
         "notes": found.notes,
-        "minutes": round((_trained_for(trained) + time.monotonic() - begun) / 60, 2),
+        "minutes": round(seconds / 60, 2),
         "date": datetime.date.today().isoformat(),
         "machine": hardware.machine(["jax"]),
         "entry": identity(entry),

@@ -38,7 +38,7 @@ def of(entry: base.Reproduction, result: dict) -> str:
         COMMAND.format(entry.name),
         "```",
         "",
-        f"{result['date']}, {result['minutes']:.3g} minutes. {result['machine']}",
+        f"{result['date']}, {_minutes(result['minutes'])} minutes. {result['machine']}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -78,7 +78,7 @@ def _rows(entry: base.Reproduction, result: dict, link: str) -> list[str]:
     verdict = NOT_RUN + ", needs a GPU" * entry.needs_gpu
     if result:
         claim = f"[{claim}]({link}/{entry.name}/{entry.name}.md)"
-        verdict, minutes = result["verdict"], f"{result['minutes']:.2g}"
+        verdict, minutes = result["verdict"], _minutes(result["minutes"])
     command = COMMAND.format(entry.name)
     lines = [
         f"| **{entry.number}** | **{claim}** | | | **{verdict}** | `{command}` "
@@ -90,3 +90,8 @@ def _rows(entry: base.Reproduction, result: dict, link: str) -> list[str]:
         held = ("holds" if own["holds"] else "does not hold") if own else ""
         lines.append(f"| | {gate.what} | {gate.published} | {measured} | {held} | | |")
     return lines
+
+
+def _minutes(value: float) -> str:
+    """To two digits, or whole."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"

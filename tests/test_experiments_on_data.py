@@ -133,4 +133,4 @@ def test_the_confusion_figure_shows_shares_and_counts():
 
 def test_only_sets_that_are_not_here_are_fetched():
     with pytest.raises(errors.UsageError, match="needs no fetching"):
-        prepare_data.main(prepare_data.PrepareConfig(dataset="digits"))
+        prepare_data.main(prepare_data.PrepareConfig(dataset=("fsdd", "digits")))

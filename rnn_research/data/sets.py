@@ -260,14 +260,14 @@ SETS = {
 }
 
 
-def prepare(name: str) -> str:
-    """Fetch a set that has to be; the folder that it is in then.
+def check_fetched(name: str):
+    """A set has to be fetched before it is read.
 
     Raises:
-      errors.UsageError: there is no such set, it needs no fetching, or it fails.
+      errors.UsageError: there is no such set, or it needs no fetching.
     """
     if name.startswith(PREPARED):
-        return prepared.prepare(name.removeprefix(PREPARED))
+        return
     fetched = [own for own, each in SETS.items() if each.archive or each.simulate]
     if name not in SETS:
         known = ", ".join([*fetched, f"{PREPARED}NAME"])
@@ -279,6 +279,17 @@ def prepare(name: str) -> str:
         raise errors.UsageError(
             f"{name} needs no fetching: it is of {SETS[name].source}"
         )
+
+
+def prepare(name: str) -> str:
+    """Fetch a set that has to be; the folder that it is in then.
+
+    Raises:
+      errors.UsageError: there is no such set, it needs no fetching, or it fails.
+    """
+    check_fetched(name)
+    if name.startswith(PREPARED):
+        return prepared.prepare(name.removeprefix(PREPARED))
     one = SETS[name]
     return str(one.simulate() if one.simulate else archives.fetch(name, one.archive))
 

@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import math
 import pathlib
 import re
 import struct
@@ -16,7 +17,7 @@ from experiments import tour as program
 from rnn_research import errors, plotting, runtime
 from rnn_research.checks import notebooks
 from rnn_research.tour import base, blocks, carrying_out, notebook, page, svg
-from rnn_research.tour.sections import reach, sections
+from rnn_research.tour.sections import reach, sections, vanishing
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -310,3 +311,18 @@ def test_the_page_in_docs_fits_a_phone(tmp_path):
             "nowhere on this page" in row for row in rows
         )
         assert opened.logged() == []
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ((0.2, 3e33, math.inf), "the loss is about 10³³ after 20 updates"),
+        ((0.2, 0.0, math.nan), "the loss is 0 after 20 updates"),
+        ((math.inf,), ""),
+        ((), ""),
+    ],
+)
+def test_what_is_told_of_a_training_that_left_the_numbers(losses, said):
+    own = {"steps": [10, 20, 30][: len(losses)], "loss": losses, "diverged": True}
+    told = vanishing._told(own)
+    assert said in told and bool(said) == bool(told)

@@ -173,9 +173,11 @@ def _seen(numbers: Mapping, power: float) -> list[Seen]:
 
 def _told(own: Mapping) -> str:
     """How the wild training ended, if it did."""
-    if not own["diverged"] or not own["loss"]:
+    rows = zip(own["steps"], own["loss"], strict=True)
+    rows = [(step, loss) for step, loss in rows if math.isfinite(loss)]
+    if not own["diverged"] or not rows:
         return ""
-    last, loss = own["steps"][-1], own["loss"][-1]
+    last, loss = rows[-1]
     return (
         f" Without the clip the loss is {_plain(loss)} after {last} updates, and soon "
         "no number at all: that training has stopped."
@@ -192,6 +194,8 @@ def _steady(own: Mapping) -> float:
 
 def _plain(value: float) -> str:
     """0.0052, 340 or 10³²: as a sentence has it."""
+    if value == 0:
+        return "0"
     if 1e-4 <= value < 1e5:
         return f"{value:.2g}" if value < 100 else f"{value:,.0f}"
     return f"about {svg.power(math.log10(value))}"

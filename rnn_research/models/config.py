@@ -180,7 +180,7 @@ def _with_source(
         start=options.decoder_start,
         dropout=options.dropout,
     )
-    check_carried(made, jax.ShapeDtypeStruct((1, 1), int))  # so that it can write
+    check_carried(made, jax.ShapeDtypeStruct((1, 1), "int32"))  # so that it can write
     return made
 
 

@@ -3,14 +3,14 @@
     python -m experiments.atlas --cells=elman,gru,lstm,lru,delta_net --dry_run
     python -m experiments.atlas --tasks=copy,parity
     python -m experiments.atlas
-    python -m experiments.atlas --known=results/atlas/runs.csv
+    python -m experiments.atlas --known=runs/atlas/runs.csv
 
 Each network has about --parameters parameters; cells whose units do not meet in the
 state stand in a block where they do. All get the same updates, --seeds and --rates, of
 which the best on validation counts. A score is 0 where a network is no
 better than one without memory, and 1 where it is perfect. It is a sweep
 (`experiments.sweep`): it resumes, and what is done is shown as far as it is done. All
-cells take a day on 2 cores: --known takes the runs of a table as done, such as those of
+cells take hours on 2 cores: --known takes the runs of a table as done, such as those of
 an earlier day.
 
 Writes runs.csv (each run), atlas.csv (each cell on each task), atlas.png (cells against

@@ -36,7 +36,6 @@ class Kernel:
         constant = self._read(given.constant, mine)
         loaded = {name: _loaded(matrix) for name, matrix in given.tiles.items()}
         state = self._read(given.state, mine)
-
         early, late = self._early(given.varying)
 
         def step(i, carried):

@@ -15,6 +15,7 @@ from test_cells_laws import example
 from rnn_research import Cell, cells, engines, errors, layers, models, tasks
 from rnn_research.cells import wrappers
 from rnn_research.checks.report import difference, flags, random_like
+from rnn_research.engines.backward import spread_out
 from rnn_research.resolve import resolve
 from rnn_research.unroll import unroll
 
@@ -197,6 +198,25 @@ def test_noise_masks_and_what_is_no_number_get_through():
 
     loop, adjoint = gradient(engines.sequential()), gradient(engines.adjoint(chunk=2))
     assert difference(adjoint, loop) < 1e-12
+
+
+def test_what_is_the_same_for_all_features_is_known():
+    """Square shapes, so that sizes cannot tell the axes apart."""
+    size = 4
+
+    def results(flags, column, bias, state):
+        zeros = jnp.zeros((size, size))
+        wide = jnp.broadcast_to(flags[:, None], (size, size))
+        kept = jnp.where(flags[:, None], state, 0.0)
+        of_column = jnp.broadcast_to(column, (size, size))
+        of_bias = jnp.broadcast_to(bias, (size, size))
+        within = jax.jit(lambda f: jnp.broadcast_to(f[:, None], (size, size)))(flags)
+        return wide, kept, of_column, of_bias, within, zeros, state
+
+    given = (size,), (size, 1), (size,), (size, size)
+    jaxpr = jax.make_jaxpr(results)(*map(jnp.ones, given)).jaxpr
+    found = spread_out(jaxpr)
+    assert found == [True, False, True, False, True, True, False]
 
 
 @pytest.mark.first(1)

@@ -13,7 +13,7 @@ from rnn_research import cells, engines, errors, runtime
 from rnn_research.checks.report import difference, random_like
 from rnn_research.diagnostics import table
 from rnn_research.engines.fused import complaint
-from rnn_research.kernels import cost, loop, plan, static, triton
+from rnn_research.kernels import loop, plan, static, triton
 from rnn_research.unroll import set_up, unroll
 
 LENGTH, BATCH, SIZE, INPUTS = 3, 5, 12, 6  # the batch and the features are filled up
@@ -212,62 +212,6 @@ def test_what_a_kernel_needs(tmp_path):
     assert "| elman | 16 | 128 | bfloat16 | 0." in (
         tmp_path / "kernel_resources.md"
     ).read_text(encoding="utf-8")
-
-
-def turn(*instructions: str) -> list[str]:
-    """A loop as it is disassembled."""
-    return [
-        f"        /*{16 * place:04x}*/                   {text} ;"
-        for place, text in enumerate(instructions)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("warps", "cycles", "instructions"),
-    [
-        (4, 12, ("FADD R1, R1, R2", "FADD R1, R1, R3", "FADD R1, R1, R4")),  # a chain
-        (4, 3, ("FADD R1, R2, R2", "FADD R3, R4, R4", "FADD R5, R6, R6")),
-        (8, 6, ("FADD R1, R2, R2", "FADD R3, R4, R4", "FADD R5, R6, R6")),  # two warps
-        (8, 8, ("FADD R1, R1, R2", "FADD R1, R1, R3")),  # beside each other
-        (4, 16, ("MUFU.EX2 R1, R2", "MUFU.EX2 R3, R4")),  # a unit for both
-        (4, 4, ("@P1 FADD R1, R1, R2",)),
-        (4, 36, ("HMMA.16816.F32.BF16 R4, R8, R12, R4", "MOV R8, R5")),
-        (4, 504, ("LDG.E R2, desc[UR6][R2.64]", "FADD R2, R2, R3")),
-        (8, 23, ("BAR.SYNC.DEFER_BLOCKING 0x0", "NOP")),  # the second waits for one
-    ],
-)
-def test_cycles_that_a_loop_takes(warps, cycles, instructions):
-    assert cost.cycles(turn(*instructions), warps) == cycles
-
-
-def test_what_an_instruction_reads_and_writes():
-    read = cost.instruction(turn("@!P2 LDG.E.128 R28, desc[UR6][R4.64+0x10]")[0])
-    assert read.writes == ("R28", "R29", "R30", "R31")
-    assert set(read.reads) == {"P2", "UR6", "R4", "R5"}
-    test = cost.instruction(turn("ISETP.NE.AND P6, PT, R4, RZ, PT")[0])
-    assert test == ("ISETP.NE.AND", ("P6",), ("R4",))
-    store = cost.instruction(turn("STS.64 [R12+UR4+0x8000], R6")[0])
-    assert store.writes == () and set(store.reads) == {"R12", "UR4", "R6", "R7"}
-    assert cost.instruction(".L_x_1:") is None
-    assert cost.bytes_of("LDSM.16.MT88.4") == 16 and cost.bytes_of("STSM.16.M88") == 4
-    loop_body = turn("LDG.E.128 R28, desc[UR6][R4.64]", "STG.E desc[UR6][R2.64], R6")
-    assert cost.streamed(loop_body, warps=8) == 8 * 32 * (16 + 4)
-
-
-@pytest.mark.parametrize(
-    ("steps", "end"),
-    [
-        (5, ("IADD3 R0, P0, R0, 0x5, RZ", "IADD3.X R2, RZ, R2, RZ, P0, !PT")),
-        (1, ("UIADD3 UR4, UR4, 0x1, URZ", "MOV R0, UR4", "MOV R2, RZ")),
-        (2, ("VIADD R0, R0, 0xfffffffe", "MOV R2, RZ")),
-        (1, ("IADD3 R8, R8, 0x4, RZ", "MOV R2, R0")),  # no way leads back from it
-        (1, ("IADD3 R0, P0, R0, -0x2000, RZ", "MOV R2, RZ")),  # an address
-    ],
-)
-def test_steps_in_a_turn_of_an_unrolled_loop(steps, end):
-    test = "ISETP.NE.U32.AND P0, PT, R0, RZ, PT"
-    test = test, "ISETP.NE.U32.AND.EX P0, PT, R2, RZ, PT, P0"
-    assert cost.steps(turn("NOP", *end, *test, "@P0 BRA `(.L_x_0)")) == steps
 
 
 def test_what_has_no_room_on_the_chip_is_refused():

@@ -81,10 +81,11 @@ def evaluate(recurrence, state, inputs, chunk=None, unroll=1, keep_products=None
     return outputs, final, base.Record(engine)
 
 
-def default_chunk(recurrence, state, inputs) -> int:
+def default_chunk(recurrence, state, inputs, platform: str | None = None) -> int:
+    """Steps whose derivatives are made at once on a platform, by default this one."""
     drive = jax.eval_shape(recurrence.project, base.at(inputs, 0))
     step_bytes = base.size_in_bytes((drive, state))
-    platform = "gpu" if jax.default_backend() == "gpu" else "cpu"
+    platform = "gpu" if (platform or jax.default_backend()) == "gpu" else "cpu"
     steps = CHUNK_BYTES[platform] // step_bytes
     most = int(np.clip(steps, SMALLEST_CHUNK, LARGEST_CHUNK[platform]))
     return base.even_chunk(base.length_of(inputs), most, least=SMALLEST_CHUNK)

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend import core
 
 from rnn_research.engines import base
 from rnn_research.engines.floats import add, cotangent, filled, floats_of
@@ -90,14 +91,15 @@ def _backward_chunk(
     _, pull_project = jax.vjp(project, w, floats_of(inputs))
     _, pull_readout = jax.vjp(readout, w, floats_of(after), floats_of(drive))
     pull_all = pull_step(many, weights, before, drive, products)
-    pull_one = jax.eval_shape(
-        functools.partial(pull_step, recurrence),
-        weights,
-        *base.at((before, drive, products), 0),
-    )
+    one, pull_one = jax.make_jaxpr(
+        functools.partial(pull_step, recurrence), return_shape=True
+    )(weights, *base.at((before, drive, products), 0))
     arrays, tree_of_all = jax.tree.flatten(pull_all)
-    arrays = jax.lax.optimization_barrier(arrays)  # made once for both uses below
     shapes, tree_of_one = jax.tree.flatten(pull_one)
+    spread = spread_out(one.jaxpr)
+    whole = [array.shape for array in arrays]
+    arrays = [a[..., :1] if s else a for a, s in zip(arrays, spread, strict=True)]
+    arrays = jax.lax.optimization_barrier(arrays)  # made once for both uses below
     length = base.length_of(inputs)
     in_time, fixed = [], []
     for array, shape in zip(arrays, shapes, strict=True):
@@ -109,8 +111,8 @@ def _backward_chunk(
         varying, d_h = at_t
         varying = iter(varying)
         own = [
-            next(varying) if varies else array
-            for varies, array in zip(in_time, fixed, strict=True)
+            jnp.broadcast_to(next(varying) if varies else array, shape.shape)
+            for varies, array, shape in zip(in_time, fixed, shapes, strict=True)
         ]
         adjoint = add(adjoint, d_h)
         _, d_before, _ = tree_of_one.unflatten(own)(adjoint)
@@ -119,6 +121,7 @@ def _backward_chunk(
     varying = [a for a, varies in zip(arrays, in_time, strict=True) if varies]
     d_w_readout, d_after, d_u_readout = pull_readout(d_outputs)
     adjoint, adjoints = scan(back, adjoint, (varying, d_after), reverse=True)
+    arrays = map(jnp.broadcast_to, arrays, whole)
     d_w_step, _, d_u_step = tree_of_all.unflatten(arrays)(adjoints)
     d_w_project, d_inputs = pull_project(add(d_u_readout, d_u_step))
     for more in (d_w_readout, d_w_step, d_w_project):
@@ -140,6 +143,22 @@ def pull_step(recurrence, weights, h, drive, products=()):
         return floats_of(own(filled(h, h_), filled(drive, u)))
 
     return jax.vjp(step, floats_of(weights), floats_of(h), floats_of(drive))[1]
+
+
+def spread_out(jaxpr) -> list[bool]:
+    """Of each result, whether it is the same for all features, such as a mask."""
+    spread = set()
+    for each in jaxpr.eqns:
+        out = each.outvars[0].aval.shape
+        if each.primitive.name == "broadcast_in_dim":
+            given = (1, *each.invars[0].aval.shape)
+            last = len(out) - 1
+            kept = last in each.params["broadcast_dimensions"] and given[-1] == out[-1]
+            spread.update([] if kept or not out else each.outvars)
+        elif each.primitive.name == "jit":
+            inner = spread_out(each.params["jaxpr"].jaxpr)
+            spread |= {v for v, s in zip(each.outvars, inner, strict=True) if s}
+    return [isinstance(v, core.Var) and v in spread for v in jaxpr.outvars]
 
 
 def over_time(recurrence):

@@ -67,7 +67,7 @@ def fused(*, block=16, precision="float32", interpret=False) -> base.Engine:
                 "time, or it closes over a traced value; use --engine=sequential"
             )
         scan = functools.partial(_scan, block, precision, interpret)
-        size = default_chunk(recurrence, state, inputs)
+        size = default_chunk(recurrence, state, inputs, platform="gpu")
         forward = functools.partial(_forward, scan)
         outputs, final = differentiable(recurrence, state, inputs, size, forward, scan)
         engine = fused(block=block, precision=precision, interpret=interpret)

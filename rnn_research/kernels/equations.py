@@ -69,6 +69,12 @@ class Program:
     inside: list[Equation]
 
     @property
+    def in_time(self) -> set[Name]:
+        """What varies in time and needs no state."""
+        made = (name for each in self.beside for name in each.outputs)
+        return {*self.streams, *made}
+
+    @property
     def made_inside(self) -> set[Name]:
         return {*self.carry, *(name for each in self.inside for name in each.outputs)}
 

@@ -37,10 +37,10 @@ class Kernel:
         loaded = {name: _loaded(matrix) for name, matrix in given.tiles.items()}
         state = self._read(given.state, mine)
         early, late = self._early(given.varying)
+        until_product, rest = _halves(program.inside)
 
         def step(i, carried):
             state, varying = carried
-            ahead = self._read(early, mine, self._time(i + 1))
             rows = dict(zip(program.carry, state, strict=True))
             rows |= dict(zip(given.constant, constant, strict=True))
             rows |= dict(zip(early, varying, strict=True))
@@ -51,7 +51,9 @@ class Kernel:
                 return loaded[equation.outputs[0]]
 
             where = self.planned.layout, self.backend
-            rows = blocks.run(program.inside, rows, tiles, *where)
+            rows = blocks.run(until_product, rows, tiles, *where)
+            ahead = self._read(early, mine, self._time(i + 1))
+            rows = blocks.run(rest, rows, tiles, *where)
             for name, refs in outputs.items():
                 row = self._whole(name, rows, sizes[name])
                 for ref, part in zip(refs, row, strict=True):
@@ -90,6 +92,16 @@ class Kernel:
     def _whole(self, name, rows, sizes) -> blocks.Row:
         row = blocks.filled(name, rows, sizes)
         return [jnp.broadcast_to(part, (self.block, part.shape[1])) for part in row]
+
+
+def _halves(equations: list) -> tuple[list, list]:
+    """Those before the first product, and the others.
+
+    Most of what is read is used before: the next step's has its registers then.
+    """
+    kinds = [each.primitive.name for each in equations]
+    at = kinds.index("dot_general") if "dot_general" in kinds else 0
+    return equations[:at], equations[at:]
 
 
 def _loaded(matrix):

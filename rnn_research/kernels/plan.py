@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from rnn_research.kernels import cuts
 from rnn_research.kernels.blocks import padded
+from rnn_research.kernels.coefficients import gathered
 from rnn_research.kernels.equations import Name, Program, Unfit, traced
 
 Tree = Any
@@ -86,13 +87,14 @@ def plan(body, carry: Tree, at_t: Tree) -> Plan:
     """The plan for body(carry, at_t) -> (carry, outputs), all leaves [B, F] or [B]."""
     _check_carry(carry)
     program, *trees = traced(body, carry, at_t)
+    program = gathered(program)
     made = program.made_inside
     sources = {
         each.outputs[0]: each
         for each in (*program.before, *program.beside)
         if each.primitive.name == "broadcast_in_dim"
     }
-    in_time = {*program.streams, *(o for each in program.beside for o in each.outputs)}
+    in_time = program.in_time
     constant, varying, matrices = {}, {}, {}
 
     def add_row(name):

@@ -151,7 +151,10 @@ def _loop(code: str) -> list[str]:
                 longest = max(longest, (len(lines) - start, start))
             lines.append(line)
     size, start = longest
-    return lines[start : start + size + 1]
+    loop = lines[start : start + size + 1]
+    if not any("STG" in line for line in loop):
+        raise ValueError("no loop over time in the code: it takes a longer one")
+    return loop
 
 
 def _loads_of_weights(ttgir: str) -> int:

@@ -1,0 +1,218 @@
+"""What multiplies a value of the loop and is known before is multiplied before.
+
+A derivative is linear in the adjoint, so its step is full of rows such as
+((a * g) * i) * (1 - i), whose factors do not depend on the adjoint a. Here the loop
+reads one row, g i (1 - i), in place of three, and multiplies once. The coefficient of a
+chain of linear elementwise equations is the chain applied to one.
+"""
+
+import collections
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+from jax import lax
+
+from rnn_research.kernels.equations import Equation, Name, Number, Program
+
+SUMS = frozenset(["add", "add_any"])
+
+
+class Coefficient(NamedTuple):
+    """What a value is multiplied with.
+
+    Attributes:
+      name: the coefficient; None: one.
+      wide: it is read at each time, a row of features for each sequence.
+    """
+
+    name: Name | None = None
+    wide: bool = False
+
+
+ONE = Coefficient()
+Terms = dict[Name, Coefficient]
+
+
+def gathered(program: Program) -> Program:
+    """The program with fewer rows to read in the loop, or as it was if there are none.
+
+    Values are as before, but for rounding.
+    """
+    found = _Gathering(program).gathered()
+    return found if _rows_read(found) < _rows_read(program) else program
+
+
+def _rows_read(program: Program) -> int:
+    """Rows of features that the loop reads at each time."""
+    used = [name for each in program.inside for name in each.inputs]
+    return len(_wide(program).intersection([*used, *program.new]))
+
+
+def _wide(program: Program) -> set[Name]:
+    """Rows that vary in time and among features."""
+    spread = {
+        each.outputs[0]
+        for each in program.beside
+        if each.primitive.name == "broadcast_in_dim"
+    }
+    return {n for n in program.in_time - spread if len(n.shape) == 2 and n.shape[1] > 1}
+
+
+class _Gathering:
+    """Goes through the equations of the loop and holds multiples back until needed.
+
+    Attributes:
+      held: {value: (its equation, its terms)}, where value = sum of coefficient * base.
+    """
+
+    def __init__(self, program: Program):
+        self.given = program
+        self.before, self.beside = list(program.before), list(program.beside)
+        self.inside: list[Equation] = []
+        self.in_time = program.in_time
+        self.wide, self.zeros = _wide(program), _zeros(program)
+        self.stateful = program.made_inside
+        self.ones: dict[tuple, Name] = {}
+        self.held: dict[Name, tuple[Equation, Terms]] = {}
+        used = [name for each in program.inside for name in each.inputs]
+        self.uses = collections.Counter([*used, *program.new, *program.outputs])
+
+    def gathered(self) -> Program:
+        for each in self.given.inside:
+            if terms := self._terms(each):
+                self.held[each.outputs[0]] = each, terms
+            else:
+                self._emit(each)
+        for name in (*self.given.new, *self.given.outputs):
+            self._make(name)
+        return dataclasses.replace(
+            self.given, before=self.before, beside=self.beside, inside=self.inside
+        )
+
+    # ------------------------------------------------------- what an equation says
+
+    def _terms(self, equation: Equation) -> Terms | None:
+        """Its result as a sum of multiples, or None where it is something else."""
+        own = [name for name in equation.inputs if name in self.stateful]
+        if equation.primitive.name in SUMS and len(own) == 2:
+            return self._sum(equation)
+        return self._multiple(equation, own[0]) if self._scales(equation, own) else None
+
+    def _scales(self, equation: Equation, own: list[Name]) -> bool:
+        """Whether it multiplies the one value of the state that it is given."""
+        kind, inputs = equation.primitive.name, equation.inputs
+        if len(own) != 1 or len(own[0].shape) != 2:
+            return False
+        if kind == "select_n":
+            others = [name for name in inputs[1:] if name is not own[0]]
+            return inputs[0] is not own[0] and self.zeros.issuperset(others)
+        return kind in ("mul", "neg") or (kind == "div" and inputs[0] is own[0])
+
+    def _multiple(self, equation: Equation, of: Name) -> Terms:
+        wide = not self.wide.isdisjoint(equation.inputs)
+        terms = self._known(of)
+        if len(terms) > 1 and (self.uses[of] > 1 or not wide):
+            terms = self._base(of)
+        return {
+            base: Coefficient(self._outside(equation, {of: by}), wide or by.wide)
+            for base, by in terms.items()
+        }
+
+    def _sum(self, equation: Equation) -> Terms:
+        a, b = equation.inputs
+        left, right = self._summand(a), self._summand(b)
+        terms = left | right
+        for base in left.keys() & right.keys():
+            both = self._outside(equation, {a: left[base], b: right[base]})
+            terms[base] = Coefficient(both, left[base].wide or right[base].wide)
+        return terms
+
+    def _summand(self, name: Name) -> Terms:
+        """The terms of what is added; a multiple by few numbers stays one value."""
+        terms = self._known(name)
+        few = any(by.name is not None and not by.wide for by in terms.values())
+        several = len(terms) > 1 and self.uses[name] > 1
+        return self._base(name) if few or several else terms
+
+    def _known(self, name: Name) -> Terms:
+        return self.held[name][1] if name in self.held else {name: ONE}
+
+    def _base(self, name: Name) -> Terms:
+        self._make(name)
+        return {name: ONE}
+
+    # ----------------------------------------------------------- before the loop
+
+    def _outside(self, equation: Equation, given: dict[Name, Coefficient]) -> Name:
+        """The result of the equation for these coefficients."""
+        inputs = tuple(
+            self._name(given[name], name) if name in given else name
+            for name in equation.inputs
+        )
+        out = _like(equation.outputs[0])
+        varies = not self.in_time.isdisjoint(inputs)
+        (self.beside if varies else self.before).append(
+            equation._replace(inputs=inputs, outputs=(out,))
+        )
+        if varies:
+            self.in_time.add(out)
+        return out
+
+    def _name(self, by: Coefficient, like: Name) -> Name:
+        return by.name or self._one(like)
+
+    def _one(self, like: Name) -> Name:
+        key = like.shape, like.dtype
+        if key not in self.ones:
+            one = self.ones[key] = _like(like)
+            params = {"shape": like.shape, "broadcast_dimensions": (), "sharding": None}
+            number = Number(np.ones((), like.dtype))
+            self.before.append(
+                Equation(lax.broadcast_in_dim_p, params, (number,), (one,))
+            )
+        return self.ones[key]
+
+    # --------------------------------------------------------------- in the loop
+
+    def _make(self, name):
+        """See to it that the loop makes a value that was held."""
+        if name not in self.held:
+            return
+        equation, terms = self.held.pop(name)
+        if len(terms) == 1 and not any(by.wide for by in terms.values()):
+            return self._emit(equation)
+        parts = []
+        for base, by in terms.items():
+            part = base
+            if by.name is not None:
+                part = name if len(terms) == 1 else _like(name)
+                self._append(lax.mul_p, (base, by.name), part)
+            parts.append(part)
+        for i, part in enumerate(parts[1:], 1):
+            total = name if i == len(parts) - 1 else _like(name)
+            self._append(lax.add_p, (parts[0], part), total)
+            parts[0] = total
+
+    def _append(self, primitive, inputs, out: Name):
+        self.inside.append(Equation(primitive, {}, inputs, (out,)))
+
+    def _emit(self, equation: Equation):
+        for name in equation.inputs:
+            self._make(name)
+        self.inside.append(equation)
+
+
+def _like(name: Name) -> Name:
+    return Name(name.shape, name.dtype)
+
+
+def _zeros(program: Program) -> set:
+    """Values that are 0 for every feature."""
+    found = set()
+    for each in program.before:
+        if each.primitive.name in ("broadcast_in_dim", "convert_element_type"):
+            given = each.inputs[0]
+            zero = given in found or isinstance(given, Number) and not given.value.any()
+            found.update(each.outputs if zero else ())
+    return found

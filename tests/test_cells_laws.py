@@ -21,21 +21,22 @@ ALL = ALL_CELLS | {name: getattr(architectures, name) for name in architectures.
 
 
 # Layers take several seconds each; of wrappers and variants the others are like these.
-# Every law, of all, is in the slow selection.
+# The costly laws, and all laws of these, are in the slow selection.
 LEFT_TO_IT = {"elman relu", "gru before", "residual min_gru", "resettable lstm"}
 LEFT_TO_IT |= set(architectures.__all__) - {"qrnn"}
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name not in LEFT_TO_IT])
 def test_laws_hold_in_brief(name):
-    found = check_cell(ALL[name](SIZE), brief=True)
+    found = check_cell(ALL[name](SIZE), laws="brief")
     assert found.passed, str(found)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_every_law_holds(name):
-    found = check_cell(ALL[name](SIZE))
+    """Without those that were asked above."""
+    found = check_cell(ALL[name](SIZE), laws="all" if name in LEFT_TO_IT else "costly")
     assert found.passed, str(found)
 
 
@@ -106,8 +107,8 @@ def test_further_engines_agree(any_cell, with_flags):
 # ------------------------------------------------------- the kit finds what is wrong
 
 
-def failures(cell, brief=True) -> dict:
-    found = check_cell(cell, brief=brief)
+def failures(cell, laws="brief") -> dict:
+    found = check_cell(cell, laws=laws)
     assert not found.passed
     text = str(found)
     for check in found.failures:
@@ -136,7 +137,7 @@ def test_a_retraction_that_never_ends_and_one_that_is_nan():
         cell = elman.replace(
             retract=lambda p, by=factor: p._replace(W_hh=by * np.asarray(p.W_hh))
         )
-        found = check_cell(cell, brief=True)
+        found = check_cell(cell, laws="brief")
         (failed,) = found.failures
         assert failed.name == "retract is a projection" and said in failed.look_at
 
@@ -196,7 +197,7 @@ def test_a_false_diagonal_a_false_inverse_and_a_nan():
     undone = elman.replace(inverse=lambda w, h, u: h)
     assert "inverse undoes step" in failures(undone)
     nan = elman.replace(step=lambda w, h, u: elman.step(w, h, u) * jnp.nan)
-    assert "float32" in failures(nan, brief=False)
+    assert "float32" in failures(nan, laws="all")
 
 
 def test_a_state_that_changes_its_type_is_said_at_once():

@@ -370,7 +370,7 @@ def test_the_laws_hold_of_counters_and_custom_derivatives(kind):
 def test_activations_that_leave_a_memory_out_break_a_law():
     """And those of the wrong type or shape do not fit."""
     cell = cells.lstm(4).replace(activations=parts("h"))
-    broken = [check.name for check in check_cell(cell, brief=True).failures]
+    broken = [check.name for check in check_cell(cell, laws="brief").failures]
     assert broken == ["activations are all that has a derivative"]
     for read, write, message in (
         (lambda h: h, lambda h, v: v, "activations.read gives int32"),

@@ -91,8 +91,8 @@ class Law(NamedTuple):
       error: (subject) -> by how much it fails, relative to the largest entry; raises
         Fault where the failure has no size.
       concerns: (cell) -> whether it makes the claim.
-      costly: its programs take long to compile; `check_cell(cell, brief=True)` leaves
-        it out.
+      costly: its programs take long to compile; `check_cell(cell, laws="brief")`
+        leaves it out.
     """
 
     name: str

@@ -33,6 +33,11 @@ def masks(a, u):
     return (kept * u[1]) @ W + dropped * u[2] * u[3]
 
 
+def a_mask_that_is_the_same_for_all_features(a, u):
+    flags = jnp.broadcast_to(u[0][:, :1] > 0, a.shape)
+    return jnp.where(flags, a * u[1], 0.0) + jnp.where(flags, 0.0, a)
+
+
 def twice_itself(a, u):
     return (a + a) * u[0] * u[1] + u[2]
 
@@ -67,6 +72,7 @@ def both_programs(step):
         (sums, 4, 1),
         (a_sum_used_twice, 4, 4),
         (masks, 4, 2),
+        (a_mask_that_is_the_same_for_all_features, 2, 1),
         (twice_itself, 3, 2),
         (powers, 3, 2),
         (numbers_between, 2, 1),

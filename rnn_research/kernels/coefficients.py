@@ -35,18 +35,18 @@ Terms = dict[Name, Coefficient]
 
 
 def gathered(program: Program) -> Program:
-    """The program with fewer rows to read in the loop, or as it was if there are none.
+    """The program with less to read and to do in the loop, or as it was.
 
     Values are as before, but for rounding.
     """
-    found = _Gathering(program).gathered()
-    return found if _rows_read(found) < _rows_read(program) else program
+    return min(program, _Gathering(program).gathered(), key=_effort)
 
 
-def _rows_read(program: Program) -> int:
-    """Rows of features that the loop reads at each time."""
+def _effort(program: Program) -> tuple[int, int, int]:
+    """What the loop reads at each time: rows of features, all rows; its equations."""
     used = [name for each in program.inside for name in each.inputs]
-    return len(_wide(program).intersection([*used, *program.new]))
+    used = program.in_time.intersection([*used, *program.new])
+    return len(_wide(program) & used), len(used), len(program.inside)
 
 
 def _wide(program: Program) -> set[Name]:
@@ -121,17 +121,24 @@ class _Gathering:
 
     def _sum(self, equation: Equation) -> Terms:
         a, b = equation.inputs
-        left, right = self._summand(a), self._summand(b)
+        left = self._summand(a, self._known(b))
+        right = self._summand(b, left)
         terms = left | right
         for base in left.keys() & right.keys():
             both = self._outside(equation, {a: left[base], b: right[base]})
             terms[base] = Coefficient(both, left[base].wide or right[base].wide)
         return terms
 
-    def _summand(self, name: Name) -> Terms:
-        """The terms of what is added; a multiple by few numbers stays one value."""
+    def _summand(self, name: Name, other: Terms) -> Terms:
+        """The terms of what is added to others.
+
+        A multiple by what is no wide row stays one value, if it adds to no such row.
+        """
         terms = self._known(name)
-        few = any(by.name is not None and not by.wide for by in terms.values())
+        few = any(
+            by.name is not None and not (by.wide or other.get(base, ONE).wide)
+            for base, by in terms.items()
+        )
         several = len(terms) > 1 and self.uses[name] > 1
         return self._base(name) if few or several else terms
 

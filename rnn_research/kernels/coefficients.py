@@ -3,7 +3,8 @@
 A derivative is linear in the adjoint, so its step is full of rows such as
 ((a * g) * i) * (1 - i), whose factors do not depend on the adjoint a. Here the loop
 reads one row, g i (1 - i), in place of three, and multiplies once. The coefficient of a
-chain of linear elementwise equations is the chain applied to one.
+chain of products is the chain applied to one. Masks stay choices, since 0 times what is
+not finite is not 0.
 """
 
 import collections
@@ -71,7 +72,7 @@ class _Gathering:
         self.before, self.beside = list(program.before), list(program.beside)
         self.inside: list[Equation] = []
         self.in_time = program.in_time
-        self.wide, self.zeros = _wide(program), _zeros(program)
+        self.wide = _wide(program)
         self.stateful = program.made_inside
         self.ones: dict[tuple, Name] = {}
         self.held: dict[Name, tuple[Equation, Terms]] = {}
@@ -101,13 +102,11 @@ class _Gathering:
 
     def _scales(self, equation: Equation, own: list[Name]) -> bool:
         """Whether it multiplies the one value of the state that it is given."""
-        kind, inputs = equation.primitive.name, equation.inputs
+        kind = equation.primitive.name
         if len(own) != 1 or len(own[0].shape) != 2:
             return False
-        if kind == "select_n":
-            others = [name for name in inputs[1:] if name is not own[0]]
-            return inputs[0] is not own[0] and self.zeros.issuperset(others)
-        return kind in ("mul", "neg") or (kind == "div" and inputs[0] is own[0])
+        divides = kind == "div" and equation.inputs[0] is own[0]
+        return divides or kind in ("mul", "neg")
 
     def _multiple(self, equation: Equation, of: Name) -> Terms:
         wide = not self.wide.isdisjoint(equation.inputs)
@@ -212,14 +211,3 @@ class _Gathering:
 
 def _like(name: Name) -> Name:
     return Name(name.shape, name.dtype)
-
-
-def _zeros(program: Program) -> set:
-    """Values that are 0 for every feature."""
-    found = set()
-    for each in program.before:
-        if each.primitive.name in ("broadcast_in_dim", "convert_element_type"):
-            given = each.inputs[0]
-            zero = given in found or isinstance(given, Number) and not given.value.any()
-            found.update(each.outputs if zero else ())
-    return found

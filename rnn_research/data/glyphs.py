@@ -15,7 +15,7 @@ from rnn_research import errors
 from rnn_research.data import packages, users_files
 from rnn_research.data.provenance import Provenance
 from rnn_research.data.sentences import split_of
-from rnn_research.data.words import UNKNOWN
+from rnn_research.data.words import UNKNOWN, numbered
 
 SIDE = 32  # pixels of a picture, in height and width
 SIZE, BASELINE = 24, 24  # pixels of the font, and from the top to the line it stands on
@@ -86,11 +86,6 @@ def pieces(caption: str) -> list[str]:
     return PIECE.findall(f" {caption}")
 
 
-@functools.lru_cache(maxsize=8)
-def _numbered(words: tuple[str, ...]) -> dict[str, int]:
-    return {word: token for token, word in enumerate(words)}
-
-
 class Pieces(NamedTuple):
     """Words of captions as tokens; behind them unknown, the end and the beginning."""
 
@@ -117,7 +112,7 @@ class Pieces(NamedTuple):
 
     def encode(self, caption: str) -> list[int]:
         """The tokens of the words of a caption, without the end."""
-        known = _numbered(self.words)
+        known = numbered(self.words)
         return [known.get(word, self.unknown) for word in pieces(caption)]
 
     def pieces(self, tokens) -> list[str]:

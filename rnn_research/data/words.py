@@ -1,6 +1,7 @@
 """Words as tokens."""
 
 import collections
+import functools
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -16,6 +17,12 @@ def split(text: str) -> list[str]:
     return WORD.findall(text.lower())
 
 
+@functools.lru_cache(maxsize=8)
+def numbered(words: tuple[str, ...]) -> dict[str, int]:
+    """{word: its token}, made once."""
+    return {word: token for token, word in enumerate(words)}
+
+
 class Words(NamedTuple):
     """The commonest words of the texts to train on; the last token is any other."""
 
@@ -28,7 +35,7 @@ class Words(NamedTuple):
 
     def encode(self, text: str) -> np.ndarray:
         """The tokens of the words of a text."""
-        known = {word: token for token, word in enumerate(self.words)}
+        known = numbered(self.words)
         found = [known.get(word, len(known)) for word in split(text)]
         return np.array(found, np.min_scalar_type(len(known)))
 

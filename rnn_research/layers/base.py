@@ -120,6 +120,7 @@ def _(value: Layer) -> Layer:
     return value
 
 
+@functools.lru_cache(maxsize=1024)  # asked again by every layer around it
 def output_size(layer: Layer, input_size: int) -> int:
     """H of a layer for inputs of size D."""
 

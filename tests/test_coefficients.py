@@ -45,6 +45,11 @@ def numbers_between(a, u):
     return (0.5 * (a * u[0]) * 3.0) * u[1] + 2.0 * a
 
 
+def whole_numbers(a, u):
+    counted, by = jnp.int32(100 * jnp.tanh(a)), jnp.int32(2 + jnp.abs(u[0]))
+    return jax.lax.div(jax.lax.div(counted, by), by) * u[1]
+
+
 def read(program) -> int:
     used = {name for each in program.inside for name in each.inputs}
     return len(used.intersection(program.in_time))
@@ -80,6 +85,7 @@ def results(program, a, u):
         (twice_itself, 3, 2),
         (powers, 3, 2),
         (numbers_between, 2, 1),
+        (whole_numbers, 2, 2),
     ],
 )
 def test_values_are_as_before_of_fewer_rows(step, before, after):

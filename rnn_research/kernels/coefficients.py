@@ -11,6 +11,7 @@ import collections
 import dataclasses
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
@@ -103,7 +104,8 @@ class _Gathering:
     def _scales(self, equation: Equation, own: list[Name]) -> bool:
         """Whether it multiplies the one value of the state that it is given."""
         kind = equation.primitive.name
-        if len(own) != 1 or len(own[0].shape) != 2:
+        real = [name for name in own if jnp.issubdtype(name.dtype, jnp.floating)]
+        if len(own) != 1 or not real or len(own[0].shape) != 2:
             return False
         divides = kind == "div" and equation.inputs[0] is own[0]
         return divides or kind in ("mul", "neg")

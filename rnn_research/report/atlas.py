@@ -4,6 +4,7 @@ import html
 import pathlib
 
 from rnn_research import hardware
+from rnn_research.markdown import table
 from rnn_research.web import frame
 
 HERE = pathlib.Path(__file__).parent
@@ -94,10 +95,10 @@ def markdown(rows: list[dict], said, title: str) -> str:
         "## All scores",
         "",
     ]
-    lines += [f"| cell | {' | '.join(tasks)} |", "|---" * (len(tasks) + 1) + "|"]
+    scores = []
     for name in dict.fromkeys(row["cell"] for row in rows):
         own = [of_place.get((name, task)) for task in tasks]
-        shown = [f"{each['score']:.2f}" if each else "" for each in own]
-        lines.append(f"| {name} | {' | '.join(shown)} |")
+        scores.append([name, *(f"{each['score']:.2f}" if each else "" for each in own)])
+    lines.append(table(["cell", *tasks], scores))
     lines += ["", "```bash", "python -m experiments.atlas", "```", ""]
     return "\n".join([*lines, hardware.machine(["jax"])]) + "\n"

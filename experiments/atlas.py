@@ -39,7 +39,7 @@ class AtlasConfig(config.Settings):
         None, "cells and layers; default: all", names="cells"
     )
     tasks: tuple[str, ...] = config.setting(
-        tuple(atlas.TASKS), f"of {', '.join(atlas.TASKS)}", choices=tuple(atlas.TASKS)
+        tuple(atlas.TASKS), "to train on", choices=tuple(atlas.TASKS)
     )
     parameters: int = config.setting(10_000, "of each network, about", low=100)
     seeds: tuple[int, ...] = config.setting((0, 1, 2), "of each", low=0)

@@ -5,7 +5,6 @@ filled up to a power of two. What stands in the filling never reaches a sum.
 """
 
 import functools
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -40,14 +39,14 @@ def wide(dtype):
 def run(
     equations: list[Equation],
     rows: dict[Name, Row],
-    tiles: Callable[[Equation], list[Row]],
+    tiles: dict[Name, list[Row]],
     layout: Layout,
     backend,
 ) -> dict[Name, Row]:
     """`rows` with the results of the equations added.
 
     Args:
-      tiles: matrix product -> [blocks of the contracted axis][blocks of the result].
+      tiles: by the product's result, [blocks of the contracted axis][of the result].
       backend: products and the functions it has no instruction for.
     """
     for each in equations:
@@ -80,7 +79,7 @@ def _results(equation, rows, tiles, layout, backend) -> list[Row]:
         row = [
             _clean(block, size, 0) for block, size in _sized(inputs[0], rows, layout)
         ]
-        return [_product(row, tiles(equation), backend)]
+        return [_product(row, tiles[equation.outputs[0]], backend)]
     if kind in REDUCTIONS:
         return [[_reduced(equation, rows, layout)]]
     if kind == "concatenate":

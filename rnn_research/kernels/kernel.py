@@ -34,7 +34,7 @@ class Kernel:
         program, sizes = self.planned.program, self.planned.layout.sizes
         mine = pl.ds(pl.program_id(0) * self.block, self.block)
         constant = self._read(given.constant, mine)
-        loaded = {name: _loaded(matrix) for name, matrix in given.tiles.items()}
+        tiles = {name: _loaded(matrix) for name, matrix in given.tiles.items()}
         state = self._read(given.state, mine)
         early, late = self._early(given.varying)
         until_product, rest = _halves(program.inside)
@@ -46,10 +46,6 @@ class Kernel:
             rows |= dict(zip(early, varying, strict=True))
             read = self._read(late, mine, self._time(i))
             rows |= dict(zip(late, read, strict=True))
-
-            def tiles(equation):
-                return loaded[equation.outputs[0]]
-
             where = self.planned.layout, self.backend
             rows = blocks.run(until_product, rows, tiles, *where)
             ahead = self._read(early, mine, self._time(i + 1))

@@ -28,11 +28,13 @@ def runs():
 
 def measure(trained: list[base.Trained]) -> base.Found:
     updates = base.by_seed(trained, lambda own: base.updates_to(own, SOLVED))
+    losses = base.by_seed(trained, base.final_loss)
+    ends = ", ".join(f"{loss:.3g} (seed {seed})" for seed, loss in losses.items())
     return base.Found(
         gates={"solved": base.Measured.least(updates)},
         lines=base.curves(trained, PANEL, lambda own: "LEM"),
         panels=[base.adding_panel(PANEL)],
-        notes=base.told({PANEL: updates}),
+        notes=[*base.told({PANEL: updates}), f"The MSE at the end: {ends}."],
     )
 
 
@@ -59,6 +61,6 @@ updates hardly grows with T is not tested here: lem_long_adding does, on a GPU.
         )
     },
     measure=measure,
-    minutes=50,
+    minutes=110,
     runs=runs,
 )

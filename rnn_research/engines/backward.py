@@ -149,8 +149,8 @@ def spread_out(jaxpr) -> list[bool]:
     """Of each result, whether it is the same for all features, such as a mask."""
     spread = set()
     for each in jaxpr.eqns:
-        out = each.outvars[0].aval.shape
         if each.primitive.name == "broadcast_in_dim":
+            out = each.outvars[0].aval.shape
             given = (1, *each.invars[0].aval.shape)
             last = len(out) - 1
             kept = last in each.params["broadcast_dimensions"] and given[-1] == out[-1]

@@ -39,7 +39,7 @@ Terms = dict[Name, Coefficient]
 def gathered(program: Program) -> Program:
     """The program with less to read and to do in the loop, or as it was.
 
-    Values are as before, but for rounding.
+    Values are as before, but for rounding, and where the factors' product overflows.
     """
     return min(program, _Gathering(program).gathered(), key=_effort)
 

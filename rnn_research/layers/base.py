@@ -120,9 +120,20 @@ def _(value: Layer) -> Layer:
     return value
 
 
-@functools.lru_cache(maxsize=1024)  # asked again by every layer around it
 def output_size(layer: Layer, input_size: int) -> int:
     """H of a layer for inputs of size D."""
+    if layer.origin is None:  # it may close over what changes, or is large
+        return _output_size(layer, input_size)
+    return _known_size(layer, int(input_size))
+
+
+@functools.lru_cache(maxsize=256)
+def _known_size(layer: Layer, input_size: int) -> int:
+    """Asked again by every layer around it."""
+    return _output_size(layer, input_size)
+
+
+def _output_size(layer: Layer, input_size: int) -> int:
 
     def run(key):
         params = layer.init(key, input_size)

@@ -307,3 +307,15 @@ def test_a_loop_in_a_step():
 
     h = jax.ShapeDtypeStruct((2, 3), float)
     assert "its step does" in plan.complaint(body, h, h)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda w, h, u: h * h[..., :1] + u,
+        lambda w, h, u: jnp.where(h[..., 1:2] > 0, h * u, 0.0),
+    ],
+)
+def test_one_feature_of_several_is_refused(step):
+    cell = cells.elman(SIZE).replace(step=step)
+    assert "takes one feature out of several" in complaint(cell)

@@ -118,7 +118,18 @@ def plan(body, carry: Tree, at_t: Tree) -> Plan:
         add_row(name)
     thin = {n for n, (_, shape) in (constant | varying).items() if shape[1] == 1}
     layout = cuts.layout(program, thin)
+    _check_narrow(program, layout)
     return Plan(program, layout, constant, varying, matrices, trees)
+
+
+def _check_narrow(program: Program, layout: cuts.Layout):
+    """A part of one feature would stand for all features beside wider values."""
+    takes = [e for e in program.inside if e.primitive.name in ("slice", "split")]
+    for each in takes:
+        for part in cuts.parts_of(each):
+            one = cuts.width(part.part) == 1 < cuts.width(part.whole)
+            if one and part.whole not in layout.thin:
+                raise Unfit("its step takes one feature out of several")
 
 
 def _check_carry(carry):

@@ -121,8 +121,8 @@ def _backward_chunk(
     varying = [a for a, varies in zip(arrays, in_time, strict=True) if varies]
     d_w_readout, d_after, d_u_readout = pull_readout(d_outputs)
     adjoint, adjoints = scan(back, adjoint, (varying, d_after), reverse=True)
-    arrays = map(jnp.broadcast_to, arrays, whole)
-    d_w_step, _, d_u_step = tree_of_all.unflatten(arrays)(adjoints)
+    pull_all = tree_of_all.unflatten(map(jnp.broadcast_to, arrays, whole))
+    d_w_step, _, d_u_step = pull_all(adjoints)
     d_w_project, d_inputs = pull_project(add(d_u_readout, d_u_step))
     for more in (d_w_readout, d_w_step, d_w_project):
         d_weights = add(d_weights, more)
@@ -146,7 +146,7 @@ def pull_step(recurrence, weights, h, drive, products=()):
 
 
 def spread_out(jaxpr) -> list[bool]:
-    """Of each result, whether it is the same for all features, such as a mask."""
+    """Of each result, whether it is the same along its last axis, such as a mask."""
     spread = set()
     for each in jaxpr.eqns:
         if each.primitive.name == "broadcast_in_dim":

@@ -25,11 +25,11 @@ class Coefficient(NamedTuple):
 
     Attributes:
       name: the coefficient; None: one.
-      wide: it is read at each time, a row of features for each sequence.
+      streamed: it is read at each time, a row of features for each sequence.
     """
 
     name: Name | None = None
-    wide: bool = False
+    streamed: bool = False
 
 
 ONE = Coefficient()
@@ -48,10 +48,10 @@ def _effort(program: Program) -> tuple[int, int, int]:
     """What the loop reads at each time: rows of features, all rows; its equations."""
     used = [name for each in program.inside for name in each.inputs]
     used = program.in_time.intersection([*used, *program.new])
-    return len(_wide(program) & used), len(used), len(program.inside)
+    return len(_streamed(program) & used), len(used), len(program.inside)
 
 
-def _wide(program: Program) -> set[Name]:
+def _streamed(program: Program) -> set[Name]:
     """Rows that vary in time and among features."""
     spread = {
         each.outputs[0]
@@ -73,7 +73,7 @@ class _Gathering:
         self.before, self.beside = list(program.before), list(program.beside)
         self.inside: list[Equation] = []
         self.in_time = program.in_time
-        self.wide = _wide(program)
+        self.streamed = _streamed(program)
         self.stateful = program.made_inside
         self.ones: dict[tuple, Name] = {}
         self.held: dict[Name, tuple[Equation, Terms]] = {}
@@ -111,12 +111,14 @@ class _Gathering:
         return divides or kind in ("mul", "neg")
 
     def _multiple(self, equation: Equation, of: Name) -> Terms:
-        wide = not self.wide.isdisjoint(equation.inputs)
+        streamed = not self.streamed.isdisjoint(equation.inputs)
         terms = self._known(of)
-        if len(terms) > 1 and (self.uses[of] > 1 or not wide):
-            terms = self._base(of)
+        if len(terms) > 1 and (self.uses[of] > 1 or not streamed):
+            terms = self._made(of)
         return {
-            base: Coefficient(self._outside(equation, {of: by}), wide or by.wide)
+            base: Coefficient(
+                self._outside(equation, {of: by}), streamed or by.streamed
+            )
             for base, by in terms.items()
         }
 
@@ -124,29 +126,31 @@ class _Gathering:
         a, b = equation.inputs
         left = self._summand(a, self._known(b))
         right = self._summand(b, left)
-        terms = left | right
+        terms = left | right  # of a + a both are the same
         for base in left.keys() & right.keys():
             both = self._outside(equation, {a: left[base], b: right[base]})
-            terms[base] = Coefficient(both, left[base].wide or right[base].wide)
+            terms[base] = Coefficient(both, left[base].streamed or right[base].streamed)
         return terms
 
     def _summand(self, name: Name, other: Terms) -> Terms:
         """The terms of what is added to others.
 
-        A multiple by what is no wide row stays one value, if it adds to no such row.
+        It is made first where a coefficient would become a row that need not be read,
+        and where a sum is used more than once.
         """
         terms = self._known(name)
-        few = any(
-            by.name is not None and not (by.wide or other.get(base, ONE).wide)
+        narrow = any(
+            by.name is not None and not (by.streamed or other.get(base, ONE).streamed)
             for base, by in terms.items()
         )
         several = len(terms) > 1 and self.uses[name] > 1
-        return self._base(name) if few or several else terms
+        return self._made(name) if narrow or several else terms
 
     def _known(self, name: Name) -> Terms:
         return self.held[name][1] if name in self.held else {name: ONE}
 
-    def _base(self, name: Name) -> Terms:
+    def _made(self, name: Name) -> Terms:
+        """Of a value that the loop makes from now on: itself."""
         self._make(name)
         return {name: ONE}
 
@@ -188,7 +192,7 @@ class _Gathering:
         if name not in self.held:
             return
         equation, terms = self.held.pop(name)
-        if len(terms) == 1 and not any(by.wide for by in terms.values()):
+        if len(terms) == 1 and not any(by.streamed for by in terms.values()):
             return self._emit(equation)
         parts = []
         for base, by in terms.items():

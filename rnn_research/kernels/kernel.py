@@ -37,7 +37,7 @@ class Kernel:
         tiles = {name: _loaded(matrix) for name, matrix in given.tiles.items()}
         state = self._read(given.state, mine)
         early, late = self._early(given.varying)
-        until_product, rest = _halves(program.inside)
+        until_product, rest = _at_first_product(program.inside)
 
         def step(i, carried):
             state, varying = carried
@@ -90,8 +90,8 @@ class Kernel:
         return [jnp.broadcast_to(part, (self.block, part.shape[1])) for part in row]
 
 
-def _halves(equations: list) -> tuple[list, list]:
-    """Those before the first product, and the others.
+def _at_first_product(equations: list) -> tuple[list, list]:
+    """Those before the first product, and the others; all are others if there is none.
 
     Most of what is read is used before: the next step's has its registers then.
     """

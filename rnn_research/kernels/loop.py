@@ -73,10 +73,10 @@ def outside(planned: Plan, streams: Tree) -> tuple[dict, dict]:
     """
     program = planned.program
     constant = evaluate(program.before, dict(program.known))
-    beside = {*program.streams, *(n for each in program.beside for n in each.outputs)}
+    in_time = program.in_time
     read = [source for source, _ in planned.varying.values()]
     wanted = [
-        name for name in dict.fromkeys([*read, *program.outputs]) if name in beside
+        name for name in dict.fromkeys([*read, *program.outputs]) if name in in_time
     ]
 
     def at_one_time(leaves):

@@ -122,19 +122,12 @@ def _(value: Layer) -> Layer:
 
 def output_size(layer: Layer, input_size: int) -> int:
     """H of a layer for inputs of size D."""
-    if layer.origin is None:  # it may close over what changes, or is large
-        return _output_size(layer, input_size)
-    return _known_size(layer, int(input_size))
+    # What is known by no call may close over what changes, or is large.
+    size = _traced_size if layer.origin is None else _known_size
+    return size(layer, int(input_size))
 
 
-@functools.lru_cache(maxsize=256)
-def _known_size(layer: Layer, input_size: int) -> int:
-    """Asked again by every layer around it."""
-    return _output_size(layer, input_size)
-
-
-def _output_size(layer: Layer, input_size: int) -> int:
-
+def _traced_size(layer: Layer, input_size: int) -> int:
     def run(key):
         params = layer.init(key, input_size)
         x = jnp.zeros((1, 1, input_size))
@@ -143,6 +136,10 @@ def _output_size(layer: Layer, input_size: int) -> int:
         ).outputs
 
     return jax.eval_shape(run, jax.random.key(0)).shape[-1]
+
+
+# Asked again by every layer around it.
+_known_size = functools.lru_cache(maxsize=256)(_traced_size)
 
 
 def split_call(call: Call, count: int) -> list[Call]:

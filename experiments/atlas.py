@@ -115,6 +115,7 @@ def runs(settings: AtlasConfig, cell: str, asked: str, width: int):
         batch_size=one.batch_size,
         eval_every=max(1, one.num_steps // 4),
         stop_at=0.0,
+        figures=False,
     )
 
 

@@ -57,7 +57,7 @@ def ours(problem: Problem) -> Training:
 
     from rnn_research import models, runtime, training
     from rnn_research.training import trainer, update
-    from rnn_research.training.state import of_run
+    from rnn_research.training.state import of_each_run
 
     row, task = problem.row, task_of(problem.row)
     config = training.TrainConfig(
@@ -82,7 +82,7 @@ def ours(problem: Problem) -> Training:
         state = compiled(state, np.asarray(state.step) + count)
         return state, float(state.loss[0])
 
-    run, first = of_run(made.runs, 0), of_run(start, 0)._replace(params=None)
+    (run,), (first,) = map(of_each_run, (made.runs, start._replace(params=None)))
     rows, _ = made.supply.training(made.runs, np.zeros(1, int), np.ones(1, int))
 
     @functools.partial(jax.jit, compiler_options=runtime.compiler_options())

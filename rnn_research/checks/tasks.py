@@ -25,7 +25,7 @@ from rnn_research.tasks import rows as rows_of
 from rnn_research.tasks.base import SPLITS, Sourced, Task, add, means
 from rnn_research.tasks.in_range import InRange
 from rnn_research.training import TrainConfig, evaluation, objective, trainer
-from rnn_research.training.state import of_run
+from rnn_research.training.state import of_each_run
 
 MOST_STEPS = 2000
 READ = 10_000  # rows of a split that are looked at
@@ -127,7 +127,7 @@ def _every_row_once(subject: Subject) -> float:
     worst = _error(*found, *jax.tree.leaves(task.example_rows(1)))
     if task.carries:
         return worst
-    params, sums = of_run(state.params, 0), None
+    params, sums = of_each_run(state.params)[0], None
     for index in range(size):
         row = rows_of.gathered(task.splits["validation"], np.array([index]))
         batch = subject.make(row, jax.random.split(jax.random.key(index), 1))

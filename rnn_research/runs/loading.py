@@ -13,7 +13,7 @@ from rnn_research.runs.settings import OptimizerConfig, TaskConfig, as_dict
 from rnn_research.tasks.base import Task
 from rnn_research.training import trainer
 from rnn_research.training.settings import CANNOT_CHANGE_THE_PAST, TrainConfig
-from rnn_research.training.state import of_run, to_host
+from rnn_research.training.state import of_each_run
 
 
 class Loaded(NamedTuple):
@@ -104,7 +104,7 @@ def load_all(
     if restored is None:
         raise errors.UsageError(f"{folder} has no checkpoint yet")
     kept = restored.tree.best if made.keeps_best else restored.tree
-    before, after, steps = to_host((initial.params, kept.params, kept.step))
+    each = of_each_run((initial.params, kept.params, kept.step))
     return [
         Loaded(
             settings,
@@ -112,11 +112,13 @@ def load_all(
             made.task,
             seed,
             rate,
-            of_run(before, index),
-            of_run(after, index),
-            int(steps[index]),
+            before,
+            after,
+            int(step),
         )
-        for index, (seed, rate) in enumerate(made.config.all_runs())
+        for (seed, rate), (before, after, step) in zip(
+            made.config.all_runs(), each, strict=True
+        )
     ]
 
 

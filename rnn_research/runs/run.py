@@ -28,7 +28,7 @@ def run(
     run_config: runtime.RunConfig,
     together: runtime.ProcessConfig = runtime.ALONE,
 ) -> tuple[loading.Resolved, training.Result]:
-    """Train as the settings say, draw the figures, say how it ended.
+    """Train as the settings say, draw the figures if asked to, say how it ended.
 
     The folder of the run holds config.json, metrics.jsonl, summary.json, TensorBoard
     events, checkpoints/, the figures of `figures.draw` in plots/, and artefacts.json,
@@ -62,11 +62,13 @@ def run(
     )
     if processes.index() > 0:
         return values, result
-    with waiting.doing("measuring gradients and drawing figures"):
-        figures.draw(values.cell, values.model, values.task, result, folder)
+    if folder_config.figures:
+        with waiting.doing("measuring gradients and drawing figures"):
+            figures.draw(values.cell, values.model, values.task, result, folder)
     for line in results.ending(result.summary):
         waiting.say(waiting.folded(line))
-    waiting.say(f"figures: {folder / 'plots'}")
+    if folder_config.figures:
+        waiting.say(f"figures: {folder / 'plots'}")
     return values, result
 
 

@@ -82,6 +82,9 @@ class FolderConfig(config.Settings):
         "folder of the run; the same command resumes there; default: a folder in runs/ "
         "named after the settings",
     )
+    figures: bool = config.setting(
+        True, "draw the learning curves and the gradients by lag at the end"
+    )
 
 
 def trust():

@@ -38,7 +38,7 @@ from rnn_research.training.outcomes import DIVERGED, GOES_ON, INTERRUPTED, Outco
 from rnn_research.training.progress import Progress, doing
 from rnn_research.training.record import scores_of
 from rnn_research.training.settings import TrainConfig
-from rnn_research.training.state import numbers, of_run, to_host
+from rnn_research.training.state import numbers, of_each_run
 from rnn_research.training.while_learning import WhileLearning
 
 SECONDS_PER_CALL = 0.5
@@ -144,7 +144,7 @@ class _Training:
         """Begin anew, or where the keeper has it."""
         self.progress.say(self.made.announcement)
         state = self.made.init()
-        self.initial_params = to_host(state.params)
+        self.initial_params = of_each_run(state.params)
         self.state = self.keeper.restore(state)
         with self._timed("compile"), self.progress.doing("compiling"):
             self.evaluate = self.made.compile_evaluate(
@@ -177,12 +177,12 @@ class _Training:
         if not self.diagnosis:
             return
         with self._timed("run"), self.progress.doing("measuring gradients"):
-            params = to_host(self.state.params)
+            params = of_each_run(self.state.params)
             for row in rows:
                 own = self.outcomes.index(row)
                 if self.outcomes.is_diagnosed(self.now, row, last[own]):
                     row["diagnostics"] = self.diagnosis.measure(
-                        of_run(params, own), row["seed"], row["step"]
+                        params[own], row["seed"], row["step"]
                     )
 
     @property
@@ -267,11 +267,8 @@ class _Training:
 
     def _runs(self, tests: list[dict | None]) -> list[results.Run]:
         """Every run with its summary."""
-        kept = to_host(self.state.kept)
-        return [
-            self._run(index, of_run(kept, index), own)
-            for index, own in enumerate(tests)
-        ]
+        kept = of_each_run(self.state.kept)
+        return [self._run(index, kept[index], own) for index, own in enumerate(tests)]
 
     def _run(self, index: int, params, tests: dict | None) -> results.Run:
         """One run with its summary; None: it has no scores of test."""
@@ -297,7 +294,7 @@ class _Training:
                 rows, self.task.thresholds
             ),
         }
-        first = of_run(self.initial_params, index)
+        first = self.initial_params[index]
         return results.Run(seed, rate, first, params, rows, summary)
 
     def _summary(self, runs: list[results.Run]) -> dict:

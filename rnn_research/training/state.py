@@ -69,11 +69,11 @@ def numbers(state: State) -> State:
     )
 
 
-def to_host(tree: Tree) -> Tree:
-    """The tree on the default device of this process."""
-    return jax.tree.map(jax.numpy.asarray, jax.device_get(tree))
+def of_each_run(tree: Tree) -> list[Tree]:
+    """The share of each run of a tree with leaves [R, ...], on the default device.
 
-
-def of_run(tree: Tree, index: int) -> Tree:
-    """One run's share of a tree with leaves [R, ...]."""
-    return jax.tree.map(lambda leaf: leaf[index], tree)
+    It is taken apart as NumPy arrays, for which nothing is compiled.
+    """
+    leaves, structure = jax.tree.flatten(jax.device_get(tree))
+    shares = zip(*(map(np.array, leaf) for leaf in leaves), strict=True)
+    return [jax.device_put(structure.unflatten(share)) for share in shares]

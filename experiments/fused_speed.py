@@ -25,7 +25,8 @@ from rnn_research import cells, config, engines, runtime
 from rnn_research.benchmarks import turns
 from rnn_research.checks.report import difference
 from rnn_research.diagnostics import table
-from rnn_research.engines.fused import PRECISIONS, complaint
+from rnn_research.engines.fused import complaint
+from rnn_research.kernels.precisions import PRECISIONS
 from rnn_research.resolve import resolve
 from rnn_research.runs import run_folder
 from rnn_research.unroll import unroll
@@ -43,7 +44,7 @@ class FusedSpeedConfig(config.Settings):
     )
     shapes: tuple[str, ...] = config.setting(("1000x16x128",), "T x B x H of each row")
     precisions: tuple[str, ...] = config.setting(
-        ("float32", "bfloat16"), "of the kernel's products", choices=PRECISIONS
+        ("float32", "bfloat16"), "of the kernel's products", choices=tuple(PRECISIONS)
     )
     seeds: int = config.setting(1, "networks side by side", low=1)
     rounds: int = config.setting(5, "gradients of each, for the median", low=1)

@@ -20,8 +20,9 @@ import jax.numpy as jnp
 
 from rnn_research import cells, config, files, markdown
 from rnn_research.diagnostics import table
-from rnn_research.engines.fused import PRECISIONS, complaint, fused
+from rnn_research.engines.fused import complaint, fused
 from rnn_research.kernels import cost, static
+from rnn_research.kernels.precisions import PRECISIONS
 from rnn_research.resolve import resolve
 from rnn_research.runs import run_folder
 from rnn_research.unroll import set_up
@@ -40,7 +41,7 @@ class KernelResourcesConfig(config.Settings):
     hidden_size: int = config.setting(128, "H", low=1, high=512)
     batch_size: int = config.setting(16, "B", low=1)
     precisions: tuple[str, ...] = config.setting(
-        ("bfloat16", "float32"), "of products", choices=PRECISIONS
+        ("bfloat16", "float32"), "of products", choices=tuple(PRECISIONS)
     )
     workdir: str = config.setting("runs/kernel_resources", "folder for the table")
 

@@ -5,12 +5,13 @@ import pytest
 from rnn_research.kernels import cost
 
 
-def turn(*instructions: str) -> list[str]:
-    """A loop as it is disassembled."""
-    return [
+def turn(*instructions: str) -> list[cost.Instruction]:
+    """A loop as it is disassembled, with a label."""
+    rows = [
         f"        /*{16 * place:04x}*/                   {text} ;"
         for place, text in enumerate(instructions)
     ]
+    return cost.instructions([".L_x_0:", *rows])
 
 
 @pytest.mark.parametrize(
@@ -32,14 +33,14 @@ def test_cycles_that_a_loop_takes(warps, cycles, instructions):
 
 
 def test_what_an_instruction_reads_and_writes():
-    read = cost.instruction(turn("@!P2 LDG.E.128 R28, desc[UR6][R4.64+0x10]")[0])
+    (read,) = turn("@!P2 LDG.E.128 R28, desc[UR6][R4.64+0x10]")
     assert read.writes == ("R28", "R29", "R30", "R31")
     assert set(read.reads) == {"P2", "UR6", "R4", "R5"}
-    test = cost.instruction(turn("ISETP.NE.AND P6, PT, R4, RZ, PT")[0])
-    assert test == ("ISETP.NE.AND", ("P6",), ("R4",))
-    store = cost.instruction(turn("STS.64 [R12+UR4+0x8000], R6")[0])
+    operands = "P6, PT, R4, RZ, PT"
+    (test,) = turn(f"ISETP.NE.AND {operands}")
+    assert test == ("ISETP.NE.AND", operands, ("P6",), ("R4",))
+    (store,) = turn("STS.64 [R12+UR4+0x8000], R6")
     assert store.writes == () and set(store.reads) == {"R12", "UR4", "R6", "R7"}
-    assert cost.instruction(".L_x_1:") is None
     assert cost.bytes_of("LDSM.16.MT88.4") == 16 and cost.bytes_of("STSM.16.M88") == 4
     loop_body = turn("LDG.E.128 R28, desc[UR6][R4.64]", "STG.E desc[UR6][R2.64], R6")
     assert cost.streamed(loop_body, warps=8) == 8 * 32 * (16 + 4)

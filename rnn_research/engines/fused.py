@@ -10,9 +10,9 @@ from rnn_research import errors
 from rnn_research.engines import base
 from rnn_research.engines.adjoint import default_chunk, differentiable, fits
 from rnn_research.engines.backward import over_time
+from rnn_research.kernels.precisions import PRECISIONS
 
 Tree = Any
-PRECISIONS = ("float32", "tf32", "bfloat16x3", "bfloat16")
 LEAST_BLOCK, LARGEST_BLOCK = 16, 128
 
 
@@ -47,7 +47,7 @@ def fused(*, block=16, precision="float32", interpret=False) -> base.Engine:
     Raises:
       UsageError: there is no GPU, or the step does not qualify.
     """
-    errors.check_option("precision", precision, PRECISIONS)
+    errors.check_option("precision", precision, tuple(PRECISIONS))
     errors.check_flags(interpret=interpret)
     errors.check_size(block=block)
     if not LEAST_BLOCK <= block <= LARGEST_BLOCK or block & (block - 1):

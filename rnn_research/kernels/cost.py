@@ -54,9 +54,10 @@ QUEUES |= dict.fromkeys(("LDG", "STG", "LDL", "STL"), "global")
 
 
 class Instruction(NamedTuple):
-    """An instruction of the chip: its name, and the registers by name."""
+    """An instruction of the chip: its name and operands, and the registers by name."""
 
     name: str
+    operands: str
     writes: tuple[str, ...]
     reads: tuple[str, ...]
 
@@ -66,10 +67,12 @@ REGISTER = re.compile(r"\b(UR|R|UP|P)(\d+)\b")
 WITHOUT_RESULT = ("ST", "BAR", "BRA", "EXIT", "NOP", "DEPBAR", "RED", "WARPSYNC")
 
 
-def instruction(line: str) -> Instruction | None:
-    """Of a line of the disassembly; None if it has none."""
-    if not (match := LINE.search(line)):
-        return None
+def instructions(lines: list[str]) -> list[Instruction]:
+    """Of lines of the disassembly, some of which have none."""
+    return [_instruction(match) for line in lines if (match := LINE.search(line))]
+
+
+def _instruction(match: re.Match) -> Instruction:
     condition, name, rest = match[2], match[3], match[4] or ""
     operands = [each.strip() for each in rest.split(",") if each.strip()]
     results = 0
@@ -83,7 +86,7 @@ def instruction(line: str) -> Instruction | None:
     ]
     writes = sum(registers[:results], ())
     reads = sum(registers[results:], (condition,) if condition else ())
-    return Instruction(name, writes, reads)
+    return Instruction(name, rest, writes, reads)
 
 
 def _registers(operand: str, width: int) -> tuple[str, ...]:
@@ -117,24 +120,22 @@ def bytes_of(name: str) -> int:
     return 4
 
 
-COUNTING = re.compile(
-    r"(?:U?IADD3|VIADD) (U?R\d+), (?:U?P\d, )?\1, (-?0x[0-9a-f]+|-?\d+)\b"
-)
+COUNTING = re.compile(r"(U?R\d+), (?:U?P\d, )?\1, (-?0x[0-9a-f]+|-?\d+)\b")
+ADDITIONS = "IADD3", "UIADD3", "VIADD"
 
 
-def steps(loop: list[str]) -> int:
+def steps(loop: list[Instruction]) -> int:
     """Steps in a turn of the loop, which the compiler may have unrolled.
 
     By how far the number goes on that the way back depends on; 1 if none is found, or
     if an address stands for it.
     """
-    wanted = set(instruction(loop[-1]).reads)  # of the branch: its condition
-    for line in reversed(loop[:-1]):
-        current = instruction(line)
-        if current is None or not wanted.intersection(current.writes):
+    wanted = set(loop[-1].reads)  # of the branch: its condition
+    for current in reversed(loop[:-1]):
+        if not wanted.intersection(current.writes):
             continue
-        counts = COUNTING.search(line)
-        if counts and counts[1] in wanted:
+        counts = COUNTING.match(current.operands)
+        if current.name in ADDITIONS and counts and counts[1] in wanted:
             ahead = int(counts[2], 0) % 2**32
             ahead = min(ahead, 2**32 - ahead)
             return ahead if ahead <= MOST_STEPS else 1
@@ -156,17 +157,15 @@ def unit(name: str) -> Unit:
     return Unit(busy, latency)
 
 
-def streamed(loop: list[str], warps: int) -> int:
-    """Bytes that a block reads from and writes to the chip's outside in one step."""
-    names = [each.name for line in loop if (each := instruction(line))]
-    moved = sum(bytes_of(n) for n in names if n.startswith(("LDG", "STG")))
+def streamed(loop: list[Instruction], warps: int) -> int:
+    """Bytes that a block reads from and writes to the chip's outside in a turn."""
+    moved = sum(bytes_of(e.name) for e in loop if e.name.startswith(("LDG", "STG")))
     return 32 * warps * moved
 
 
-def cycles(loop: list[str], warps: int) -> int:
-    """Cycles of one turn of a loop, by its lines in the disassembly."""
-    program = [each for line in loop if (each := instruction(line))]
-    scheduler = _Scheduler(program, max(1, warps // SCHEDULERS))
+def cycles(loop: list[Instruction], warps: int) -> int:
+    """Cycles of one turn of a loop."""
+    scheduler = _Scheduler(loop, max(1, warps // SCHEDULERS))
     ends = [scheduler.turn() for _ in range(TURNS)]
     return ends[-1] - ends[-2]
 

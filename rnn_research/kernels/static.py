@@ -117,16 +117,16 @@ def compiled(text: str, stages: int, warps: int) -> Resources:
         usage = _output(tools / "cuobjdump", "-res-usage", cubin)
         code = _output(tools / "nvdisasm", cubin)
     registers, spilled = map(int, RESOURCES.search(usage).groups())
-    loop = _loop(code)
+    loop = cost.instructions(_loop(code))
     steps = cost.steps(loop)
-    names = [each.name for each in map(cost.instruction, loop) if each]
+    products = sum(each.name.startswith(PRODUCTS) for each in loop)
     return Resources(
         warps,
         registers,
         spilled,
         made.metadata.shared,
-        instructions=round(len(names) / steps),
-        products=round(sum(name.startswith(PRODUCTS) for name in names) / steps),
+        instructions=round(len(loop) / steps),
+        products=round(products / steps),
         weights_in_loop=_loads_of_weights(made.asm["ttgir"]),
         bytes=round(cost.streamed(loop, warps) / steps),
         cycles=round(cost.cycles(loop, warps) / steps),

@@ -14,15 +14,8 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as pallas_triton
 
 from rnn_research.kernels.blocks import wide
+from rnn_research.kernels.precisions import PRECISIONS
 
-# Three products of halves: of TF32 about 22 bits, of bfloat16 about 16.
-ALGORITHMS = {
-    "float32": lax.DotAlgorithmPreset.TF32_TF32_F32_X3,
-    "tf32": lax.DotAlgorithmPreset.TF32_TF32_F32,
-    "bfloat16x3": lax.DotAlgorithmPreset.BF16_BF16_F32_X3,
-    "bfloat16": None,
-}
-WEIGHT_BYTES = {"float32": 8, "tf32": 4, "bfloat16x3": 4, "bfloat16": 2}
 CHIP_BYTES = 200 * 2**10  # of the 227 KiB of shared memory of an H100
 # Of the 64 Ki registers of a multiprocessor; with more, code for sm_90 spills so much
 # that `cost` predicts several times the cycles.
@@ -55,10 +48,11 @@ def triton(precision: str, interpret: bool = False) -> Backend:
     """The back end for products of a precision.
 
     Args:
-      precision: of products, a key of `ALGORITHMS`; states stay float32.
+      precision: of products, a key of `PRECISIONS`; states stay float32.
       interpret: run by XLA, on any device; all but 'bfloat16' are then exact products.
     """
-    narrow = precision == "bfloat16"
+    algorithm = PRECISIONS[precision].algorithm
+    narrow = algorithm is None
 
     def weight(tile):
         return tile.astype(jnp.bfloat16 if narrow else wide(tile.dtype))
@@ -68,7 +62,7 @@ def triton(precision: str, interpret: bool = False) -> Backend:
             block = block.astype(jnp.bfloat16)
             return jnp.dot(block, tile, preferred_element_type=jnp.float32)
         exact = interpret or block.dtype == jnp.float64
-        how = lax.Precision.HIGHEST if exact else ALGORITHMS[precision]
+        how = lax.Precision.HIGHEST if exact else algorithm
         return jnp.dot(block, tile, precision=how)
 
     def call(kernel, blocks, results, widest):
@@ -90,7 +84,9 @@ def room(precision: str, interpret: bool = False) -> int:
     Matrices that do not fit would be read at each step: for sm_90 such kernels take
     more shared memory than there is, or `cost` predicts no gain over a plain loop.
     """
-    return sys.maxsize if interpret else CHIP_BYTES // WEIGHT_BYTES[precision]
+    return (
+        sys.maxsize if interpret else CHIP_BYTES // PRECISIONS[precision].weight_bytes
+    )
 
 
 def function(equation) -> Callable:

@@ -96,6 +96,30 @@ def test_the_cell_of_the_readme():
     assert difference(gradients(cell, INTERPRETED, jnp.float64), exact(cell)) < 1e-10
 
 
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda h, u: jnp.mean(h, axis=-1, keepdims=True),
+        lambda h, u: u[:, :1] * u[:, 1:2],
+    ],
+)
+def test_one_number_beside_the_features_of_the_state(of):
+    def initial_state(params, batch):
+        return jnp.zeros((*batch, SIZE)), jnp.ones((*batch, 1))
+
+    def step(w, h, u):
+        return jnp.tanh(u + h[0] * h[1]), 0.5 * h[1] + of(h[0], u)
+
+    def readout(w, h, u):
+        return h[0] * h[1]
+
+    cell = cells.elman(SIZE).replace(
+        initial_state=initial_state, step=step, readout=readout
+    )
+    assert not INTERPRETED.refusal(cell)
+    assert difference(gradients(cell, INTERPRETED, jnp.float64), exact(cell)) < 1e-10
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("precision", "tolerance"), [("float32", 2e-5), ("bfloat16", 3e-2)]

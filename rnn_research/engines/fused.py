@@ -31,7 +31,8 @@ def fused(*, block=16, precision="float32", interpret=False) -> base.Engine:
     do not fit on the chip.
 
     Opt-in: held against `sequential` on CPUs, and not yet measured on a GPU. Reverse
-    mode of first order only.
+    mode of first order only. What a derivative is multiplied with is multiplied before
+    the loop: factors whose product is beyond the largest number overflow there.
 
     Args:
       block: sequences in a block, a power of two from 16 to 128; a batch is filled up

@@ -200,21 +200,24 @@ def test_noise_masks_and_what_is_no_number_get_through():
     assert difference(adjoint, loop) < 1e-12
 
 
-def test_a_step_that_prints():
-    """An equation without results."""
-    plain = cells.elman(3)
+def test_a_step_that_prints_does_so_once_a_time():
+    plain, printed = cells.elman(3), []
 
     def step(w, h, u):
-        jax.debug.callback(lambda h: None, h)
+        jax.debug.callback(printed.append, h)
         return plain.step(w, h, u)
 
-    told, x = plain.replace(step=step), np.ones((2, 1, 3))
+    told, x = plain.replace(step=step), np.ones((5, 1, 3))
     params = plain.init(jax.random.key(0), 3)
     given, expected = (
-        jax.grad(lambda p, c=c: jnp.sum(unroll(c, p, x).outputs))(params)
+        jax.jit(jax.grad(lambda p, c=c: jnp.sum(unroll(c, p, x).outputs)))(params)
         for c in (told, plain)
     )
     assert difference(given, expected) < 1e-12
+    jax.effects_barrier()
+    assert len(printed) == len(x)
+    with pytest.raises(errors.UsageError, match="engine adjoint: .* prints"):
+        unroll(told, params, x, engine=engines.adjoint())
 
 
 def test_what_is_the_same_for_all_features_is_known():

@@ -57,11 +57,7 @@ def adjoint(*, chunk=None, unroll=1, keep_products: bool | None = None) -> base.
         errors.check_flags(keep_products=keep_products)
 
     def run(recurrence, state, inputs):
-        if not fits(recurrence, state, inputs):
-            raise errors.UsageError(
-                "engine adjoint: the derivatives of this cell cannot be taken apart in "
-                "time, or it closes over a traced value; use --engine=sequential"
-            )
+        check_fits("adjoint", recurrence, state, inputs)
         return evaluate(recurrence, state, inputs, chunk, unroll, keep_products)
 
     return base.Engine(run)
@@ -91,11 +87,21 @@ def default_chunk(recurrence, state, inputs, platform: str | None = None) -> int
     return base.even_chunk(base.length_of(inputs), most, least=SMALLEST_CHUNK)
 
 
+def check_fits(engine: str, recurrence, state, inputs, instead="sequential"):
+    """Raises `UsageError` unless the recurrence `fits`."""
+    if not fits(recurrence, state, inputs):
+        raise errors.UsageError(
+            f"engine {engine}: the derivatives of this cell cannot be taken apart in "
+            "time, its step prints, or it closes over a traced value; use "
+            f"--engine={instead}"
+        )
+
+
 def fits(recurrence, state, inputs) -> bool:
     """Whether what the derivative of many steps needs is that of each, side by side.
 
     And whether all that is differentiated is seen: a cell that closes over a value that
-    is being traced is not.
+    is being traced is not. A step that prints does so once for each time, in a loop.
     """
     length = _unlike_any_size((recurrence.weights, state, base.at(inputs, 0)))
     several = jax.tree.map(
@@ -111,6 +117,8 @@ def fits(recurrence, state, inputs) -> bool:
         return jax.make_jaxpr(arrays)(recurrence.weights, h, given)
 
     one = traced(recurrence, state, base.at(inputs, 0))
+    if one.effects:
+        return False
     many = traced(over_time(recurrence), *several)
     shapes = zip(one.out_avals, many.out_avals, strict=False)
     return (

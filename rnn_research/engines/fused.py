@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from rnn_research import errors
 from rnn_research.engines import base
-from rnn_research.engines.adjoint import default_chunk, differentiable, fits
+from rnn_research.engines.adjoint import check_fits, default_chunk, differentiable
 from rnn_research.engines.backward import over_time
 from rnn_research.kernels.precisions import PRECISIONS
 
@@ -62,11 +62,7 @@ def fused(*, block=16, precision="float32", interpret=False) -> base.Engine:
         return complaint(cell, None if interpret else precision)
 
     def run(recurrence, state, inputs):
-        if not fits(recurrence, state, inputs):
-            raise errors.UsageError(
-                "engine fused: the derivatives of this cell cannot be taken apart in "
-                "time, or it closes over a traced value; use --engine=sequential"
-            )
+        check_fits("fused", recurrence, state, inputs)
         scan = functools.partial(_scan, block, precision, interpret)
         size = default_chunk(recurrence, state, inputs, platform="gpu")
         forward = functools.partial(_forward, scan)

@@ -6,7 +6,7 @@ import jax
 
 from rnn_research import errors
 from rnn_research.engines import base
-from rnn_research.engines.adjoint import default_chunk, fits
+from rnn_research.engines.adjoint import check_fits, default_chunk
 from rnn_research.engines.backward import backward
 from rnn_research.engines.checkpointed import checkpointed
 from rnn_research.engines.sequential import scan
@@ -37,11 +37,7 @@ def reversible(*, chunk=None) -> base.Engine:
     def run(recurrence, state, inputs):
         if recurrence.inverse is None:
             return checkpointed().run(recurrence, state, inputs)
-        if not fits(recurrence, state, inputs):
-            raise errors.UsageError(
-                "engine reversible: the derivatives of this cell cannot be taken apart "
-                "in time, or it closes over a traced value; use --engine=checkpointed"
-            )
+        check_fits("reversible", recurrence, state, inputs, instead="checkpointed")
         length = base.length_of(inputs)
         size = min(chunk or default_chunk(recurrence, state, inputs), length)
         outputs, final = _run(recurrence, state, inputs, size)

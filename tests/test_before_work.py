@@ -210,6 +210,7 @@ def test_bytes_that_nothing_reads_do_not_count():
     assert found(True) >= 1000 * 3 * 8 * 8 > 10 * found(False)
 
 
+@pytest.mark.slow
 def test_memory_that_is_freed_and_kept_can_be_had():
     run = """
 import numpy as np

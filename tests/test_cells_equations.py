@@ -326,6 +326,7 @@ def test_decayed_needs_inputs_of_its_form():
         wrappers.decayed(wrappers.zoneout(cells.gru(H)))
 
 
+@pytest.mark.slow
 def test_learned_state_is_trained_and_starts_a_reset():
     cell = wrappers.learned_state(cells.lru(H))
     params = cell.init(jax.random.key(0), D)

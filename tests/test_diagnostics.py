@@ -270,6 +270,7 @@ def test_a_reset_cuts_the_gradient_inside_a_model_too():
     )
 
 
+@pytest.mark.slow
 def test_directions_and_gradients_of_a_model_are_those_of_autodiff():
     """Of two layers: what arrives at each, and where the adjoint points."""
     task = tasks.adding(9)

@@ -234,6 +234,7 @@ def test_a_lost_row_is_not_passed_over(tmp_path):
         train(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_damaged_config_is_named(tmp_path):
     train(tmp_path, num_steps=4)
     (tmp_path / "config.json").write_text('{"cell": ')
@@ -391,7 +392,7 @@ def test_a_lock_on_a_full_disk_is_held_and_left(small_disk):
         raise errors.RunError("the first")
 
 
-@pytest.mark.first(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("report_first", [True, False])
 def test_a_full_disk(small_disk, twin, report_first, monkeypatch):
     """Filled before a checkpoint or before a row: a line, and nothing lost."""
@@ -512,6 +513,7 @@ def test_where_every_update_is_dropped_the_run_is_given_up(tmp_path):
         train(tmp_path, cell=nan, on_nan="skip", num_steps=1000)
 
 
+@pytest.mark.slow
 def test_a_shorter_run_is_evaluated_where_it_stands(tmp_path):
     """Interrupted between evaluations, then resumed with fewer steps than were made."""
     train(tmp_path, num_steps=6)

@@ -275,6 +275,7 @@ def test_closures_lambdas_and_methods_are_told_apart(users):
         identity.text(module.leaky(4, f=object()))
 
 
+@pytest.mark.slow
 def test_code_may_call_code_to_any_depth(tmp_path):
     calls = [f"def f{n}(x):\n    return f{n - 1}(x)\n" for n in range(1, 400)]
     path = tmp_path / "deep_of_identity.py"
@@ -400,6 +401,7 @@ def test_the_checkpoints_of_another_run_are_refused(ended, tmp_path, copied):
         train(folder, num_steps=8)
 
 
+@pytest.mark.slow
 def test_what_may_differ_is_free(ended, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(ended[0], folder)

@@ -140,6 +140,7 @@ def fake(cell_gates: bool, moves: float = 0.5) -> list[inside.Look]:
     return inside.of_weights(model, task, batch, weights, title="a_b $x$")
 
 
+@pytest.mark.slow
 def test_the_caption_names_the_gate_that_moves_at_the_marked_steps(tmp_path):
     (look,) = fake(True, moves=0.25)
     assert "Gate z tells the marked steps best" in look.caption

@@ -225,6 +225,7 @@ def test_the_bound_is_the_norm_of_an_orthogonal_network():
     np.testing.assert_allclose(found, np.broadcast_to(exact, (51, 2)), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_estimates_for_large_states_meet_the_exact_norms():
     cell = cells.lstm(6)
     params, x, _ = example(cell)
@@ -639,6 +640,7 @@ def test_gates_lie_in_their_ranges(name):
         assert (gate >= low).all() and (gate <= high).all(), field
 
 
+@pytest.mark.slow
 def test_states_that_are_not_finite_do_not_count():
     cell = cells.gru(4)
     params, x, _ = example(cell)

@@ -18,6 +18,7 @@ def train(body, folder, **options):
     return runs.train(body, task, SMALL, workdir=folder, quiet=True, **options)
 
 
+@pytest.mark.slow
 def test_a_training_from_python_with_any_optimizer_is_read_back(tmp_path):
     optimizer = optax.chain(optax.scale_by_lion(), optax.scale(-1e-3))
     result = train(cells.elman(3), tmp_path / "run", optimizer=optimizer)

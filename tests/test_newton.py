@@ -334,6 +334,7 @@ def test_vectors_there_and_back(kind):
     assert difference(many["b"][1], 2 * state["b"]) == 0
 
 
+@pytest.mark.slow
 def test_declared_structure_needs_fewer_iterations_than_a_part_of_it():
     """para_lstm's blocks of 2 by 2 are exact; their diagonal is not."""
     cell = cells.para_lstm(6)

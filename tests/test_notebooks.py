@@ -50,6 +50,7 @@ def stopped():
     return caught.value.result
 
 
+@pytest.mark.slow
 def test_a_script_that_is_interrupted_ends_with_what_there_is(stopped):
     (run,) = stopped.runs
     assert run.summary["outcome"] == "interrupted" and run.summary["test"] is None

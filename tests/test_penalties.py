@@ -312,6 +312,7 @@ def model_matrix(params):
     return jax.jit(lambda params: cell.matrices(cell.weights(params))["W"])(params)
 
 
+@pytest.mark.slow
 def test_penalties_are_of_what_the_state_is_multiplied_with():
     """Not of the coordinates of a matrix that is orthogonal by construction."""
     task = tasks.adding(4)

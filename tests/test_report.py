@@ -243,6 +243,7 @@ def test_what_cannot_be_reported_is_told(folders, tmp_path):
 # ---------------------------------------------------------------- in a real browser
 
 
+@pytest.mark.slow
 @chromium.needed
 @pytest.mark.parametrize("width, dark", [(390, True), (1100, False)])
 def test_in_a_browser_the_slider_moves_the_curves_and_nothing_is_logged(

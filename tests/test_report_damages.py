@@ -218,6 +218,7 @@ def test_what_ties_the_files_together_may_be_anything(two):
                 assert not left_out and any("metrics.jsonl" in n for n in notes) != gone
 
 
+@pytest.mark.slow
 def test_any_value_of_a_row_may_be_anything(two):
     """The other rows are drawn, and the page says which is not."""
     path = two / "hurt" / "metrics.jsonl"

@@ -90,6 +90,7 @@ def test_what_programs_of_many_devices_exchange(devices, divided):
     assert done.stdout.strip() == f"agree on {devices}", done.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_what_an_update_exchanges():
     """Gradient and loss, in one all-reduce."""
     task, cell = tasks.adding(3), cells.gru(2)

@@ -54,6 +54,7 @@ def ragged(score=score) -> base.Task:
     )
 
 
+@pytest.mark.slow
 def test_a_score_is_of_the_whole_batch_and_adds_over_batches():
     task = ragged()
     model = models.as_model(cells.elman(3), task)
@@ -209,6 +210,7 @@ def test_norms_at_the_largest_numbers(compiled):
     np.testing.assert_allclose(cut["b"], [-1.0, -1.0], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_gradient_whose_squares_overflow_trains_where_it_is_cut():
     """And where it is not, Adam's second moment overflows, and the update is none."""
 

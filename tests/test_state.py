@@ -113,6 +113,7 @@ def assert_same(ours, theirs, rtol):
             np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-11, err_msg=name)
 
 
+@pytest.mark.slow
 def test_counters_keys_and_flags_are_no_directions(measured):
     """All measurements of a state with them are those of the state without."""
     assert_same(measured["marked"], measured["plain"], rtol=1e-9)

@@ -118,6 +118,7 @@ def ends_of(path):
     }
 
 
+@pytest.mark.slow
 def test_jobs_in_an_array(cluster, sweeping, tmp_path, capsys):
     """Each with its end; what fails costs itself alone."""
     flags = "--at_once=4", "--partition=short", "--mem=2G", "--sbatch=--exclusive"

@@ -412,6 +412,7 @@ def test_an_evaluation_reads_every_row_once(carries):
         )
 
 
+@pytest.mark.slow
 def test_other_data_are_not_gone_on_with(tmp_path):
     task = letters()
     changed = {name: (own + 1) % LETTERS for name, own in task.splits.items()}
@@ -495,6 +496,7 @@ def test_a_monitor_that_is_no_metric_is_told():
         train(task)
 
 
+@pytest.mark.slow
 def test_few_rows_are_enough_and_a_context_needs_one_way():
     few = {name: own[:1] for name, own in letters().splits.items()}
     task = dataclasses.replace(letters(carries=False), data=lambda: few)
@@ -514,6 +516,7 @@ def test_a_scalar_of_finite_data_is_no_metric():
         train(task)
 
 
+@pytest.mark.slow
 def test_a_row_of_a_source_is_read_once_for_its_updates(monkeypatch):
     """Calls that end at evaluations go on with the rows held; checks read none."""
     monkeypatch.setattr(supply, "MOST_BATCHES", 5)

@@ -66,6 +66,7 @@ def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path):
     assert [row["step"] for row in rows(tmp_path / "parts")] == [4, 8, 12]
 
 
+@pytest.mark.slow
 def test_how_updates_are_cut_into_calls_does_not_matter(tmp_path, monkeypatch):
     whole = small_train(tmp_path / "a")
     monkeypatch.setattr(loop, "SECONDS_PER_CALL", 0.0)  # one update a call
@@ -316,6 +317,7 @@ def test_warmup_rises():
     np.testing.assert_allclose(first["a"], [-0.075, 0])
 
 
+@pytest.mark.slow
 def test_retract_is_applied_after_each_update(tmp_path):
     cell = cells.elman(4)
     capped = cell.replace(

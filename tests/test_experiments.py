@@ -152,10 +152,12 @@ def test_every_cell_learns_to_add(cell, run_in):
         runtime.RunConfig(),
     )
     argv = [f"--cell={cell}", "--precision=float32", *OWN_SETTINGS.get(cell, ())]
+    argv.append("--figures=false")
     folder = run_in(adding_problem, settings, *argv)
     (made,) = (folder / "runs" / "adding_problem").iterdir()
     (result,) = json.loads((made / "summary.json").read_text())["runs"]
     assert result["outcome"] == "solved", result
+    assert not (made / "plots").exists()
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=str)

@@ -574,6 +574,7 @@ ARGUMENTS = (
     "--batch_size=8",
     "--eval_size=16",
     "--stop_at=0",
+    "--figures=false",
     "--eval_every=20",
     "--checkpoint_every=40",
 )
@@ -793,7 +794,7 @@ def test_two_processes_as_slurm_starts_them_equal_one(
         monkeypatch.setenv("SLURM_PROCID", index)
         monkeypatch.setenv("SLURM_LOCALID", index)
         flags = ("--num_steps=200", "--precision=float64", "--num_seeds=2")
-        both.append(start(tmp_path, *flags))
+        both.append(start(tmp_path, "--figures=true", *flags))
     for process in both:
         code, out, errors = end(process)
         assert code == 0, errors

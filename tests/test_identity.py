@@ -480,7 +480,7 @@ def test_programs_from_disk_give_the_same_bits(tmp_path):
     environment |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-m", "experiments.adding_problem", "--cell=lstm"]
     command += ["--hidden_size=8", "--length=12", "--num_steps=20", "--eval_every=10"]
-    command += ["--eval_size=20", "--batch_size=10"]
+    command += ["--eval_size=20", "--batch_size=10", "--figures=false"]
 
     def trained(name, *flags):
         flags = [f"--workdir={tmp_path / name}", *flags]

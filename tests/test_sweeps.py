@@ -362,6 +362,7 @@ def test_measurements_can_be_swept(sweeping, tmp_path):
 
 
 SMALL = dict(hidden_size=4, batch_size=4, eval_size=4, num_steps=4, eval_every=2)
+SMALL["figures"] = False
 
 
 @pytest.mark.slow

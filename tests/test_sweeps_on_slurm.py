@@ -105,6 +105,7 @@ def tries(path):
 
 
 SMALL = dict(hidden_size=4, batch_size=4, eval_size=4, num_steps=4, eval_every=2)
+SMALL["figures"] = False
 
 
 def ends_of(path):

@@ -145,16 +145,25 @@ def pull_step(recurrence, weights, h, drive, products=()):
     return jax.vjp(step, floats_of(weights), floats_of(h), floats_of(drive))[1]
 
 
+def is_spread(given: tuple, dims: tuple, out: tuple) -> bool:
+    """Whether a broadcast makes what is the same along its last axis.
+
+    Args:
+      given, out: the shapes before and after.
+      dims: the axes of `out` that those of `given` become.
+    """
+    kept = len(out) - 1 in dims and given[-1] == out[-1]
+    return bool(out) and not kept
+
+
 def spread_out(jaxpr) -> list[bool]:
     """Of each result, whether it is the same along its last axis, such as a mask."""
     spread = set()
     for each in jaxpr.eqns:
         if each.primitive.name == "broadcast_in_dim":
-            out = each.outvars[0].aval.shape
-            given = (1, *each.invars[0].aval.shape)
-            last = len(out) - 1
-            kept = last in each.params["broadcast_dimensions"] and given[-1] == out[-1]
-            spread.update([] if kept or not out else each.outvars)
+            given, out = each.invars[0].aval.shape, each.outvars[0].aval.shape
+            if is_spread(given, each.params["broadcast_dimensions"], out):
+                spread.update(each.outvars)
         elif each.primitive.name == "jit":
             inner = spread_out(each.params["jaxpr"].jaxpr)
             spread |= {v for v, s in zip(each.outvars, inner, strict=True) if s}

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from rnn_research.engines.backward import is_spread
 from rnn_research.kernels.equations import Equation, Name, Number, Program
 
 SUMS = frozenset(["add", "add_any"])
@@ -53,11 +54,12 @@ def _effort(program: Program) -> tuple[int, int, int]:
 
 def _streamed(program: Program) -> set[Name]:
     """Rows that vary in time and among features."""
-    spread = {
-        each.outputs[0]
-        for each in program.beside
-        if each.primitive.name == "broadcast_in_dim"
-    }
+    spread = set()
+    for each in program.beside:
+        if each.primitive.name == "broadcast_in_dim":
+            (given,), (out,) = each.inputs, each.outputs
+            dims = each.params["broadcast_dimensions"]
+            spread.update([out] if is_spread(given.shape, dims, out.shape) else [])
     return {n for n in program.in_time - spread if len(n.shape) == 2 and n.shape[1] > 1}
 
 

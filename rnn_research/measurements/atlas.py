@@ -105,6 +105,7 @@ def _made(name: str, size: int):
 
 WIDTHS = 4, 1024  # of a network, the least and the most
 STEP = 4  # widths that are tried: heads divide them
+FIRST = 64
 
 
 IN_BLOCKS = "independent", "selective", "invariant"
@@ -115,29 +116,44 @@ def block(cell: str) -> str:
     return "glu" if family(cell) in IN_BLOCKS else "none"
 
 
-def width(cell: str, task, parameters: int) -> int:
+def width(cell: str, task, parameters: int, near: int = FIRST) -> int:
     """The width at which the network has nearest to so many parameters.
+
+    Args:
+      near: where it is looked for first.
 
     Raises:
       errors.UsageError: no width that was tried fits the cell.
     """
     widths = range(WIDTHS[0], WIDTHS[1] + 1, STEP)
-    low, high = 0, len(widths) - 1
-    counts: dict[int, float] = {}
+    last = len(widths) - 1
 
+    @functools.cache
     def count(index: int) -> float:
-        if index not in counts:
-            counts[index] = count_of(cell, task, widths[index])
-        return counts[index]
+        return count_of(cell, task, widths[index])
 
-    while high - low > 1:  # parameters grow with the width
+    def fitting(index: int) -> int | None:
+        """The first from there on that fits the cell."""
+        return next((i for i in range(index, last + 1) if count(i) < math.inf), None)
+
+    def is_small(index: int) -> bool:  # parameters grow with the width
+        fits = fitting(index)
+        return fits is not None and count(fits) < parameters
+
+    low = high = widths.index(near)
+    ahead = 1
+    while high < last and is_small(high):
+        low, high, ahead = high, min(last, high + ahead), 2 * ahead
+    ahead = 1
+    while low > 0 and not is_small(low):
+        low, high, ahead = max(0, low - ahead), low, 2 * ahead
+    while high - low > 1:
         middle = (low + high) // 2
-        fits = next((i for i in range(middle, high) if count(i) < math.inf), high)
-        low, high = (fits, high) if count(fits) < parameters else (low, middle)
-    found = {i: n for i in range(low, high + 1) if (n := count(i)) < math.inf}
+        low, high = (middle, high) if is_small(middle) else (low, middle)
+    found = {fitting(low), fitting(high)} - {None}
     if not found:
         raise errors.UsageError(f"{cell}: no width from {WIDTHS[0]} on fits it")
-    return widths[min(found, key=lambda i: abs(math.log(found[i] / parameters)))]
+    return widths[min(found, key=lambda i: abs(math.log(count(i) / parameters)))]
 
 
 def count_of(cell: str, task, size: int) -> float:
@@ -157,22 +173,20 @@ def widths(names, tasks, parameters: int, folder: pathlib.Path) -> dict[tuple, i
     path = folder / "widths.json"
     kept = files.read_json(path) or {}
     pairs = list(itertools.product(names, tasks))
-    found = {}
+    found, near = {}, {}
+    folder.mkdir(parents=True, exist_ok=True)
     with waiting.bar(len(pairs)) as bar:
         for number, (cell, asked) in enumerate(pairs):
             bar.update(number, f"counting the parameters of {cell}")
-            key = f"{cell} on {TASKS[asked].task}, {parameters} parameters"
+            one = TASKS[asked]
+            key = f"{cell} on {one.task}, {parameters} parameters"
             if key not in kept:
-                kept[key] = _width(cell, asked, parameters)
+                task = resolve("task", one.task, length=one.length)
+                kept[key] = width(cell, task, parameters, near.get(cell, FIRST))
+                files.write_json(path, kept)
             found[cell, asked] = kept[key]
-    folder.mkdir(parents=True, exist_ok=True)
-    files.write_json(path, kept)
+            near[cell] = kept[key]
     return found
-
-
-def _width(cell: str, asked: str, parameters: int) -> int:
-    one = TASKS[asked]
-    return width(cell, resolve("task", one.task, length=one.length), parameters)
 
 
 # ------------------------------------------------------------------------ scores

@@ -85,7 +85,7 @@ def test_runs_of_a_table_are_done(tmp_path, monkeypatch, capsys):
     known[-1] = known[-1]._replace(validation=math.inf, score=0.0)
     atlas_runs.write(known, tmp_path / "known.csv")
     assert atlas_runs.read(tmp_path / "known.csv") == known
-    monkeypatch.setattr(atlas, "width", lambda cell, task, parameters: 16)
+    monkeypatch.setattr(atlas, "width", lambda *given: 16)
     monkeypatch.setattr(program.sweep, "carried_out", None)  # trains nothing
     how = SweepConfig(workdir=str(tmp_path / "atlas"))
     settings = program.AtlasConfig(

@@ -29,7 +29,7 @@ def reproduction(panels, lines, path: Where = None, *, title: str):
     title = textwrap.fill(title, int(width * LETTERS))
     figure, axes = new_figure(path, len(panels), width, 3.1)
     labels = list(dict.fromkeys(line.label for line in lines))
-    looks = colors.looks(labels)
+    looks = colors.in_turn(labels)
     for panel, own in zip(panels, axes, strict=True):
         own.set_title(panel.title)
         own.set_xlabel(panel.x)

@@ -138,9 +138,11 @@ def write(settings, ends, widths, names, folder: pathlib.Path):
         raise errors.RunError("no run is done yet; the same command goes on")
     every = [run for pair in widths for run in ends.get(pair, [])]
     atlas_runs.write(every, folder / "runs.csv")
+    begun = {place.cell for place in places}
+    left = [name for name in names if name not in begun]
     families = {
-        atlas.FAMILIES[kind]: [name for name in names if atlas.family(name) == kind]
-        for kind in atlas.FAMILIES
+        told: [n for n in names if n in begun and atlas.family(n) == kind]
+        for kind, told in atlas.FAMILIES.items()
     }
     families = {kind: own for kind, own in families.items() if own}
     rows = [
@@ -173,8 +175,9 @@ def write(settings, ends, widths, names, folder: pathlib.Path):
         for kind in atlas.FAMILIES
         if any(atlas.family(place.cell) == kind for place in places)
     ]
-    write_atomically(folder / "atlas.html", pages.page(rows, families, said, title))
-    write_atomically(folder / "atlas.md", pages.markdown(rows, said, title))
+    page = pages.page(rows, families, said, left, title)
+    write_atomically(folder / "atlas.html", page)
+    write_atomically(folder / "atlas.md", pages.markdown(rows, said, left, title))
     print("\n".join(said))
     print(f"table: {folder / 'atlas.csv'}\npages: {folder / 'atlas.html'}, atlas.md")
 

@@ -75,7 +75,9 @@ def test_a_place_takes_the_rate_that_is_best_on_validation():
     assert (place.done, place.planned) == (4, 6)
     assert atlas.place("gru", "adding", 16, [], planned=6) is None
     said = atlas.sentence("gated", [place])
-    assert said.startswith("Gates on a dense state: holds nothing of this, lacks")
+    assert said.startswith(
+        "Gates on a dense state (1 cell): holds nothing of this, lacks"
+    )
 
 
 def test_runs_of_a_table_are_done(tmp_path, monkeypatch, capsys):
@@ -128,11 +130,15 @@ def test_pages_show_what_is_done(tmp_path):
     row |= {"width": 16, "seconds": 3.0, "done": 4, "planned": 6}
     rows = [row, {**row, "task": "copy", "done": 6, "score": 0.1}]
     families = {"gates": ["gru", "lstm"]}
-    page = pages.page(rows, families, ["Gates: hold"], "10 of 12 runs")
+    said, left = ["Gates: hold"], ["mgu", "atr"]
+    page = pages.page(rows, families, said, left, "10 of 12 runs")
     assert "0.70*</span>" in page and "0.10</span>" in page and "<td></td>" in page
     assert "learning rate 0.001, 16 units, 3.0 s a run, 4 of 6 runs" in page
-    text = pages.markdown(rows, ["Gates: hold"], "10 of 12 runs")
+    assert "Not run yet: mgu, atr." in page
+    text = pages.markdown(rows, said, left, "10 of 12 runs")
     assert "| gru | 0.70 | 0.10 |" in text and "- Gates: hold." in text
+    assert "Not run yet: mgu, atr." in text
+    assert "Not run yet" not in pages.markdown(rows, said, [], "12 of 12 runs")
     for draw in (plotting.atlas, plotting.atlas_costs):
         path = tmp_path / f"{draw.__name__}.png"
         draw(rows, families, path, title="10 of 12 runs")

@@ -271,7 +271,10 @@ def sentence(kind: str, places: list[Place]) -> str:
     lacks = [f"{task} ({score:.2f})" for task, score in middle.items() if score < 0.2]
     seconds = statistics.median(each.seconds for each in of_family)
     name = FAMILIES[kind]
+    count = len({each.cell for each in of_family})
+    cells = f"{count} cell{'s' * (count > 1)}"
+    none = "nothing of this"
     return (
-        f"{name[0].upper()}{name[1:]}: holds {', '.join(holds) or 'nothing of this'}, "
-        f"lacks {', '.join(lacks) or 'nothing of this'}; {seconds:.1f} s a run"
+        f"{name[0].upper()}{name[1:]} ({cells}): holds {', '.join(holds) or none}, "
+        f"lacks {', '.join(lacks) or none}; {seconds:.1f} s a run"
     )

@@ -6,11 +6,12 @@ from rnn_research.plotting import colors
 from rnn_research.plotting.style import Where, legend_columns, new_figure, styled
 
 ROW = 0.15  # inches of a cell's row
+DARK = 0.55  # scores below have white numbers
 
 
 @styled
 def atlas(places, families: dict[str, list[str]], path: Where = None, *, title: str):
-    """A heat map: a row for each cell, ordered by family, a column for each task.
+    """A heat map: a row for each cell, below its family, a column for each task.
 
     Args:
       places: rows with cell, task and score, from 0 (no memory) to 1 (perfect).
@@ -20,22 +21,24 @@ def atlas(places, families: dict[str, list[str]], path: Where = None, *, title: 
     """
     import numpy as np
 
-    rows = [cell for own in families.values() for cell in own]
+    rows = [row for name, own in families.items() for row in (name, *own)]
     tasks = list(dict.fromkeys(place["task"] for place in places))
     numbers = np.full((len(rows), len(tasks)), np.nan)
-    for place in places:
-        where = rows.index(place["cell"]), tasks.index(place["task"])
-        numbers[where] = place["score"]
     height = 1.6 + ROW * len(rows)
     figure, (axes,) = new_figure(path, 1, 2.6 + 0.62 * len(tasks), height)
+    for place in places:
+        row, column = rows.index(place["cell"]), tasks.index(place["task"])
+        numbers[row, column] = score = place["score"]
+        ink = "white" if score < DARK else "black"
+        centred = {"ha": "center", "va": "center"}
+        axes.text(column, row, f"{score:.2f}", color=ink, fontsize=5.5, **centred)
     image = axes.imshow(numbers, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(len(tasks)), tasks, rotation=35, ha="right")
-    axes.set_yticks(range(len(rows)), rows, fontsize=6.5)
+    of_cells = [row for row, name in enumerate(rows) if name not in families]
+    axes.set_yticks(of_cells, [rows[row] for row in of_cells], fontsize=6.5)
     axes.grid(False)
-    border = -0.5
-    for own in families.values():
-        border += len(own)
-        axes.axhline(border, color="white", linewidth=1.6)
+    for name in families:
+        axes.text(-0.45, rows.index(name) + 0.05, name, fontsize=6.5, va="center")
     figure.colorbar(image, ax=axes, label="0: no memory, 1: perfect", shrink=0.4)
     axes.set_title(title)
     return figure

@@ -12,13 +12,14 @@ HERE = pathlib.Path(__file__).parent
 SHADES = "#00224e", "#35456c", "#666970", "#948e77", "#c8b866", "#fee838"
 
 
-def page(rows: list[dict], families: dict[str, list[str]], said, title: str) -> str:
+def page(rows: list[dict], families: dict[str, list[str]], said, left, title) -> str:
     """One HTML file that needs nothing else.
 
     Args:
       rows: of atlas.csv.
       families: {what it is: its cells}, in order.
       said: a sentence for each family.
+      left: cells of which nothing is done.
       title: of the page.
     """
     tasks = list(dict.fromkeys(row["task"] for row in rows))
@@ -44,6 +45,7 @@ def page(rows: list[dict], families: dict[str, list[str]], said, title: str) -> 
 the learning rate that is best on validation. Hover a number, or go to it by the tab
 key, for its seeds, rate, width and seconds.</p>
 {table}
+<p>{html.escape(_left(left))}</p>
 <h2>What each family holds</h2>
 <ul>{sentences}</ul>
 <p class="small">{html.escape(hardware.machine(["jax"]))}</p>
@@ -72,15 +74,21 @@ def _shaded(row: dict | None) -> str:
     )
 
 
-def markdown(rows: list[dict], said, title: str) -> str:
-    """The sentences, the table and the machine."""
+def _left(cells: list[str]) -> str:
+    """A sentence on cells of which nothing is done, or ''."""
+    return f"Not run yet: {', '.join(cells)}." if cells else ""
+
+
+def markdown(rows: list[dict], said, left, title: str) -> str:
+    """The sentences, the table and the machine; the arguments are those of `page`."""
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     of_place = {(row["cell"], row["task"]): row for row in rows}
     lines = [
         "# Which cell for what",
         "",
-        f"{title}. All networks get the same updates. A score is 0",
-        "where a network is no better than one without memory, 1 where it is perfect.",
+        f"{title}.",
+        "All networks get the same updates. A score is 0 where a network is no better",
+        "than one without memory, 1 where it is perfect.",
         "It is the median over seeds at the learning rate that is best on validation.",
         "Nothing is tuned for a cell.",
         "",
@@ -100,5 +108,6 @@ def markdown(rows: list[dict], said, title: str) -> str:
         own = [of_place.get((name, task)) for task in tasks]
         scores.append([name, *(f"{each['score']:.2f}" if each else "" for each in own)])
     lines.append(table(["cell", *tasks], scores))
-    lines += ["", "```bash", "python -m experiments.atlas", "```", ""]
+    lines += ["", *([_left(left), ""] if left else [])]
+    lines += ["```bash", "python -m experiments.atlas", "```", ""]
     return "\n".join([*lines, hardware.machine(["jax"])]) + "\n"

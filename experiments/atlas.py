@@ -175,9 +175,13 @@ def write(settings, ends, widths, names, folder: pathlib.Path):
         for kind in atlas.FAMILIES
         if any(atlas.family(place.cell) == kind for place in places)
     ]
-    page = pages.page(rows, families, said, left, title)
-    write_atomically(folder / "atlas.html", page)
-    write_atomically(folder / "atlas.md", pages.markdown(rows, said, left, title))
+    tasks = {
+        name: f"{atlas.TASKS[name].asks} ({atlas_runs.protocol(name)})"
+        for name in settings.tasks
+    }
+    content = pages.Content(title, tasks, families, rows, said, left)
+    write_atomically(folder / "atlas.html", pages.page(content))
+    write_atomically(folder / "atlas.md", pages.markdown(content))
     print("\n".join(said))
     print(f"table: {folder / 'atlas.csv'}\npages: {folder / 'atlas.html'}, atlas.md")
 

@@ -130,15 +130,20 @@ def test_pages_show_what_is_done(tmp_path):
     row |= {"width": 16, "seconds": 3.0, "done": 4, "planned": 6}
     rows = [row, {**row, "task": "copy", "done": 6, "score": 0.1}]
     families = {"gates": ["gru", "lstm"]}
-    said, left = ["Gates: hold"], ["mgu", "atr"]
-    page = pages.page(rows, families, said, left, "10 of 12 runs")
+    asks = {"adding": "two numbers", "copy": "five symbols"}
+    content = pages.Content(
+        "10 of 12 runs", asks, families, rows, ["Gates: hold"], ["mgu", "atr"]
+    )
+    page = pages.page(content)
     assert "0.70*</span>" in page and "0.10</span>" in page and "<td></td>" in page
     assert "learning rate 0.001, 16 units, 3.0 s a run, 4 of 6 runs" in page
     assert "Not run yet: mgu, atr." in page
-    text = pages.markdown(rows, said, left, "10 of 12 runs")
+    text = pages.markdown(content)
+    assert "<strong>copy</strong>: five symbols." in page
+    assert "- copy: five symbols." in text
     assert "| gru | 0.70 | 0.10 |" in text and "- Gates: hold." in text
     assert "Not run yet: mgu, atr." in text
-    assert "Not run yet" not in pages.markdown(rows, said, [], "12 of 12 runs")
+    assert "Not run yet" not in pages.markdown(content._replace(left=[]))
     for draw in (plotting.atlas, plotting.atlas_costs):
         path = tmp_path / f"{draw.__name__}.png"
         draw(rows, families, path, title="10 of 12 runs")

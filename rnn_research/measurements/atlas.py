@@ -37,8 +37,8 @@ TASKS = {
     ),
     "adding": Asked("adding", 50, 600, None, "two numbers among many"),
     "recall": Asked(
-        "mqar(pairs=4, vocabulary=32)",
-        32,
+        "mqar(pairs=2, vocabulary=16)",
+        16,
         600,
         "recall_accuracy",
         "what goes with what",

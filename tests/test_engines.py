@@ -200,14 +200,18 @@ def test_noise_masks_and_what_is_no_number_get_through():
     assert difference(adjoint, loop) < 1e-12
 
 
-def test_a_step_that_prints_does_so_once_a_time():
+@pytest.mark.parametrize("name", ["project", "step", "readout"])
+@pytest.mark.parametrize("much", [False, True])
+def test_what_prints_does_so_once_a_step(name, much, monkeypatch):
     plain, printed = cells.elman(3), []
+    module = sys.modules["rnn_research.engines.auto"]
+    monkeypatch.setattr(module, "CACHE_BYTES", 0 if much else 2**20)
 
-    def step(w, h, u):
-        jax.debug.callback(printed.append, h)
-        return plain.step(w, h, u)
+    def function(w, *given):
+        jax.debug.callback(printed.append, given[0])
+        return getattr(plain, name)(w, *given)
 
-    told, x = plain.replace(step=step), np.ones((5, 1, 3))
+    told, x = plain.replace(**{name: function}), np.ones((5, 1, 3))
     params = plain.init(jax.random.key(0), 3)
     given, expected = (
         jax.jit(jax.grad(lambda p, c=c: jnp.sum(unroll(c, p, x).outputs)))(params)
@@ -218,6 +222,28 @@ def test_a_step_that_prints_does_so_once_a_time():
     assert len(printed) == len(x)
     with pytest.raises(errors.UsageError, match="engine adjoint: .* prints"):
         unroll(told, params, x, engine=engines.adjoint())
+
+
+def test_a_sum_over_devices_is_a_computation():
+    plain = cells.elman(3)
+
+    def step(w, h, u):
+        return jax.lax.pmean(plain.step(w, h, u), "device")
+
+    told = plain.replace(step=step)
+    params, x = plain.init(jax.random.key(0), 3), np.ones((2, 5, 1, 3))
+
+    def gradients(engine):
+        def gradient(x):
+            def loss(params):
+                return jnp.sum(unroll(told, params, x, engine=engine).outputs)
+
+            return jax.grad(loss)(params)
+
+        return jax.jit(jax.vmap(gradient, axis_name="device"))(x)
+
+    loop, adjoint = map(gradients, (engines.sequential(), engines.adjoint()))
+    assert difference(adjoint, loop) < 1e-12
 
 
 def test_what_is_the_same_for_all_features_is_known():

@@ -88,12 +88,16 @@ def default_chunk(recurrence, state, inputs, platform: str | None = None) -> int
 
 
 def check_fits(engine: str, recurrence, state, inputs, instead="sequential"):
-    """Raises `UsageError` unless the recurrence `fits`."""
+    """Raises `UsageError` unless the recurrence `fits` and does nothing but compute."""
+    if base.acts(recurrence, state, inputs):
+        raise errors.UsageError(
+            f"engine {engine}: this cell prints or calls back, which only "
+            "--engine=sequential does once a step"
+        )
     if not fits(recurrence, state, inputs):
         raise errors.UsageError(
             f"engine {engine}: the derivatives of this cell cannot be taken apart in "
-            "time, its step prints, or it closes over a traced value; use "
-            f"--engine={instead}"
+            f"time, or it closes over a traced value; use --engine={instead}"
         )
 
 
@@ -101,7 +105,7 @@ def fits(recurrence, state, inputs) -> bool:
     """Whether what the derivative of many steps needs is that of each, side by side.
 
     And whether all that is differentiated is seen: a cell that closes over a value that
-    is being traced is not. A step that prints does so once for each time, in a loop.
+    is being traced is not.
     """
     length = _unlike_any_size((recurrence.weights, state, base.at(inputs, 0)))
     several = jax.tree.map(
@@ -117,8 +121,6 @@ def fits(recurrence, state, inputs) -> bool:
         return jax.make_jaxpr(arrays)(recurrence.weights, h, given)
 
     one = traced(recurrence, state, base.at(inputs, 0))
-    if one.effects:
-        return False
     many = traced(over_time(recurrence), *several)
     shapes = zip(one.out_avals, many.out_avals, strict=False)
     return (

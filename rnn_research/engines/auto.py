@@ -19,7 +19,8 @@ def auto() -> base.Engine:
 
     Accelerators: associative where the cell allows it, else a loop. CPU: adjoint; the
     plain loop for matrix states and wide ones; recomputed chunks where all that the
-    backward pass keeps is much. `loop_choice` picks among loops.
+    backward pass keeps is much. `loop_choice` picks among loops. A cell that prints
+    runs in the plain loop, so that it does so once a step.
 
     What it picks may have reverse mode only; for `jax.jvp` take `sequential`.
     """
@@ -33,6 +34,8 @@ def auto() -> base.Engine:
 def pick(recurrence, state, inputs) -> Callable:
     """The `run` of an engine that qualifies."""
     plain = loop_choice.fastest_loop(recurrence, state, inputs)
+    if base.acts(recurrence, state, inputs):
+        return plain
     if jax.default_backend() != "cpu":
         return plain if recurrence.associative is None else associative().run
     states = base.length_of(inputs) * base.size_in_bytes(state)

@@ -71,15 +71,28 @@ def closes_over_traced(recurrence, state: Tree, inputs: Tree) -> bool:
 
     A rule for derivatives that is given with the engine would not see it.
     """
+    consts = _at_one_time(recurrence, state, inputs).consts
+    return any(isinstance(const, jax.core.Tracer) for const in consts)
 
+
+def acts(recurrence, state: Tree, inputs: Tree) -> bool:
+    """Whether the functions do more than compute: they print, or call back.
+
+    `jax.pure_callback` computes.
+    """
+    effects = _at_one_time(recurrence, state, inputs).effects
+    # Of a sum over devices, which is a computation.
+    return any(type(each).__name__ != "NamedAxisEffect" for each in effects)
+
+
+def _at_one_time(recurrence, state: Tree, inputs: Tree):
     def functions(weights, h, given):
         own = recurrence.of(weights)
         drive = own.project(given)
         new = own.step(h, drive)
         return new, own.readout(new, drive)
 
-    jaxpr = jax.make_jaxpr(functions)(recurrence.weights, state, at(inputs, 0))
-    return any(isinstance(const, jax.core.Tracer) for const in jaxpr.consts)
+    return jax.make_jaxpr(functions)(recurrence.weights, state, at(inputs, 0))
 
 
 def reverse_mode_only(function: Callable, *at: Tree) -> bool:

@@ -25,8 +25,11 @@ def fastest_loop(recurrence, state, inputs) -> Callable:
     Adjoint where it can serve, but for states that are matrices; on CPUs also but for
     steps that make much, and states that are wide where JAX has one device, over which
     no batch is divided. Else sequential, on accelerators with the projection before the
-    loop. On GPUs several steps a turn.
+    loop. On GPUs several steps a turn. What prints does so in the plain loop, once a
+    step.
     """
+    if base.acts(recurrence, state, inputs):
+        return sequential().run
     vectors = all(leaf.ndim <= 2 for leaf in jax.tree.leaves(state))
     if jax.default_backend() == "gpu":
         if vectors and fits(recurrence, state, inputs):

@@ -1,5 +1,6 @@
 """Colours: the same for the same cell, in every figure and on every page.
 
+But for figures of claims, whose labels say what is compared, in colours in turn.
 A cell is known by its name: options, a wrapper and the file it is from change nothing.
 Lines of one colour in a figure differ by their dashes.
 """
@@ -91,7 +92,7 @@ def lighter(color: str) -> str:
 
 
 def in_turn(labels) -> dict[str, dict]:
-    """Looks of labels that are no cells, such as remedies: the colours in order."""
+    """Looks of labels that say more than a cell, such as remedies: colours in order."""
     return {
         label: {
             "color": COLORS[index % len(COLORS)],

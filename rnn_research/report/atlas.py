@@ -56,6 +56,7 @@ def page(content: Content) -> str:
             own = "".join(_shaded(of_place.get((name, task))) for task in tasks)
             body.append(f'<tr><th scope="row">{html.escape(name)}</th>{own}</tr>')
     sentences = "".join(f"<li>{html.escape(line)}.</li>" for line in content.said)
+    remainder = f"<p>{html.escape(content.remainder)}</p>" if content.left else ""
     asked = "".join(
         f"<li><strong>{html.escape(name)}</strong>: {html.escape(told)}.</li>"
         for name, told in tasks.items()
@@ -71,7 +72,7 @@ def page(content: Content) -> str:
 the learning rate that is best on validation. Hover a number, or go to it by the tab
 key, for its seeds, rate, width and seconds.</p>
 {table}
-<p>{html.escape(content.remainder)}</p>
+{remainder}
 <h2>What each family holds</h2>
 <ul>{sentences}</ul>
 <h2>What the tasks ask</h2>

@@ -31,8 +31,8 @@ def run(
     """Train as the settings say, draw the figures if asked to, say how it ended.
 
     The folder of the run holds config.json, metrics.jsonl, summary.json, TensorBoard
-    events, checkpoints/, the figures of `figures.draw` in plots/, and artefacts.json,
-    which says of each of them what is seen.
+    events, checkpoints/, and, unless `folder_config` says no, the figures of
+    `figures.draw` in plots/ and artefacts.json, which says what is seen in each.
 
     Returns:
       What the settings name, and the result.

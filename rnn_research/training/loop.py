@@ -177,10 +177,11 @@ class _Training:
         if not self.diagnosis:
             return
         with self._timed("run"), self.progress.doing("measuring gradients"):
-            params = of_each_run(self.state.params)
+            params = None
             for row in rows:
                 own = self.outcomes.index(row)
                 if self.outcomes.is_diagnosed(self.now, row, last[own]):
+                    params = params or of_each_run(self.state.params)
                     row["diagnostics"] = self.diagnosis.measure(
                         params[own], row["seed"], row["step"]
                     )

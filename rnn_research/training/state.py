@@ -72,7 +72,8 @@ def numbers(state: State) -> State:
 def of_each_run(tree: Tree) -> list[Tree]:
     """The share of each run of a tree with leaves [R, ...], on the default device.
 
-    It is taken apart as NumPy arrays, for which nothing is compiled.
+    There is a leaf at least, and no key of random numbers. It is taken apart as NumPy
+    arrays, for which nothing is compiled.
     """
     leaves, structure = jax.tree.flatten(jax.device_get(tree))
     shares = zip(*(map(np.array, leaf) for leaf in leaves), strict=True)

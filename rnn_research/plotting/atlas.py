@@ -67,6 +67,7 @@ def atlas_costs(places, families: dict[str, list[str]], path: Where = None, *, t
                     point[2], point[:2], (2, 2), textcoords="offset points", fontsize=5
                 )
     axes.set_xscale("log")
+    axes.margins(x=0.12)  # for the names
     axes.set_xlabel("seconds of a run, the median over tasks")
     axes.set_ylabel("score, the mean over tasks")
     axes.set_ylim(0, 1)

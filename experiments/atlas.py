@@ -51,10 +51,10 @@ class AtlasConfig(config.Settings):
 
 def main(settings: AtlasConfig, how: SweepConfig):
     folder = pathlib.Path(how.workdir or "runs/atlas")
+    known = atlas_runs.read(pathlib.Path(settings.known)) if settings.known else []
     names = settings.cells or atlas.every_cell()
     names = sorted(names, key=lambda n: list(atlas.FAMILIES).index(atlas.family(n)))
     widths = atlas.widths(names, settings.tasks, settings.parameters, folder)
-    known = atlas_runs.read(pathlib.Path(settings.known)) if settings.known else []
     ends = of_pairs(known, settings, widths)
     todo = {
         p: runs(settings, *p, width) for p, width in widths.items() if p not in ends

@@ -361,8 +361,14 @@ def test_measurements_can_be_swept(sweeping, tmp_path):
     assert len({path.read_text() for path in tables}) == 4
 
 
-SMALL = dict(hidden_size=4, batch_size=4, eval_size=4, num_steps=4, eval_every=2)
-SMALL["figures"] = False
+SMALL = dict(
+    hidden_size=4,
+    batch_size=4,
+    eval_size=4,
+    num_steps=4,
+    eval_every=2,
+    figures=False,
+)
 
 
 @pytest.mark.slow

@@ -104,8 +104,14 @@ def tries(path):
     }
 
 
-SMALL = dict(hidden_size=4, batch_size=4, eval_size=4, num_steps=4, eval_every=2)
-SMALL["figures"] = False
+SMALL = dict(
+    hidden_size=4,
+    batch_size=4,
+    eval_size=4,
+    num_steps=4,
+    eval_every=2,
+    figures=False,
+)
 
 
 def ends_of(path):

@@ -145,8 +145,24 @@ def test_jobs_in_an_array(cluster, sweeping, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_arrays_are_below_the_limits(cluster, sweeping, tmp_path, capsys, monkeypatch):
-    """That of the setting, and that of the cluster, which takes some at a time."""
+@pytest.mark.parametrize("they_end", [False, True])
+def test_arrays_are_below_the_limits(
+    cluster, sweeping, tmp_path, capsys, monkeypatch, they_end
+):
+    """That of the setting, and that of the cluster, which takes some at a time.
+
+    Those it has taken may end before squeue is asked why the others are refused.
+    """
+
+    def submit(*args):
+        try:
+            return submission.submit(*args)
+        except errors.RunError:
+            wait_for(lambda: set(cluster.states().values()) == {"COMPLETED"})
+            raise
+
+    if they_end:
+        monkeypatch.setattr(slurm, "submit", submit)
     monkeypatch.setenv("FAKE_SLURM_MOST", "2")
     sweeping(probes(value=range(3)), "--array_limit=2", "--at_once=4")
     made = [(each["count"], each["at_once"]) for each in cluster.submissions()]

@@ -124,7 +124,7 @@ class Slurm:
         """Submit them in arrays below the limit; what is refused waits for the others.
 
         Raises:
-          errors.RunError: it is refused, and no other is in the queue.
+          errors.RunError: it is refused, and no other was in the queue.
         """
         limit = self.settings.array_limit
         starts = range(0, len(jobs), limit)
@@ -137,8 +137,9 @@ class Slurm:
             try:
                 number = self._submit_array(chunk, at_once)
             except errors.RunError as error:
+                before = _active(self._where)  # may have ended since it was refused
                 self._ask()
-                if self._stop.asked or not _active(self._where):
+                if self._stop.asked or not (before or _active(self._where)):
                     raise
                 if not self._held:
                     count = len(jobs) - start
@@ -160,6 +161,8 @@ class Slurm:
                 self._arrays.drop(name)
             raise
         self._arrays.has(name, number)
+        made = slurm_queue.Task(number, "PENDING", name)
+        self._where |= {job.name: made for job in jobs}
         return number
 
     # ----------------------------------------------------------------------- watch

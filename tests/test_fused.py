@@ -1,5 +1,6 @@
 """The kernel that is made of a cell's step: it does what the plain loop does."""
 
+import dataclasses
 import functools
 
 import jax
@@ -14,6 +15,7 @@ from rnn_research.checks.report import difference, random_like
 from rnn_research.diagnostics import table
 from rnn_research.engines.fused import complaint
 from rnn_research.kernels import loop, plan, static, triton
+from rnn_research.kernels.kernel import Kernel
 from rnn_research.unroll import set_up, unroll
 
 LENGTH, BATCH, SIZE, INPUTS = 3, 5, 12, 6  # the batch and the features are filled up
@@ -158,6 +160,46 @@ def test_wide_states_are_cut_and_values_joined():
         return loop.scan(body, h, u, backend=backend, block=16, reverse=True)
 
     assert difference(kernel(h, u), wanted) < 1e-12
+
+
+def test_multiples_of_one_row_are_read_once():
+    """-2 g u and u + u are made of u in the loop; v is another row."""
+    rng = np.random.default_rng(0)
+    g, h = rng.normal(size=SIZE), rng.normal(size=(3, SIZE))
+    u, v = rng.normal(size=(2, 4, 3, SIZE))
+
+    def body(h, at_t):
+        u, v = at_t
+        return jnp.tanh(h * (-2 * (g * u))) + jnp.sin(h) * (u + u) + v * u, h
+
+    planned = plan.plan(body, h, (u[0], v[0]))
+    assert len(planned.varying) == 2  # u, and v * u
+    wanted = jax.lax.scan(body, h, (u, v))
+    backend = triton.triton("float32", interpret=True)
+    found = loop.scan(body, h, (u, v), backend=backend, block=16)
+    assert difference(found, wanted) < 1e-12
+
+
+@pytest.mark.parametrize(("many", "at"), [(0, -1), (10**6, 0)])
+def test_when_the_next_step_is_read(many, at):
+    """By the first product or the last: the loop is the same."""
+    rng = np.random.default_rng(0)
+    h, u, W = (rng.normal(size=shape) for shape in [(3, 16), (4, 3, 16), (2, 16, 16)])
+
+    def body(h, u):
+        h = jnp.tanh(h * u @ W[0]) @ W[1]
+        return h, h
+
+    backend = triton.triton("float32", interpret=True)
+    backend = dataclasses.replace(backend, many=many)
+    planned = plan.plan(body, h, u[0])
+    kernel = Kernel(planned, backend, len(u), 16, False)
+    refs = dict.fromkeys(planned.varying, u[0])
+    kinds = [each.primitive.name for each in planned.program.inside]
+    products = [i for i, kind in enumerate(kinds) if kind == "dot_general"]
+    assert kernel.time_to_read(refs) == products[at]
+    found = loop.scan(body, h, u, backend=backend, block=16)
+    assert difference(found, jax.lax.scan(body, h, u)) < 1e-12
 
 
 @pytest.mark.slow

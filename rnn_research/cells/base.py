@@ -325,4 +325,4 @@ def lecun_normal(key, input_size: int, output_size: int) -> jax.Array:
 def normalised(a, epsilon=1e-5):
     """Mean 0 and variance 1 over the features: layer norm before gain and bias."""
     a = a - jnp.mean(a, axis=-1, keepdims=True)
-    return a * jax.lax.rsqrt(jnp.mean(a**2, axis=-1, keepdims=True) + epsilon)
+    return a * jax.lax.rsqrt(jnp.mean(a * a, axis=-1, keepdims=True) + epsilon)

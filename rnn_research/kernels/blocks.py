@@ -5,6 +5,7 @@ filled up to a power of two. What stands in the filling never reaches a sum.
 """
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +29,12 @@ Row = list[jax.Array]
 def padded(size: int) -> int:
     """Features that a block of this size takes: a power of two, and at least 16."""
     return 1 if size == 1 else max(LEAST, 1 << (size - 1).bit_length())
+
+
+def places(sizes: tuple[int, ...]) -> list[tuple[int, int]]:
+    """(where it begins, its size) of each block, all in one array, each filled up."""
+    ends = itertools.accumulate(map(padded, sizes))
+    return [(end - padded(n), n) for end, n in zip(ends, sizes, strict=True)]
 
 
 def wide(dtype):
@@ -148,11 +155,13 @@ REDUCED = {
 def _reduced(equation, rows, layout):
     name = equation.inputs[0]
     within, together, neutral = REDUCED[equation.primitive.name]
-    found = None
+    by_width = {}  # within a block threads must wait for each other
     for block, size in _sized(name, rows, layout):
-        part = within(_clean(block, size, neutral), axis=1, keepdims=True)
-        found = part if found is None else together(found, part)
-    return found
+        block = _clean(block, size, neutral)
+        other = by_width.get(block.shape[1])
+        by_width[block.shape[1]] = block if other is None else together(other, block)
+    parts = [within(block, axis=1, keepdims=True) for block in by_width.values()]
+    return functools.reduce(together, parts)
 
 
 def _cut_out(row: Row, cut: Part, layout: Layout) -> Row:

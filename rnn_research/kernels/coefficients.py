@@ -17,8 +17,7 @@ from jax import lax
 
 from rnn_research.engines.backward import is_spread
 from rnn_research.kernels.equations import Equation, Name, Number, Program
-
-SUMS = frozenset(["add", "add_any"])
+from rnn_research.kernels.multiples import SUMS, read_once
 
 
 class Coefficient(NamedTuple):
@@ -29,7 +28,7 @@ class Coefficient(NamedTuple):
       streamed: it is read at each time, a row of features for each sequence.
     """
 
-    name: Name | None = None
+    name: Name | Number | None = None
     streamed: bool = False
 
 
@@ -42,7 +41,9 @@ def gathered(program: Program) -> Program:
 
     Values are as before, but for rounding, and where the factors' product overflows.
     """
-    return min(program, _Gathering(program).gathered(), key=_effort)
+    programs = program, _Gathering(program).gathered()
+    once = [read_once(each, _streamed(each)) for each in programs]
+    return min(*programs, *once, key=_effort)
 
 
 def _effort(program: Program) -> tuple[int, int, int]:
@@ -77,7 +78,6 @@ class _Gathering:
         self.in_time = program.in_time
         self.streamed = _streamed(program)
         self.stateful = program.made_inside
-        self.ones: dict[tuple, Name] = {}
         self.held: dict[Name, tuple[Equation, Terms]] = {}
         used = [name for each in program.inside for name in each.inputs]
         self.uses = collections.Counter([*used, *program.new, *program.outputs])
@@ -158,13 +158,21 @@ class _Gathering:
 
     # ----------------------------------------------------------- before the loop
 
-    def _outside(self, equation: Equation, given: dict[Name, Coefficient]) -> Name:
+    def _outside(
+        self, equation: Equation, given: dict[Name, Coefficient]
+    ) -> Name | Number:
         """The result of the equation for these coefficients."""
+        if equation.primitive.name in SUMS:  # add_any takes no numbers
+            equation = equation._replace(primitive=lax.add_p, params={})
+        others = [name for name in equation.inputs if name not in given]
+        if equation.primitive.name == "mul" and [*given.values()] == [ONE]:
+            return others[0]
         inputs = tuple(
-            self._name(given[name], name) if name in given else name
+            given[name].name or _one(name) if name in given else name
             for name in equation.inputs
         )
-        out = _like(equation.outputs[0])
+        shape = jnp.broadcast_shapes(*(name.shape for name in inputs))
+        out = Name(shape, equation.outputs[0].dtype)
         varies = not self.in_time.isdisjoint(inputs)
         (self.beside if varies else self.before).append(
             equation._replace(inputs=inputs, outputs=(out,))
@@ -172,20 +180,6 @@ class _Gathering:
         if varies:
             self.in_time.add(out)
         return out
-
-    def _name(self, by: Coefficient, like: Name) -> Name:
-        return by.name or self._one(like)
-
-    def _one(self, like: Name) -> Name:
-        key = like.shape, like.dtype
-        if key not in self.ones:
-            one = self.ones[key] = _like(like)
-            params = {"shape": like.shape, "broadcast_dimensions": (), "sharding": None}
-            number = Number(np.ones((), like.dtype))
-            self.before.append(
-                Equation(lax.broadcast_in_dim_p, params, (number,), (one,))
-            )
-        return self.ones[key]
 
     # --------------------------------------------------------------- in the loop
 
@@ -215,6 +209,10 @@ class _Gathering:
         for name in equation.inputs:
             self._make(name)
         self.inside.append(equation)
+
+
+def _one(like: Name) -> Number:
+    return Number(np.ones((), like.dtype))
 
 
 def _like(name: Name) -> Name:

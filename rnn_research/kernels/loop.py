@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research.engines import base
+from rnn_research.kernels import blocks
 from rnn_research.kernels.blocks import padded
 from rnn_research.kernels.equations import Number, evaluate
 from rnn_research.kernels.kernel import Kernel
@@ -50,9 +51,9 @@ def scan(body, carry: Tree, streams: Tree, *, backend, block: int, reverse=False
         return jnp.broadcast_to(value, (length, *name.shape))
 
     def joined(row, name):
-        sizes = planned.layout.sizes[name]
-        parts = [part[..., :n] for part, n in zip(row, sizes, strict=True)]
-        whole = jnp.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+        places = blocks.places(planned.layout.sizes[name])
+        parts = [row[..., at : at + size] for at, size in places]
+        whole = jnp.concatenate(parts, axis=-1)
         whole = whole[..., :batch, :].astype(name.dtype)
         return whole.reshape(*whole.shape[:-2], *name.shape)
 
@@ -92,11 +93,11 @@ class Given(NamedTuple):
     """The arrays of a kernel.
 
     Attributes:
-      constant: rows by name, blocks [B or 1, P].
+      constant: by name, [B or 1, P], all blocks of a row one after another.
       tiles: by the product's result, [contracted block][block of the result], each
         [K, N].
-      varying: rows by name, blocks [T, B or 1, P].
-      state: rows by name, blocks [B, P].
+      varying: by name, [T, B or 1, P].
+      state: by name, [B, P].
     """
 
     constant: dict
@@ -113,7 +114,8 @@ def _given(planned, constant, in_time, leaves, length, block, backend) -> Given:
         if array.dtype == bool:
             array = array.astype(jnp.int32)
         filling = -batch % block if array.shape[-2] == batch else 0
-        return [_filled(part, (filling, 0)) for part in _cut(array, sizes, -1)]
+        whole = jnp.concatenate(_cut(array, sizes, -1), axis=-1)
+        return _filled(whole, (filling, 0))
 
     def tiles(matrix):
         whole, sizes = constant[matrix.name], layout.sizes[matrix.result]
@@ -181,12 +183,10 @@ def _call(planned, given: Given, written, length, block, backend, reverse):
         return OrderedDict(
             (
                 name,
-                [
-                    jax.ShapeDtypeStruct(
-                        (*leading, rows, padded(size)), _stored(name.dtype)
-                    )
-                    for size in layout.sizes[name]
-                ],
+                jax.ShapeDtypeStruct(
+                    (*leading, rows, sum(map(padded, layout.sizes[name]))),
+                    _stored(name.dtype),
+                ),
             )
             for name in names
         )
@@ -199,7 +199,8 @@ def _call(planned, given: Given, written, length, block, backend, reverse):
         program = Kernel(planned, backend, length, block, reverse)
         program.run(*jax.tree.unflatten(tree, refs))
 
-    widest = max(array.shape[-1] for array in arrays)
+    names = *given.constant, *given.varying, *given.state, *written
+    widest = max(padded(size) for name in names for size in layout.sizes[name])
     call = backend.call(kernel, rows // block, arrays[count:], widest)
     made = call(*arrays[:count])
     return jax.tree.unflatten(jax.tree.structure(results), made)

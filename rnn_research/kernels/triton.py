@@ -17,9 +17,10 @@ from rnn_research.kernels.blocks import wide
 from rnn_research.kernels.precisions import PRECISIONS
 
 CHIP_BYTES = 200 * 2**10  # of the 227 KiB of shared memory of an H100
-# Of the 64 Ki registers of a multiprocessor; with more, code for sm_90 spills so much
-# that `cost` predicts several times the cycles.
-AHEAD = 40 * 2**10
+# Of the 64 Ki registers of a multiprocessor. With more ahead, code for sm_90 spills so
+# much that `cost` predicts several times the cycles. A quarter of them, held from the
+# first product on, made code spill in three of 48 cells; read later, none of the three.
+AHEAD, MANY = 40 * 2**10, 16 * 2**10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Backend:
         function of the arrays that the kernel is given.
       on_chip: numbers of matrices that fit on the chip.
       ahead: values of the next step that are read while a step is done, in number.
+      many: from so many on they are read by its last product, not by its first.
     """
 
     weight: Callable
@@ -42,6 +44,7 @@ class Backend:
     call: Callable
     on_chip: int
     ahead: int = AHEAD
+    many: int = MANY
 
 
 def triton(precision: str, interpret: bool = False) -> Backend:

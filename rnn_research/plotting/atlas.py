@@ -1,5 +1,6 @@
 """The figures of the atlas: cells against tasks, and scores against time."""
 
+import itertools
 import statistics
 
 from rnn_research.plotting import colors
@@ -7,6 +8,9 @@ from rnn_research.plotting.style import Where, legend_columns, new_figure, style
 
 ROW = 0.15  # inches of a cell's row
 DARK = 0.55  # scores below have white numbers
+POINT = 4  # pixels from the middle of a point to its edge
+# Where a name stands, seen from its point: to the right, upwards.
+ROUND = (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)
 
 
 @styled
@@ -54,28 +58,62 @@ def atlas_costs(places, families: dict[str, list[str]], path: Where = None, *, t
       path: where to draw it, as `style.Where`.
       title: of the figure.
     """
-    figure, (axes,) = new_figure(path, 1, 6.4, 4.6)
-    looks = colors.in_turn(list(families))
+    figure, (axes,) = new_figure(path, 1, 6.4, 6.4)
+    looks, named = colors.in_turn(list(families)), []
     for name, own in families.items():
-        points = [_point(cell, places) for cell in own]
-        points = [point for point in points if point]
+        points = [point for cell in own if (point := _point(cell, places))]
         if points:
-            x, y, texts = zip(*points, strict=True)
-            axes.scatter(x, y, s=18, color=looks[name]["color"], label=name)
-            for point in zip(x, y, texts, strict=True):
-                axes.annotate(
-                    point[2], point[:2], (2, 2), textcoords="offset points", fontsize=5
-                )
+            color = looks[name]["color"]
+            x, y, _ = zip(*points, strict=True)
+            axes.scatter(x, y, s=14, color=color, label=name)
+            named += [(*point, color) for point in points]
     axes.set_xscale("log")
     axes.margins(x=0.12)  # for the names
     axes.set_xlabel("seconds of a run, the median over tasks")
     axes.set_ylabel("score, the mean over tasks")
-    axes.set_ylim(0, 1)
+    axes.set_ylim(None, 1)
     axes.set_title(title)
     handles, labels = axes.get_legend_handles_labels()
     ncols = legend_columns(labels, 6.4)
     figure.legend(handles, labels, loc="outside lower center", ncols=ncols)
+    _name(axes, named)
     return figure
+
+
+def _name(axes, points: list[tuple]):
+    """Write (x, y, name, color) of points where nothing is yet, near the point."""
+    from matplotlib.transforms import Bbox, offset_copy
+
+    axes.figure.canvas.draw()  # from now on each point is where it stays
+    taken = []
+    for x, y, *_ in points:
+        at = axes.transData.transform((x, y))
+        taken.append(Bbox([at - POINT, at + POINT]))
+    for x, y, name, color in points:
+        for distance, (right, up) in itertools.product((4, 10, 18, 26), ROUND):
+            by = distance * right, distance * up
+            text = axes.text(
+                x,
+                y,
+                name,
+                transform=offset_copy(axes.transData, axes.figure, *by, "points"),
+                ha={-1: "right", 0: "center", 1: "left"}[right],
+                va={-1: "top", 0: "center", 1: "bottom"}[up],
+                fontsize=5,
+                color=color,
+            )
+            text.set_in_layout(False)
+            box = text.get_window_extent()
+            if any(box.overlaps(other) for other in taken):
+                text.remove()
+                continue
+            taken.append(box)
+            if distance > 4:
+                line = {"arrowstyle": "-", "lw": 0.3, "color": color}
+                axes.annotate(
+                    "", (x, y), by, textcoords="offset points", arrowprops=line
+                )
+            break
 
 
 def _point(cell: str, places) -> tuple[float, float, str] | None:

@@ -52,6 +52,8 @@ def atlas(places, families: dict[str, list[str]], path: Where = None, *, title: 
 def atlas_costs(places, families: dict[str, list[str]], path: Where = None, *, title):
     """Mean score of a cell over the tasks against the seconds of a run.
 
+    Cells that have a score of each task.
+
     Args:
       places: rows with cell, task, score and seconds.
       families: {what it is: its cells}; a colour for each.
@@ -118,7 +120,7 @@ def _name(axes, points: list[tuple]):
 
 def _point(cell: str, places) -> tuple[float, float, str] | None:
     own = [place for place in places if place["cell"] == cell]
-    if not own:
-        return None
+    if len(own) < len({place["task"] for place in places}):
+        return None  # a mean over others of the tasks says nothing
     seconds = statistics.median(place["seconds"] for place in own)
     return seconds, statistics.mean(place["score"] for place in own), cell

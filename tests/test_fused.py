@@ -180,6 +180,19 @@ def test_multiples_of_one_row_are_read_once():
     assert difference(found, wanted) < 1e-12
 
 
+def test_sums_of_integers():
+    """In a block that is filled up, with the largest number for a minimum."""
+    h, u = -np.ones((3, SIZE)), np.ones((2, 3, SIZE))
+
+    def body(h, u):
+        whole = jnp.round(5 * h).astype(jnp.int32)
+        return h * u, (jnp.max(whole, 1), jnp.min(-whole, 1), jnp.sum(whole, 1))
+
+    backend = triton.triton("float32", interpret=True)
+    found = loop.scan(body, h, u, backend=backend, block=16)
+    assert jax.tree.all(jax.tree.map(np.array_equal, found, jax.lax.scan(body, h, u)))
+
+
 @pytest.mark.parametrize(("many", "at"), [(0, -1), (10**6, 0)])
 def test_when_the_next_step_is_read(many, at):
     """By the first product or the last: the loop is the same."""

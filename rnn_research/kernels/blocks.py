@@ -155,6 +155,9 @@ REDUCED = {
 def _reduced(equation, rows, layout):
     name = equation.inputs[0]
     within, together, neutral = REDUCED[equation.primitive.name]
+    if jnp.issubdtype(name.dtype, jnp.integer) and neutral:
+        limits = jnp.iinfo(wide(name.dtype))
+        neutral = limits.max if neutral > 0 else limits.min
     by_width = {}  # within a block threads must wait for each other
     for block, size in _sized(name, rows, layout):
         block = _clean(block, size, neutral)

@@ -199,7 +199,7 @@ def _call(planned, given: Given, written, length, block, backend, reverse):
         program = Kernel(planned, backend, length, block, reverse)
         program.run(*jax.tree.unflatten(tree, refs))
 
-    names = *given.constant, *given.varying, *given.state, *written
+    names = *given.constant, *given.varying, *given.state, *given.tiles, *written
     widest = max(padded(size) for name in names for size in layout.sizes[name])
     call = backend.call(kernel, rows // block, arrays[count:], widest)
     made = call(*arrays[:count])

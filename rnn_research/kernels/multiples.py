@@ -17,6 +17,9 @@ SUMS = frozenset(["add", "add_any"])
 def read_once(program: Program, streamed: set[Name]) -> Program:
     """The program with multiples of what is read made in the loop; values as before.
 
+    Of types narrower than float32 they are more precise than before. Rows that are also
+    given out are left as they are, since they exist in any case.
+
     Args:
       streamed: rows that vary in time and among features.
     """

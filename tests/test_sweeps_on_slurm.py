@@ -15,6 +15,7 @@ import warnings
 import fake_slurm
 import pytest
 import real_slurm
+from test_sweeps import SMALL
 
 from experiments import sweep as program
 from rnn_research import config, errors, processes, runs
@@ -102,16 +103,6 @@ def tries(path):
         own.parent.name.split("-")[0].removeprefix("act="): len(own.read_text().split())
         for own in path.glob("runs/*/tries")
     }
-
-
-SMALL = dict(
-    hidden_size=4,
-    batch_size=4,
-    eval_size=4,
-    num_steps=4,
-    eval_every=2,
-    figures=False,
-)
 
 
 def ends_of(path):

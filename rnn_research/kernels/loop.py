@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research.engines import base
-from rnn_research.kernels import blocks
-from rnn_research.kernels.blocks import padded
+from rnn_research.kernels.blocks import padded, places
 from rnn_research.kernels.equations import Number, evaluate
 from rnn_research.kernels.kernel import Kernel
 from rnn_research.kernels.plan import Plan, plan
@@ -51,8 +50,8 @@ def scan(body, carry: Tree, streams: Tree, *, backend, block: int, reverse=False
         return jnp.broadcast_to(value, (length, *name.shape))
 
     def joined(row, name):
-        places = blocks.places(planned.layout.sizes[name])
-        parts = [row[..., at : at + size] for at, size in places]
+        sizes = planned.layout.sizes[name]
+        parts = [row[..., at : at + size] for at, size in places(sizes)]
         whole = jnp.concatenate(parts, axis=-1)
         whole = whole[..., :batch, :].astype(name.dtype)
         return whole.reshape(*whole.shape[:-2], *name.shape)

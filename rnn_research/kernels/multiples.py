@@ -23,13 +23,13 @@ def read_once(program: Program, streamed: set[Name]) -> Program:
     Args:
       streamed: rows that vary in time and among features.
     """
-    spread = _spread(program)
+    repeating = _repeating(program)
     makers = {each.outputs[0]: each for each in program.beside}
     used = dict.fromkeys(name for each in program.inside for name in each.inputs)
     alike = collections.defaultdict(list)
     for name in used:
         if name in streamed and name not in (*program.new, *program.outputs):
-            root, chain = _chain(name, makers, streamed, spread)
+            root, chain = _chain(name, makers, streamed, repeating)
             alike[root].append(chain)
     inside, instead = [], {}
     for chains in alike.values():
@@ -43,7 +43,7 @@ def read_once(program: Program, streamed: set[Name]) -> Program:
     return dataclasses.replace(program, inside=inside)
 
 
-def _spread(program: Program) -> set[Name]:
+def _repeating(program: Program) -> set[Name]:
     """Rows that repeat something smaller."""
     return {
         each.outputs[0]
@@ -57,20 +57,20 @@ def _is_small(shape: tuple[int, ...]) -> bool:
     return len(shape) < 2 or 1 in shape
 
 
-def _chain(name, makers, streamed, spread) -> tuple[Name, Chain]:
+def _chain(name, makers, streamed, repeating) -> tuple[Name, Chain]:
     """(the row that a row is a multiple of, the equations from that one to this)."""
     chain = []
     while each := makers.get(name):
         rows = {given for given in each.inputs if given in streamed}
         others = [given for given in each.inputs if given not in rows]
-        if len(rows) != 1 or not _scales(each, others, spread):
+        if len(rows) != 1 or not _scales(each, others, repeating):
             break
         chain.append(each)
         (name,) = rows
     return name, tuple(reversed(chain))
 
 
-def _scales(equation: Equation, others: list, spread: set[Name]) -> bool:
+def _scales(equation: Equation, others: list, repeating: set[Name]) -> bool:
     """Whether the result is a multiple of what it is given besides `others`."""
     kind, inputs = equation.primitive.name, equation.inputs
     if kind in SUMS:
@@ -78,7 +78,7 @@ def _scales(equation: Equation, others: list, spread: set[Name]) -> bool:
     if not (kind in ("mul", "neg") or kind == "div" and inputs[0] not in others):
         return False
     once = len(inputs) == len(others) + 1
-    return once and all(a in spread or _is_small(a.shape) for a in others)
+    return once and all(a in repeating or _is_small(a.shape) for a in others)
 
 
 def _common(chains: list[Chain]) -> int:

@@ -9,7 +9,8 @@ from rnn_research.plotting.style import Where, legend_columns, new_figure, style
 ROW = 0.15  # inches of a cell's row
 DARK = 0.55  # scores below have white numbers
 POINT = 4  # pixels from the middle of a point to its edge
-# Where a name stands, seen from its point: to the right, upwards.
+# Where a name stands, seen from its point: how far, and to the right and upwards.
+DISTANCES = 4, 10, 18, 26  # in points; a line leads to all but the nearest
 ROUND = (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)
 
 
@@ -92,7 +93,7 @@ def _name(axes, points: list[tuple]):
         at = axes.transData.transform((x, y))
         taken.append(Bbox([at - POINT, at + POINT]))
     for x, y, name, color in points:
-        for distance, (right, up) in itertools.product((4, 10, 18, 26), ROUND):
+        for distance, (right, up) in itertools.product(DISTANCES, ROUND):
             by = distance * right, distance * up
             text = axes.text(
                 x,
@@ -110,7 +111,7 @@ def _name(axes, points: list[tuple]):
                 text.remove()
                 continue
             taken.append(box)
-            if distance > 4:
+            if distance > DISTANCES[0]:
                 line = {"arrowstyle": "-", "lw": 0.3, "color": color}
                 axes.annotate(
                     "", (x, y), by, textcoords="offset points", arrowprops=line

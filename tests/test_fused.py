@@ -1,6 +1,5 @@
 """The kernel that is made of a cell's step: it does what the plain loop does."""
 
-import dataclasses
 import functools
 
 import jax
@@ -14,8 +13,7 @@ from rnn_research import cells, engines, errors, runtime
 from rnn_research.checks.report import difference, random_like
 from rnn_research.diagnostics import table
 from rnn_research.engines.fused import complaint
-from rnn_research.kernels import loop, plan, static, triton
-from rnn_research.kernels.kernel import Kernel
+from rnn_research.kernels import static
 from rnn_research.unroll import set_up, unroll
 
 LENGTH, BATCH, SIZE, INPUTS = 3, 5, 12, 6  # the batch and the features are filled up
@@ -136,83 +134,6 @@ def test_other_precisions(name, precision, tolerance):
     assert difference(found, wanted) < tolerance
     again = gradients(cell, engine, jnp.float32)
     assert all(map(np.array_equal, jax.tree.leaves(again), jax.tree.leaves(found)))
-
-
-def test_wide_states_are_cut_and_values_joined():
-    """Halves that change places, in a state of more than one block, without streams."""
-    size = 150
-    rng = np.random.default_rng(0)
-    W = rng.normal(size=(size, 2 * size)) / size**0.5
-
-    def body(h, u):
-        a, b = jnp.split(h @ W, 2, axis=1)
-        new = jnp.concatenate([a[:, 70:], jnp.tanh(b[:, :70])], axis=1)
-        total = jnp.max(new, axis=1, keepdims=True) + jnp.sum(h, axis=1, keepdims=True)
-        new = new + jnp.pad(h[:, 3:40], ((0, 0), (60, 53))) * u[:, None]
-        return new / jnp.abs(total), (jnp.round(4 * new), u, jnp.sign(total[:, 0]))
-
-    h, u = rng.normal(size=(3, size)), rng.normal(size=(4, 3))
-    wanted = jax.jit(lambda h, u: jax.lax.scan(body, h, u, reverse=True))(h, u)
-    backend = triton.triton("float32", interpret=True)
-
-    @jax.jit
-    def kernel(h, u):
-        return loop.scan(body, h, u, backend=backend, block=16, reverse=True)
-
-    assert difference(kernel(h, u), wanted) < 1e-12
-
-
-def test_multiples_of_one_row_are_read_once():
-    """-2 g u and u + u are made of u in the loop; v is another row."""
-    rng = np.random.default_rng(0)
-    g, h = rng.normal(size=SIZE), rng.normal(size=(3, SIZE))
-    u, v = rng.normal(size=(2, 4, 3, SIZE))
-
-    def body(h, at_t):
-        u, v = at_t
-        return jnp.tanh(h * (-2 * (g * u))) + jnp.sin(h) * (u + u) + v * u, h
-
-    planned = plan.plan(body, h, (u[0], v[0]))
-    assert len(planned.varying) == 2  # u, and v * u
-    wanted = jax.lax.scan(body, h, (u, v))
-    backend = triton.triton("float32", interpret=True)
-    found = loop.scan(body, h, (u, v), backend=backend, block=16)
-    assert difference(found, wanted) < 1e-12
-
-
-def test_sums_of_integers():
-    """In a block that is filled up, with the largest number for a minimum."""
-    h, u = -np.ones((3, SIZE)), np.ones((2, 3, SIZE))
-
-    def body(h, u):
-        whole = jnp.round(5 * h).astype(jnp.int32)
-        return h * u, (jnp.max(whole, 1), jnp.min(-whole, 1), jnp.sum(whole, 1))
-
-    backend = triton.triton("float32", interpret=True)
-    found = loop.scan(body, h, u, backend=backend, block=16)
-    assert jax.tree.all(jax.tree.map(np.array_equal, found, jax.lax.scan(body, h, u)))
-
-
-@pytest.mark.parametrize(("many", "at"), [(0, -1), (10**6, 0)])
-def test_when_the_next_step_is_read(many, at):
-    """By the first product or the last: the loop is the same."""
-    rng = np.random.default_rng(0)
-    h, u, W = (rng.normal(size=shape) for shape in [(3, 16), (4, 3, 16), (2, 16, 16)])
-
-    def body(h, u):
-        h = jnp.tanh(h * u @ W[0]) @ W[1]
-        return h, h
-
-    backend = triton.triton("float32", interpret=True)
-    backend = dataclasses.replace(backend, many=many)
-    planned = plan.plan(body, h, u[0])
-    kernel = Kernel(planned, backend, len(u), 16, False)
-    refs = dict.fromkeys(planned.varying, u[0])
-    kinds = [each.primitive.name for each in planned.program.inside]
-    products = [i for i, kind in enumerate(kinds) if kind == "dot_general"]
-    assert kernel.time_to_read(refs) == products[at]
-    found = loop.scan(body, h, u, backend=backend, block=16)
-    assert difference(found, jax.lax.scan(body, h, u)) < 1e-12
 
 
 @pytest.mark.slow
@@ -378,14 +299,6 @@ def test_without_a_gpu():
 def test_blocks(block):
     with pytest.raises(errors.UsageError, match="block must be 16, 32, 64 or 128"):
         engines.fused(block=block)
-
-
-def test_a_loop_in_a_step():
-    def body(h, u):
-        return jax.lax.fori_loop(0, 3, lambda i, h: h + u, h), u
-
-    h = jax.ShapeDtypeStruct((2, 3), float)
-    assert "its step does" in plan.complaint(body, h, h)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from rnn_research.kernels.equations import Equation, Name, Number, Program, Unfit
 
+MOST_CUTS = 32  # of a value, beside those at each 128 features
 WIDEST = 128  # features of a block; wider products hold more than a chip's registers
 
 ELEMENTWISE = frozenset(
@@ -68,7 +69,9 @@ def layout(program: Program, thin: set[Name]) -> Layout:
     names = {name for name in names if isinstance(name, Name)}
     cuts = {name: {*range(WIDEST, width(name), WIDEST)} for name in names}
     while sum(_pass_on(part, cuts) for part in parts):
-        pass
+        for name, own in cuts.items():
+            if len(own) > MOST_CUTS + width(name) // WIDEST:
+                raise Unfit(f"its step cuts a value into {len(own) + 1} parts")
     sizes = {name: _sizes(cuts[name], width(name)) for name in names}
     return Layout(sizes, thin)
 

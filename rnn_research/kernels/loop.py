@@ -31,15 +31,24 @@ def scan(body, carry: Tree, streams: Tree, *, backend, block: int, reverse=False
     Raises:
       Unfit: the step cannot become a kernel.
     """
+    if jax.tree.leaves(carry)[0].shape[0] == 1:  # where sums go over sequences, too
+        carry, streams = _twice(carry, 0), _twice(streams, 1)
+        options = {"backend": backend, "block": block, "reverse": reverse}
+        final, outputs = scan(body, carry, streams, **options)
+        return (
+            jax.tree.map(lambda leaf: leaf[:1], final),
+            jax.tree.map(lambda leaf: leaf[:, :1], outputs),
+        )
     planned = plan(body, carry, base.at(streams, 0))
     planned.check_room(backend.on_chip)
     program = planned.program
     leaves = jax.tree.leaves(carry)
     length, batch = base.length_of(streams), leaves[0].shape[0]
     constant, in_time = outside(planned, streams)
-    given = _given(planned, constant, in_time, leaves, length, block, backend)
+    kernel = Kernel(planned, backend, length, block, reverse)
+    given = _given(kernel, constant, in_time, leaves)
     written = list({n: None for n in program.outputs if n in program.made_inside})
-    made, final = _call(planned, given, written, length, block, backend, reverse)
+    made, final = _call(kernel, given, written)
 
     def output(name):
         if name in made:
@@ -49,11 +58,12 @@ def scan(body, carry: Tree, streams: Tree, *, backend, block: int, reverse=False
         value = _array(name, constant)
         return jnp.broadcast_to(value, (length, *name.shape))
 
-    def joined(row, name):
-        sizes = planned.layout.sizes[name]
-        parts = [row[..., at : at + size] for at, size in places(sizes)]
-        whole = jnp.concatenate(parts, axis=-1)
-        whole = whole[..., :batch, :].astype(name.dtype)
+    def joined(array, name):
+        parts = [
+            _in_rows(kernel.rows(array, at, padded(size)))[..., :batch, :size]
+            for at, size in places(planned.layout.sizes[name])
+        ]
+        whole = jnp.concatenate(parts, axis=-1).astype(name.dtype)
         return whole.reshape(*whole.shape[:-2], *name.shape)
 
     new, outputs = planned.trees
@@ -61,6 +71,10 @@ def scan(body, carry: Tree, streams: Tree, *, backend, block: int, reverse=False
         new.unflatten([joined(final[name], name) for name in program.carry]),
         outputs.unflatten([output(name) for name in program.outputs]),
     )
+
+
+def _twice(tree, axis: int):
+    return jax.tree.map(lambda leaf: jnp.repeat(leaf, 2, axis), tree)
 
 
 # ------------------------------------------------------------------ before the kernel
@@ -89,14 +103,14 @@ def outside(planned: Plan, streams: Tree) -> tuple[dict, dict]:
 
 
 class Given(NamedTuple):
-    """The arrays of a kernel.
+    """The arrays of a kernel, in which all blocks of a row lie one after another.
 
     Attributes:
-      constant: by name, [B or 1, P], all blocks of a row one after another.
+      constant: by name, [B / b, b P] as `Kernel.flat` has it, or [1, P].
       tiles: by the product's result, [contracted block][block of the result], each
         [K, N].
-      varying: by name, [T, B or 1, P].
-      state: by name, [B, P].
+      varying: by name, [T, B / b, b P] or [T, 1, P].
+      state: by name, [B / b, b P].
     """
 
     constant: dict
@@ -105,16 +119,21 @@ class Given(NamedTuple):
     state: dict
 
 
-def _given(planned, constant, in_time, leaves, length, block, backend) -> Given:
+def _given(kernel: Kernel, constant, in_time, leaves) -> Given:
+    planned, length, block = kernel.planned, kernel.length, kernel.block
     layout, batch = planned.layout, leaves[0].shape[0]
 
-    def cut(array, name):
+    def cut(array, name, marks=1):
         sizes = (1,) if array.shape[-1] == 1 else layout.sizes[name]
         if array.dtype == bool:
-            array = array.astype(jnp.int32)
-        filling = -batch % block if array.shape[-2] == batch else 0
-        whole = jnp.concatenate(_cut(array, sizes, -1), axis=-1)
-        return _filled(whole, (filling, 0))
+            array = jnp.where(array, jnp.int32(marks), 0)
+        parts = _cut(array, sizes, -1)
+        if array.shape[-2] == batch:
+            parts = [_filled(part, (-batch % block, 0)) for part in parts]
+            parts = [kernel.flat(_in_blocks(part, block)) for part in parts]
+        return jnp.concatenate(parts, axis=-1)
+
+    marks = kernel.marks[:, None, None]
 
     def tiles(matrix):
         whole, sizes = constant[matrix.name], layout.sizes[matrix.result]
@@ -125,7 +144,7 @@ def _given(planned, constant, in_time, leaves, length, block, backend) -> Given:
             whole = whole.reshape(1, -1)
             return [[row] for row in _cut(whole, layout.sizes[matrix.row], 1)]
         return [
-            [backend.weight(tile) for tile in _cut(row, sizes, 1)]
+            [kernel.backend.weight(tile) for tile in _cut(row, sizes, 1)]
             for row in _cut(whole, layout.sizes[matrix.row], 0)
         ]
 
@@ -136,7 +155,7 @@ def _given(planned, constant, in_time, leaves, length, block, backend) -> Given:
         ),
         OrderedDict((n, tiles(m)) for n, m in planned.matrices.items()),
         OrderedDict(
-            (name, cut(in_time[source].reshape(length, *shape), name))
+            (name, cut(in_time[source].reshape(length, *shape), name, marks))
             for name, (source, shape) in planned.varying.items()
         ),
         OrderedDict(
@@ -170,37 +189,46 @@ def _filled(array, filling):
     return jnp.pad(array, [*none, *((0, n) for n in filling)])
 
 
+def _in_blocks(rows, block: int):
+    """[..., B, P] -> [..., B / b, b, P]."""
+    *leading, batch, features = rows.shape
+    return rows.reshape(*leading, batch // block, block, features)
+
+
+def _in_rows(blocks):
+    """[..., B / b, b, P] -> [..., B, P]."""
+    *leading, grid, block, features = blocks.shape
+    return blocks.reshape(*leading, grid * block, features)
+
+
 # ------------------------------------------------------------------------ the kernel
 
 
-def _call(planned, given: Given, written, length, block, backend, reverse):
-    """(outputs, final state) by name, in blocks."""
-    carry, layout = planned.program.carry, planned.layout
-    rows = jax.tree.leaves(given.state)[0].shape[0]
+def _call(kernel: Kernel, given: Given, written):
+    """(outputs, final state) by name, [T, B / b, b P] and [B / b, b P]."""
+    carry, sizes = kernel.planned.program.carry, kernel.planned.layout.sizes
+    grid = jax.tree.leaves(given.state)[0].shape[0]
 
     def shapes(names, *leading):
         return OrderedDict(
             (
                 name,
                 jax.ShapeDtypeStruct(
-                    (*leading, rows, sum(map(padded, layout.sizes[name]))),
+                    (*leading, grid, kernel.block * sum(map(padded, sizes[name]))),
                     _stored(name.dtype),
                 ),
             )
             for name in names
         )
 
-    results = shapes(written, length), shapes(carry)
+    results = shapes(written, kernel.length), shapes(carry)
     arrays, tree = jax.tree.flatten((given, results))
     count = len(jax.tree.leaves(given))
 
-    def kernel(*refs):
-        program = Kernel(planned, backend, length, block, reverse)
-        program.run(*jax.tree.unflatten(tree, refs))
+    def run(*refs):
+        kernel.run(*jax.tree.unflatten(tree, refs))
 
-    names = *given.constant, *given.varying, *given.state, *given.tiles, *written
-    widest = max(padded(size) for name in names for size in layout.sizes[name])
-    call = backend.call(kernel, rows // block, arrays[count:], widest)
+    call = kernel.backend.call(run, grid, arrays[count:], kernel.warps)
     made = call(*arrays[:count])
     return jax.tree.unflatten(jax.tree.structure(results), made)
 

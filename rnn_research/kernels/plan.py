@@ -55,6 +55,15 @@ class Plan:
             if each.result not in self.layout.thin
         )
 
+    @property
+    def widest(self) -> int:
+        """Features of the widest block that is read, multiplied or written."""
+        program = self.program
+        names = {*self.constant, *self.varying, *program.carry, *program.outputs}
+        names.update(self.matrices)
+        sizes = self.layout.sizes
+        return max(padded(size) for n in names if n in sizes for size in sizes[n])
+
     def check_room(self, most: int):
         """Raises `Unfit` if the matrices have more numbers than a chip keeps."""
         if self.weights > most:

@@ -31,7 +31,7 @@ class Backend:
       weight: array -> the type that products want it in.
       product: (block [b, K], tile [K, N]) -> [b, N].
       function: elementwise equation -> the function of its blocks.
-      call: (kernel, blocks of the batch, shapes of the results, widest block) -> the
+      call: (kernel, blocks of the batch, shapes of the results, warps) -> the
         function of the arrays that the kernel is given.
       on_chip: numbers of matrices that fit on the chip.
       ahead: values of the next step that are read while a step is done, in number.
@@ -41,6 +41,7 @@ class Backend:
     weight: Callable
     product: Callable
     function: Callable
+    warps: Callable
     call: Callable
     on_chip: int
     ahead: int = AHEAD
@@ -68,17 +69,20 @@ def triton(precision: str, interpret: bool = False) -> Backend:
         how = lax.Precision.HIGHEST if exact else algorithm
         return jnp.dot(block, tile, precision=how)
 
-    def call(kernel, blocks, results, widest):
-        warps = 4 if widest <= 32 else 8
+    def call(kernel, blocks, results, warps):
         return pl.pallas_call(
             kernel,
             results,
             grid=(blocks,),
             interpret=interpret,
+            name="kernel",
             compiler_params=pallas_triton.CompilerParams(num_warps=warps, num_stages=1),
         )
 
-    return Backend(weight, product, function, call, room(precision, interpret))
+    def warps(widest):
+        return 4 if widest <= 32 else 8
+
+    return Backend(weight, product, function, warps, call, room(precision, interpret))
 
 
 def room(precision: str, interpret: bool = False) -> int:

@@ -15,9 +15,14 @@ SIZE = 12
 BACKEND = triton.triton("float32", interpret=True)
 
 
-@pytest.mark.parametrize("reverse", [False, True])
-def test_blocks_in_the_order_of_their_threads(reverse):
-    """Features, flags and narrow numbers of two blocks of the batch, at full width."""
+@pytest.mark.parametrize(
+    ("reverse", "ahead"), [(False, 10**6), (True, 3000), (True, 0)]
+)
+def test_blocks_in_the_order_of_their_threads(reverse, ahead):
+    """Features, flags and narrow numbers of two blocks of the batch, at full width.
+
+    All of them, the first of them or none are read a step ahead.
+    """
     rng = np.random.default_rng(0)
     h, u, v = (rng.normal(size=shape) for shape in [(20, 128), (3, 20, 128), (3, 20)])
     W, flags = rng.normal(size=(128, 128)) / 128**0.5, rng.random((3, 20, 128)) < 0.5
@@ -29,7 +34,8 @@ def test_blocks_in_the_order_of_their_threads(reverse):
         new = jnp.where(flags, new, jnp.where(few[:, None], h, 0.5))
         return new, (new, new > 0, jnp.sum(new, 1))
 
-    found = loop.scan(body, h, streams, backend=BACKEND, block=16, reverse=reverse)
+    backend = dataclasses.replace(BACKEND, ahead=ahead)
+    found = loop.scan(body, h, streams, backend=backend, block=16, reverse=reverse)
     wanted = jax.lax.scan(body, h, streams, reverse=reverse)
     assert difference(found, wanted) < 1e-12
 
@@ -121,10 +127,9 @@ def test_when_the_next_step_is_read(many, at):
     backend = dataclasses.replace(BACKEND, many=many)
     planned = plan.plan(body, h, u[0])
     kernel = Kernel(planned, backend, len(u), 16, False)
-    refs = dict.fromkeys(planned.varying, u[0])
     kinds = [each.primitive.name for each in planned.program.inside]
     products = [i for i, kind in enumerate(kinds) if kind == "dot_general"]
-    assert kernel.time_to_read(refs) == products[at]
+    assert kernel.time_to_read(kernel.varying) == products[at]
     found = loop.scan(body, h, u, backend=backend, block=16)
     assert difference(found, jax.lax.scan(body, h, u)) < 1e-12
 

@@ -43,25 +43,6 @@ def wide(dtype):
     return jnp.dtype(jnp.float32) if narrow else jnp.dtype(dtype)
 
 
-def run(
-    equations: list[Equation],
-    rows: dict[Name, Row],
-    tiles: dict[Name, list[Row]],
-    layout: Layout,
-    backend,
-) -> dict[Name, Row]:
-    """`rows` with the results of the equations added.
-
-    Args:
-      tiles: by the product's result, [blocks of the contracted axis][of the result].
-      backend: products and the functions it has no instruction for.
-    """
-    for each in equations:
-        made = _results(each, rows, tiles, layout, backend)
-        rows |= zip(each.outputs, made, strict=True)
-    return rows
-
-
 def filled(name: Name | Number, rows: dict, sizes: tuple[int, ...]) -> Row:
     """A value in blocks of these sizes, also if it is thin."""
     row = _row(name, rows)
@@ -76,7 +57,19 @@ def _row(name, rows) -> Row:
     return rows[name]
 
 
-def _results(equation, rows, tiles, layout, backend) -> list[Row]:
+def results(
+    equation: Equation,
+    rows: dict[Name, Row],
+    tiles: dict[Name, list[Row]],
+    layout: Layout,
+    backend,
+) -> list[Row]:
+    """The results of an equation of these rows.
+
+    Args:
+      tiles: by the product's result, [blocks of the contracted axis][of the result].
+      backend: products and the functions it has no instruction for.
+    """
     kind, inputs = equation.primitive.name, equation.inputs
     if kind in ELEMENTWISE:
         return [_elementwise(equation, rows, layout, backend)]

@@ -1,17 +1,32 @@
 """What runs on the chip for a block of the batch, from the first time to the last."""
 
 import dataclasses
-from collections import OrderedDict  # unlike a dict, not sorted by `jax.tree`
-from typing import Any
+import functools
+from collections import Counter, OrderedDict  # which `jax.tree` does not sort
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
 
 from rnn_research.kernels import blocks, lanes
-from rnn_research.kernels.blocks import wide
+from rnn_research.kernels.blocks import padded, wide
 from rnn_research.kernels.equations import Name
 from rnn_research.kernels.plan import Plan
+
+
+class Place(NamedTuple):
+    """Where a row lies in memory: all its blocks, one after another.
+
+    Attributes:
+      array: the key of an array. Rows of one type share one, side by side.
+      start: the row's first number there.
+      numbers: how many it has, for each block of the batch.
+    """
+
+    array: Any
+    start: int
+    numbers: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,57 +60,115 @@ class Kernel:
         turns = jnp.arange(1, self.length + 1)
         return turns[::-1] if self.reverse else turns
 
-    def flat(self, rows):
-        """A block of features [..., b, P] as it lies in memory, [..., b P]."""
-        return lanes.flat(rows, self.warps)
+    @functools.cached_property
+    def constant(self) -> dict[Name, Place]:
+        """Rows that are the same at all times."""
+        return self._places(self.planned.constant)
 
-    def rows(self, array, at: int, features: int):
-        """The block [..., b, P] of these features of a row of blocks in memory."""
-        return lanes.rows(array[..., self._place(at, features)], self.block, self.warps)
+    @functools.cached_property
+    def varying(self) -> dict[Name, Place]:
+        """Rows that are read at each time."""
+        return self._places(self.planned.varying)
+
+    @functools.cached_property
+    def state(self) -> dict[Name, Place]:
+        """Rows of the state, before the first time and after the last."""
+        return self._places(self.planned.program.carry)
+
+    @functools.cached_property
+    def outputs(self) -> dict[Name, Place]:
+        """Rows that are written at each time."""
+        program = self.planned.program
+        return self._places(
+            dict.fromkeys(n for n in program.outputs if n in program.made_inside)
+        )
+
+    def _places(self, names) -> dict[Name, Place]:
+        """Places of rows: side by side, or alone if they are one for all sequences."""
+        places, ends = {}, Counter()
+        for name in names:
+            numbers = sum(map(padded, self.planned.sizes(name)))
+            array = name
+            if self.planned.has_all_sequences(name):
+                array, numbers = stored(name.dtype), numbers * self.block
+            places[name] = Place(array, ends[array], numbers)
+            ends[array] += numbers
+        return places
+
+    def flat(self, block):
+        """A block of features [..., b, P] as it lies in memory, [..., b P]."""
+        return lanes.flat(block, self.warps)
+
+    def row(self, array, start: int, sizes, *where) -> blocks.Row:
+        """The blocks [..., b, P] of a row that begins at `start` of array[where]."""
+
+        def block(at, features):
+            numbers = array[(*where, self._numbers(start, at, features))]
+            return lanes.rows(numbers, self.block, self.warps)
+
+        return [block(at, padded(size)) for at, size in blocks.places(sizes)]
 
     def run(self, given, results):
         """Read `given`, a `loop.Given` of refs, and write (outputs, final state)."""
         outputs, final = results
-        program, sizes = self.planned.program, self.planned.layout.sizes
+        program, sizes = self.planned.program, self.planned.sizes
         mine = pl.program_id(0)
-        constant = computable(self._read(given.constant, mine), 1)
+        constant = computable(self._read(self.constant, given.constant, mine), 1)
         tiles = {name: _loaded(matrix) for name, matrix in given.tiles.items()}
-        state = list(computable(self._read(given.state, mine), 1).values())
-        early, late = self._early(given.varying)
-        at = self.time_to_read(early)
-        before, after = program.inside[:at], program.inside[at:]
+        state = computable(self._read(self.state, given.state, mine), 1)
+        early, late = self.early_and_late()
+        reading = self.time_to_read(early)
+
+        def read(places, i):
+            return self._read(places, given.varying, mine, self._time(i))
+
+        def compute(rows, first, last, i):
+            """`rows` with the results of these equations, at turn i of the loop."""
+            for at in range(first, last):
+                rows |= computable(read(late.get(at, {}), i), i + 1)
+                each = program.inside[at]
+                where = self.planned.layout, self.backend
+                made = blocks.results(each, rows, tiles, *where)
+                rows |= zip(each.outputs, made, strict=True)
+            return rows
 
         def step(i, carried):
             state, varying = carried
             rows = dict(zip(program.carry, state, strict=True))
-            rows |= constant
-            read = varying | self._read(late, mine, self._time(i))
-            rows |= computable(read, i + 1)
-            where = self.planned.layout, self.backend
-            rows = blocks.run(before, rows, tiles, *where)
-            ahead = self._read(early, mine, self._time(i + 1))
-            rows = blocks.run(after, rows, tiles, *where)
-            for name, ref in outputs.items():
-                row = self._whole(name, rows, sizes[name])
-                self._write(ref, row, sizes[name], self._time(i), mine)
+            rows |= constant | computable(varying, i + 1)
+            rows = compute(rows, 0, reading, i)
+            ahead = read(early, i + 1)
+            rows = compute(rows, reading, len(program.inside), i)
+            for name, place in self.outputs.items():
+                row = self._whole(name, rows, sizes(name))
+                self._write(outputs, place, row, sizes(name), self._time(i), mine)
             pairs = zip(program.new, program.carry, strict=True)
-            state = [self._whole(new, rows, sizes[old]) for new, old in pairs]
+            state = [self._whole(new, rows, sizes(old)) for new, old in pairs]
             return state, ahead
 
-        first = state, self._read(early, mine, self._time(0))
+        first = [state[name] for name in program.carry], read(early, 0)
         state, _ = jax.lax.fori_loop(0, self.length, step, first)
-        for (name, ref), row in zip(final.items(), state, strict=True):
-            self._write(ref, row, sizes[name], mine)
+        for (name, place), row in zip(self.state.items(), state, strict=True):
+            self._write(final, place, row, sizes(name), mine)
 
-    def _early(self, varying) -> tuple[dict, dict]:
-        """What is read a step ahead, and what is read when it is needed."""
-        left, early, late = self.backend.ahead, {}, {}
-        for name, ref in varying.items():
-            left -= ref.shape[-1]
-            (early if left >= 0 else late)[name] = ref
+    def early_and_late(self) -> tuple[dict, dict]:
+        """Rows that are read a step ahead, and, by number of an equation, before it.
+
+        The latter while the one before that needs them is computed.
+        """
+        inside, left = self.planned.program.inside, self.backend.ahead
+        early, late = {}, {}
+        for name, place in self.varying.items():
+            left -= place.numbers
+            if left >= 0 or not inside:
+                early[name] = place
+                continue
+            users = (at for at, each in enumerate(inside) if name in each.inputs)
+            before = max(0, next(users, len(inside)) - 1)
+            late.setdefault(before, {})[name] = place
         return early, late
 
-    def time_to_read(self, early) -> int:
+    def time_to_read(self, early: dict[Name, Place]) -> int:
         """Before which equation the next step's values are read.
 
         By the first product most of this step's are used, and the next's have their
@@ -103,7 +176,7 @@ class Kernel:
         """
         kinds = [each.primitive.name for each in self.planned.program.inside]
         products = [i for i, kind in enumerate(kinds) if kind == "dot_general"]
-        many = sum(ref.shape[-1] for ref in early.values()) >= self.backend.many
+        many = sum(place.numbers for place in early.values()) >= self.backend.many
         return products[-1 if many else 0] if products else 0
 
     def _time(self, i):
@@ -111,34 +184,34 @@ class Kernel:
         i = jnp.minimum(i, self.length - 1)
         return self.length - 1 - i if self.reverse else i
 
-    def _read(self, refs, mine, *time) -> OrderedDict[Name, blocks.Row]:
-        rows = ((name, self._row(name, ref, mine, time)) for name, ref in refs.items())
-        return OrderedDict(rows)
+    def _read(self, places, refs, mine, *time) -> OrderedDict[Name, blocks.Row]:
+        def row(name, place):
+            ref, sizes = refs[place.array], self.planned.sizes(name)
+            if place.array is not name:
+                return self.row(ref, place.start, sizes, *time, mine)
+            parts = [(at, at + padded(size)) for at, size in blocks.places(sizes)]
+            return [ref[(*time, slice(None), slice(*part))] for part in parts]
 
-    def _row(self, name, ref, mine, time) -> blocks.Row:
-        thin = name in self.planned.layout.thin
-        sizes = (1,) if thin else self.planned.layout.sizes[name]
-        same = ref.shape[-1] == sum(map(blocks.padded, sizes))  # for all sequences
+        return OrderedDict((name, row(name, place)) for name, place in places.items())
 
-        def part(at, features):
-            if same:
-                return ref[(*time, slice(None), slice(at, at + features))]
-            numbers = ref[(*time, mine, self._place(at, features))]
-            return lanes.rows(numbers, self.block, self.warps)
-
-        return [part(at, blocks.padded(size)) for at, size in blocks.places(sizes)]
-
-    def _write(self, ref, row, sizes, *where):
+    def _write(self, refs, place, row, sizes, *where):
+        ref = refs[place.array]
         for part, (at, size) in zip(row, blocks.places(sizes), strict=True):
-            place = self._place(at, blocks.padded(size))
-            ref[(*where, place)] = self.flat(part.astype(ref.dtype))
+            numbers = self._numbers(place.start, at, padded(size))
+            ref[(*where, numbers)] = self.flat(part.astype(ref.dtype))
 
-    def _place(self, at: int, features: int) -> slice:
-        return slice(at * self.block, (at + features) * self.block)
+    def _numbers(self, start: int, at: int, features: int) -> slice:
+        first = start + at * self.block
+        return slice(first, first + features * self.block)
 
     def _whole(self, name, rows, sizes) -> blocks.Row:
         row = blocks.filled(name, rows, sizes)
         return [jnp.broadcast_to(part, (self.block, part.shape[1])) for part in row]
+
+
+def stored(dtype):
+    """The type in memory: flags are numbers."""
+    return jnp.dtype(jnp.int32 if jnp.issubdtype(dtype, jnp.bool_) else dtype)
 
 
 def computable(rows: dict[Name, blocks.Row], mark) -> dict[Name, blocks.Row]:

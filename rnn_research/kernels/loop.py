@@ -4,14 +4,14 @@ What needs no state is done before, for all times at once. The kernel holds the 
 and the weights, reads what varies in time a step ahead, and writes the outputs.
 """
 
-from collections import OrderedDict  # unlike a dict, not sorted by `jax.tree`
+from collections import Counter, OrderedDict  # which `jax.tree` does not sort
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from rnn_research.engines import base
-from rnn_research.kernels.blocks import padded, places
+from rnn_research.kernels.blocks import padded
 from rnn_research.kernels.equations import Number, evaluate
 from rnn_research.kernels.kernel import Kernel
 from rnn_research.kernels.plan import Plan, plan
@@ -47,28 +47,32 @@ def scan(body, carry: Tree, streams: Tree, *, backend, block: int, reverse=False
     constant, in_time = outside(planned, streams)
     kernel = Kernel(planned, backend, length, block, reverse)
     given = _given(kernel, constant, in_time, leaves)
-    written = list({n: None for n in program.outputs if n in program.made_inside})
-    made, final = _call(kernel, given, written)
+    made, final = _call(kernel, given)
 
     def output(name):
-        if name in made:
-            return joined(made[name], name)
+        if name in kernel.outputs:
+            return whole(name, kernel.outputs[name], made)
         if name in in_time:
             return in_time[name]
         value = _array(name, constant)
         return jnp.broadcast_to(value, (length, *name.shape))
 
-    def joined(array, name):
+    def whole(name, place, arrays):
+        sizes = planned.sizes(name)
+        row = kernel.row(arrays[place.array], place.start, sizes, ...)
         parts = [
-            _in_rows(kernel.rows(array, at, padded(size)))[..., :batch, :size]
-            for at, size in places(planned.layout.sizes[name])
+            _in_rows(part)[..., :batch, :size]
+            for part, size in zip(row, sizes, strict=True)
         ]
-        whole = jnp.concatenate(parts, axis=-1).astype(name.dtype)
-        return whole.reshape(*whole.shape[:-2], *name.shape)
+        array = jnp.concatenate(parts, axis=-1).astype(name.dtype)
+        leading = array.shape[:-2]
+        if len(name.shape) == 1:
+            return array.reshape(*leading, batch)
+        return jnp.broadcast_to(array, (*leading, *name.shape))
 
     new, outputs = planned.trees
     return (
-        new.unflatten([joined(final[name], name) for name in program.carry]),
+        new.unflatten([whole(*each, final) for each in kernel.state.items()]),
         outputs.unflatten([output(name) for name in program.outputs]),
     )
 
@@ -103,14 +107,14 @@ def outside(planned: Plan, streams: Tree) -> tuple[dict, dict]:
 
 
 class Given(NamedTuple):
-    """The arrays of a kernel, in which all blocks of a row lie one after another.
+    """The arrays of a kernel, by the `array` of a `Place`.
 
     Attributes:
-      constant: by name, [B / b, b P] as `Kernel.flat` has it, or [1, P].
+      constant: [B / b, numbers of a block of the batch], or [1, P].
       tiles: by the product's result, [contracted block][block of the result], each
         [K, N].
-      varying: by name, [T, B / b, b P] or [T, 1, P].
-      state: by name, [B / b, b P].
+      varying: [T, B / b, numbers of a block of the batch], or [T, 1, P].
+      state: [B / b, numbers of a block of the batch].
     """
 
     constant: dict
@@ -124,11 +128,10 @@ def _given(kernel: Kernel, constant, in_time, leaves) -> Given:
     layout, batch = planned.layout, leaves[0].shape[0]
 
     def cut(array, name, marks=1):
-        sizes = (1,) if array.shape[-1] == 1 else layout.sizes[name]
         if array.dtype == bool:
             array = jnp.where(array, jnp.int32(marks), 0)
-        parts = _cut(array, sizes, -1)
-        if array.shape[-2] == batch:
+        parts = _cut(array, planned.sizes(name), -1)
+        if planned.has_all_sequences(name):
             parts = [_filled(part, (-batch % block, 0)) for part in parts]
             parts = [kernel.flat(_in_blocks(part, block)) for part in parts]
         return jnp.concatenate(parts, axis=-1)
@@ -148,21 +151,32 @@ def _given(kernel: Kernel, constant, in_time, leaves) -> Given:
             for row in _cut(whole, layout.sizes[matrix.row], 0)
         ]
 
+    constants = {
+        name: cut(_array(source, constant).reshape(shape), name)
+        for name, (source, shape) in planned.constant.items()
+    }
+    varying = {
+        name: cut(in_time[source].reshape(length, *shape), name, marks)
+        for name, (source, shape) in planned.varying.items()
+    }
+    state = {
+        name: cut(leaf.reshape(batch, -1), name)
+        for name, leaf in zip(planned.program.carry, leaves, strict=True)
+    }
     return Given(
-        OrderedDict(
-            (name, cut(_array(source, constant).reshape(shape), name))
-            for name, (source, shape) in planned.constant.items()
-        ),
+        _side_by_side(kernel.constant, constants),
         OrderedDict((n, tiles(m)) for n, m in planned.matrices.items()),
-        OrderedDict(
-            (name, cut(in_time[source].reshape(length, *shape), name, marks))
-            for name, (source, shape) in planned.varying.items()
-        ),
-        OrderedDict(
-            (name, cut(leaf.reshape(batch, -1), name))
-            for name, leaf in zip(planned.program.carry, leaves, strict=True)
-        ),
+        _side_by_side(kernel.varying, varying),
+        _side_by_side(kernel.state, state),
     )
+
+
+def _side_by_side(places: dict, rows: dict) -> OrderedDict:
+    """The arrays of rows that have these places."""
+    arrays = OrderedDict()
+    for name, place in places.items():
+        arrays.setdefault(place.array, []).append(rows[name])
+    return OrderedDict((key, jnp.concatenate(a, -1)) for key, a in arrays.items())
 
 
 def _array(name, values):
@@ -204,24 +218,20 @@ def _in_rows(blocks):
 # ------------------------------------------------------------------------ the kernel
 
 
-def _call(kernel: Kernel, given: Given, written):
-    """(outputs, final state) by name, [T, B / b, b P] and [B / b, b P]."""
-    carry, sizes = kernel.planned.program.carry, kernel.planned.layout.sizes
+def _call(kernel: Kernel, given: Given):
+    """(outputs, final state) by the `array` of a place, as in `Given`."""
     grid = jax.tree.leaves(given.state)[0].shape[0]
 
-    def shapes(names, *leading):
+    def shapes(places, *leading):
+        numbers = Counter()
+        for place in places.values():
+            numbers[place.array] += place.numbers
         return OrderedDict(
-            (
-                name,
-                jax.ShapeDtypeStruct(
-                    (*leading, grid, kernel.block * sum(map(padded, sizes[name]))),
-                    _stored(name.dtype),
-                ),
-            )
-            for name in names
+            (dtype, jax.ShapeDtypeStruct((*leading, grid, count), dtype))
+            for dtype, count in numbers.items()
         )
 
-    results = shapes(written, kernel.length), shapes(carry)
+    results = shapes(kernel.outputs, kernel.length), shapes(kernel.state)
     arrays, tree = jax.tree.flatten((given, results))
     count = len(jax.tree.leaves(given))
 
@@ -231,7 +241,3 @@ def _call(kernel: Kernel, given: Given, written):
     call = kernel.backend.call(run, grid, arrays[count:], kernel.warps)
     made = call(*arrays[:count])
     return jax.tree.unflatten(jax.tree.structure(results), made)
-
-
-def _stored(dtype):
-    return jnp.int32 if jnp.issubdtype(dtype, jnp.bool_) else dtype

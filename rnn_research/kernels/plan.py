@@ -64,6 +64,15 @@ class Plan:
         sizes = self.layout.sizes
         return max(padded(size) for n in names if n in sizes for size in sizes[n])
 
+    def sizes(self, name: Name) -> tuple[int, ...]:
+        """Features of each block that a value is kept in."""
+        return (1,) if name in self.layout.thin else self.layout.sizes[name]
+
+    def has_all_sequences(self, name: Name) -> bool:
+        """Whether a row is more than one for all sequences."""
+        _, shape = self.constant.get(name) or self.varying.get(name) or (0, name.shape)
+        return shape[0] == self.program.carry[0].shape[0]
+
     def check_room(self, most: int):
         """Raises `Unfit` if the matrices have more numbers than a chip keeps."""
         if self.weights > most:

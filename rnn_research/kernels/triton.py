@@ -17,10 +17,9 @@ from rnn_research.kernels.blocks import wide
 from rnn_research.kernels.precisions import PRECISIONS
 
 CHIP_BYTES = 200 * 2**10  # of the 227 KiB of shared memory of an H100
-# Of the 64 Ki registers of a multiprocessor. With more ahead, code for sm_90 spills so
-# much that `cost` predicts several times the cycles. A quarter of them, held from the
-# first product on, made code spill in three of 48 cells; read later, none of the three.
-AHEAD, MANY = 40 * 2**10, 16 * 2**10
+# Of the 64 Ki registers of a multiprocessor. Code for sm_90 spills with more, and where
+# a quarter of them is held from the first product on.
+AHEAD, MANY = 20 * 2**10, 16 * 2**10
 
 
 @dataclasses.dataclass(frozen=True)

@@ -129,7 +129,7 @@ def test_when_the_next_step_is_read(many, at):
     kernel = Kernel(planned, backend, len(u), 16, False)
     kinds = [each.primitive.name for each in planned.program.inside]
     products = [i for i, kind in enumerate(kinds) if kind == "dot_general"]
-    assert kernel.time_to_read(kernel.varying) == products[at]
+    assert kernel.time_to_read(kernel.memory.varying) == products[at]
     found = loop.scan(body, h, u, backend=backend, block=16)
     assert difference(found, jax.lax.scan(body, h, u)) < 1e-12
 

@@ -2,31 +2,17 @@
 
 import dataclasses
 import functools
-from collections import Counter, OrderedDict  # which `jax.tree` does not sort
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
 
-from rnn_research.kernels import blocks, lanes
-from rnn_research.kernels.blocks import padded, wide
+from rnn_research.kernels import blocks
+from rnn_research.kernels.blocks import wide
 from rnn_research.kernels.equations import Name
+from rnn_research.kernels.memory import Memory, Place
 from rnn_research.kernels.plan import Plan
-
-
-class Place(NamedTuple):
-    """Where a row lies in memory: all its blocks, one after another.
-
-    Attributes:
-      array: the key of an array. Rows of one type share one, side by side.
-      start: the row's first number there.
-      numbers: how many it has, for each block of the batch.
-    """
-
-    array: Any
-    start: int
-    numbers: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +31,10 @@ class Kernel:
     block: int
     reverse: bool
 
-    @property
-    def warps(self) -> int:
-        """Of 32 threads, for a block of the batch."""
-        return self.backend.warps(self.planned.widest)
+    @functools.cached_property
+    def memory(self) -> Memory:
+        warps = self.backend.warps(self.planned.widest)
+        return Memory(self.planned, self.block, warps)
 
     @property
     def marks(self):
@@ -60,67 +46,20 @@ class Kernel:
         turns = jnp.arange(1, self.length + 1)
         return turns[::-1] if self.reverse else turns
 
-    @functools.cached_property
-    def constant(self) -> dict[Name, Place]:
-        """Rows that are the same at all times."""
-        return self._places(self.planned.constant)
-
-    @functools.cached_property
-    def varying(self) -> dict[Name, Place]:
-        """Rows that are read at each time."""
-        return self._places(self.planned.varying)
-
-    @functools.cached_property
-    def state(self) -> dict[Name, Place]:
-        """Rows of the state, before the first time and after the last."""
-        return self._places(self.planned.program.carry)
-
-    @functools.cached_property
-    def outputs(self) -> dict[Name, Place]:
-        """Rows that are written at each time."""
-        program = self.planned.program
-        return self._places(
-            dict.fromkeys(n for n in program.outputs if n in program.made_inside)
-        )
-
-    def _places(self, names) -> dict[Name, Place]:
-        """Places of rows: side by side, or alone if they are one for all sequences."""
-        places, ends = {}, Counter()
-        for name in names:
-            numbers = sum(map(padded, self.planned.sizes(name)))
-            array = name
-            if self.planned.has_all_sequences(name):
-                array, numbers = stored(name.dtype), numbers * self.block
-            places[name] = Place(array, ends[array], numbers)
-            ends[array] += numbers
-        return places
-
-    def flat(self, block):
-        """A block of features [..., b, P] as it lies in memory, [..., b P]."""
-        return lanes.flat(block, self.warps)
-
-    def row(self, array, start: int, sizes, *where) -> blocks.Row:
-        """The blocks [..., b, P] of a row that begins at `start` of array[where]."""
-
-        def block(at, features):
-            numbers = array[(*where, self._numbers(start, at, features))]
-            return lanes.rows(numbers, self.block, self.warps)
-
-        return [block(at, padded(size)) for at, size in blocks.places(sizes)]
-
     def run(self, given, results):
         """Read `given`, a `loop.Given` of refs, and write (outputs, final state)."""
         outputs, final = results
         program, sizes = self.planned.program, self.planned.sizes
+        memory = self.memory
         mine = pl.program_id(0)
-        constant = computable(self._read(self.constant, given.constant, mine), 1)
+        constant = computable(memory.read(memory.constant, given.constant, mine), 1)
         tiles = {name: _loaded(matrix) for name, matrix in given.tiles.items()}
-        state = computable(self._read(self.state, given.state, mine), 1)
+        state = computable(memory.read(memory.state, given.state, mine), 1)
         early, late = self.early_and_late()
         reading = self.time_to_read(early)
 
         def read(places, i):
-            return self._read(places, given.varying, mine, self._time(i))
+            return memory.read(places, given.varying, mine, self._time(i))
 
         def compute(rows, first, last, i):
             """`rows` with the results of these equations, at turn i of the loop."""
@@ -139,17 +78,17 @@ class Kernel:
             rows = compute(rows, 0, reading, i)
             ahead = read(early, i + 1)
             rows = compute(rows, reading, len(program.inside), i)
-            for name, place in self.outputs.items():
+            for name, place in memory.outputs.items():
                 row = self._whole(name, rows, sizes(name))
-                self._write(outputs, place, row, sizes(name), self._time(i), mine)
+                memory.write(outputs, place, row, sizes(name), self._time(i), mine)
             pairs = zip(program.new, program.carry, strict=True)
             state = [self._whole(new, rows, sizes(old)) for new, old in pairs]
             return state, ahead
 
         first = [state[name] for name in program.carry], read(early, 0)
         state, _ = jax.lax.fori_loop(0, self.length, step, first)
-        for (name, place), row in zip(self.state.items(), state, strict=True):
-            self._write(final, place, row, sizes(name), mine)
+        for (name, place), row in zip(memory.state.items(), state, strict=True):
+            memory.write(final, place, row, sizes(name), mine)
 
     def early_and_late(self) -> tuple[dict, dict]:
         """Rows that are read a step ahead, and, by number of an equation, before it.
@@ -158,7 +97,7 @@ class Kernel:
         """
         inside, left = self.planned.program.inside, self.backend.ahead
         early, late = {}, {}
-        for name, place in self.varying.items():
+        for name, place in self.memory.varying.items():
             left -= place.numbers
             if left >= 0 or not inside:
                 early[name] = place
@@ -184,34 +123,9 @@ class Kernel:
         i = jnp.minimum(i, self.length - 1)
         return self.length - 1 - i if self.reverse else i
 
-    def _read(self, places, refs, mine, *time) -> OrderedDict[Name, blocks.Row]:
-        def row(name, place):
-            ref, sizes = refs[place.array], self.planned.sizes(name)
-            if place.array is not name:
-                return self.row(ref, place.start, sizes, *time, mine)
-            parts = [(at, at + padded(size)) for at, size in blocks.places(sizes)]
-            return [ref[(*time, slice(None), slice(*part))] for part in parts]
-
-        return OrderedDict((name, row(name, place)) for name, place in places.items())
-
-    def _write(self, refs, place, row, sizes, *where):
-        ref = refs[place.array]
-        for part, (at, size) in zip(row, blocks.places(sizes), strict=True):
-            numbers = self._numbers(place.start, at, padded(size))
-            ref[(*where, numbers)] = self.flat(part.astype(ref.dtype))
-
-    def _numbers(self, start: int, at: int, features: int) -> slice:
-        first = start + at * self.block
-        return slice(first, first + features * self.block)
-
     def _whole(self, name, rows, sizes) -> blocks.Row:
         row = blocks.filled(name, rows, sizes)
         return [jnp.broadcast_to(part, (self.block, part.shape[1])) for part in row]
-
-
-def stored(dtype):
-    """The type in memory: flags are numbers."""
-    return jnp.dtype(jnp.int32 if jnp.issubdtype(dtype, jnp.bool_) else dtype)
 
 
 def computable(rows: dict[Name, blocks.Row], mark) -> dict[Name, blocks.Row]:

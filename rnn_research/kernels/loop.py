@@ -50,8 +50,8 @@ def scan(body, carry: Tree, streams: Tree, *, backend, block: int, reverse=False
     made, final = _call(kernel, given)
 
     def output(name):
-        if name in kernel.outputs:
-            return whole(name, kernel.outputs[name], made)
+        if name in kernel.memory.outputs:
+            return whole(name, kernel.memory.outputs[name], made)
         if name in in_time:
             return in_time[name]
         value = _array(name, constant)
@@ -59,7 +59,7 @@ def scan(body, carry: Tree, streams: Tree, *, backend, block: int, reverse=False
 
     def whole(name, place, arrays):
         sizes = planned.sizes(name)
-        row = kernel.row(arrays[place.array], place.start, sizes, ...)
+        row = kernel.memory.row(arrays[place.array], place.start, sizes, ...)
         parts = [
             _in_rows(part)[..., :batch, :size]
             for part, size in zip(row, sizes, strict=True)
@@ -72,7 +72,7 @@ def scan(body, carry: Tree, streams: Tree, *, backend, block: int, reverse=False
 
     new, outputs = planned.trees
     return (
-        new.unflatten([whole(*each, final) for each in kernel.state.items()]),
+        new.unflatten([whole(*each, final) for each in kernel.memory.state.items()]),
         outputs.unflatten([output(name) for name in program.outputs]),
     )
 
@@ -133,7 +133,7 @@ def _given(kernel: Kernel, constant, in_time, leaves) -> Given:
         parts = _cut(array, planned.sizes(name), -1)
         if planned.has_all_sequences(name):
             parts = [_filled(part, (-batch % block, 0)) for part in parts]
-            parts = [kernel.flat(_in_blocks(part, block)) for part in parts]
+            parts = [kernel.memory.flat(_in_blocks(part, block)) for part in parts]
         return jnp.concatenate(parts, axis=-1)
 
     marks = kernel.marks[:, None, None]
@@ -164,10 +164,10 @@ def _given(kernel: Kernel, constant, in_time, leaves) -> Given:
         for name, leaf in zip(planned.program.carry, leaves, strict=True)
     }
     return Given(
-        _side_by_side(kernel.constant, constants),
+        _side_by_side(kernel.memory.constant, constants),
         OrderedDict((n, tiles(m)) for n, m in planned.matrices.items()),
-        _side_by_side(kernel.varying, varying),
-        _side_by_side(kernel.state, state),
+        _side_by_side(kernel.memory.varying, varying),
+        _side_by_side(kernel.memory.state, state),
     )
 
 
@@ -231,13 +231,13 @@ def _call(kernel: Kernel, given: Given):
             for dtype, count in numbers.items()
         )
 
-    results = shapes(kernel.outputs, kernel.length), shapes(kernel.state)
+    results = shapes(kernel.memory.outputs, kernel.length), shapes(kernel.memory.state)
     arrays, tree = jax.tree.flatten((given, results))
     count = len(jax.tree.leaves(given))
 
     def run(*refs):
         kernel.run(*jax.tree.unflatten(tree, refs))
 
-    call = kernel.backend.call(run, grid, arrays[count:], kernel.warps)
+    call = kernel.backend.call(run, grid, arrays[count:], kernel.memory.warps)
     made = call(*arrays[:count])
     return jax.tree.unflatten(jax.tree.structure(results), made)

@@ -127,9 +127,10 @@ def test_when_the_next_step_is_read(many, at):
     backend = dataclasses.replace(BACKEND, many=many)
     planned = plan.plan(body, h, u[0])
     kernel = Kernel(planned, backend, len(u), 16, False)
+    refs = dict.fromkeys(planned.varying, u[0])
     kinds = [each.primitive.name for each in planned.program.inside]
     products = [i for i, kind in enumerate(kinds) if kind == "dot_general"]
-    assert kernel.time_to_read(kernel.memory.varying) == products[at]
+    assert kernel.time_to_read(refs) == products[at]
     found = loop.scan(body, h, u, backend=backend, block=16)
     assert difference(found, jax.lax.scan(body, h, u)) < 1e-12
 

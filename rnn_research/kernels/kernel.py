@@ -1,17 +1,16 @@
 """What runs on the chip for a block of the batch, from the first time to the last."""
 
 import dataclasses
-import functools
+from collections import OrderedDict  # which `jax.tree` does not sort
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
 
-from rnn_research.kernels import blocks
+from rnn_research.kernels import blocks, lanes
 from rnn_research.kernels.blocks import wide
 from rnn_research.kernels.equations import Name
-from rnn_research.kernels.memory import Memory, Place
 from rnn_research.kernels.plan import Plan
 
 
@@ -31,10 +30,10 @@ class Kernel:
     block: int
     reverse: bool
 
-    @functools.cached_property
-    def memory(self) -> Memory:
-        warps = self.backend.warps(self.planned.widest)
-        return Memory(self.planned, self.block, warps)
+    @property
+    def warps(self) -> int:
+        """Of 32 threads, for a block of the batch."""
+        return self.backend.warps(self.planned.widest)
 
     @property
     def marks(self):
@@ -46,20 +45,31 @@ class Kernel:
         turns = jnp.arange(1, self.length + 1)
         return turns[::-1] if self.reverse else turns
 
+    def flat(self, block):
+        """A block of features [..., b, P] as it lies in memory, [..., b P]."""
+        return lanes.flat(block, self.warps)
+
+    def row(self, array, name: Name, *where) -> blocks.Row:
+        """The blocks [..., b, P] of a row of array[where], one after another there."""
+
+        def block(at, features):
+            numbers = array[(*where, self._numbers(at, features))]
+            return lanes.rows(numbers, self.block, self.warps)
+
+        return [block(*place) for place in self._places(name)]
+
     def run(self, given, results):
         """Read `given`, a `loop.Given` of refs, and write (outputs, final state)."""
         outputs, final = results
-        program, sizes = self.planned.program, self.planned.sizes
-        memory = self.memory
-        mine = pl.program_id(0)
-        constant = computable(memory.read(memory.constant, given.constant, mine), 1)
+        program, mine = self.planned.program, pl.program_id(0)
+        constant = computable(self._read(given.constant, mine), 1)
         tiles = {name: _loaded(matrix) for name, matrix in given.tiles.items()}
-        state = computable(memory.read(memory.state, given.state, mine), 1)
-        early, late = self.early_and_late()
+        state = computable(self._read(given.state, mine), 1)
+        early, late = self.early_and_late(given.varying)
         reading = self.time_to_read(early)
 
-        def read(places, i):
-            return memory.read(places, given.varying, mine, self._time(i))
+        def read(refs, i):
+            return self._read(refs, mine, self._time(i))
 
         def compute(rows, first, last, i):
             """`rows` with the results of these equations, at turn i of the loop."""
@@ -78,36 +88,34 @@ class Kernel:
             rows = compute(rows, 0, reading, i)
             ahead = read(early, i + 1)
             rows = compute(rows, reading, len(program.inside), i)
-            for name, place in memory.outputs.items():
-                row = self._whole(name, rows, sizes(name))
-                memory.write(outputs, place, row, sizes(name), self._time(i), mine)
+            for name, ref in outputs.items():
+                self._write(ref, name, rows, self._time(i), mine)
             pairs = zip(program.new, program.carry, strict=True)
-            state = [self._whole(new, rows, sizes(old)) for new, old in pairs]
-            return state, ahead
+            return [self._whole(new, rows, old) for new, old in pairs], ahead
 
         first = [state[name] for name in program.carry], read(early, 0)
         state, _ = jax.lax.fori_loop(0, self.length, step, first)
-        for (name, place), row in zip(memory.state.items(), state, strict=True):
-            memory.write(final, place, row, sizes(name), mine)
+        for name, row in zip(program.carry, state, strict=True):
+            self._write(final[name], name, {name: row}, mine)
 
-    def early_and_late(self) -> tuple[dict, dict]:
-        """Rows that are read a step ahead, and, by number of an equation, before it.
+    def early_and_late(self, varying) -> tuple[dict, dict]:
+        """What is read a step ahead, and, by number of an equation, before it.
 
-        The latter while the one before that needs them is computed.
+        The latter while the one before that needs it is computed.
         """
         inside, left = self.planned.program.inside, self.backend.ahead
         early, late = {}, {}
-        for name, place in self.memory.varying.items():
-            left -= place.numbers
+        for name, ref in varying.items():
+            left -= ref.shape[-1]
             if left >= 0 or not inside:
-                early[name] = place
+                early[name] = ref
                 continue
             users = (at for at, each in enumerate(inside) if name in each.inputs)
             before = max(0, next(users, len(inside)) - 1)
-            late.setdefault(before, {})[name] = place
+            late.setdefault(before, {})[name] = ref
         return early, late
 
-    def time_to_read(self, early: dict[Name, Place]) -> int:
+    def time_to_read(self, early) -> int:
         """Before which equation the next step's values are read.
 
         By the first product most of this step's are used, and the next's have their
@@ -115,7 +123,7 @@ class Kernel:
         """
         kinds = [each.primitive.name for each in self.planned.program.inside]
         products = [i for i, kind in enumerate(kinds) if kind == "dot_general"]
-        many = sum(place.numbers for place in early.values()) >= self.backend.many
+        many = sum(ref.shape[-1] for ref in early.values()) >= self.backend.many
         return products[-1 if many else 0] if products else 0
 
     def _time(self, i):
@@ -123,8 +131,32 @@ class Kernel:
         i = jnp.minimum(i, self.length - 1)
         return self.length - 1 - i if self.reverse else i
 
-    def _whole(self, name, rows, sizes) -> blocks.Row:
-        row = blocks.filled(name, rows, sizes)
+    def _read(self, refs, mine, *time) -> OrderedDict[Name, blocks.Row]:
+        def row(name, ref):
+            if self.planned.has_all_sequences(name):
+                return self.row(ref, name, *time, mine)
+            places = self._places(name)
+            return [ref[(*time, slice(None), slice(a, a + n))] for a, n in places]
+
+        return OrderedDict((name, row(name, ref)) for name, ref in refs.items())
+
+    def _write(self, ref, name, rows, *where):
+        row, places = self._whole(name, rows, name), self._places(name)
+        for part, place in zip(row, places, strict=True):
+            numbers = self.flat(part.astype(ref.dtype))
+            ref[(*where, self._numbers(*place))] = numbers
+
+    def _places(self, name) -> list[tuple[int, int]]:
+        """(where it begins, features that it takes) of each block of a row."""
+        places = blocks.places(self.planned.sizes(name))
+        return [(at, blocks.padded(size)) for at, size in places]
+
+    def _numbers(self, at: int, features: int) -> slice:
+        return slice(at * self.block, (at + features) * self.block)
+
+    def _whole(self, name, rows, like) -> blocks.Row:
+        """A row of all sequences, in the blocks of another."""
+        row = blocks.filled(name, rows, self.planned.sizes(like))
         return [jnp.broadcast_to(part, (self.block, part.shape[1])) for part in row]
 
 

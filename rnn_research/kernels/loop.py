@@ -4,7 +4,7 @@ What needs no state is done before, for all times at once. The kernel holds the 
 and the weights, reads what varies in time a step ahead, and writes the outputs.
 """
 
-from collections import Counter, OrderedDict  # which `jax.tree` does not sort
+from collections import OrderedDict  # which `jax.tree` does not sort
 from typing import Any, NamedTuple
 
 import jax
@@ -47,19 +47,19 @@ def scan(body, carry: Tree, streams: Tree, *, backend, block: int, reverse=False
     constant, in_time = outside(planned, streams)
     kernel = Kernel(planned, backend, length, block, reverse)
     given = _given(kernel, constant, in_time, leaves)
-    made, final = _call(kernel, given)
+    written = list({n: None for n in program.outputs if n in program.made_inside})
+    made, final = _call(kernel, given, written)
 
     def output(name):
-        if name in kernel.memory.outputs:
-            return whole(name, kernel.memory.outputs[name], made)
+        if name in made:
+            return whole(made[name], name)
         if name in in_time:
             return in_time[name]
         value = _array(name, constant)
         return jnp.broadcast_to(value, (length, *name.shape))
 
-    def whole(name, place, arrays):
-        sizes = planned.sizes(name)
-        row = kernel.memory.row(arrays[place.array], place.start, sizes, ...)
+    def whole(array, name):
+        row, sizes = kernel.row(array, name, ...), planned.sizes(name)
         parts = [
             _in_rows(part)[..., :batch, :size]
             for part, size in zip(row, sizes, strict=True)
@@ -72,7 +72,7 @@ def scan(body, carry: Tree, streams: Tree, *, backend, block: int, reverse=False
 
     new, outputs = planned.trees
     return (
-        new.unflatten([whole(*each, final) for each in kernel.memory.state.items()]),
+        new.unflatten([whole(final[name], name) for name in program.carry]),
         outputs.unflatten([output(name) for name in program.outputs]),
     )
 
@@ -107,14 +107,14 @@ def outside(planned: Plan, streams: Tree) -> tuple[dict, dict]:
 
 
 class Given(NamedTuple):
-    """The arrays of a kernel, by the `array` of a `Place`.
+    """The arrays of a kernel, in which all blocks of a row lie one after another.
 
     Attributes:
-      constant: [B / b, numbers of a block of the batch], or [1, P].
+      constant: by name, [B / b, b P] as `Kernel.flat` has it, or [1, P].
       tiles: by the product's result, [contracted block][block of the result], each
         [K, N].
-      varying: [T, B / b, numbers of a block of the batch], or [T, 1, P].
-      state: [B / b, numbers of a block of the batch].
+      varying: by name, [T, B / b, b P] or [T, 1, P].
+      state: by name, [B / b, b P].
     """
 
     constant: dict
@@ -133,7 +133,7 @@ def _given(kernel: Kernel, constant, in_time, leaves) -> Given:
         parts = _cut(array, planned.sizes(name), -1)
         if planned.has_all_sequences(name):
             parts = [_filled(part, (-batch % block, 0)) for part in parts]
-            parts = [kernel.memory.flat(_in_blocks(part, block)) for part in parts]
+            parts = [kernel.flat(_in_blocks(part, block)) for part in parts]
         return jnp.concatenate(parts, axis=-1)
 
     marks = kernel.marks[:, None, None]
@@ -151,32 +151,21 @@ def _given(kernel: Kernel, constant, in_time, leaves) -> Given:
             for row in _cut(whole, layout.sizes[matrix.row], 0)
         ]
 
-    constants = {
-        name: cut(_array(source, constant).reshape(shape), name)
-        for name, (source, shape) in planned.constant.items()
-    }
-    varying = {
-        name: cut(in_time[source].reshape(length, *shape), name, marks)
-        for name, (source, shape) in planned.varying.items()
-    }
-    state = {
-        name: cut(leaf.reshape(batch, -1), name)
-        for name, leaf in zip(planned.program.carry, leaves, strict=True)
-    }
     return Given(
-        _side_by_side(kernel.memory.constant, constants),
+        OrderedDict(
+            (name, cut(_array(source, constant).reshape(shape), name))
+            for name, (source, shape) in planned.constant.items()
+        ),
         OrderedDict((n, tiles(m)) for n, m in planned.matrices.items()),
-        _side_by_side(kernel.memory.varying, varying),
-        _side_by_side(kernel.memory.state, state),
+        OrderedDict(
+            (name, cut(in_time[source].reshape(length, *shape), name, marks))
+            for name, (source, shape) in planned.varying.items()
+        ),
+        OrderedDict(
+            (name, cut(leaf.reshape(batch, -1), name))
+            for name, leaf in zip(planned.program.carry, leaves, strict=True)
+        ),
     )
-
-
-def _side_by_side(places: dict, rows: dict) -> OrderedDict:
-    """The arrays of rows that have these places."""
-    arrays = OrderedDict()
-    for name, place in places.items():
-        arrays.setdefault(place.array, []).append(rows[name])
-    return OrderedDict((key, jnp.concatenate(a, -1)) for key, a in arrays.items())
 
 
 def _array(name, values):
@@ -218,26 +207,29 @@ def _in_rows(blocks):
 # ------------------------------------------------------------------------ the kernel
 
 
-def _call(kernel: Kernel, given: Given):
-    """(outputs, final state) by the `array` of a place, as in `Given`."""
+def _call(kernel: Kernel, given: Given, written):
+    """(outputs, final state) by name, [T, B / b, b P] and [B / b, b P]."""
+    carry, sizes = kernel.planned.program.carry, kernel.planned.sizes
     grid = jax.tree.leaves(given.state)[0].shape[0]
 
-    def shapes(places, *leading):
-        numbers = Counter()
-        for place in places.values():
-            numbers[place.array] += place.numbers
-        return OrderedDict(
-            (dtype, jax.ShapeDtypeStruct((*leading, grid, count), dtype))
-            for dtype, count in numbers.items()
-        )
+    def shape(name, *leading):
+        numbers = kernel.block * sum(map(padded, sizes(name)))
+        return jax.ShapeDtypeStruct((*leading, grid, numbers), _stored(name.dtype))
 
-    results = shapes(kernel.memory.outputs, kernel.length), shapes(kernel.memory.state)
+    def shapes(names, *leading):
+        return OrderedDict((name, shape(name, *leading)) for name in names)
+
+    results = shapes(written, kernel.length), shapes(carry)
     arrays, tree = jax.tree.flatten((given, results))
     count = len(jax.tree.leaves(given))
 
     def run(*refs):
         kernel.run(*jax.tree.unflatten(tree, refs))
 
-    call = kernel.backend.call(run, grid, arrays[count:], kernel.memory.warps)
+    call = kernel.backend.call(run, grid, arrays[count:], kernel.warps)
     made = call(*arrays[:count])
     return jax.tree.unflatten(jax.tree.structure(results), made)
+
+
+def _stored(dtype):
+    return jnp.int32 if jnp.issubdtype(dtype, jnp.bool_) else dtype

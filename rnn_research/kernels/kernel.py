@@ -71,23 +71,19 @@ class Kernel:
         def read(refs, i):
             return self._read(refs, mine, self._time(i))
 
-        def compute(rows, first, last, i):
-            """`rows` with the results of these equations, at turn i of the loop."""
-            for at in range(first, last):
-                rows |= computable(read(late.get(at, {}), i), i + 1)
-                each = program.inside[at]
+        def compute(equations, rows):
+            for each in equations:
                 where = self.planned.layout, self.backend
                 made = blocks.results(each, rows, tiles, *where)
                 rows |= zip(each.outputs, made, strict=True)
-            return rows
 
         def step(i, carried):
             state, varying = carried
             rows = dict(zip(program.carry, state, strict=True))
-            rows |= constant | computable(varying, i + 1)
-            rows = compute(rows, 0, reading, i)
+            rows |= constant | computable(varying | read(late, i), i + 1)
+            compute(program.inside[:reading], rows)
             ahead = read(early, i + 1)
-            rows = compute(rows, reading, len(program.inside), i)
+            compute(program.inside[reading:], rows)
             for name, ref in outputs.items():
                 self._write(ref, name, rows, self._time(i), mine)
             pairs = zip(program.new, program.carry, strict=True)
@@ -99,20 +95,11 @@ class Kernel:
             self._write(final[name], name, {name: row}, mine)
 
     def early_and_late(self, varying) -> tuple[dict, dict]:
-        """What is read a step ahead, and, by number of an equation, before it.
-
-        The latter while the one before that needs it is computed.
-        """
-        inside, left = self.planned.program.inside, self.backend.ahead
-        early, late = {}, {}
+        """What is read a step ahead, and what at the beginning of its step."""
+        left, early, late = self.backend.ahead, {}, {}
         for name, ref in varying.items():
             left -= ref.shape[-1]
-            if left >= 0 or not inside:
-                early[name] = ref
-                continue
-            users = (at for at, each in enumerate(inside) if name in each.inputs)
-            before = max(0, next(users, len(inside)) - 1)
-            late.setdefault(before, {})[name] = ref
+            (early if left >= 0 else late)[name] = ref
         return early, late
 
     def time_to_read(self, early) -> int:

@@ -17,8 +17,8 @@ from rnn_research.kernels.blocks import wide
 from rnn_research.kernels.precisions import PRECISIONS
 
 CHIP_BYTES = 200 * 2**10  # of the 227 KiB of shared memory of an H100
-# Of the 64 Ki registers of a multiprocessor. Code for sm_90 spills with more read ahead,
-# and where a quarter of them is held from the first product on.
+# Of the 64 Ki registers of a multiprocessor. Code for sm_90 spills with more ahead, and
+# where a quarter of them is held from the first product on.
 AHEAD, MANY = 24 * 2**10, 16 * 2**10
 
 

@@ -208,7 +208,9 @@ def test_what_a_kernel_needs(tmp_path):
         assert float(row["shared"]) > 2 * 128 * 128 and float(row["products"]) == 16
         of_outputs = 4 * 16 * 128
         assert of_outputs < float(row["bytes"]) < 8 * of_outputs
-        assert float(row["instructions"]) < float(row["cycles"]) < 5000
+        assert float(row["instructions"]) < float(row["cycles"])
+        # 1,460 and 1,180 where rows go through shared memory into a product's order
+        assert float(row["cycles"]) < {"forward": 1350, "backward": 1000}[row["pass"]]
     assert "| elman | 16 | 128 | bfloat16 | 0." in (
         tmp_path / "kernel_resources.md"
     ).read_text(encoding="utf-8")

@@ -59,10 +59,9 @@ class Plan:
     def widest(self) -> int:
         """Features of the widest block that is read, multiplied or written."""
         program = self.program
-        names = {*self.constant, *self.varying, *program.carry, *program.outputs}
-        names.update(self.matrices)
-        sizes = self.layout.sizes
-        return max(padded(size) for n in names if n in sizes for size in sizes[n])
+        names = {*self.constant, *self.varying, *program.carry, *self.matrices}
+        names |= program.made_inside.intersection(program.outputs)
+        return max(padded(size) for name in names for size in self.layout.sizes[name])
 
     def sizes(self, name: Name) -> tuple[int, ...]:
         """Features of each block that a value is kept in."""

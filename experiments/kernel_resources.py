@@ -102,8 +102,8 @@ def page(rows: list[dict]) -> str:
         "",
         "Microseconds of a step, by a model that runs the instructions of the loop",
         f"at {cost.GIGAHERTZ} GHz with round, assumed latencies (rnn_research/kernels/",
-        "cost.py). The fastest first. To be compared with times from a GPU. What is done",
-        "before and after the kernel, for all times at once, is not in it.",
+        "cost.py). The fastest first. To be compared with times from a GPU. What is",
+        "done before and after the kernel, for all times at once, is not in it.",
         "",
         markdown.table(
             ["cell", "B", "H", "precision", "forward", "backward", "both"],

@@ -120,6 +120,22 @@ def test_one_number_beside_the_features_of_the_state(of):
     assert difference(gradients(cell, INTERPRETED, jnp.float64), exact(cell)) < 1e-10
 
 
+@pytest.mark.parametrize("name", ["gru", "indrnn"])
+def test_one_sequence(name):
+    """In whose arrays [1, F] the batch is no other size than one."""
+    cell = getattr(cells, name)(SIZE)
+    params = cell.init(jax.random.key(0), INPUTS)
+    x = np.random.default_rng(0).normal(size=(LENGTH, 1, INPUTS))
+
+    def slopes(engine):
+        def loss(params, x):
+            return jnp.sum(unroll(cell, params, x, engine=engine).outputs ** 2)
+
+        return jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(params, x)
+
+    assert difference(slopes(INTERPRETED), slopes(engines.sequential())) < 1e-10
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("precision", "tolerance"), [("float32", 2e-5), ("bfloat16", 3e-2)]

@@ -143,21 +143,6 @@ def test_a_loop_in_a_step():
     assert "its step does" in plan.complaint(body, h, h)
 
 
-def test_one_sequence():
-    """The derivative of a norm sums over [1, 1], features and sequences alike."""
-    rng = np.random.default_rng(0)
-    h, u = rng.normal(size=(1, SIZE)), rng.normal(size=(4, 1, SIZE))
-
-    def normed(h):
-        return h / jnp.sqrt(jnp.mean(h * h, axis=-1, keepdims=True))
-
-    def body(a, u):
-        return jax.vjp(normed, jnp.sin(a + u))[1](a)[0], a
-
-    found = loop.scan(body, h, u, backend=BACKEND, block=16)
-    assert difference(found, jax.lax.scan(body, h, u)) < 1e-12
-
-
 def test_features_that_change_places_at_each_step():
     def shifted(h, u):
         return jnp.roll(h, 3, axis=1) + u, h

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rnn_research.kernels.equations import Equation, Name, Number, Program, Unfit
 
-MOST_CUTS = 32  # of a value, beside those at each 128 features
+MOST_CUTS = 32  # of a value, beside those at each 128 features; more is slow to plan
 WIDEST = 128  # features of a block; wider products hold more than a chip's registers
 
 ELEMENTWISE = frozenset(
@@ -71,7 +71,9 @@ def layout(program: Program, thin: set[Name]) -> Layout:
     while sum(_pass_on(part, cuts) for part in parts):
         for name, own in cuts.items():
             if len(own) > MOST_CUTS + width(name) // WIDEST:
-                raise Unfit(f"its step cuts a value into {len(own) + 1} parts")
+                raise Unfit(
+                    f"its step cuts a value into {len(own) + 1} parts, too many"
+                )
     sizes = {name: _sizes(cuts[name], width(name)) for name in names}
     return Layout(sizes, thin)
 

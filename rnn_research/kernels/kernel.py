@@ -37,10 +37,11 @@ class Kernel:
 
     @property
     def marks(self):
-        """What stands for a flag that holds, at each time [T]: the number of its turn.
+        """What stands for a flag that holds, at each time [T].
 
-        Where it is the same at all times, the compiler compares a flag where it is read
-        a step ahead, and waits for the memory there.
+        It is i + 1 for turn i of the loop, with which `run` compares.
+        If 1 stood for it at all times, the compiler would compare a flag where it is
+        read, a step ahead, and wait for the memory there.
         """
         turns = jnp.arange(1, self.length + 1)
         return turns[::-1] if self.reverse else turns
@@ -71,10 +72,13 @@ class Kernel:
         def read(refs, i):
             return self._read(refs, mine, self._time(i))
 
+        def results(equation, rows):
+            layout = self.planned.layout
+            return blocks.results(equation, rows, tiles, layout, self.backend)
+
         def compute(equations, rows):
             for each in equations:
-                where = self.planned.layout, self.backend
-                made = blocks.results(each, rows, tiles, *where)
+                made = results(each, rows)
                 rows |= zip(each.outputs, made, strict=True)
 
         def step(i, carried):

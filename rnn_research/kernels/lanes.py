@@ -14,7 +14,7 @@ BYTES = 16  # that a thread reads at a time
 
 
 def flat(rows: jax.Array, warps: int) -> jax.Array:
-    """[..., b, P] -> [..., b P]."""
+    """[..., b, P] -> [..., b P]; b is a multiple of 16."""
     *leading, block, features = rows.shape
     if warps * FEATURES <= features:
         axes, order = _axes(block, features, warps, rows.dtype.itemsize)

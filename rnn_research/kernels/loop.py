@@ -31,14 +31,6 @@ def scan(body, carry: Tree, streams: Tree, *, backend, block: int, reverse=False
     Raises:
       Unfit: the step cannot become a kernel.
     """
-    if jax.tree.leaves(carry)[0].shape[0] == 1:  # where sums go over sequences, too
-        carry, streams = _twice(carry, 0), _twice(streams, 1)
-        options = {"backend": backend, "block": block, "reverse": reverse}
-        final, outputs = scan(body, carry, streams, **options)
-        return (
-            jax.tree.map(lambda leaf: leaf[:1], final),
-            jax.tree.map(lambda leaf: leaf[:, :1], outputs),
-        )
     planned = plan(body, carry, base.at(streams, 0))
     planned.check_room(backend.on_chip)
     program = planned.program
@@ -75,10 +67,6 @@ def scan(body, carry: Tree, streams: Tree, *, backend, block: int, reverse=False
         new.unflatten([whole(final[name], name) for name in program.carry]),
         outputs.unflatten([output(name) for name in program.outputs]),
     )
-
-
-def _twice(tree, axis: int):
-    return jax.tree.map(lambda leaf: jnp.repeat(leaf, 2, axis), tree)
 
 
 # ------------------------------------------------------------------ before the kernel
@@ -128,9 +116,7 @@ def _given(kernel: Kernel, constant, in_time, leaves) -> Given:
     layout, batch = planned.layout, leaves[0].shape[0]
 
     def cut(array, name, marks=1):
-        if array.dtype == bool:
-            array = jnp.where(array, jnp.int32(marks), 0)
-        parts = _cut(array, planned.sizes(name), -1)
+        parts = _cut(_marked(array, marks), planned.sizes(name), -1)
         if planned.has_all_sequences(name):
             parts = [_filled(part, (-batch % block, 0)) for part in parts]
             parts = [kernel.flat(_in_blocks(part, block)) for part in parts]
@@ -229,6 +215,11 @@ def _call(kernel: Kernel, given: Given, written):
     call = kernel.backend.call(run, grid, arrays[count:], kernel.warps)
     made = call(*arrays[:count])
     return jax.tree.unflatten(jax.tree.structure(results), made)
+
+
+def _marked(array, marks):
+    """Numbers for flags: `marks` where they hold, as `Kernel.run` compares them."""
+    return jnp.where(array, jnp.int32(marks), 0) if array.dtype == bool else array
 
 
 def _stored(dtype):

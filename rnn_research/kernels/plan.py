@@ -69,7 +69,8 @@ class Plan:
 
     def has_all_sequences(self, name: Name) -> bool:
         """Whether a row is more than one for all sequences."""
-        _, shape = self.constant.get(name) or self.varying.get(name) or (0, name.shape)
+        given = self.constant | self.varying
+        shape = given[name][1] if name in given else name.shape
         return shape[0] == self.program.carry[0].shape[0]
 
     def check_room(self, most: int):

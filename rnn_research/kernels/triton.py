@@ -30,6 +30,7 @@ class Backend:
       weight: array -> the type that products want it in.
       product: (block [b, K], tile [K, N]) -> [b, N].
       function: elementwise equation -> the function of its blocks.
+      warps: features of the widest block -> warps of 32 threads.
       call: (kernel, blocks of the batch, shapes of the results, warps) -> the
         function of the arrays that the kernel is given.
       on_chip: numbers of matrices that fit on the chip.

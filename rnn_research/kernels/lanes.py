@@ -13,32 +13,37 @@ ROWS, FEATURES = 16, 8  # of the result of a warp's instruction
 BYTES = 16  # that a thread reads at a time
 
 
-def flat(rows: jax.Array, warps: int) -> jax.Array:
+def flat(array: jax.Array, warps: int) -> jax.Array:
     """[..., b, P] -> [..., b P]; b is a multiple of 16."""
-    *leading, block, features = rows.shape
-    if warps * FEATURES <= features:
-        axes, order = _axes(block, features, warps, rows.dtype.itemsize)
-        rows = _transposed(rows.reshape(*leading, *axes), order)
-    return rows.reshape(*leading, block * features)
+    *leading, block, features = array.shape
+    if _fills(features, warps):
+        axes, order = _axes(block, features, warps, array.dtype.itemsize)
+        array = _transposed(array.reshape(*leading, *axes), order)
+    return array.reshape(*leading, block * features)
 
 
-def rows(flat: jax.Array, block: int, warps: int) -> jax.Array:
+def rows(array: jax.Array, block: int, warps: int) -> jax.Array:
     """[..., b P] -> [..., b, P], what `flat` was given."""
-    *leading, numbers = flat.shape
+    *leading, numbers = array.shape
     features = numbers // block
-    if warps * FEATURES <= features:
-        axes, order = _axes(block, features, warps, flat.dtype.itemsize)
-        flat = flat.reshape(*leading, *(axes[axis] for axis in order))
-        flat = _transposed(flat, [order.index(axis) for axis in range(len(order))])
-    return flat.reshape(*leading, block, features)
+    if _fills(features, warps):
+        axes, order = _axes(block, features, warps, array.dtype.itemsize)
+        array = array.reshape(*leading, *(axes[axis] for axis in order))
+        array = _transposed(array, [order.index(axis) for axis in range(len(order))])
+    return array.reshape(*leading, block, features)
+
+
+def _fills(features: int, warps: int) -> bool:
+    """Whether there is an instruction's result for each warp, else plain order."""
+    return features >= warps * FEATURES
 
 
 def _axes(block: int, features: int, warps: int, itemsize: int):
     """What [block, features] is cut into, and the order of these axes in memory."""
     turns = features // (warps * FEATURES)
     at_once = min(turns, max(1, BYTES // (4 * itemsize)))
-    rows = block // ROWS, 2, 8
-    return (*rows, turns // at_once, at_once, warps, 4, 2), (0, 3, 5, 2, 6, 4, 1, 7)
+    of_rows = block // ROWS, 2, 8
+    return (*of_rows, turns // at_once, at_once, warps, 4, 2), (0, 3, 5, 2, 6, 4, 1, 7)
 
 
 def _transposed(array: jax.Array, order) -> jax.Array:

@@ -32,9 +32,10 @@ def padded(size: int) -> int:
 
 
 def places(sizes: tuple[int, ...]) -> list[tuple[int, int]]:
-    """(where it begins, its size) of each block, all in one array, each filled up."""
-    ends = itertools.accumulate(map(padded, sizes))
-    return [(end - padded(n), n) for end, n in zip(ends, sizes, strict=True)]
+    """(where it begins, features that it takes) of each block, all in one array."""
+    widths = [padded(size) for size in sizes]
+    ends = itertools.accumulate(widths)
+    return [(end - width, width) for end, width in zip(ends, widths, strict=True)]
 
 
 def wide(dtype):

@@ -62,7 +62,8 @@ class Kernel:
     def run(self, given, results):
         """Read `given`, a `loop.Given` of refs, and write (outputs, final state)."""
         outputs, final = results
-        program, mine = self.planned.program, pl.program_id(0)
+        program, layout = self.planned.program, self.planned.layout
+        mine = pl.program_id(0)
         constant = computable(self._read(given.constant, mine), 1)
         tiles = {name: _loaded(matrix) for name, matrix in given.tiles.items()}
         state = computable(self._read(given.state, mine), 1)
@@ -72,13 +73,9 @@ class Kernel:
         def read(refs, i):
             return self._read(refs, mine, self._time(i))
 
-        def results(equation, rows):
-            layout = self.planned.layout
-            return blocks.results(equation, rows, tiles, layout, self.backend)
-
         def compute(equations, rows):
             for each in equations:
-                made = results(each, rows)
+                made = blocks.results(each, rows, tiles, layout, self.backend)
                 rows |= zip(each.outputs, made, strict=True)
 
         def step(i, carried):
@@ -138,9 +135,7 @@ class Kernel:
             ref[(*where, self._numbers(*place))] = numbers
 
     def _places(self, name) -> list[tuple[int, int]]:
-        """(where it begins, features that it takes) of each block of a row."""
-        places = blocks.places(self.planned.sizes(name))
-        return [(at, blocks.padded(size)) for at, size in places]
+        return blocks.places(self.planned.sizes(name))
 
     def _numbers(self, at: int, features: int) -> slice:
         return slice(at * self.block, (at + features) * self.block)

@@ -14,6 +14,9 @@ def turn(*instructions: str) -> list[cost.Instruction]:
     return cost.instructions([".L_x_0:", *rows])
 
 
+COPY = "LDGSTS.E.BYPASS.128 [R2], desc[UR6][R4.64]", "LDGDEPBAR"
+
+
 @pytest.mark.parametrize(
     ("warps", "cycles", "instructions"),
     [
@@ -26,6 +29,9 @@ def turn(*instructions: str) -> list[cost.Instruction]:
         (4, 36, ("HMMA.16816.F32.BF16 R4, R8, R12, R4", "MOV R8, R5")),
         (4, 504, ("LDG.E R2, desc[UR6][R2.64]", "FADD R2, R2, R3")),
         (8, 23, ("BAR.SYNC.DEFER_BLOCKING 0x0", "NOP")),  # the second waits for one
+        (4, 2, COPY),
+        (4, 533, (*COPY, *COPY, "DEPBAR.LE SB0, 0x0")),  # one after the other: 32
+        (4, 501, (*COPY, *COPY, "DEPBAR.LE SB0, 0x1")),  # the second is not awaited
     ],
 )
 def test_cycles_that_a_loop_takes(warps, cycles, instructions):
@@ -42,8 +48,13 @@ def test_what_an_instruction_reads_and_writes():
     (store,) = turn("STS.64 [R12+UR4+0x8000], R6")
     assert store.writes == () and set(store.reads) == {"R12", "UR4", "R6", "R7"}
     assert cost.bytes_of("LDSM.16.MT88.4") == 16 and cost.bytes_of("STSM.16.M88") == 4
+    (both,) = turn("PLOP3.LUT P0, PT, PT, PT, UP1, 0x80, 0x0")
+    assert both.writes == ("P0",) and both.reads == ("UP1",)
+    (copy,) = turn(COPY[0])
+    assert copy.writes == () and set(copy.reads) == {"R2", "UR6", "R4", "R5"}
     loop_body = turn("LDG.E.128 R28, desc[UR6][R4.64]", "STG.E desc[UR6][R2.64], R6")
     assert cost.streamed(loop_body, warps=8) == 8 * 32 * (16 + 4)
+    assert cost.streamed(turn(*COPY), warps=8) == 8 * 32 * 16
 
 
 @pytest.mark.parametrize(
@@ -54,6 +65,7 @@ def test_what_an_instruction_reads_and_writes():
         (2, ("VIADD R0, R0, 0xfffffffe", "MOV R2, RZ")),
         (1, ("IADD3 R8, R8, 0x4, RZ", "MOV R2, R0")),  # no way leads back from it
         (1, ("IADD3 R0, P0, R0, -0x2000, RZ", "MOV R2, RZ")),  # an address
+        (4, ("VIADD R0, R0, 0x4", "VIADD R8, R8, 0x3", "LEA R5, P0, R8, R4, 0x2")),
     ],
 )
 def test_steps_in_a_turn_of_an_unrolled_loop(steps, end):

@@ -44,10 +44,10 @@ OTHERS = {
 QUALIFYING = sorted(set(cells.__all__) - OTHERS)
 
 
-def readme_cell():
+def readme_cell(hidden_size):
     names = {}
     exec(code("python", "Your own cell")[0], names)
-    return names["leaky"](SIZE)
+    return names["leaky"](hidden_size)
 
 
 def gradients(cell, engine, dtype):
@@ -92,7 +92,7 @@ def test_as_the_plain_loop(name):
 
 
 def test_the_cell_of_the_readme():
-    cell = readme_cell()
+    cell = readme_cell(SIZE)
     assert difference(gradients(cell, INTERPRETED, jnp.float64), exact(cell)) < 1e-10
 
 
@@ -204,6 +204,27 @@ def test_lowers_for_cuda(name):
     assert len(found) == 2  # forward and backward
     for text, _, warps in found:
         assert "scf.for" in text and warps in (4, 8)  # 8 where values are wide
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated")
+@pytest.mark.filterwarnings("ignore:TRITON_DEFAULT_FP_FUSION is unset")
+@pytest.mark.parametrize("name", [*QUALIFYING, "of the README"])
+def test_registers_hold_all_that_a_kernel_computes(name):
+    """Compiled for an H100 at H = 128: no spill, no load of a matrix in the loop."""
+    pytest.importorskip("triton")
+    settings = kernel_resources.KernelResourcesConfig()
+    make = readme_cell if name == "of the README" else getattr(cells, name)
+    cell = make(settings.hidden_size)
+    for precision in settings.precisions:
+        if complaint(cell, precision):
+            continue
+        with jax.enable_x64(False):
+            rows = kernel_resources.measured(name, cell, precision, settings)
+        assert [row["pass"] for row in rows] == ["forward", "backward"]
+        for row in rows:
+            assert row["spilled"] == 0 and row["weights_in_loop"] == 0
+            assert row["shared"] <= 227 * 2**10
 
 
 @pytest.mark.slow

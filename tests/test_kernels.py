@@ -1,6 +1,7 @@
 """A loop as one kernel: `loop.scan` does what `jax.lax.scan` does."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import pytest
 
 from rnn_research.checks.report import difference
 from rnn_research.kernels import lanes, loop, plan, triton
+from rnn_research.kernels.equations import Unfit
 from rnn_research.kernels.kernel import Kernel
 
 SIZE = 12
@@ -126,13 +128,30 @@ def test_when_the_next_step_is_read(many, at):
 
     backend = dataclasses.replace(BACKEND, many=many)
     planned = plan.plan(body, h, u[0])
-    kernel = Kernel(planned, backend, len(u), 16, False)
-    refs = dict.fromkeys(planned.varying, u[0])
+    kernel = Kernel(planned, backend, len(u), 1, 16, False)
     kinds = [each.primitive.name for each in planned.program.inside]
     products = [i for i, kind in enumerate(kinds) if kind == "dot_general"]
-    assert kernel.time_to_read(refs) == products[at]
+    assert kernel.time_to_read() == products[at]
     found = loop.scan(body, h, u, backend=backend, block=16)
     assert difference(found, jax.lax.scan(body, h, u)) < 1e-12
+
+
+def test_rows_copied_to_the_chip_where_there_is_room():
+    backend = triton.triton("bfloat16")
+    assert backend.stages(65_536, late=0) == 1
+    assert backend.stages(65_536, late=4 * 2048) == 3
+    assert backend.stages(65_536, late=6 * 2048) == 1
+
+
+def test_more_numbers_than_positions_is_refused():
+    def body(h, u):
+        return h + u, h
+
+    h = jax.ShapeDtypeStruct((2**20, 128), jnp.float32)
+    u = jax.ShapeDtypeStruct((16, 2**20, 128), jnp.float32)
+    run = functools.partial(loop.scan, body, backend=BACKEND, block=16)
+    with pytest.raises(Unfit, match="2,147,483,648 numbers goes through it"):
+        jax.eval_shape(run, h, u)
 
 
 def test_a_loop_in_a_step():

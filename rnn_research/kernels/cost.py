@@ -46,6 +46,7 @@ UNITS = {  # by how an instruction begins; the longest beginning decides
     "STL": Unit(1, 4),
     "SHFL": Unit(2, 24),
     "LDG": Unit(1, 500),
+    "LDGDEPBAR": Unit(1, 4),
     "STG": Unit(1, 4),
     "BAR": Unit(1, 20),
 }
@@ -64,7 +65,9 @@ class Instruction(NamedTuple):
 
 LINE = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(@!?(U?P\w+) )?(\S+?)(?: (.*?))? ?;")
 REGISTER = re.compile(r"\b(UR|R|UP|P)(\d+)\b")
+COPY, COPIES_END, WAIT = "LDGSTS", "LDGDEPBAR", "DEPBAR.LE"
 WITHOUT_RESULT = ("ST", "BAR", "BRA", "EXIT", "NOP", "DEPBAR", "RED", "WARPSYNC")
+WITHOUT_RESULT += COPY, COPIES_END
 
 
 def instructions(lines: list[str]) -> list[Instruction]:
@@ -77,8 +80,10 @@ def _instruction(match: re.Match) -> Instruction:
     operands = [each.strip() for each in rest.split(",") if each.strip()]
     results = 0
     if not name.startswith(WITHOUT_RESULT):
+        flags = [bool(re.fullmatch(r"U?P[\dT]", each)) for each in operands]
+        most = 2 if flags[:1] == [True] else 3  # P, P or R, P, P
         results = 1
-        while results < len(operands) and re.fullmatch(r"U?P[\dT]", operands[results]):
+        while results < min(most, len(operands)) and flags[results]:
             results += 1
     registers = [
         _registers(operand, _width(name, operand, place))
@@ -134,8 +139,9 @@ def steps(loop: list[Instruction]) -> int:
     for current in reversed(loop[:-1]):
         if not wanted.intersection(current.writes):
             continue
+        wanted.difference_update(current.writes)
         counts = COUNTING.match(current.operands)
-        if current.name in ADDITIONS and counts and counts[1] in wanted:
+        if current.name in ADDITIONS and counts and counts[1] in current.writes:
             ahead = int(counts[2], 0) % 2**32
             ahead = min(ahead, 2**32 - ahead)
             return ahead if ahead <= MOST_STEPS else 1
@@ -159,8 +165,8 @@ def unit(name: str) -> Unit:
 
 def streamed(loop: list[Instruction], warps: int) -> int:
     """Bytes that a block reads from and writes to the chip's outside in a turn."""
-    moved = sum(bytes_of(e.name) for e in loop if e.name.startswith(("LDG", "STG")))
-    return 32 * warps * moved
+    moved = [bytes_of(e.name) for e in loop if kind(e.name) in ("LDG", "STG")]
+    return 32 * warps * sum(moved)
 
 
 def cycles(loop: list[Instruction], warps: int) -> int:
@@ -177,6 +183,7 @@ class _Scheduler:
         self.program, self.warps = program, warps
         self.ready = [{} for _ in range(warps)]  # register -> when it can be read
         self.next = [0] * warps  # when a warp can issue its next
+        self.copies = [[0] for _ in range(warps)]  # groups to shared memory: their ends
         self.free = {}  # unit or queue -> when it takes the next
         self.issued = -1  # the last cycle with an issue
 
@@ -203,6 +210,7 @@ class _Scheduler:
 
     def _start(self, warp: int, current: Instruction) -> int:
         there = [self.ready[warp].get(name, 0) for name in current.reads]
+        there += self._awaited_copies(warp, current)
         free = 0 if kind(current.name) in QUEUES else self._free(current.name)
         return max(self.next[warp], self.issued + 1, free, *there, 0)
 
@@ -213,6 +221,18 @@ class _Scheduler:
         self.free[self._place(current.name)] = served + busy
         for name in current.writes:
             self.ready[warp][name] = served + latency
+        if current.name.startswith(COPY):
+            self.copies[warp][-1] = served + latency
+        if current.name == COPIES_END:
+            self.copies[warp].append(0)
+
+    def _awaited_copies(self, warp: int, current: Instruction) -> list[int]:
+        """When the groups of copies that it waits for are there: all but the last n."""
+        if not current.name.startswith(WAIT):
+            return []
+        groups = self.copies[warp][:-1]
+        still_open = int(current.operands.rsplit(" ", 1)[1], 0)
+        return groups[: len(groups) - still_open]
 
     def _free(self, name: str) -> int:
         return self.free.get(self._place(name), 0)

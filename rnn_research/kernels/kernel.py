@@ -9,9 +9,12 @@ import jax.numpy as jnp
 from jax.experimental import pallas as pl
 
 from rnn_research.kernels import blocks, lanes
-from rnn_research.kernels.blocks import wide
-from rnn_research.kernels.equations import Name
+from rnn_research.kernels.blocks import padded, wide
+from rnn_research.kernels.equations import Name, Unfit
+from rnn_research.kernels.memory import Memory
 from rnn_research.kernels.plan import Plan
+
+MOST_NUMBERS = 2**31 - 1  # of a row at all times: positions are of 32 bits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +23,7 @@ class Kernel:
 
     Attributes:
       length: T.
+      grid: blocks of the batch.
       block: sequences that are done together.
       reverse: from the last time to the first.
     """
@@ -27,13 +31,34 @@ class Kernel:
     planned: Plan
     backend: Any
     length: int
+    grid: int
     block: int
     reverse: bool
+
+    def __post_init__(self):
+        names = *self.planned.varying, *self.planned.written
+        largest = self.length * self.grid * max(map(self.numbers, names), default=0)
+        if largest > MOST_NUMBERS:
+            raise Unfit(
+                f"an array of {largest:,} numbers goes through it, and "
+                f"{MOST_NUMBERS:,} are the most"
+            )
 
     @property
     def warps(self) -> int:
         """Of 32 threads, for a block of the batch."""
         return self.backend.warps(self.planned.widest)
+
+    @property
+    def stages(self) -> int:
+        """Steps that are in flight, with the copies of late rows to the chip."""
+        _, late = self.early_and_late()
+        return self.backend.stages(self.planned.weights, sum(map(self.numbers, late)))
+
+    def numbers(self, name: Name) -> int:
+        """Of a row at a time, for a block of the batch."""
+        features = sum(map(padded, self.planned.sizes(name)))
+        return features * (self.block if self.planned.has_all_sequences(name) else 1)
 
     @property
     def marks(self):
@@ -54,56 +79,69 @@ class Kernel:
         """The blocks [..., b, P] of a row of array[where], one after another there."""
 
         def block(at, features):
-            numbers = array[(*where, self._numbers(at, features))]
+            numbers = array[(*where, self._slice(at, features))]
             return lanes.rows(numbers, self.block, self.warps)
 
-        return [block(*place) for place in self._places(name)]
+        return [block(*place) for place in self.places(name)]
 
     def run(self, given, results):
         """Read `given`, a `loop.Given` of refs, and write (outputs, final state)."""
         outputs, final = results
         program, layout = self.planned.program, self.planned.layout
-        mine = pl.program_id(0)
-        constant = computable(self._read(given.constant, mine), 1)
+        memory = Memory(self, pl.program_id(0))
+        constant = computable(self._whole_rows(given.constant, memory.mine), 1)
         tiles = {name: _loaded(matrix) for name, matrix in given.tiles.items()}
-        state = computable(self._read(given.state, mine), 1)
-        early, late = self.early_and_late(given.varying)
-        reading = self.time_to_read(early)
+        state = computable(self._whole_rows(given.state, memory.mine), 1)
+        early, late = self.early_and_late()
+        reading = self.time_to_read()
 
-        def read(refs, i):
-            return self._read(refs, mine, self._time(i))
-
-        def compute(equations, rows):
-            for each in equations:
-                made = blocks.results(each, rows, tiles, layout, self.backend)
-                rows |= zip(each.outputs, made, strict=True)
+        def read(names, *at):
+            rows = (memory.read(given.varying[name], name, *at) for name in names)
+            return OrderedDict(zip(names, rows, strict=True))
 
         def step(i, carried):
-            state, varying = carried
+            state, ahead, here = carried
             rows = dict(zip(program.carry, state, strict=True))
-            rows |= constant | computable(varying | read(late, i), i + 1)
-            compute(program.inside[:reading], rows)
-            ahead = read(early, i + 1)
-            compute(program.inside[reading:], rows)
+            rows |= constant | computable(ahead, i + 1)
+
+            def read_late(names):
+                left = [name for name in late if name not in rows]
+                wanted = [name for name in left if name in names]
+                rows.update(computable(read(wanted, i, here), i + 1))
+
+            def compute(equations):
+                for each in equations:
+                    read_late(each.inputs)
+                    made = blocks.results(each, rows, tiles, layout, self.backend)
+                    rows.update(zip(each.outputs, made, strict=True))
+
+            compute(program.inside[:reading])
+            there = memory.after(here)
+            ahead = read(early, i + 1, there)
+            compute(program.inside[reading:])
+            read_late(program.new)
             for name, ref in outputs.items():
-                self._write(ref, name, rows, self._time(i), mine)
+                memory.write(ref, name, self._full(name, rows, name), i, here)
             pairs = zip(program.new, program.carry, strict=True)
-            return [self._whole(new, rows, old) for new, old in pairs], ahead
+            return [self._full(new, rows, old) for new, old in pairs], ahead, there
 
-        first = [state[name] for name in program.carry], read(early, 0)
-        state, _ = jax.lax.fori_loop(0, self.length, step, first)
+        start = memory.start()
+        first = [state[name] for name in program.carry], read(early, 0, start), start
+        state, *_ = jax.lax.fori_loop(0, self.length, step, first)
         for name, row in zip(program.carry, state, strict=True):
-            self._write(final[name], name, {name: row}, mine)
+            for part, place in zip(row, self.places(name), strict=True):
+                numbers = self.flat(part.astype(final[name].dtype))
+                final[name][memory.mine, self._slice(*place)] = numbers
 
-    def early_and_late(self, varying) -> tuple[dict, dict]:
-        """What is read a step ahead, and what at the beginning of its step."""
-        left, early, late = self.backend.ahead, {}, {}
-        for name, ref in varying.items():
-            left -= ref.shape[-1]
-            (early if left >= 0 else late)[name] = ref
+    def early_and_late(self) -> tuple[list[Name], list[Name]]:
+        """What is read a step ahead, and what in its step, where it is used."""
+        left, early, late = self.backend.ahead, [], []
+        for name in self.planned.varying:
+            left -= self.numbers(name)
+            (early if left >= 0 else late).append(name)
         return early, late
 
-    def time_to_read(self, early) -> int:
+    def time_to_read(self) -> int:
         """Before which equation the next step's values are read.
 
         By the first product most of this step's are used, and the next's have their
@@ -111,36 +149,25 @@ class Kernel:
         """
         kinds = [each.primitive.name for each in self.planned.program.inside]
         products = [i for i, kind in enumerate(kinds) if kind == "dot_general"]
-        many = sum(ref.shape[-1] for ref in early.values()) >= self.backend.many
+        early, _ = self.early_and_late()
+        many = sum(map(self.numbers, early)) >= self.backend.many
         return products[-1 if many else 0] if products else 0
 
-    def _time(self, i):
-        """The time of a turn of the loop; that of the last where there are no more."""
-        i = jnp.minimum(i, self.length - 1)
-        return self.length - 1 - i if self.reverse else i
-
-    def _read(self, refs, mine, *time) -> OrderedDict[Name, blocks.Row]:
+    def _whole_rows(self, refs, mine) -> OrderedDict[Name, blocks.Row]:
         def row(name, ref):
             if self.planned.has_all_sequences(name):
-                return self.row(ref, name, *time, mine)
-            places = self._places(name)
-            return [ref[(*time, slice(None), slice(a, a + n))] for a, n in places]
+                return self.row(ref, name, mine)
+            return [ref[:, slice(a, a + n)] for a, n in self.places(name)]
 
         return OrderedDict((name, row(name, ref)) for name, ref in refs.items())
 
-    def _write(self, ref, name, rows, *where):
-        row, places = self._whole(name, rows, name), self._places(name)
-        for part, place in zip(row, places, strict=True):
-            numbers = self.flat(part.astype(ref.dtype))
-            ref[(*where, self._numbers(*place))] = numbers
-
-    def _places(self, name) -> list[tuple[int, int]]:
+    def places(self, name) -> list[tuple[int, int]]:
         return blocks.places(self.planned.sizes(name))
 
-    def _numbers(self, at: int, features: int) -> slice:
+    def _slice(self, at: int, features: int) -> slice:
         return slice(at * self.block, (at + features) * self.block)
 
-    def _whole(self, name, rows, like) -> blocks.Row:
+    def _full(self, name, rows, like) -> blocks.Row:
         """A row of all sequences, in the blocks of another."""
         row = blocks.filled(name, rows, self.planned.sizes(like))
         return [jnp.broadcast_to(part, (self.block, part.shape[1])) for part in row]

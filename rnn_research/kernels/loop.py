@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from rnn_research.engines import base
 from rnn_research.kernels.blocks import padded
-from rnn_research.kernels.equations import Number, evaluate
+from rnn_research.kernels.equations import Name, Number, evaluate
 from rnn_research.kernels.kernel import Kernel
 from rnn_research.kernels.plan import Plan, plan
 
@@ -37,10 +37,9 @@ def scan(body, carry: Tree, streams: Tree, *, backend, block: int, reverse=False
     leaves = jax.tree.leaves(carry)
     length, batch = base.length_of(streams), leaves[0].shape[0]
     constant, in_time = outside(planned, streams)
-    kernel = Kernel(planned, backend, length, block, reverse)
+    kernel = Kernel(planned, backend, length, -(-batch // block), block, reverse)
     given = _given(kernel, constant, in_time, leaves)
-    written = list({n: None for n in program.outputs if n in program.made_inside})
-    made, final = _call(kernel, given, written)
+    made, final = _call(kernel, given)
 
     def output(name):
         if name in made:
@@ -101,7 +100,7 @@ class Given(NamedTuple):
       constant: by name, [B / b, b P] as `Kernel.flat` has it, or [1, P].
       tiles: by the product's result, [contracted block][block of the result], each
         [K, N].
-      varying: by name, [T, B / b, b P] or [T, 1, P].
+      varying: by name, [T B / b b P] or [T, 1, P].
       state: by name, [B / b, b P].
     """
 
@@ -122,7 +121,10 @@ def _given(kernel: Kernel, constant, in_time, leaves) -> Given:
             parts = [kernel.flat(_in_blocks(part, block)) for part in parts]
         return jnp.concatenate(parts, axis=-1)
 
-    marks = kernel.marks[:, None, None]
+    def at_all_times(array, name):
+        marks = kernel.marks[:, None, None]
+        rows = cut(array.reshape(length, *planned.varying[name][1]), name, marks)
+        return rows.ravel() if planned.has_all_sequences(name) else rows
 
     def tiles(matrix):
         whole, sizes = constant[matrix.name], layout.sizes[matrix.result]
@@ -144,8 +146,8 @@ def _given(kernel: Kernel, constant, in_time, leaves) -> Given:
         ),
         OrderedDict((n, tiles(m)) for n, m in planned.matrices.items()),
         OrderedDict(
-            (name, cut(in_time[source].reshape(length, *shape), name, marks))
-            for name, (source, shape) in planned.varying.items()
+            (name, at_all_times(in_time[source], name))
+            for name, (source, _) in planned.varying.items()
         ),
         OrderedDict(
             (name, cut(leaf.reshape(batch, -1), name))
@@ -193,28 +195,31 @@ def _in_rows(blocks):
 # ------------------------------------------------------------------------ the kernel
 
 
-def _call(kernel: Kernel, given: Given, written):
+def _call(kernel: Kernel, given: Given):
     """(outputs, final state) by name, [T, B / b, b P] and [B / b, b P]."""
-    carry, sizes = kernel.planned.program.carry, kernel.planned.sizes
-    grid = jax.tree.leaves(given.state)[0].shape[0]
+    planned, length, grid = kernel.planned, kernel.length, kernel.grid
 
-    def shape(name, *leading):
-        numbers = kernel.block * sum(map(padded, sizes(name)))
-        return jax.ShapeDtypeStruct((*leading, grid, numbers), _stored(name.dtype))
+    def shapes(names, shape):
+        return OrderedDict(
+            (name, jax.ShapeDtypeStruct(shape(kernel.numbers(name)), _stored(name)))
+            for name in names
+        )
 
-    def shapes(names, *leading):
-        return OrderedDict((name, shape(name, *leading)) for name in names)
-
-    results = shapes(written, kernel.length), shapes(carry)
+    results = (
+        shapes(planned.written, lambda numbers: (length * grid * numbers,)),
+        shapes(planned.program.carry, lambda numbers: (grid, numbers)),
+    )
     arrays, tree = jax.tree.flatten((given, results))
     count = len(jax.tree.leaves(given))
 
     def run(*refs):
         kernel.run(*jax.tree.unflatten(tree, refs))
 
-    call = kernel.backend.call(run, grid, arrays[count:], kernel.warps)
+    call = kernel.backend.call(run, grid, arrays[count:], kernel.warps, kernel.stages)
     made = call(*arrays[:count])
-    return jax.tree.unflatten(jax.tree.structure(results), made)
+    outputs, final = jax.tree.unflatten(jax.tree.structure(results), made)
+    in_time = (array.reshape(length, grid, -1) for array in outputs.values())
+    return dict(zip(outputs, in_time, strict=True)), final
 
 
 def _marked(array, marks):
@@ -222,5 +227,6 @@ def _marked(array, marks):
     return jnp.where(array, jnp.int32(marks), 0) if array.dtype == bool else array
 
 
-def _stored(dtype):
-    return jnp.int32 if jnp.issubdtype(dtype, jnp.bool_) else dtype
+def _stored(name: Name):
+    """Its type in memory."""
+    return jnp.int32 if jnp.issubdtype(name.dtype, jnp.bool_) else name.dtype

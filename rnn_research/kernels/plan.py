@@ -56,11 +56,16 @@ class Plan:
         )
 
     @property
+    def written(self) -> list[Name]:
+        """The outputs that the loop makes."""
+        made = self.program.made_inside
+        return list(dict.fromkeys(n for n in self.program.outputs if n in made))
+
+    @property
     def widest(self) -> int:
         """Features of the widest block that is read, multiplied or written."""
-        program = self.program
-        names = {*self.constant, *self.varying, *program.carry, *self.matrices}
-        names |= program.made_inside.intersection(program.outputs)
+        names = {*self.constant, *self.varying, *self.program.carry, *self.matrices}
+        names.update(self.written)
         return max(padded(size) for name in names for size in self.layout.sizes[name])
 
     def sizes(self, name: Name) -> tuple[int, ...]:

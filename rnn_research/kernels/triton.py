@@ -16,10 +16,12 @@ from jax.experimental.pallas import triton as pallas_triton
 from rnn_research.kernels.blocks import wide
 from rnn_research.kernels.precisions import PRECISIONS
 
-CHIP_BYTES = 200 * 2**10  # of the 227 KiB of shared memory of an H100
+# Of the 227 KiB of shared memory of an H100: matrices, and with rows that are copied
+# there. The rest is where products reorder what they multiply.
+CHIP_BYTES, WITH_ROWS_BYTES = 200 * 2**10, 216 * 2**10
 # Of the 64 Ki registers of a multiprocessor. Code for sm_90 spills with more ahead, and
 # where a quarter of them is held from the first product on.
-AHEAD, MANY = 24 * 2**10, 16 * 2**10
+AHEAD, MANY = 20 * 2**10, 16 * 2**10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +33,9 @@ class Backend:
       product: (block [b, K], tile [K, N]) -> [b, N].
       function: elementwise equation -> the function of its blocks.
       warps: features of the widest block -> warps of 32 threads.
-      call: (kernel, blocks of the batch, shapes of the results, warps) -> the
+      stages: (numbers of the matrices, numbers that are read in their step) -> steps
+        in flight.
+      call: (kernel, blocks of the batch, shapes of the results, warps, stages) -> the
         function of the arrays that the kernel is given.
       on_chip: numbers of matrices that fit on the chip.
       ahead: values of the next step that are read while a step is done, in number.
@@ -42,6 +46,7 @@ class Backend:
     product: Callable
     function: Callable
     warps: Callable
+    stages: Callable
     call: Callable
     on_chip: int
     ahead: int = AHEAD
@@ -69,20 +74,27 @@ def triton(precision: str, interpret: bool = False) -> Backend:
         how = lax.Precision.HIGHEST if exact else algorithm
         return jnp.dot(block, tile, precision=how)
 
-    def call(kernel, blocks, results, warps):
+    def call(kernel, blocks, results, warps, stages):
         return pl.pallas_call(
             kernel,
             results,
             grid=(blocks,),
             interpret=interpret,
             name="kernel",
-            compiler_params=pallas_triton.CompilerParams(num_warps=warps, num_stages=1),
+            compiler_params=pallas_triton.CompilerParams(
+                num_warps=warps, num_stages=stages
+            ),
         )
 
     def warps(widest):
         return 4 if widest <= 32 else 8
 
-    return Backend(weight, product, function, warps, call, room(precision, interpret))
+    def stages(weights, late):  # with three, two steps' rows are on the chip
+        used = weights * PRECISIONS[precision].weight_bytes + 2 * 4 * late
+        return 3 if late and used <= WITH_ROWS_BYTES else 1
+
+    on_chip = room(precision, interpret)
+    return Backend(weight, product, function, warps, stages, call, on_chip)
 
 
 def room(precision: str, interpret: bool = False) -> int:

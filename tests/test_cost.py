@@ -48,13 +48,43 @@ def test_what_an_instruction_reads_and_writes():
     (store,) = turn("STS.64 [R12+UR4+0x8000], R6")
     assert store.writes == () and set(store.reads) == {"R12", "UR4", "R6", "R7"}
     assert cost.bytes_of("LDSM.16.MT88.4") == 16 and cost.bytes_of("STSM.16.M88") == 4
-    (both,) = turn("PLOP3.LUT P0, PT, PT, PT, UP1, 0x80, 0x0")
-    assert both.writes == ("P0",) and both.reads == ("UP1",)
     (copy,) = turn(COPY[0])
     assert copy.writes == () and set(copy.reads) == {"R2", "UR6", "R4", "R5"}
     loop_body = turn("LDG.E.128 R28, desc[UR6][R4.64]", "STG.E desc[UR6][R2.64], R6")
     assert cost.streamed(loop_body, warps=8) == 8 * 32 * (16 + 4)
     assert cost.streamed(turn(*COPY), warps=8) == 8 * 32 * 16
+
+
+@pytest.mark.parametrize(
+    ("instruction", "writes", "reads"),
+    [
+        ("PLOP3.LUT P0, PT, PT, PT, UP1, 0x80, 0x0", "P0", "UP1"),
+        ("IADD3 R0, P1, P2, R3, R4, RZ", "R0 P1 P2", "R3 R4"),
+        ("SHFL.BFLY PT, R5, R4, 0x1, 0x1f", "R5", "R4"),
+        ("LOP3.LUT P0, R5, R6, 0x1, RZ, 0xc0, !PT", "P0 R5", "R6"),
+        ("LOP3.LUT R5, R6, 0x1, RZ, 0xc0, !PT", "R5", "R6"),
+        ("R2UR P0, UR4, R5", "P0 UR4", "R5"),
+        ("VOTE.ANY R0, PT, P0", "R0", "P0"),
+        ("VOTE.ANY P0, P1", "P0", "P1"),
+        ("HFMA2.MMA R5, -RZ, RZ, 0, 0", "R5", ""),
+    ],
+)
+def test_flags_and_registers_that_are_written(instruction, writes, reads):
+    (found,) = turn(instruction)
+    assert (" ".join(found.writes), " ".join(found.reads)) == (writes, reads)
+
+
+@pytest.mark.parametrize(
+    ("wait", "cycles"),
+    [
+        ("SB0, 0x0, {5,4}", 501),
+        ("SB0,0x0", 501),
+        ("SB0", 501),
+        ("SB0, 0x4", 3),  # more than there are: none is awaited
+    ],
+)
+def test_which_copies_are_awaited(wait, cycles):
+    assert cost.cycles(turn(*COPY, f"DEPBAR.LE {wait}"), 4) == cycles
 
 
 @pytest.mark.parametrize(
@@ -65,6 +95,8 @@ def test_what_an_instruction_reads_and_writes():
         (2, ("VIADD R0, R0, 0xfffffffe", "MOV R2, RZ")),
         (1, ("IADD3 R8, R8, 0x4, RZ", "MOV R2, R0")),  # no way leads back from it
         (1, ("IADD3 R0, P0, R0, -0x2000, RZ", "MOV R2, RZ")),  # an address
+        (5, ("IADD3 R0, P1, PT, R0, 0x5, RZ", "MOV R2, RZ")),
+        (1, ("VIADD R0, R0, 0x0", "MOV R2, RZ")),
         (4, ("VIADD R0, R0, 0x4", "VIADD R8, R8, 0x3", "LEA R5, P0, R8, R4, 0x2")),
     ],
 )

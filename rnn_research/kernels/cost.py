@@ -6,6 +6,7 @@ and assumed, of the size that is published for Hopper (arXiv 2402.13499, 2501.12
 What the model says is to be held against times from a GPU.
 """
 
+import itertools
 import re
 from typing import NamedTuple
 
@@ -68,6 +69,7 @@ REGISTER = re.compile(r"\b(UR|R|UP|P)(\d+)\b")
 COPY, COPIES_END, WAIT = "LDGSTS", "LDGDEPBAR", "DEPBAR.LE"
 WITHOUT_RESULT = ("ST", "BAR", "BRA", "EXIT", "NOP", "DEPBAR", "RED", "WARPSYNC")
 WITHOUT_RESULT += COPY, COPIES_END
+FLAG_FIRST = "SHFL", "LOP3", "R2UR"  # before the register they write, if at all
 
 
 def instructions(lines: list[str]) -> list[Instruction]:
@@ -78,13 +80,7 @@ def instructions(lines: list[str]) -> list[Instruction]:
 def _instruction(match: re.Match) -> Instruction:
     condition, name, rest = match[2], match[3], match[4] or ""
     operands = [each.strip() for each in rest.split(",") if each.strip()]
-    results = 0
-    if not name.startswith(WITHOUT_RESULT):
-        flags = [bool(re.fullmatch(r"U?P[\dT]", each)) for each in operands]
-        most = 2 if flags[:1] == [True] else 3  # P, P or R, P, P
-        results = 1
-        while results < min(most, len(operands)) and flags[results]:
-            results += 1
+    results = _results(name, operands)
     registers = [
         _registers(operand, _width(name, operand, place))
         for place, operand in enumerate(operands)
@@ -92,6 +88,19 @@ def _instruction(match: re.Match) -> Instruction:
     writes = sum(registers[:results], ())
     reads = sum(registers[results:], (condition,) if condition else ())
     return Instruction(name, rest, writes, reads)
+
+
+def _results(name: str, operands: list[str]) -> int:
+    """How many of its operands, the first, an instruction writes."""
+    if name.startswith(WITHOUT_RESULT):
+        return 0
+    flags = [bool(re.fullmatch(r"U?P[\dT]", each)) for each in operands]
+    if flags[:1] == [True] and name.startswith(FLAG_FIRST):
+        return 2
+    if name.startswith("VOTE"):
+        return 1 if flags[:1] == [True] else 2
+    most = 2 if flags[:1] == [True] else 3  # two flags; a register and two flags
+    return 1 + sum(itertools.takewhile(bool, flags[1:most]))
 
 
 def _registers(operand: str, width: int) -> tuple[str, ...]:
@@ -106,7 +115,7 @@ def _width(name: str, operand: str, place: int) -> int:
     """Registers in a row that an operand names by its first."""
     if operand.startswith(("[", "desc")):
         return 2 if ".64" in operand else 1
-    if "MMA" in name and place < 4:  # D = A B + C
+    if name.startswith(("HMMA", "DMMA")) and place < 4:  # D = A B + C
         short = name.startswith("HMMA.1688.F32.BF16")
         return (4, 2, 1, 4)[place] if short else (4, 4, 2, 4)[place]
     if name.startswith(("LD", "ST")):
@@ -125,7 +134,7 @@ def bytes_of(name: str) -> int:
     return 4
 
 
-COUNTING = re.compile(r"(U?R\d+), (?:U?P\d, )?\1, (-?0x[0-9a-f]+|-?\d+)\b")
+COUNTING = re.compile(r"(U?R\d+), (?:U?P[\dT], ){0,2}\1, (-?0x[0-9a-f]+|-?\d+)\b")
 ADDITIONS = "IADD3", "UIADD3", "VIADD"
 
 
@@ -144,7 +153,7 @@ def steps(loop: list[Instruction]) -> int:
         if current.name in ADDITIONS and counts and counts[1] in current.writes:
             ahead = int(counts[2], 0) % 2**32
             ahead = min(ahead, 2**32 - ahead)
-            return ahead if ahead <= MOST_STEPS else 1
+            return ahead if 1 <= ahead <= MOST_STEPS else 1
         wanted.update(current.reads)
     return 1
 
@@ -231,8 +240,9 @@ class _Scheduler:
         if not current.name.startswith(WAIT):
             return []
         groups = self.copies[warp][:-1]
-        still_open = int(current.operands.rsplit(" ", 1)[1], 0)
-        return groups[: len(groups) - still_open]
+        number = re.search(r"SB\d+, *(0x[0-9a-f]+|\d+)", current.operands)
+        still_open = int(number[1], 0) if number else 0
+        return groups[: max(0, len(groups) - still_open)]
 
     def _free(self, name: str) -> int:
         return self.free.get(self._place(name), 0)

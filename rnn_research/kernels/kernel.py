@@ -37,11 +37,11 @@ class Kernel:
 
     def __post_init__(self):
         names = *self.planned.varying, *self.planned.written
-        largest = self.length * self.grid * max(map(self.numbers, names), default=0)
-        if largest > MOST_NUMBERS:
+        at_a_time = self.grid * max(map(self.numbers, names), default=0)
+        if at_a_time * (self.length + 1) > MOST_NUMBERS:  # one time is looked ahead
             raise Unfit(
-                f"an array of {largest:,} numbers goes through it, and "
-                f"{MOST_NUMBERS:,} are the most"
+                f"an array of {at_a_time * self.length:,} numbers goes through it, and "
+                f"{MOST_NUMBERS - at_a_time:,} are the most"
             )
 
     @property

@@ -67,11 +67,11 @@ QUICK = {
 }
 
 
-def by_cost(names):
+def by_cost(names, mark=pytest.mark.slow):
     """Those that are quick, and the others marked slow."""
     return [
-        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
-        for name in names
+        name if name in QUICK else pytest.param(name, marks=mark)
+        for name in sorted(names)
     ]
 
 
@@ -145,10 +145,12 @@ def pytest_collection_finish():
 def pytest_collection_modifyitems(items):
     """Of each family the equations are quick; its further facts take minutes in all.
 
-    Of a test marked `first(n)` the first n cases are quick.
+    Of a test marked `first(n)` the first n cases are quick. `optimised` ones are slow.
     """
     seen = collections.Counter()
     for item in items:
+        if item.get_closest_marker("optimised"):
+            item.add_marker(pytest.mark.slow)
         if first := item.get_closest_marker("first"):
             test = item.nodeid.split("[")[0]
             seen[test] += 1

@@ -85,6 +85,7 @@ def test_a_jax_that_compiles_nothing_is_told():
         training.train(cells.elman(4), tasks.adding(10), SMALL)
 
 
+@pytest.mark.slow
 def test_what_was_checked_is_not_traced_again():
     task, traced = counting(tasks.adding(10))
     programs = trainer.build(models.as_model(cells.elman(4), task), task, SMALL)

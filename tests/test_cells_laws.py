@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import ALL_CELLS, SIZE
+from conftest import ALL_CELLS, SIZE, by_cost
 
 from experiments import check_cell as program
 from rnn_research import Cell, cells, config, engines, layers
@@ -26,7 +26,7 @@ LEFT_TO_IT = {"elman relu", "gru before", "residual min_gru", "resettable lstm"}
 LEFT_TO_IT |= set(architectures.__all__) - {"qrnn"}
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name not in LEFT_TO_IT])
+@pytest.mark.parametrize("name", by_cost(set(ALL) - LEFT_TO_IT, pytest.mark.optimised))
 def test_laws_hold_in_brief(name):
     found = check_cell(ALL[name](SIZE), laws="brief")
     assert found.passed, str(found)

@@ -147,6 +147,7 @@ def test_products_are_kept_where_they_are_few():
     assert "keep_products=False" in str(picked(10_000))
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("length", [1, 7])
 def test_several_steps_in_a_turn(length):
     cell = cells.lstm(5)
@@ -265,6 +266,7 @@ def test_what_is_the_same_for_all_features_is_known():
     assert found == [True, False, True, False, True, True, False]
 
 
+@pytest.mark.optimised
 @pytest.mark.first(1)
 @KEEPING
 def test_second_derivatives(keep):
@@ -408,6 +410,7 @@ def test_auto_on_gpus(name, monkeypatch):
     assert str(record.engine) == picked
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("name", UNUSUAL)
 @pytest.mark.parametrize("length", [pytest.param(2, marks=pytest.mark.slow), LENGTH])
 def test_unusual_cells_are_right_or_run_by_another_engine(name, length):
@@ -482,6 +485,7 @@ def memory(cell, length, engine, batch=4):
     return compiled.memory_analysis().temp_size_in_bytes
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("within", [None, engines.sequential()], ids=str)
 def test_memory_of_checkpointed_grows_as_the_root(within):
     cell, engine = cells.gru(32), engines.checkpointed(within=within)

@@ -160,6 +160,7 @@ def test_every_cell_learns_to_add(cell, run_in):
     assert not (made / "plots").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=str)
 def test_configs(path, run_in):
     """As their first lines say; of a training two steps are made."""
@@ -206,6 +207,7 @@ def small_sweep(**changes):
     )
 
 
+@pytest.mark.slow
 def test_gradient_norms_at_initialisation(run_in, capsys, drawn):
     folder = run_in(gradient_norms, small_sweep()) / "out"
     rows = table.read_csv(folder / "gradient_norms.csv")
@@ -310,6 +312,7 @@ def test_newton_speed(tmp_path, monkeypatch, capsys, drawn):
     assert drawn(folder / "newton_speed.png").size > 1
 
 
+@pytest.mark.slow
 def test_gradient_during_training(run_in, drawn):
     folder = run_in(
         gradient_during_training,
@@ -345,6 +348,7 @@ def sweep_settings(**changes):
 SMALL = {"length": 12, "hidden_size": 4, "input_size": 3, "batch_size": 2}
 
 
+@pytest.mark.slow
 def test_jacobian_spectra(run_in, capsys, drawn):
     settings = jacobian_spectra.JacobianSpectraConfig(
         cells=("elman", "linear_orthogonal"), lags=4, workdir="out", **SMALL
@@ -636,6 +640,7 @@ def test_lyapunov_of_trained_runs(run_in, tmp_path):
     } <= labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("distances", "told"), [("1,0.3,0.1", "slope of Var h"), ("1", "Var h")]
 )

@@ -252,6 +252,7 @@ def test_all_settings_that_differ_are_named(tmp_path):
     train(tmp_path, num_steps=8, stop_at=1e-9, checkpoint_every=8)
 
 
+@pytest.mark.slow
 def test_a_folder_in_use_is_refused(tmp_path):
     holder = subprocess.Popen(
         [

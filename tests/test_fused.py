@@ -195,11 +195,9 @@ def lowered(cell, precision):
 
 
 @pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated")
-@pytest.mark.parametrize(
-    "name",
-    [n if n == "gru" else pytest.param(n, marks=pytest.mark.slow) for n in QUALIFYING],
-)
+@pytest.mark.parametrize("name", ["gru", "indrnn"])
 def test_lowers_for_cuda(name):
+    """Without the package `triton`; the others do it on the way to what is below."""
     found = static.kernels(lowered(getattr(cells, name)(SIZE), "float32"))
     assert len(found) == 2  # forward and backward
     for text, _, warps in found:
@@ -305,6 +303,7 @@ def test_a_day_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
     assert ran == ["newton"]
 
 
+@pytest.mark.slow
 @pytest.mark.long
 def test_a_rehearsal_of_the_day(tmp_path):
     gpu_day.main(gpu_day.GpuDayConfig(out=str(tmp_path), tiny=True, minutes=60.0))

@@ -410,6 +410,7 @@ def test_what_may_differ_is_free(ended, tmp_path):
     assert [row["step"] for row in result.metrics] == [2, 4, 6]
 
 
+@pytest.mark.slow
 def test_an_edited_cell_does_not_go_on(users, tmp_path):
     train(tmp_path / "run", users().leaky(3))
     train(tmp_path / "run", users().leaky(3), num_steps=6)

@@ -50,6 +50,7 @@ def tanh_network(gain, size=8):
 # --------------------------------------------------------------------- reference points
 
 
+@pytest.mark.optimised
 @pytest.mark.first(1)
 @pytest.mark.parametrize("guess", ["initial", "step"])
 def test_gru_in_few_iterations(guess):
@@ -72,6 +73,7 @@ def test_contractive_in_less_than_ten_iterations():
     np.testing.assert_allclose(outputs, loop, atol=1e-10)
 
 
+@pytest.mark.optimised
 @pytest.mark.first(1)
 @pytest.mark.parametrize(
     "options",
@@ -89,6 +91,7 @@ def test_chaos_does_not_converge_and_the_loop_takes_over(options):
     assert difference(grads, loop_grads) < 1e-6  # they grow by 1e100
 
 
+@pytest.mark.optimised
 def test_chaos_converges_in_as_many_iterations_as_steps():
     """The first t states are right after t iterations."""
     cell, params = tanh_network(3.0)
@@ -99,6 +102,7 @@ def test_chaos_converges_in_as_many_iterations_as_steps():
     assert difference(outputs, loop) < 1e-9
 
 
+@pytest.mark.optimised
 def test_a_product_in_low_precision_is_never_silently_wrong():
     """A step whose product is rounded: what is returned is its loop, or near it."""
     cell, params = tanh_network(1.2)
@@ -118,6 +122,7 @@ def test_a_product_in_low_precision_is_never_silently_wrong():
         np.testing.assert_allclose(outputs, loop, atol=1e-5)
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("guess", ["initial", "step"])
 def test_nan_is_never_convergence(guess):
     """A step that is NaN from some state on: the loop's NaN, and no convergence."""
@@ -132,6 +137,7 @@ def test_nan_is_never_convergence(guess):
     np.testing.assert_array_equal(outputs, loop)
 
 
+@pytest.mark.optimised
 def test_a_nan_in_the_initial_state_spoils_its_own_sequence_only():
     cell, params = tanh_network(0.5)
     x = sequence(20)
@@ -184,6 +190,7 @@ def test_a_gradient_that_overflows_in_parallel_is_that_of_the_loop():
     np.testing.assert_array_equal(gradient(newton()), loop)
 
 
+@pytest.mark.optimised
 def test_adjoints_of_early_steps_are_right_however_small():
     """dL/dx_1 is 1e-12 of dL/dx_T and still right, with an inexact Jacobian."""
     cell = cells.gru(6)

@@ -99,6 +99,7 @@ def train_small(program, argv):
     )
 
 
+@pytest.mark.slow
 def test_the_cell_has_twelve_lines_and_its_commands_run(users_folder):
     text = code("python", "Your own cell")[0]
     body = text[text.index("def leaky") :].splitlines()

@@ -462,6 +462,7 @@ def test_patience_ends_what_gets_no_better():
     assert len(later) == 2
 
 
+@pytest.mark.slow
 def test_epochs_are_counted_in_updates():
     size = letters().size("train")
     found = train(letters(carries=False), num_epochs=1.5)
@@ -470,6 +471,7 @@ def test_epochs_are_counted_in_updates():
         train(tasks.adding(8), num_epochs=1)
 
 
+@pytest.mark.slow
 def test_a_transformation_of_optax_is_an_optimizer():
     config = dataclasses.replace(SMALL, grad_clip=0.0, num_steps=3)
     ours, theirs = (
@@ -481,6 +483,7 @@ def test_a_transformation_of_optax_is_an_optimizer():
     assert_same(ours, theirs, rtol=1e-12, atol=0)
 
 
+@pytest.mark.slow
 def test_evaluators_are_asked_at_the_end():
     def longest(model, params, own):
         return {"rows": len(own), "sum": float(params.head.b.sum())}

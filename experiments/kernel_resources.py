@@ -8,7 +8,7 @@ for CUDA, compiles them for an H100 (sm_90) with the package `triton`, and reads
 registers, spilled bytes, shared memory and the instructions of a step. A model of the
 chip predicts the time of a step from these instructions, to be held against
 `experiments.fused_speed` on a GPU: nothing here has run on one. Cells that do not
-qualify are left out. A cell and precision take about 15 s on 2 CPU cores. What the
+qualify are left out. A cell and precision take about 2 s on 2 CPU cores. What the
 table has is not done again. Writes kernel_resources.csv and kernel_resources.md.
 """
 

@@ -335,7 +335,7 @@ def test_without_a_gpu():
 
 @pytest.mark.parametrize("block", [8, 24, 256])
 def test_blocks(block):
-    with pytest.raises(errors.UsageError, match="block must be 16, 32, 64 or 128"):
+    with pytest.raises(errors.UsageError, match="^block must be 16, 32, 64 or 128"):
         engines.fused(block=block)
 
 

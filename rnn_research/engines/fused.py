@@ -52,9 +52,7 @@ def fused(*, block=16, precision="float32", interpret=False) -> base.Engine:
     errors.check_flags(interpret=interpret)
     errors.check_size(block=block)
     if not LEAST_BLOCK <= block <= LARGEST_BLOCK or block & (block - 1):
-        raise errors.UsageError(
-            f"engine fused: block must be 16, 32, 64 or 128, not {block}"
-        )
+        raise errors.UsageError(f"block must be 16, 32, 64 or 128, not {block}")
 
     def refusal(cell):
         if jax.default_backend() != "gpu" and not interpret:

@@ -71,9 +71,19 @@ def main(settings: KernelResourcesConfig):
 def measured(name: str, cell, precision: str, settings) -> list[dict]:
     """A row each for the kernels of the forward and of the backward pass."""
     batch, hidden = settings.batch_size, settings.hidden_size
-    params = jax.eval_shape(lambda s: cell.init(jax.random.key(s), INPUT_SIZE), 0)
-    x = jax.ShapeDtypeStruct((LENGTH, batch, INPUT_SIZE), jnp.float32)
-    flags = jax.ShapeDtypeStruct((LENGTH, batch), bool)
+    found = static.kernels(lowered(cell, precision, (LENGTH, batch, INPUT_SIZE)))
+    return [
+        {"cell": name, "B": batch, "H": hidden, "precision": precision, "pass": each}
+        | static.compiled(*kernel)._asdict()
+        for each, kernel in zip(PASSES, found, strict=False)  # then rests of a chunk
+    ]
+
+
+def lowered(cell, precision: str, shape) -> str:
+    """The gradient for x of a shape [T, B, D], with masks and resets, for CUDA."""
+    params = jax.eval_shape(lambda s: cell.init(jax.random.key(s), shape[-1]), 0)
+    x = jax.ShapeDtypeStruct(shape, jnp.float32)
+    flags = jax.ShapeDtypeStruct(shape[:2], bool)
     engine = fused(precision=precision)
 
     def gradient(params, x, mask, reset):
@@ -83,12 +93,7 @@ def measured(name: str, cell, precision: str, settings) -> list[dict]:
 
         return jax.grad(loss)(params)
 
-    found = static.kernels(static.lowered(gradient, params, x, flags, flags))
-    return [
-        {"cell": name, "B": batch, "H": hidden, "precision": precision, "pass": each}
-        | static.compiled(*kernel)._asdict()
-        for each, kernel in zip(PASSES, found, strict=False)  # then rests of a chunk
-    ]
+    return static.lowered(gradient, params, x, flags, flags)
 
 
 def page(rows: list[dict]) -> str:

@@ -95,11 +95,12 @@ def _results(name: str, operands: list[str]) -> int:
     if name.startswith(WITHOUT_RESULT):
         return 0
     flags = [bool(re.fullmatch(r"U?P[\dT]", each)) for each in operands]
-    if flags[:1] == [True] and name.startswith(FLAG_FIRST):
+    begins_with_flag = flags[:1] == [True]
+    if begins_with_flag and name.startswith(FLAG_FIRST):
         return 2
     if name.startswith("VOTE"):
-        return 1 if flags[:1] == [True] else 2
-    most = 2 if flags[:1] == [True] else 3  # two flags; a register and two flags
+        return 1 if begins_with_flag else 2
+    most = 2 if begins_with_flag else 3  # two flags; a register and two flags
     return 1 + sum(itertools.takewhile(bool, flags[1:most]))
 
 
@@ -146,11 +147,12 @@ def steps(loop: list[Instruction]) -> int:
     """
     wanted = set(loop[-1].reads)  # of the branch: its condition
     for current in reversed(loop[:-1]):
-        if not wanted.intersection(current.writes):
+        found = wanted.intersection(current.writes)
+        if not found:
             continue
-        wanted.difference_update(current.writes)
+        wanted -= found
         counts = COUNTING.match(current.operands)
-        if current.name in ADDITIONS and counts and counts[1] in current.writes:
+        if current.name in ADDITIONS and counts and counts[1] in found:
             ahead = int(counts[2], 0) % 2**32
             ahead = min(ahead, 2**32 - ahead)
             return ahead if 1 <= ahead <= MOST_STEPS else 1

@@ -32,7 +32,8 @@ class Memory:
         """The positions of all wide blocks at the first time, which the loop carries.
 
         Were they computed of the time in the loop, the compiler would keep an address
-        of each array through it, for which there are no registers.
+        of each array through it, for which there are no registers. Those of thin rows
+        it may keep: their positions take as many.
         """
         planned = self.kernel.planned
         keys = OrderedDict.fromkeys(
